@@ -1,0 +1,125 @@
+//! Files mapped into memory, and tensors as ranges of them.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+
+use crate::tensor::{ByteOrder, Dtype, Strided};
+
+/// Bytes that are cheap to clone and to narrow: a range of a memory-mapped file, or of a buffer that had to
+/// be made (an inflated record).
+#[derive(Clone)]
+pub struct Bytes {
+    owner: Owner,
+    range: Range<usize>,
+}
+
+#[derive(Clone)]
+enum Owner {
+    Mapped(Arc<Mmap>),
+    Held(Arc<[u8]>),
+}
+
+impl Bytes {
+    /// Maps a whole file.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or mapped.
+    pub fn map(path: &Path) -> std::io::Result<Self> {
+        let file = File::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Ok(Self::held(Vec::new()));
+        }
+        // SAFETY: the map is private and read-only. Another process that truncates the file while it is
+        // mapped raises SIGBUS, which ends this process without output (the writer's target is a temporary
+        // sibling until the end); one that changes it changes values, as it would for any reader.
+        #[expect(unsafe_code, reason = "memory-mapping is what this module is for")]
+        let map = unsafe { Mmap::map(&file)? };
+        let range = 0..map.len();
+        Ok(Self { owner: Owner::Mapped(Arc::new(map)), range })
+    }
+
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn held(bytes: Vec<u8>) -> Self {
+        let range = 0..bytes.len();
+        Self { owner: Owner::Held(bytes.into()), range }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        let whole: &[u8] = match &self.owner {
+            Owner::Mapped(map) => map,
+            Owner::Held(bytes) => bytes,
+        };
+        &whole[self.range.clone()]
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.range.end - self.range.start
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A part of these bytes, or `None` when the range reaches past them.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Option<Self> {
+        (range.start <= range.end && range.end <= self.len()).then(|| Self {
+            owner: self.owner.clone(),
+            range: self.range.start + range.start..self.range.start + range.end,
+        })
+    }
+
+    /// Whether they are a range of a mapped file (and not a copy held in memory).
+    #[must_use]
+    pub const fn is_mapped(&self) -> bool {
+        matches!(self.owner, Owner::Mapped(_))
+    }
+}
+
+/// As the range alone: the bytes themselves may be gigabytes.
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let owner = if self.is_mapped() { "mapped" } else { "held" };
+        write!(f, "Bytes({owner}, {:?})", self.range)
+    }
+}
+
+/// A tensor that has not been read: its element type, its strided view, and the bytes that the view counts
+/// its elements in.
+#[derive(Debug, Clone)]
+pub struct LazyTensor {
+    /// The element type.
+    pub dtype: Dtype,
+    /// Which elements of `bytes`; checked against their number when it was made.
+    pub view: Strided,
+    /// The order of the bytes of one element.
+    pub byte_order: ByteOrder,
+    /// The storage. Nothing is known about its alignment.
+    pub bytes: Bytes,
+}
+
+impl LazyTensor {
+    /// Bytes that the tensor takes when contiguous.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.view.shape().numel() * self.dtype.size()
+    }
+
+    /// Whether the tensor's elements lie in the file just as a Keras file holds them: contiguous and
+    /// little-endian.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.view.is_contiguous() && (self.byte_order == ByteOrder::Little || self.dtype.size() == 1)
+    }
+}

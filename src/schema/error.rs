@@ -1,0 +1,15 @@
+//! Why a schema is not valid.
+
+/// A schema that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot read the schema {}", path.display())]
+    Io {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+}

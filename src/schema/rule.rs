@@ -1,0 +1,190 @@
+//! The rules of a schema, validated: what the plan reads.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::pattern::{Pattern, Tables};
+use crate::tensor::Layout;
+
+/// A schema's text and where it came from, for diagnostics.
+#[derive(Debug)]
+pub struct SourceFile {
+    /// The file's path, or `bundled:torchvision/resnet`.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// A place in a schema.
+#[derive(Debug, Clone)]
+pub struct Position {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The bytes of its text.
+    pub span: Range<usize>,
+}
+
+/// A schema: rules in the order of the file, and the classes that its layer rules use.
+#[derive(Debug)]
+pub struct Schema {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// `name`.
+    pub name: Option<String>,
+    /// `about`.
+    pub about: Option<String>,
+    /// `source.prefix`: the first under which rules match is stripped from the keys. Never empty; `[""]`
+    /// by default.
+    pub prefixes: Vec<String>,
+    /// `source.ignore`: keys left unused on purpose.
+    pub ignore: Vec<Glob>,
+    /// `target.architecture`, resolved against the schema's folder.
+    pub architecture: Option<PathBuf>,
+    /// `[table]`.
+    pub tables: Tables,
+    /// Every rule.
+    pub rules: Vec<Rule>,
+    /// Classes by Keras class name: the built-in ones of `schemas/layers.toml` under the schema's own.
+    pub classes: BTreeMap<String, Class>,
+}
+
+/// A glob over whole names: `*` stays within a segment, `**` crosses segments.
+#[derive(Debug, Clone)]
+pub struct Glob {
+    /// As it was written.
+    pub text: String,
+    /// Where.
+    pub position: Position,
+    pub(crate) matcher: Pattern,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// What it says.
+    pub kind: RuleKind,
+    /// `optional = true`: it may match nothing.
+    pub optional: bool,
+    /// The rule's table in the file, from its header to its last line.
+    pub position: Position,
+}
+
+/// The kinds of rule.
+#[derive(Debug)]
+pub enum RuleKind {
+    /// `[[layer]]`: a module to a layer, parameters by the class.
+    Layer(LayerRule),
+    /// `[[sequence]]`: the n-th matching module to the n-th matching layer.
+    Sequence(LayerRule),
+    /// `[[tensor]]`: tensors to variables, layout spelled out.
+    Tensor(TensorRule),
+    /// `[[fill]]`: a constant.
+    Fill(Fill),
+    /// `[[keep]]`: the architecture file's own value.
+    Keep(Keep),
+}
+
+/// `[[layer]]` and `[[sequence]]`.
+#[derive(Debug)]
+pub struct LayerRule {
+    /// The module's prefix, without the last dot.
+    pub torch: Pattern,
+    /// The layer's path.
+    pub keras: Pattern,
+    /// `class`: the layer's class. Needed where the architecture does not tell it; elsewhere it must agree
+    /// (and in a sequence it selects the layers).
+    pub class: Option<String>,
+    /// `flatten = [height, width, channels]`: sizes of the feature map that was flattened before the layer.
+    pub flatten: Option<Vec<usize>>,
+}
+
+/// `[[tensor]]`, and each variable of a class.
+#[derive(Debug)]
+pub struct TensorRule {
+    /// The state_dict key.
+    pub torch: Pattern,
+    /// The variables that receive the value; one or more.
+    pub keras: Vec<Pattern>,
+    /// The candidate layouts; none for a copy of equal shape. Written as one string or a list.
+    pub layouts: Vec<Layout>,
+    /// `sizes`: axes whose size is given.
+    pub sizes: BTreeMap<String, usize>,
+    /// `order`: per axis, which source index each target index reads.
+    pub order: BTreeMap<String, Vec<usize>>,
+    /// `slice`: per axis, the part that is used.
+    pub slice: BTreeMap<String, Slice>,
+    /// `take`: per axis, the one index that is used.
+    pub take: BTreeMap<String, usize>,
+    /// `reduce`.
+    pub reduce: Option<Reduce>,
+    /// Where `torch`, `keras` and `layout` stand (their values).
+    pub torch_position: Position,
+    /// Of `keras`.
+    pub keras_position: Position,
+    /// Of `layout`, when there is one.
+    pub layout_position: Option<Position>,
+}
+
+/// A part of an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slice {
+    /// `"start:end"`, as in Python, without negative numbers.
+    Range {
+        /// The first index.
+        start: usize,
+        /// One past the last; `None` for all that follow.
+        end: Option<usize>,
+    },
+    /// `"fit"`: the first elements, as many as the target has.
+    Fit,
+}
+
+/// How a capture that is absent from the target is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reduce {
+    /// The values are added.
+    Sum,
+}
+
+/// `[[fill]]`.
+#[derive(Debug)]
+pub struct Fill {
+    /// The variables.
+    pub keras: Vec<Pattern>,
+    /// The constant.
+    pub value: f64,
+}
+
+/// `[[keep]]`.
+#[derive(Debug)]
+pub struct Keep {
+    /// The variables.
+    pub keras: Vec<Pattern>,
+}
+
+/// `[class.X]`: from a layer's variables to the usual names of the matching `nn.Module`.
+#[derive(Debug)]
+pub struct Class {
+    /// The Keras class.
+    pub name: String,
+    /// The variables in the order of the layer's `vars` group; a layer need not have them all.
+    pub variables: Vec<ClassVariable>,
+    /// The module's tensors that a Keras layer has no use for (`num_batches_tracked`).
+    pub ignore: Vec<Glob>,
+    /// Where.
+    pub position: Position,
+}
+
+/// A variable of a class.
+#[derive(Debug)]
+pub struct ClassVariable {
+    /// The variable's name: `kernel`.
+    pub name: String,
+    /// The rule, with names relative to the module and the layer.
+    pub rule: TensorRule,
+    /// The layouts that hold instead when the layer reads flattened features; the one of the flattened
+    /// map's rank applies.
+    pub flatten: Vec<Layout>,
+}

@@ -1,0 +1,81 @@
+//! Strided copies: what every rearrangement of a tensor comes down to.
+
+/// One loop of a [`StridedCopy`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyAxis {
+    /// How many steps the loop takes.
+    pub size: usize,
+    /// Elements from one step to the next in the source; 0 repeats.
+    pub source_stride: usize,
+    /// Elements from one step to the next in the target.
+    pub target_stride: usize,
+}
+
+/// A box of nested loops that moves elements from a source buffer to a target buffer: the element at
+/// `source_offset + Σ i_k · source_stride_k` goes to `target_offset + Σ i_k · target_stride_k`.
+///
+/// No two steps write the same target element. Offsets and strides count elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StridedCopy {
+    /// The loops, outermost first; none for a single element.
+    pub axes: Vec<CopyAxis>,
+    /// The first source element.
+    pub source_offset: usize,
+    /// The first target element.
+    pub target_offset: usize,
+}
+
+impl StridedCopy {
+    /// How many elements it moves.
+    #[must_use]
+    pub fn numel(&self) -> usize {
+        self.axes.iter().map(|axis| axis.size).product()
+    }
+
+    /// The same copy with the fewest loops: loops of one step dropped, loops ordered by falling target
+    /// stride, and neighbours merged wherever both sides step through them as through one loop.
+    #[must_use]
+    pub fn collapse(&self) -> Self {
+        let mut axes: Vec<CopyAxis> = self.axes.iter().copied().filter(|axis| axis.size != 1).collect();
+        axes.sort_by_key(|axis| std::cmp::Reverse(axis.target_stride));
+        let mut merged: Vec<CopyAxis> = Vec::with_capacity(axes.len());
+        for axis in axes {
+            match merged.last_mut() {
+                Some(outer)
+                    if outer.source_stride == axis.source_stride * axis.size
+                        && outer.target_stride == axis.target_stride * axis.size =>
+                {
+                    *outer = CopyAxis { size: outer.size * axis.size, ..axis };
+                }
+                _ => merged.push(axis),
+            }
+        }
+        Self { axes: merged, ..*self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(size: usize, source_stride: usize, target_stride: usize) -> CopyAxis {
+        CopyAxis { size, source_stride, target_stride }
+    }
+
+    fn check(axes: &[CopyAxis], expected: &[CopyAxis]) {
+        let copy = StridedCopy { axes: axes.to_vec(), source_offset: 3, target_offset: 4 };
+        assert_eq!(
+            copy.collapse(),
+            StridedCopy { axes: expected.to_vec(), source_offset: 3, target_offset: 4 }
+        );
+    }
+
+    #[test]
+    fn collapses() {
+        check(&[axis(2, 15, 15), axis(3, 5, 5), axis(5, 1, 1)], &[axis(30, 1, 1)]);
+        check(&[axis(3, 1, 5), axis(5, 3, 1)], &[axis(3, 1, 5), axis(5, 3, 1)]);
+        check(&[axis(5, 3, 1), axis(3, 1, 5)], &[axis(3, 1, 5), axis(5, 3, 1)]);
+        check(&[axis(1, 9, 9)], &[]);
+        check(&[axis(2, 0, 3), axis(3, 0, 1)], &[axis(6, 0, 1)]);
+    }
+}

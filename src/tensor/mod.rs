@@ -1,0 +1,16 @@
+//! The vocabulary that every stage shares: element types, shapes, strided views, names, strided copies and
+//! the kernels that carry them out. No I/O, and nothing of PyTorch's or Keras' files.
+
+mod copy;
+mod dtype;
+mod expr;
+mod name;
+mod shape;
+mod strided;
+
+pub use copy::{CopyAxis, StridedCopy};
+pub use dtype::{ByteOrder, Dtype};
+pub use expr::{Layout, LayoutError};
+pub use name::{StateDictKey, VariablePath};
+pub use shape::{MAX_RANK, Shape, ShapeError};
+pub use strided::{Strided, StridedError};

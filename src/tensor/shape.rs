@@ -1,0 +1,123 @@
+//! Shapes whose element count is known to fit.
+
+use std::fmt;
+
+/// The highest rank accepted. torch stops at 64 in most operations; no layer comes near it.
+pub const MAX_RANK: usize = 64;
+
+/// The sizes of a tensor's axes. The product of the sizes fits in an `isize`, and the rank is at most
+/// [`MAX_RANK`], so index arithmetic on a shape cannot overflow.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Shape(Vec<usize>);
+
+/// Why sizes are not a shape.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShapeError {
+    /// More axes than [`MAX_RANK`].
+    #[error("{rank} axes are more than the {MAX_RANK} that are supported")]
+    Rank {
+        /// How many axes there are.
+        rank: usize,
+    },
+    /// The number of elements does not fit.
+    #[error("the number of elements of shape {sizes:?} overflows")]
+    Overflow {
+        /// The sizes given.
+        sizes: Vec<usize>,
+    },
+}
+
+impl Shape {
+    /// A shape of these sizes.
+    ///
+    /// # Errors
+    /// When there are too many axes or too many elements. Sizes after a zero still may not overflow.
+    pub fn new(sizes: impl Into<Vec<usize>>) -> Result<Self, ShapeError> {
+        let sizes = sizes.into();
+        if sizes.len() > MAX_RANK {
+            return Err(ShapeError::Rank { rank: sizes.len() });
+        }
+        let product = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)));
+        match product {
+            Some(product) if isize::try_from(product).is_ok() => Ok(Self(sizes)),
+            _ => Err(ShapeError::Overflow { sizes }),
+        }
+    }
+
+    /// The shape of a scalar: no axes, one element.
+    #[must_use]
+    pub const fn scalar() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The sizes, outermost axis first.
+    #[must_use]
+    pub fn sizes(&self) -> &[usize] {
+        &self.0
+    }
+
+    /// How many axes there are.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+
+    /// How many elements there are.
+    #[must_use]
+    pub fn numel(&self) -> usize {
+        self.0.iter().product()
+    }
+
+    /// The strides, in elements, of a contiguous (row-major) tensor of this shape.
+    #[must_use]
+    pub fn contiguous_strides(&self) -> Vec<usize> {
+        let mut strides = vec![1; self.rank()];
+        for axis in (1..self.rank()).rev() {
+            strides[axis - 1] = strides[axis] * self.0[axis].max(1);
+        }
+        strides
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// As Python prints it: `()`, `(3,)`, `(3, 5)`.
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sizes: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        let comma = if sizes.len() == 1 { "," } else { "" };
+        f.pad(&format!("({}{comma})", sizes.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_overflows() {
+        assert_eq!(Shape::new([usize::MAX, 2]), Err(ShapeError::Overflow { sizes: vec![usize::MAX, 2] }));
+        assert_eq!(
+            Shape::new([0, usize::MAX, 2]),
+            Err(ShapeError::Overflow { sizes: vec![0, usize::MAX, 2] })
+        );
+        assert_eq!(Shape::new(vec![1; 65]), Err(ShapeError::Rank { rank: 65 }));
+    }
+
+    #[test]
+    fn strides_and_display() {
+        let shape = Shape::new([2, 3, 5]).unwrap();
+        assert_eq!(shape.contiguous_strides(), [15, 5, 1]);
+        assert_eq!(shape.numel(), 30);
+        assert_eq!(shape.to_string(), "(2, 3, 5)");
+        assert_eq!(Shape::new([7]).unwrap().to_string(), "(7,)");
+        assert_eq!(Shape::scalar().to_string(), "()");
+        assert_eq!(Shape::scalar().numel(), 1);
+        assert_eq!(Shape::new([0, 4]).unwrap().numel(), 0);
+    }
+}
