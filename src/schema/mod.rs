@@ -9,6 +9,6 @@ pub use pattern::{
     CaptureKind, CaptureValue, Captures, EvaluateError, Pattern, PatternError, Separator, Tables,
 };
 pub use rule::{
-    Class, ClassVariable, Fill, Glob, Keep, LayerRule, Position, Reduce, Rule, RuleKind, Schema, Slice,
-    SourceFile, TensorRule,
+    Class, ClassVariable, Fill, Glob, Keep, LayerRule, Position, Reduce, Rule, RuleKind, Schema, SourceFile,
+    TensorRule,
 };

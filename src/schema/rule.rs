@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::pattern::{Pattern, Tables};
-use crate::tensor::Layout;
+use crate::tensor::{Layout, Slice};
 
 /// A schema's text and where it came from, for diagnostics.
 #[derive(Debug)]
@@ -125,20 +125,6 @@ pub struct TensorRule {
     pub keras_position: Position,
     /// Of `layout`, when there is one.
     pub layout_position: Option<Position>,
-}
-
-/// A part of an axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slice {
-    /// `"start:end"`, as in Python, without negative numbers.
-    Range {
-        /// The first index.
-        start: usize,
-        /// One past the last; `None` for all that follow.
-        end: Option<usize>,
-    },
-    /// `"fit"`: the first elements, as many as the target has.
-    Fit,
 }
 
 /// How a capture that is absent from the target is removed.

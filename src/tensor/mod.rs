@@ -3,14 +3,14 @@
 
 mod copy;
 mod dtype;
-mod expr;
+mod layout;
 mod name;
 mod shape;
 mod strided;
 
 pub use copy::{CopyAxis, StridedCopy};
 pub use dtype::{ByteOrder, Dtype};
-pub use expr::{Layout, LayoutError};
+pub use layout::{Layout, LayoutError, LayoutErrorKind, Slice};
 pub use name::{StateDictKey, VariablePath};
 pub use shape::{MAX_RANK, Shape, ShapeError};
 pub use strided::{Strided, StridedError};
