@@ -51,6 +51,10 @@ pub(super) struct Expansion<'a> {
     pub(super) ignored: BTreeMap<usize, Provenance>,
     /// What the notes are to say.
     pub(super) remarks: Remarks,
+    /// Variables whose module has no tensor for them, with the rule and what to say.
+    pub(super) lacking: BTreeMap<usize, (Position, String)>,
+    /// The layer that each module goes to.
+    pub(super) paired: BTreeMap<&'a str, usize>,
     /// Variables that already have a fault of their own.
     pub(super) excused: BTreeSet<usize>,
 }
@@ -128,6 +132,7 @@ impl<'a> Expansion<'a> {
 
     /// A module to a layer, by the rules of the layer's class.
     pub(super) fn layer(&mut self, rule: &'a Rule, layer_rule: &'a LayerRule, module: &'a str, at: usize) {
+        self.paired.insert(module, at);
         let architecture = self.architecture;
         let layer = &architecture.layers[at];
         let excuse = layer.variables.clone();
@@ -195,7 +200,12 @@ impl<'a> Expansion<'a> {
     ) {
         let sources = self.source.matching(module, &known.rule.torch);
         if sources.is_empty() {
-            // Reported with the missing variables, where the module's tensors are known.
+            let lack = format!(
+                "module `{module}` has no `{}`: build the layer without `{}`, or give it a value with [[fill]]",
+                known.rule.torch.as_str(),
+                known.name
+            );
+            self.lacking.insert(index, (rule.position.clone(), lack));
             return;
         }
         let mut claim = Claim {

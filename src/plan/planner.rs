@@ -48,6 +48,8 @@ pub fn plan(
         astray: Vec::new(),
         ignored: BTreeMap::new(),
         remarks: Remarks::default(),
+        lacking: BTreeMap::new(),
+        paired: BTreeMap::new(),
         excused: BTreeSet::new(),
     };
     expansion.run();
@@ -247,7 +249,13 @@ impl<'a> Ledger<'a> {
             }
             let detail =
                 FaultDetail::Missing { variable: variable.path.clone(), shape: variable.shape.clone() };
-            self.faults.push(Fault { detail, position: None, hint: self.missing_hint(variable) });
+            let fault = match self.expansion.lacking.get(&index) {
+                Some((position, hint)) => {
+                    Fault { detail, position: Some(position.clone()), hint: Some(hint.clone()) }
+                }
+                None => Fault { detail, position: None, hint: self.missing_hint(variable) },
+            };
+            self.faults.push(fault);
         }
     }
 
@@ -302,7 +310,15 @@ impl<'a> Ledger<'a> {
                     shape: tensor.tensor.view.shape().clone(),
                     dtype: tensor.tensor.dtype,
                 };
-                let hint = "map it with a rule, or list it in `source.ignore`".to_owned();
+                let module = relative.rsplit_once('.').map_or("", |(module, _)| module);
+                let hint = match self.expansion.paired.get(module) {
+                    Some(&layer) => format!(
+                        "layer `{}` has no variable for it; build the layer with one, or list the tensor in \
+                         `source.ignore`",
+                        self.expansion.architecture.layers[layer].path
+                    ),
+                    None => "map it with a rule, or list it in `source.ignore`".to_owned(),
+                };
                 self.faults.push(Fault { detail, position: None, hint: Some(hint) });
             }
         }
