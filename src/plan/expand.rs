@@ -218,7 +218,13 @@ impl<'a> Expansion<'a> {
             keras: None,
         };
         if !known.flatten.is_empty() {
-            let told = layer_rule.flatten.as_ref().map(|sizes| FeatureOrder::Flattened(sizes.clone()));
+            // A template marks the layers whose class it tells; of the others it says nothing.
+            let untold = self.architecture.origin == Origin::Template && layer.class.is_none();
+            let told = match &layer_rule.flatten {
+                Some(sizes) => Some(FeatureOrder::Flattened(sizes.clone())),
+                None if untold => Some(FeatureOrder::Unknown("the template has no graph".to_owned())),
+                None => None,
+            };
             match told.as_ref().unwrap_or(&layer.features) {
                 FeatureOrder::Plain => {}
                 FeatureOrder::Flattened(sizes) if sizes.len() < 2 => {}
