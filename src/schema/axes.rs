@@ -114,10 +114,10 @@ fn check_named(
         if rule.layouts.is_empty() {
             faults.add(span.clone(), FaultKind::NoLayout(key)).help("as in `layout = \"o i -> i o\"`");
         } else if !rule.layouts.iter().any(|layout| has(layout, axis)) {
-            let side = if key == "slice" || key == "take" { "left side" } else { "layout" };
+            let side = if key == "slice" || key == "take" { "on the left side" } else { "in the layout" };
             faults
                 .add(span.clone(), FaultKind::NoAxis { key, axis: axis.clone() })
-                .help(format!("name it on the {side}, or leave it out here"));
+                .help(format!("name it {side}, or leave it out here"));
         }
     }
 }

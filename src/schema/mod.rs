@@ -3,7 +3,7 @@
 //! `schemas/README.md` is the reference of the language.
 
 mod axes;
-mod bundled;
+pub mod bundled;
 mod error;
 mod glob;
 mod open;
@@ -14,7 +14,6 @@ mod reader;
 mod rule;
 mod targets;
 
-pub use bundled::{Bundled, names};
 pub use error::{Error, Fault, FaultKind};
 pub use glob::{Glob, GlobError};
 pub use pattern::{

@@ -24,13 +24,20 @@ pub(super) fn parse(
     tables: &Tables,
     faults: &mut Faults,
 ) -> Option<Pair> {
-    table.required("torch", faults)?;
-    let torch_text = table.string("torch", faults)?;
+    table.required("torch", faults);
     let keras_span = table.get("keras")?.span();
     // A bare capture is of the kind that the other side declares, so the sides are parsed twice: first the
     // declarations, then with them.
     let mut declared = Vec::new();
-    let mut torch = name(&torch_text, Separator::Dot, &declared, faults)?;
+    let torch_text = table.string("torch", faults);
+    let torch = torch_text.as_ref().and_then(|text| name(text, Separator::Dot, &declared, faults));
+    let (Some(torch_text), Some(mut torch)) = (torch_text, torch) else {
+        // The other names are read for their faults alone.
+        for text in &keras {
+            name(text, Separator::Slash, &[], faults);
+        }
+        return None;
+    };
     declared.extend(torch.declares());
     let mut patterns = Vec::new();
     for text in &keras {
