@@ -10,7 +10,10 @@ mod strided;
 
 pub use copy::{CopyAxis, StridedCopy};
 pub use dtype::{ByteOrder, Dtype};
-pub use layout::{Layout, LayoutError, LayoutErrorKind, Slice};
+pub use layout::{
+    Capture, Layout, LayoutError, LayoutErrorKind, Operation, Rearranged, Side, Slice, SolveError,
+    SourcePiece, TargetPiece, rearrange,
+};
 pub use name::{StateDictKey, VariablePath};
 pub use shape::{MAX_RANK, Shape, ShapeError};
 pub use strided::{Strided, StridedError};

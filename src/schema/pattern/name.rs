@@ -189,10 +189,10 @@ impl Pattern {
         Ok(Self { text, separator, parts, captures, matcher })
     }
 
-    /// As it was written; of a pattern made by [`Self::substitute`] that is literal, the name.
+    /// The name itself when the pattern is literal, else as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.literal().unwrap_or(&self.text)
     }
 
     /// What stands between the segments.
@@ -372,7 +372,7 @@ impl Eq for Pattern {}
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
+        f.pad(self.as_str())
     }
 }
 

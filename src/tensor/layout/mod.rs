@@ -2,6 +2,8 @@
 
 mod expression;
 mod rearrange;
+mod solve;
 
 pub use expression::{Layout, LayoutError, LayoutErrorKind};
-pub use rearrange::Slice;
+pub use rearrange::{Capture, Operation, Rearranged, Slice, SourcePiece, TargetPiece, rearrange};
+pub use solve::{Side, SolveError};

@@ -1,0 +1,391 @@
+//! The sizes of a layout's axes, from both shapes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::rearrange::{Operation, Slice};
+use crate::tensor::Shape;
+
+/// A side of a layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The left: the checkpoint's tensor.
+    Source,
+    /// The right: the Keras variable.
+    Target,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        })
+    }
+}
+
+/// Why a layout does not fit shapes. Never a guess: what is not determined is an error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SolveError {
+    /// A tensor has another number of axes than its side of the layout.
+    #[error("the {side} has shape {shape}, of {} axes, where the layout names {expected}", shape.rank())]
+    Rank {
+        /// Which side.
+        side: Side,
+        /// The shape.
+        shape: Shape,
+        /// Axes of the layout's side.
+        expected: usize,
+    },
+    /// An axis' size is not the product of its names' sizes.
+    #[error("axis {axis} of the {side} shape {shape} would have to be {expected} ({group})")]
+    Size {
+        /// Which side.
+        side: Side,
+        /// Which axis, from 0.
+        axis: usize,
+        /// The shape.
+        shape: Shape,
+        /// The size that the layout asks for.
+        expected: usize,
+        /// The axis in the layout, with sizes: `h=3 d=5`.
+        group: String,
+    },
+    /// An axis' size is not divisible by the sizes that are known.
+    #[error("axis {axis} of the {side} shape {shape} is not divisible by {divisor} ({group})")]
+    Indivisible {
+        /// Which side.
+        side: Side,
+        /// Which axis, from 0.
+        axis: usize,
+        /// The shape.
+        shape: Shape,
+        /// The product of the known sizes.
+        divisor: usize,
+        /// The axis in the layout, with sizes.
+        group: String,
+    },
+    /// Nothing tells an axis' size.
+    #[error("the size of axis `{axis}` follows from neither shape; give it as `sizes = {{ {axis} = … }}`")]
+    Undetermined {
+        /// The axis.
+        axis: String,
+    },
+    /// An axis has different sizes on the two sides.
+    #[error("axis `{axis}` is {source_size} in the source and {target_size} in the target")]
+    Unequal {
+        /// The axis.
+        axis: String,
+        /// Its size in the source (of the used part, where it is sliced).
+        source_size: usize,
+        /// Its size in the target.
+        target_size: usize,
+    },
+    /// An axis of the source appears nowhere in the target.
+    #[error("axis `{axis}` of the source is lost: name it on the right, or use `take` or `reduce`")]
+    Lost {
+        /// The axis.
+        axis: String,
+    },
+    /// `slice` reaches past the axis.
+    #[error("`slice` of axis `{axis}` reaches past its size {size}")]
+    SliceOutOfRange {
+        /// The axis.
+        axis: String,
+        /// Its size in the source.
+        size: usize,
+    },
+    /// `take` reaches past the axis.
+    #[error("`take` asks for index {index} of axis `{axis}`, whose size is {size}")]
+    TakeOutOfRange {
+        /// The axis.
+        axis: String,
+        /// The index.
+        index: usize,
+        /// The axis' size.
+        size: usize,
+    },
+    /// `order` is not a permutation of the axis' indices.
+    #[error("`order` of axis `{axis}` must name each of its {size} indices once")]
+    NotAPermutation {
+        /// The axis.
+        axis: String,
+        /// Its size.
+        size: usize,
+    },
+    /// A capture used as an axis does not have a tensor for every combination of values.
+    #[error("{found} tensors where the captures make {expected} combinations")]
+    MissingPiece {
+        /// Which side lacks pieces.
+        side: Side,
+        /// Combinations.
+        expected: usize,
+        /// Pieces.
+        found: usize,
+    },
+    /// A capture is an axis twice or on the wrong side, or a keyword names an axis that the layout lacks.
+    #[error("`{axis}` is not an axis that `{keyword}` can name in this layout")]
+    UnknownAxis {
+        /// The axis.
+        axis: String,
+        /// Where it was named.
+        keyword: &'static str,
+    },
+    /// Sizes whose product overflows.
+    #[error("the sizes of the {side} overflow")]
+    Overflow {
+        /// Which side.
+        side: Side,
+    },
+}
+
+/// An axis' size on each side; they differ only where the axis is sliced. 0 on a side that lacks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct AxisSize {
+    pub(super) source: usize,
+    pub(super) target: usize,
+}
+
+/// The sizes of all axes that are not captures, for one source and one target.
+pub(super) type Sizes = BTreeMap<String, AxisSize>;
+
+/// One axis of one tensor: its size is the product of its names' sizes.
+struct Equation<'a> {
+    side: Side,
+    axis: usize,
+    shape: &'a Shape,
+    group: &'a [String],
+    /// Led by a capture, whose values may have parts of unequal size.
+    ragged: bool,
+}
+
+/// Sizes while they are being found.
+struct Unknowns<'a> {
+    operation: &'a Operation<'a>,
+    source: BTreeMap<&'a str, Option<usize>>,
+    target: BTreeMap<&'a str, Option<usize>>,
+}
+
+/// Solves the sizes for one source and one target.
+pub(super) fn solve(operation: &Operation<'_>, source: &Shape, target: &Shape) -> Result<Sizes, SolveError> {
+    let layout = operation.layout;
+    let mut equations = Vec::new();
+    for (side, shape, groups) in
+        [(Side::Source, source, layout.left()), (Side::Target, target, layout.right())]
+    {
+        if shape.rank() != groups.len() {
+            return Err(SolveError::Rank { side, shape: shape.clone(), expected: groups.len() });
+        }
+        for (axis, group) in groups.iter().enumerate() {
+            let ragged = group.first().is_some_and(|name| operation.capture(name).is_some());
+            equations.push(Equation { side, axis, shape, group, ragged });
+        }
+    }
+    let mut unknowns = Unknowns::new(operation);
+    unknowns.propagate(&equations, false)?;
+    // Parts of equal size are assumed only for what nothing else determines.
+    unknowns.propagate(&equations, true)?;
+    let sizes = unknowns.finish()?;
+    for equation in equations.iter().filter(|equation| !equation.ragged) {
+        equation.verify(operation, &sizes)?;
+    }
+    Ok(sizes)
+}
+
+impl<'a> Unknowns<'a> {
+    fn new(operation: &'a Operation<'a>) -> Self {
+        let layout = operation.layout;
+        let given = |name: &'a str| (name, operation.sizes.get(name).copied());
+        let sliced = |name: &str| operation.slice.contains_key(name);
+        let source = layout.left_axes().filter(|name| operation.capture(name).is_none()).map(given).collect();
+        let target = layout
+            .right_axes()
+            .filter(|name| operation.capture(name).is_none())
+            .map(|name| if sliced(name) { (name, None) } else { given(name) })
+            .collect();
+        Self { operation, source, target }
+    }
+
+    /// Solves every equation with one unknown until none is left.
+    fn propagate(&mut self, equations: &[Equation<'a>], with_ragged: bool) -> Result<(), SolveError> {
+        loop {
+            let mut progress = self.link()?;
+            for equation in equations {
+                if with_ragged || !equation.ragged {
+                    progress |= self.solve_equation(equation)?;
+                }
+            }
+            if !progress {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Carries sizes from one side to the other, through slices.
+    fn link(&mut self) -> Result<bool, SolveError> {
+        let mut progress = false;
+        for (name, source) in &mut self.source {
+            let Some(target) = self.target.get_mut(name) else { continue };
+            let (from_source, from_target) = match self.operation.slice.get(*name) {
+                None => (*source, *target),
+                Some(Slice::Fit) => (None, None),
+                Some(&Slice::Range { start, end }) => {
+                    let used = match (end, *source) {
+                        (Some(end), _) => Some(end.saturating_sub(start)),
+                        (None, Some(size)) => {
+                            let out_of_range =
+                                || SolveError::SliceOutOfRange { axis: (*name).to_owned(), size };
+                            Some(size.checked_sub(start).ok_or_else(out_of_range)?)
+                        }
+                        (None, None) => None,
+                    };
+                    let whole =
+                        if end.is_none() { target.and_then(|size| size.checked_add(start)) } else { None };
+                    (used, whole)
+                }
+            };
+            if target.is_none() && from_source.is_some() {
+                *target = from_source;
+                progress = true;
+            }
+            if source.is_none() && from_target.is_some() {
+                *source = from_target;
+                progress = true;
+            }
+        }
+        Ok(progress)
+    }
+
+    fn solve_equation(&mut self, equation: &Equation<'a>) -> Result<bool, SolveError> {
+        let sizes = match equation.side {
+            Side::Source => &mut self.source,
+            Side::Target => &mut self.target,
+        };
+        let mut known = 1_usize;
+        let mut unknown = None;
+        for name in equation.group {
+            let size = match self.operation.capture(name) {
+                Some(capture) => Some(capture.count),
+                None => sizes.get(name.as_str()).copied().flatten(),
+            };
+            match size {
+                Some(size) => {
+                    known = known.checked_mul(size).ok_or(SolveError::Overflow { side: equation.side })?;
+                }
+                None if unknown.is_some() => return Ok(false),
+                None => unknown = Some(name.as_str()),
+            }
+        }
+        let Some(name) = unknown else { return Ok(false) };
+        let size = equation.size();
+        if known == 0 {
+            return Ok(false);
+        }
+        if size % known != 0 {
+            return Err(SolveError::Indivisible {
+                side: equation.side,
+                axis: equation.axis,
+                shape: equation.shape.clone(),
+                divisor: known,
+                group: equation.group.join(" "),
+            });
+        }
+        sizes.insert(name, Some(size / known));
+        Ok(true)
+    }
+
+    fn finish(self) -> Result<Sizes, SolveError> {
+        let mut sizes = Sizes::new();
+        let undetermined = |name: &str| SolveError::Undetermined { axis: name.to_owned() };
+        for (name, size) in self.source {
+            sizes.entry(name.to_owned()).or_default().source = size.ok_or_else(|| undetermined(name))?;
+        }
+        for (name, size) in self.target {
+            let size = size.ok_or_else(|| undetermined(name))?;
+            let both = sizes.entry(name.to_owned()).or_default();
+            both.target = size;
+            if !self.operation.layout.has_left(name) {
+                continue;
+            }
+            let used = match self.operation.slice.get(name) {
+                None => both.source,
+                Some(&Slice::Range { start, end }) => {
+                    let end = end.unwrap_or(both.source);
+                    if end > both.source || start > end {
+                        return Err(SolveError::SliceOutOfRange { axis: name.to_owned(), size: both.source });
+                    }
+                    end - start
+                }
+                Some(Slice::Fit) if size > both.source => {
+                    return Err(SolveError::SliceOutOfRange { axis: name.to_owned(), size: both.source });
+                }
+                Some(Slice::Fit) => size,
+            };
+            if used != size {
+                return Err(SolveError::Unequal {
+                    axis: name.to_owned(),
+                    source_size: used,
+                    target_size: size,
+                });
+            }
+        }
+        Ok(sizes)
+    }
+}
+
+impl Equation<'_> {
+    fn size(&self) -> usize {
+        self.shape.sizes()[self.axis]
+    }
+
+    fn verify(&self, operation: &Operation<'_>, sizes: &Sizes) -> Result<(), SolveError> {
+        let expected = extent(operation, self.side, self.group, sizes)?;
+        if expected == self.size() {
+            return Ok(());
+        }
+        Err(size_error(operation, self.side, self.axis, self.shape, expected, sizes))
+    }
+}
+
+/// The error for an axis that should have another size.
+pub(super) fn size_error(
+    operation: &Operation<'_>,
+    side: Side,
+    axis: usize,
+    shape: &Shape,
+    expected: usize,
+    sizes: &Sizes,
+) -> SolveError {
+    let group = &operation.groups(side)[axis];
+    let named: Vec<String> = group
+        .iter()
+        .map(|name| match operation.capture(name) {
+            Some(capture) => format!("{name}={}", capture.count),
+            None => format!("{name}={}", sizes.get(name).map_or(0, |size| size.on(side))),
+        })
+        .collect();
+    let group = if named.is_empty() { "a unit axis".to_owned() } else { named.join(" ") };
+    SolveError::Size { side, axis, shape: shape.clone(), expected, group }
+}
+
+/// The product of the sizes of these names.
+pub(super) fn extent(
+    operation: &Operation<'_>,
+    side: Side,
+    names: &[String],
+    sizes: &Sizes,
+) -> Result<usize, SolveError> {
+    names.iter().try_fold(1_usize, |product, name| {
+        product.checked_mul(operation.size(side, name, sizes)).ok_or(SolveError::Overflow { side })
+    })
+}
+
+impl AxisSize {
+    pub(super) const fn on(self, side: Side) -> usize {
+        match side {
+            Side::Source => self.source,
+            Side::Target => self.target,
+        }
+    }
+}
