@@ -33,7 +33,7 @@ impl PatternError {
             PatternErrorKind::PartOfSegment { .. } => {
                 "`**` stands for whole segments: put separators around the capture, or use `*`"
             }
-            PatternErrorKind::Ambiguous { .. } => {
+            PatternErrorKind::Ambiguous => {
                 "put a separator between the captures, or list the alternatives: `{x:a|b}`"
             }
             PatternErrorKind::Expression { .. } => {

@@ -535,7 +535,7 @@ mod tests {
         check_error("{x:*}{i}", 0..8, Kind::Ambiguous);
         check_error("{x:**}.{y:**}", 0..13, Kind::Ambiguous);
         check_error("a.{x:**}.{y:*}.{z:**}", 2..21, Kind::Ambiguous);
-        check_error("{x:a|ab}{y:b|c}{z:b|d}", 0..22, Kind::Ambiguous);
+        check_error("{x:a|ab}{y:bc|c}", 0..16, Kind::Ambiguous);
         check_error("x{i /2}", 4..5, Kind::Expression { found: "`/`".into() });
         check_error(&"a".repeat(1025), 0..1025, Kind::TooLong { length: 1025, limit: 1024 });
     }

@@ -29,7 +29,7 @@ pub(super) fn parse(
             Part::Text(_) | Part::Expression { .. } => None,
         });
         let start = braces.next().map_or(0, |range| range.start);
-        let end = braces.last().map_or(text.len(), |range| range.end);
+        let end = braces.next_back().map_or(text.len(), |range| range.end);
         return Err(PatternError { range: start..end, kind: PatternErrorKind::Ambiguous });
     }
     Ok(parts)
