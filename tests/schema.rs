@@ -88,10 +88,26 @@ fn layer_classes() {
     assert_eq!(own.classes.len(), schema.classes.len());
 }
 
+/// The schemas of the cases under `testdata/`.
+#[test]
+fn schemas_of_the_cases_are_valid() {
+    let mut found = 0;
+    for case in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata")).unwrap() {
+        let path = case.unwrap().path().join("schema.toml");
+        if path.is_file() {
+            Schema::open(&path).unwrap_or_else(|error| panic!("{error}"));
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+}
+
 #[test]
 fn unknown_schema() {
     let error = Schema::load("no-such-schema").unwrap_err();
     assert!(matches!(&error, Error::Unknown { near, .. } if near.is_empty()), "{error}");
+    let error = Schema::load("resnet").unwrap_err();
+    assert!(matches!(&error, Error::Unknown { near, .. } if near == &["torchvision/resnet"]), "{error}");
     let error = Schema::load("no-such-schema.toml").unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
