@@ -1,6 +1,7 @@
 //! Schemas as a user meets them: the reference's examples, and every diagnostic.
 
 #![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
 
