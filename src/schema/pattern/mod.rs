@@ -1,0 +1,13 @@
+//! Names with captures: `encoder.layer.{i}.{p:query|key}.weight`, `block_{i+1}/{TABLE[i]}`.
+
+mod ambiguity;
+mod error;
+mod expression;
+mod name;
+mod parse;
+mod part;
+
+pub use error::{EvaluateError, PatternError, PatternErrorKind};
+pub use expression::Tables;
+pub use name::Pattern;
+pub use part::{CaptureKind, CaptureValue, Captures, Separator};
