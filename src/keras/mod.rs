@@ -4,6 +4,8 @@
 mod architecture;
 mod error;
 pub mod file_layout;
+mod weights_file;
 
 pub use architecture::{Architecture, FeatureOrder, Layer, Origin, Variable};
-pub use error::Error;
+pub use error::{Error, ErrorKind};
+pub use weights_file::{StoredVariable, WeightsFile, WeightsForm};
