@@ -1,0 +1,75 @@
+"""What a case is: a PyTorch module, the Keras model that mirrors it, and who corresponds to whom."""
+
+import dataclasses
+import importlib.util
+import os
+import pathlib
+from typing import Callable
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+TESTDATA = REPOSITORY / "testdata"
+
+
+def channels_last(array):
+    """NCHW to NHWC, for any number of spatial axes."""
+    return array.transpose(0, *range(2, array.ndim), 1) if array.ndim > 2 else array
+
+
+def unchanged(value):
+    return value
+
+
+def call(module, *inputs):
+    """Runs the module as a user would."""
+    return module(*inputs)
+
+
+def save_state_dict(module, path):
+    import torch
+
+    torch.save(module.state_dict(), path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One real input."""
+
+    name: str
+    # Both sides, freshly built; `module` seeds its own values.
+    module: Callable
+    model: Callable
+    # Random inputs for the module, from a numpy generator: a list of tuples of arrays.
+    samples: Callable
+    # Module prefix to layer path, and the prefixes that read a flattened map: (channels, *space).
+    pairs: dict
+    # TOML text, a path, or the name of a bundled schema.
+    schema: str | pathlib.Path
+    feature_maps: dict = dataclasses.field(default_factory=dict)
+    # Key prefixes that no variable reads.
+    ignored: tuple = ()
+    # The model's file is `.weights.h5` written by Keras instead of `to_json()`.
+    template: bool = False
+    checkpoint: str = "weights.pt"
+    output: str = "out.weights.h5"
+    save: Callable = save_state_dict
+    run: Callable = call
+    # To the Keras model's input and back from the module's output.
+    to_keras: Callable = channels_last
+    from_torch: Callable = channels_last
+    # What weights cannot carry (an epsilon, an activation), set after the architecture was saved.
+    adjust: Callable = unchanged
+    tolerance: float = 1e-5
+    # Expectations about what the tool says on stderr or stdout.
+    notes: tuple = ()
+
+
+def from_testdata(name):
+    """The cases of `testdata/<name>/make.py`."""
+    path = TESTDATA / name / "make.py"
+    spec = importlib.util.spec_from_file_location(f"testdata_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.CASES

@@ -1,0 +1,108 @@
+"""The judges' own idea of where every number belongs: numpy transpositions written out by hand.
+
+Nothing here reads a schema or a plan; that is the point.
+"""
+
+import numpy as np
+
+CONVOLUTIONS = {
+    "Conv1D": (2, 1, 0),
+    "Conv2D": (2, 3, 1, 0),
+    "Conv3D": (2, 3, 4, 1, 0),
+    # Keras keeps (space, out, in) for the transposed ones; PyTorch keeps (in, out, space).
+    "Conv1DTranspose": (2, 1, 0),
+    "Conv2DTranspose": (2, 3, 1, 0),
+    "Conv3DTranspose": (2, 3, 4, 1, 0),
+}
+
+
+def to_numpy(tensor):
+    """A tensor's values; bfloat16 becomes float32, which holds each exactly."""
+    import torch
+
+    tensor = tensor.detach()
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
+    return tensor.numpy()
+
+
+def variables(class_name, tensors, feature_map=None):
+    """The variables of a Keras layer by name, from the tensors of the PyTorch module by name.
+
+    `feature_map` is `(channels, *space)` of the map that was flattened before a Dense layer.
+    """
+    t = {name: to_numpy(tensor) for name, tensor in tensors.items()}
+    t.pop("num_batches_tracked", None)
+    found = {}
+    if class_name in CONVOLUTIONS:
+        found["kernel"] = t.pop("weight").transpose(CONVOLUTIONS[class_name])
+    elif class_name in ("DepthwiseConv1D", "DepthwiseConv2D"):
+        weight = t.pop("weight")
+        channels = feature_map[0] if feature_map else weight.shape[0]
+        space = weight.shape[2:]
+        split = weight.reshape(channels, weight.shape[0] // channels, *space)
+        found["kernel"] = np.moveaxis(split, (0, 1), (-2, -1))
+    elif class_name == "Dense":
+        weight = t.pop("weight")
+        if feature_map:
+            units = weight.shape[0]
+            channels_last = np.moveaxis(weight.reshape(units, *feature_map), 1, -1)
+            found["kernel"] = channels_last.reshape(units, -1).T
+        else:
+            found["kernel"] = weight.T
+    elif class_name == "Embedding":
+        found["embeddings"] = t.pop("weight")
+    elif class_name == "BatchNormalization":
+        found["gamma"] = t.pop("weight")
+        found["beta"] = t.pop("bias")
+        found["moving_mean"] = t.pop("running_mean")
+        found["moving_variance"] = t.pop("running_var")
+    elif class_name in ("LayerNormalization", "GroupNormalization"):
+        found["gamma"] = t.pop("weight")
+        found["beta"] = t.pop("bias")
+    else:
+        raise ValueError(f"the judges know no layout for {class_name}")
+    if "bias" in t:
+        found["bias"] = t.pop("bias")
+    if t:
+        raise ValueError(f"{class_name}: no variable for {sorted(t)}")
+    return found
+
+
+def find_layer(model, path):
+    """The layer at `path`: names, or attributes for a subclassed model, joined by `/`."""
+    layer = model
+    for part in path.split("/"):
+        own = getattr(layer, part, None)
+        layer = own if hasattr(own, "weights") else layer.get_layer(part)
+    return layer
+
+
+def expected(state_dict, model, pairs, feature_maps, ignored=()):
+    """Every variable of `model` as `(path, variable, value)`.
+
+    Fails when a variable has no value, or a tensor that is not `ignored` feeds none.
+    """
+    result, unread = [], {key for key in state_dict if not key.startswith(tuple(ignored))}
+    for prefix, path in pairs.items():
+        start = prefix + "."
+        tensors = {
+            key.removeprefix(start): value
+            for key, value in state_dict.items()
+            if key.startswith(start)
+        }
+        unread -= {start + name for name in tensors}
+        layer = find_layer(model, path)
+        values = variables(type(layer).__name__, tensors, feature_maps.get(prefix))
+        for variable in layer.weights:
+            value = values.pop(variable.name)
+            if tuple(variable.shape) != value.shape:
+                raise ValueError(f"{path}/{variable.name}: {tuple(variable.shape)} but {value.shape}")
+            value = np.ascontiguousarray(value).astype(str(variable.dtype))
+            result.append((f"{path}/{variable.name}", variable, value))
+        if values:
+            raise ValueError(f"{path} has no {sorted(values)}")
+    missing = {v.path for v in model.weights} - {v.path for _, v, _ in result}
+    if missing or unread or len(result) != len(model.weights):
+        raise ValueError(f"the case is incomplete: variables {sorted(missing)}, tensors {sorted(unread)}")
+    return result
