@@ -10,6 +10,8 @@ use crate::tensor::{Dtype, StateDictKey, StridedCopy};
 pub struct Plan {
     /// The architecture.
     pub architecture: Architecture,
+    /// The prefix of the schema that was stripped from the keys.
+    pub prefix: String,
     /// A binding for every variable to be written, in the architecture's order. A waived variable without a
     /// value has none.
     pub bindings: Vec<Binding>,
@@ -88,4 +90,15 @@ pub struct Note {
     pub about: String,
     /// The remark, a whole sentence.
     pub text: String,
+}
+
+impl Provenance {
+    /// The rule, unless it was the command line.
+    #[must_use]
+    pub const fn position(&self) -> Option<&Position> {
+        match self {
+            Self::Rule(position) | Self::Class { rule: position, .. } => Some(position),
+            Self::Waiver(_) => None,
+        }
+    }
 }

@@ -60,6 +60,14 @@ pub struct Glob {
     pub(crate) matcher: Pattern,
 }
 
+impl Glob {
+    /// Whether the whole of `name` matches.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        self.matcher.matches(name).is_some()
+    }
+}
+
 /// One rule.
 #[derive(Debug)]
 pub struct Rule {

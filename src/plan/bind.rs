@@ -1,0 +1,327 @@
+//! Claims to bindings: layouts solved against shapes, element types decided.
+
+use std::collections::BTreeMap;
+
+use super::binding::{Binding, Part, Term, Value};
+use super::expand::Claim;
+use super::faults::{Fault, FaultDetail};
+use super::hints;
+use crate::checkpoint::{Checkpoint, Tensor};
+use crate::keras::Architecture;
+use crate::schema::{CaptureKind, CaptureValue, Captures, Pattern, Reduce};
+use crate::tensor::{
+    Capture, CopyAxis, Dtype, Layout, Operation, Side, SolveError, SourcePiece, StridedCopy, TargetPiece,
+    rearrange,
+};
+
+/// What a claim is bound with.
+pub(super) struct Binder<'a> {
+    pub(super) checkpoint: &'a Checkpoint,
+    pub(super) architecture: &'a Architecture,
+    /// `--dtype`, for floating-point variables.
+    pub(super) dtype: Option<Dtype>,
+}
+
+/// A value per target of a claim, as terms of (tensor, copy).
+type Solution = Vec<Vec<Vec<(usize, StridedCopy)>>>;
+
+/// Why one layout gives no solution.
+enum Refusal {
+    Solve(SolveError),
+    Fault(FaultDetail),
+}
+
+impl From<SolveError> for Refusal {
+    fn from(error: SolveError) -> Self {
+        Self::Solve(error)
+    }
+}
+
+impl Binder<'_> {
+    /// The bindings of a claim.
+    pub(super) fn bind(&self, claim: &Claim<'_>) -> Result<Vec<Binding>, Fault> {
+        let (layout, solution) = self.solve(claim).map_err(|(detail, hint)| fault(claim, detail, hint))?;
+        let bind = |((_, variable), terms): (&(Captures, usize), Vec<Vec<(usize, StridedCopy)>>)| {
+            let target = &self.architecture.variables[*variable];
+            let dtype = self.stored_dtype(target.dtype);
+            for &(tensor, _) in terms.iter().flatten() {
+                let tensor = &self.checkpoint.tensors[tensor];
+                if !convertible(tensor.tensor.dtype, dtype) {
+                    let detail = FaultDetail::Dtype {
+                        key: tensor.key.clone(),
+                        source_dtype: tensor.tensor.dtype,
+                        variable: target.path.clone(),
+                        target_dtype: dtype,
+                    };
+                    return Err(fault(claim, detail, None));
+                }
+            }
+            let part = |(tensor, copy): (usize, StridedCopy)| {
+                let tensor = &self.checkpoint.tensors[tensor];
+                Part { key: tensor.key.clone(), source: tensor.tensor.clone(), copy }
+            };
+            let term = |parts: Vec<_>| Term { parts: parts.into_iter().map(part).collect() };
+            Ok(Binding {
+                variable: *variable,
+                dtype,
+                value: Value::Gather(terms.into_iter().map(term).collect()),
+                provenance: claim.provenance.clone(),
+                layout: layout.map_or_else(String::new, |layout| layout.as_str().to_owned()),
+            })
+        };
+        claim.targets.iter().zip(solution).map(bind).collect()
+    }
+
+    /// The element type in the file of a variable that the model holds in `dtype`.
+    pub(super) fn stored_dtype(&self, dtype: Dtype) -> Dtype {
+        if dtype.is_float() { self.dtype.unwrap_or(dtype) } else { dtype }
+    }
+
+    /// The one layout that fits. Several that fit and agree are as good as one.
+    fn solve<'c>(
+        &self,
+        claim: &Claim<'c>,
+    ) -> Result<(Option<&'c Layout>, Solution), (FaultDetail, Option<String>)> {
+        if claim.layouts.is_empty() {
+            return match self.attempt(claim, None) {
+                Ok(solution) => Ok((None, solution)),
+                Err(Refusal::Fault(detail)) => Err((detail, None)),
+                Err(Refusal::Solve(_)) => Err(self.misfit(claim, Vec::new())),
+            };
+        }
+        let mut found: Option<(&Layout, Solution)> = None;
+        let mut attempts = Vec::new();
+        let mut refused = None;
+        for &layout in &claim.layouts {
+            match (self.attempt(claim, Some(layout)), &found) {
+                (Ok(solution), None) => found = Some((layout, solution)),
+                (Ok(solution), Some((first, other))) if !equal(&solution, other) => {
+                    let (source, target) = self.first_pair(claim);
+                    let detail = FaultDetail::SeveralLayouts {
+                        key: source.key.clone(),
+                        source_shape: source.tensor.view.shape().clone(),
+                        variable: target.path.clone(),
+                        target_shape: target.shape.clone(),
+                        first: first.as_str().to_owned(),
+                        second: layout.as_str().to_owned(),
+                    };
+                    let hint = "spell the one that is meant in a [[tensor]] rule".to_owned();
+                    return Err((detail, Some(hint)));
+                }
+                (Ok(_), Some(_)) => {}
+                (Err(Refusal::Solve(error)), _) => attempts.push((layout.as_str().to_owned(), error)),
+                (Err(Refusal::Fault(detail)), _) => refused = Some(detail),
+            }
+        }
+        match (found, refused) {
+            (Some((layout, solution)), _) => Ok((Some(layout), solution)),
+            (None, Some(detail)) => Err((detail, None)),
+            (None, None) => Err(self.misfit(claim, attempts)),
+        }
+    }
+
+    fn first_pair<'s>(&'s self, claim: &Claim<'_>) -> (&'s Tensor, &'s crate::keras::Variable) {
+        (&self.checkpoint.tensors[claim.sources[0].1], &self.architecture.variables[claim.targets[0].1])
+    }
+
+    fn misfit(
+        &self,
+        claim: &Claim<'_>,
+        attempts: Vec<(String, SolveError)>,
+    ) -> (FaultDetail, Option<String>) {
+        let (source, target) = self.first_pair(claim);
+        let hint = hints::permutation(source.tensor.view.shape(), &target.shape);
+        let detail = FaultDetail::Shape {
+            key: source.key.clone(),
+            source_shape: source.tensor.view.shape().clone(),
+            variable: target.path.clone(),
+            target_shape: target.shape.clone(),
+            attempts,
+        };
+        (detail, hint)
+    }
+
+    fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {
+        let torch = Axes::new(&claim.rule.torch, Side::Source, &claim.sources, |name| {
+            layout.is_some_and(|layout| layout.has_right(name))
+        });
+        let keras = match claim.keras {
+            Some(pattern) => Axes::new(pattern, Side::Target, &claim.targets, |_| true),
+            None => Axes::default(),
+        };
+        let variable = || self.architecture.variables[claim.targets[0].1].path.clone();
+        if let Some((capture, missing)) = torch.missing() {
+            return Err(Refusal::Fault(FaultDetail::IncompleteCapture {
+                variable: variable(),
+                capture,
+                missing,
+            }));
+        }
+        let mut terms: BTreeMap<Vec<&CaptureValue>, Vec<(Vec<usize>, usize)>> = BTreeMap::new();
+        for (captures, tensor) in &claim.sources {
+            let reduced =
+                captures.iter().filter(|(name, _)| !torch.is_axis(name)).map(|(_, value)| value).collect();
+            terms.entry(reduced).or_default().push((torch.places(captures), *tensor));
+        }
+        if terms.len() > 1 && claim.rule.reduce != Some(Reduce::Sum) {
+            let keys = claim.sources.iter().map(|(_, at)| self.checkpoint.tensors[*at].key.clone()).collect();
+            return Err(Refusal::Fault(FaultDetail::SeveralSources { variable: variable(), keys }));
+        }
+        let targets: Vec<TargetPiece<'_>> = claim
+            .targets
+            .iter()
+            .map(|(captures, at)| TargetPiece {
+                values: keras.places(captures),
+                shape: &self.architecture.variables[*at].shape,
+            })
+            .collect();
+        let captures: Vec<Capture> = torch.captures().chain(keras.captures()).collect();
+        let mut sizes = claim.rule.sizes.clone();
+        sizes.extend(claim.sizes.clone());
+        let mut solution: Solution = vec![Vec::new(); targets.len()];
+        for sources in terms.into_values() {
+            let views: Vec<&crate::tensor::Strided> =
+                sources.iter().map(|(_, at)| &self.checkpoint.tensors[*at].tensor.view).collect();
+            let Some(layout) = layout else {
+                if let Some(capture) = keras.captures().next() {
+                    return Err(SolveError::UnknownAxis { axis: capture.name, keyword: "a capture" }.into());
+                }
+                let copy = identity(views[0], targets[0].shape)?;
+                solution[0].push(vec![(sources[0].1, copy)]);
+                continue;
+            };
+            let operation = Operation {
+                layout,
+                sizes: &sizes,
+                order: &claim.rule.order,
+                slice: &claim.rule.slice,
+                take: &claim.rule.take,
+                captures: &captures,
+            };
+            let pieces: Vec<SourcePiece<'_>> = sources
+                .iter()
+                .zip(&views)
+                .map(|((values, _), view)| SourcePiece { values: values.clone(), view })
+                .collect();
+            for term in &mut solution {
+                term.push(Vec::new());
+            }
+            for found in rearrange(&operation, &pieces, &targets)? {
+                if let Some(parts) = solution[found.target].last_mut() {
+                    parts.push((sources[found.source].1, found.copy));
+                }
+            }
+        }
+        Ok(solution)
+    }
+}
+
+fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Fault {
+    let position = match (&detail, &claim.rule.layout_position) {
+        (FaultDetail::Shape { .. } | FaultDetail::SeveralLayouts { .. }, Some(position))
+            if claim.keras.is_some() =>
+        {
+            Some(position.clone())
+        }
+        _ => claim.provenance.position().cloned(),
+    };
+    Fault { detail, position, hint }
+}
+
+/// A copy of equal shape.
+fn identity(view: &crate::tensor::Strided, shape: &crate::tensor::Shape) -> Result<StridedCopy, SolveError> {
+    if view.shape() != shape {
+        return Err(SolveError::Rank {
+            side: Side::Source,
+            shape: view.shape().clone(),
+            expected: shape.rank(),
+        });
+    }
+    let strides = shape.contiguous_strides();
+    let axis = |((&size, &source_stride), target_stride)| CopyAxis { size, source_stride, target_stride };
+    let axes = shape.sizes().iter().zip(view.strides()).zip(strides).map(axis).collect();
+    Ok(StridedCopy { axes, source_offset: view.offset(), target_offset: 0 })
+}
+
+fn equal(one: &Solution, other: &Solution) -> bool {
+    let collapsed = |solution: &Solution| -> Vec<Vec<Vec<(usize, StridedCopy)>>> {
+        let collapse = |(tensor, copy): &(usize, StridedCopy)| (*tensor, copy.collapse());
+        let terms =
+            |terms: &Vec<Vec<_>>| terms.iter().map(|parts| parts.iter().map(collapse).collect()).collect();
+        solution.iter().map(terms).collect()
+    };
+    collapsed(one) == collapsed(other)
+}
+
+/// Whether values of one type may become values of the other: floats become floats, whole numbers and bools
+/// anything that holds numbers; a fraction never becomes a whole number.
+fn convertible(source: Dtype, target: Dtype) -> bool {
+    source == target || target.is_float() || source.fits_exactly(target)
+}
+
+/// The captures of one side that are axes of the other.
+#[derive(Default)]
+struct Axes<'a> {
+    axes: Vec<(&'a str, Vec<CaptureValue>)>,
+    side: Option<Side>,
+    /// An axis whose listed alternatives are not all there.
+    missing: Option<(String, Vec<String>)>,
+}
+
+impl<'a> Axes<'a> {
+    /// Of the pattern's captures, those that the pieces were told apart by and that are axes. Values are in
+    /// the order of the alternatives, or of the integers.
+    fn new<T>(
+        pattern: &'a Pattern,
+        side: Side,
+        pieces: &[(Captures, T)],
+        is_axis: impl Fn(&str) -> bool,
+    ) -> Self {
+        let mut axes = Vec::new();
+        let mut missing = None;
+        for (name, kind) in pattern.captures() {
+            let own = pieces.iter().all(|(captures, _)| captures.contains_key(name));
+            if !own || !is_axis(name) {
+                continue;
+            }
+            let mut values: Vec<CaptureValue> =
+                pieces.iter().filter_map(|(captures, _)| captures.get(name).cloned()).collect();
+            values.sort();
+            values.dedup();
+            if let CaptureKind::Alternatives(listed) = kind {
+                let absent = |text: &&String| !values.contains(&CaptureValue::Text((*text).clone()));
+                let absent: Vec<String> = listed.iter().filter(absent).cloned().collect();
+                if !absent.is_empty() {
+                    missing = Some((name.clone(), absent));
+                }
+                values = listed.iter().cloned().map(CaptureValue::Text).collect();
+            }
+            axes.push((name.as_str(), values));
+        }
+        Self { axes, side: Some(side), missing }
+    }
+
+    fn missing(&self) -> Option<(String, Vec<String>)> {
+        self.missing.clone()
+    }
+
+    fn is_axis(&self, name: &str) -> bool {
+        self.axes.iter().any(|(axis, _)| *axis == name)
+    }
+
+    fn places(&self, captures: &Captures) -> Vec<usize> {
+        let place = |(name, values): &(&str, Vec<CaptureValue>)| {
+            values.iter().position(|value| captures.get(*name) == Some(value)).unwrap_or(0)
+        };
+        self.axes.iter().map(place).collect()
+    }
+
+    fn captures(&self) -> impl Iterator<Item = Capture> {
+        let side = self.side.unwrap_or(Side::Source);
+        self.axes.iter().map(move |(name, values)| Capture {
+            name: (*name).to_owned(),
+            side,
+            count: values.len(),
+        })
+    }
+}

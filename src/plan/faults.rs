@@ -1,0 +1,291 @@
+//! Everything that keeps a plan from being complete, reported together.
+
+use std::fmt;
+
+use crate::schema::{EvaluateError, Position};
+use crate::tensor::{Dtype, Shape, SolveError, StateDictKey, VariablePath};
+
+/// The complete list of faults of a plan, in the order: rules, bindings, missing, unexpected.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the plan has {} fault{}", .faults.len(), if .faults.len() == 1 { "" } else { "s" })]
+pub struct Faults {
+    /// The faults; never empty.
+    pub faults: Vec<Fault>,
+}
+
+/// One fault.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// What is wrong.
+    pub detail: FaultDetail,
+    /// The rule that is to blame, where there is one.
+    pub position: Option<Position>,
+    /// What to do, or what was nearly right.
+    pub hint: Option<String>,
+}
+
+/// The groups in which faults are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// A rule that applies to nothing, or that cannot be applied.
+    Rule,
+    /// A variable that more than one rule claims.
+    Duplicate,
+    /// More than one reading fits.
+    Ambiguous,
+    /// Shapes that no layout of the rule brings together.
+    Shape,
+    /// An element type that cannot be converted.
+    Dtype,
+    /// A variable without a source.
+    Missing,
+    /// A tensor without a use.
+    Unexpected,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum FaultDetail {
+    /// A rule matches no tensor or no variable.
+    #[error("the rule for `{pattern}` matches {}", if *.keras { "no variable of the architecture" } else { "no tensor of the checkpoint" })]
+    UnusedRule {
+        /// The pattern that matches nothing.
+        pattern: String,
+        /// Whether it is the keras side that matches nothing.
+        keras: bool,
+    },
+    /// A rule computes a path that the architecture lacks.
+    #[error("`{torch}` goes to `{keras}`, which the architecture does not have")]
+    UnknownTarget {
+        /// The module or tensor.
+        torch: String,
+        /// The path.
+        keras: String,
+    },
+    /// A path that leads to more than one layer.
+    #[error("`{path}` names more than one layer of the architecture; use its group's path")]
+    AmbiguousPath {
+        /// The path.
+        path: String,
+    },
+    /// A keras path cannot be computed.
+    #[error("the keras path of `{torch}` cannot be computed: {source}")]
+    Evaluate {
+        /// The module or tensor.
+        torch: String,
+        /// The reason.
+        source: EvaluateError,
+    },
+    /// A layer whose class has no rules.
+    #[error("layer `{layer}` is a `{class}`, for which there are no class rules")]
+    UnknownClass {
+        /// The layer.
+        layer: String,
+        /// Its class.
+        class: String,
+    },
+    /// A layer whose class is not known.
+    #[error("the architecture does not tell the class of layer `{layer}`")]
+    UntoldClass {
+        /// The layer.
+        layer: String,
+    },
+    /// The rule says another class than the architecture.
+    #[error("layer `{layer}` is a `{found}`, and the rule says `{expected}`")]
+    ClassMismatch {
+        /// The layer.
+        layer: String,
+        /// The architecture's class.
+        found: String,
+        /// The rule's class.
+        expected: String,
+    },
+    /// A layer has a variable that its class' rules do not know.
+    #[error("the rules of class `{class}` have nothing for variable `{variable}`")]
+    UnknownVariable {
+        /// The variable.
+        variable: VariablePath,
+        /// The class.
+        class: String,
+    },
+    /// A sequence pairs different numbers of modules and layers.
+    #[error("the sequence pairs {modules} modules with {layers} layers")]
+    SequenceLength {
+        /// Modules found.
+        modules: usize,
+        /// Layers found.
+        layers: usize,
+    },
+    /// A sequence needs an order that the checkpoint does not have.
+    #[error(
+        "`{pattern}` captures text, and this checkpoint is sorted by name: it has no order of modules to follow"
+    )]
+    SequenceOrder {
+        /// The pattern.
+        pattern: String,
+    },
+    /// Two rules bind one variable.
+    #[error("`{variable}` is bound twice, by {} and by {}", place(.first), place(.second))]
+    Duplicate {
+        /// The variable.
+        variable: VariablePath,
+        /// The first rule.
+        first: Position,
+        /// The second.
+        second: Position,
+    },
+    /// Several tensors for one variable.
+    #[error("`{variable}` could take its value from any of {}", list(.keys))]
+    SeveralSources {
+        /// The variable.
+        variable: VariablePath,
+        /// The tensors.
+        keys: Vec<StateDictKey>,
+    },
+    /// Two layouts that both fit and differ.
+    #[error(
+        "`{first}` and `{second}` both fit `{key}` {source_shape} to `{variable}` {target_shape}, and differ"
+    )]
+    SeveralLayouts {
+        /// The tensor.
+        key: StateDictKey,
+        /// Its shape.
+        source_shape: Shape,
+        /// The variable.
+        variable: VariablePath,
+        /// Its shape.
+        target_shape: Shape,
+        /// One layout.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// The order of a layer's input features is not known.
+    #[error("`{variable}` reads features whose order is not known: {reason}")]
+    FeatureOrder {
+        /// The variable.
+        variable: VariablePath,
+        /// What hides it.
+        reason: String,
+    },
+    /// Alternatives of a capture that is an axis are missing.
+    #[error("`{variable}` joins the tensors of `{capture}`, of which {} missing", missing_values(.missing))]
+    IncompleteCapture {
+        /// The variable.
+        variable: VariablePath,
+        /// The capture.
+        capture: String,
+        /// The values without a tensor.
+        missing: Vec<String>,
+    },
+    /// No layout brings the shapes together.
+    #[error("`{key}` {source_shape} does not fit `{variable}` {target_shape}{}", tried(.attempts))]
+    Shape {
+        /// The (first) tensor.
+        key: StateDictKey,
+        /// Its shape.
+        source_shape: Shape,
+        /// The (first) variable.
+        variable: VariablePath,
+        /// Its shape.
+        target_shape: Shape,
+        /// Each layout that was tried, with the reason; none for a copy of equal shape.
+        attempts: Vec<(String, SolveError)>,
+    },
+    /// An element type that cannot become the variable's.
+    #[error("`{key}` is {source_dtype}, which cannot become {target_dtype} for `{variable}`")]
+    Dtype {
+        /// The tensor.
+        key: StateDictKey,
+        /// Its element type.
+        source_dtype: Dtype,
+        /// The variable.
+        variable: VariablePath,
+        /// The element type to write.
+        target_dtype: Dtype,
+    },
+    /// A variable to be kept that the architecture file has no value of.
+    #[error("`{variable}` is to be kept, but the architecture file holds no values")]
+    NothingToKeep {
+        /// The variable.
+        variable: VariablePath,
+    },
+    /// A variable without a source.
+    #[error("`{variable}` {shape} gets no value")]
+    Missing {
+        /// The variable.
+        variable: VariablePath,
+        /// Its shape.
+        shape: Shape,
+    },
+    /// A tensor without a use.
+    #[error("`{key}` {shape} {dtype} has no use")]
+    Unexpected {
+        /// The tensor.
+        key: StateDictKey,
+        /// Its shape.
+        shape: Shape,
+        /// Its element type.
+        dtype: Dtype,
+    },
+}
+
+impl Fault {
+    /// The group in which it is reported.
+    #[must_use]
+    pub const fn kind(&self) -> FaultKind {
+        match self.detail {
+            FaultDetail::UnusedRule { .. }
+            | FaultDetail::UnknownTarget { .. }
+            | FaultDetail::AmbiguousPath { .. }
+            | FaultDetail::Evaluate { .. }
+            | FaultDetail::UnknownClass { .. }
+            | FaultDetail::UntoldClass { .. }
+            | FaultDetail::ClassMismatch { .. }
+            | FaultDetail::UnknownVariable { .. }
+            | FaultDetail::SequenceLength { .. }
+            | FaultDetail::SequenceOrder { .. }
+            | FaultDetail::NothingToKeep { .. } => FaultKind::Rule,
+            FaultDetail::Duplicate { .. } => FaultKind::Duplicate,
+            FaultDetail::SeveralSources { .. }
+            | FaultDetail::SeveralLayouts { .. }
+            | FaultDetail::FeatureOrder { .. } => FaultKind::Ambiguous,
+            FaultDetail::IncompleteCapture { .. } | FaultDetail::Missing { .. } => FaultKind::Missing,
+            FaultDetail::Shape { .. } => FaultKind::Shape,
+            FaultDetail::Dtype { .. } => FaultKind::Dtype,
+            FaultDetail::Unexpected { .. } => FaultKind::Unexpected,
+        }
+    }
+}
+
+/// The message alone: the position and the hint are shown beside it.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.detail, f)
+    }
+}
+
+/// `schema.toml:12`.
+pub(crate) fn place(position: &Position) -> String {
+    let before = position.file.text.get(..position.span.start).unwrap_or(&position.file.text);
+    format!("{}:{}", position.file.name, before.matches('\n').count() + 1)
+}
+
+fn list(keys: &[StateDictKey]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn missing_values(values: &[String]) -> String {
+    let verb = if values.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", "))
+}
+
+fn tried(attempts: &[(String, SolveError)]) -> String {
+    let mut text = String::new();
+    for (layout, reason) in attempts {
+        text.push_str(&format!("\n  by `{layout}`: {reason}"));
+    }
+    text
+}

@@ -1,0 +1,105 @@
+//! What was nearly right.
+
+use crate::tensor::Shape;
+
+/// The least similarity (Jaro-Winkler, 0 to 1) at which a name is worth suggesting.
+const SIMILAR: f64 = 0.75;
+
+/// How many names are suggested at most.
+const SUGGESTIONS: usize = 3;
+
+/// The names most similar to a name or pattern.
+pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut scored: Vec<(f64, &str)> = names
+        .filter(|name| !name.is_empty() && *name != wanted)
+        .map(|name| (strsim::jaro_winkler(wanted, name), name))
+        .filter(|(score, _)| *score >= SIMILAR)
+        .collect();
+    scored.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
+    scored.dedup_by_key(|(_, name)| *name);
+    if scored.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = scored.iter().take(SUGGESTIONS).map(|(_, name)| format!("`{name}`")).collect();
+    Some(format!("did you mean {}?", names.join(" or ")))
+}
+
+/// How many axes at most are permuted in search of a fit: all orders of more are too many to try.
+const PERMUTED_AXES: usize = 5;
+
+/// The permutations of a source's axes that give the target's shape, as a hint.
+pub(super) fn permutation(source: &Shape, target: &Shape) -> Option<String> {
+    let rank = source.rank();
+    if rank != target.rank() || rank < 2 || rank > PERMUTED_AXES {
+        return None;
+    }
+    let mut found = Vec::new();
+    permute(&mut (0..rank).collect(), 0, &mut |order| {
+        if order.iter().zip(target.sizes()).all(|(&axis, &size)| source.sizes()[axis] == size) {
+            found.push(order.to_vec());
+        }
+    });
+    let letters: Vec<String> = ('a'..).take(rank).map(String::from).collect();
+    let layout = |order: &Vec<usize>| {
+        let right: Vec<&str> = order.iter().map(|&axis| letters[axis].as_str()).collect();
+        format!("`{} -> {}`", letters.join(" "), right.join(" "))
+    };
+    match found.as_slice() {
+        [] => None,
+        [order] => Some(format!("the shapes match after transposing: layout = {}", layout(order))),
+        [first, .., last] => Some(format!(
+            "the shapes match after transposing in more than one way, such as {} and {}",
+            layout(first),
+            layout(last)
+        )),
+    }
+}
+
+fn permute(order: &mut Vec<usize>, fixed: usize, visit: &mut dyn FnMut(&[usize])) {
+    if fixed == order.len() {
+        return visit(order);
+    }
+    for at in fixed..order.len() {
+        order.swap(fixed, at);
+        permute(order, fixed + 1, visit);
+        order.swap(fixed, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(source: &[usize], target: &[usize], expected: Option<&str>) {
+        let hint = permutation(&Shape::new(source).unwrap(), &Shape::new(target).unwrap());
+        assert_eq!(hint.as_deref(), expected);
+    }
+
+    #[test]
+    fn permutations() {
+        check(
+            &[16, 3, 5, 7],
+            &[5, 7, 3, 16],
+            Some("the shapes match after transposing: layout = `a b c d -> c d b a`"),
+        );
+        check(&[16, 3], &[3, 16], Some("the shapes match after transposing: layout = `a b -> b a`"));
+        check(&[16, 3], &[3, 15], None);
+        check(
+            &[3, 3, 2],
+            &[2, 3, 3],
+            Some(
+                "the shapes match after transposing in more than one way, such as `a b c -> c b a` and `a b c -> c a b`",
+            ),
+        );
+    }
+
+    #[test]
+    fn suggestions() {
+        let names = ["layer1.0.conv1", "layer1.0.conv2", "fc"];
+        assert_eq!(
+            nearest("layer1.0.conv", names.into_iter()).as_deref(),
+            Some("did you mean `layer1.0.conv1` or `layer1.0.conv2`?")
+        );
+        assert_eq!(nearest("zzz", names.into_iter()), None);
+    }
+}

@@ -1,0 +1,192 @@
+//! What the names on both sides lead to.
+
+use std::collections::HashMap;
+
+use crate::checkpoint::Checkpoint;
+use crate::keras::Architecture;
+use crate::schema::{Pattern, RuleKind, Schema};
+
+/// The checkpoint's keys under the schema's prefix.
+pub(super) struct SourceNames<'a> {
+    /// Per tensor, the key without the prefix.
+    pub(super) keys: Vec<&'a str>,
+    by_key: HashMap<&'a str, usize>,
+    /// The tensors by key.
+    sorted: Vec<usize>,
+    /// Every module, in order of first appearance, with the tensors directly in it.
+    pub(super) modules: Vec<(&'a str, Vec<usize>)>,
+    by_module: HashMap<&'a str, usize>,
+    /// The prefix that was stripped.
+    pub(super) prefix: &'a str,
+}
+
+impl<'a> SourceNames<'a> {
+    /// Strips the first prefix under which a rule matches.
+    pub(super) fn new(checkpoint: &'a Checkpoint, schema: &'a Schema) -> Self {
+        let under = |prefix| Self::under(checkpoint, prefix);
+        let first = schema.prefixes.first().map_or("", String::as_str);
+        schema
+            .prefixes
+            .iter()
+            .map(|prefix| under(prefix))
+            .find(|names| schema.rules.iter().any(|rule| names.any_match(&rule.kind)))
+            .unwrap_or_else(|| under(first))
+    }
+
+    fn under(checkpoint: &'a Checkpoint, prefix: &'a str) -> Self {
+        let keys: Vec<&str> = checkpoint
+            .tensors
+            .iter()
+            .map(|tensor| {
+                let key = tensor.key.as_str();
+                key.strip_prefix(prefix).unwrap_or(key)
+            })
+            .collect();
+        // A key that has the prefix comes before one that reads the same without it; the other is then
+        // left over, and reported.
+        let mut by_key = HashMap::with_capacity(keys.len());
+        for strip in [true, false] {
+            for (at, key) in keys.iter().enumerate() {
+                let stripped = key.len() < checkpoint.tensors[at].key.as_str().len();
+                if stripped == strip {
+                    by_key.entry(*key).or_insert(at);
+                }
+            }
+        }
+        let mut sorted: Vec<usize> = (0..keys.len()).collect();
+        sorted.sort_unstable_by_key(|&at| keys[at]);
+        let mut modules: Vec<(&str, Vec<usize>)> = Vec::new();
+        let mut by_module = HashMap::new();
+        for (tensor, key) in keys.iter().enumerate() {
+            let mut ends: Vec<usize> = key.match_indices('.').map(|(at, _)| at).collect();
+            let parent = ends.last().copied().unwrap_or(0);
+            if parent == 0 {
+                ends.push(0);
+            }
+            for end in ends {
+                let module = &key[..end];
+                let at = *by_module.entry(module).or_insert_with(|| {
+                    modules.push((module, Vec::new()));
+                    modules.len() - 1
+                });
+                if end == parent {
+                    modules[at].1.push(tensor);
+                }
+            }
+        }
+        Self { keys, by_key, sorted, modules, by_module, prefix }
+    }
+
+    fn any_match(&self, rule: &RuleKind) -> bool {
+        match rule {
+            RuleKind::Tensor(rule) => self.keys.iter().any(|key| rule.torch.matches(key).is_some()),
+            RuleKind::Layer(rule) | RuleKind::Sequence(rule) => {
+                self.modules.iter().any(|(module, _)| rule.torch.matches(module).is_some())
+            }
+            RuleKind::Fill(_) | RuleKind::Keep(_) => false,
+        }
+    }
+
+    /// The tensors below a module, in the order of the file, with their names relative to it.
+    pub(super) fn below(&self, module: &str) -> Vec<(usize, &'a str)> {
+        if module.is_empty() {
+            return self.keys.iter().copied().enumerate().collect();
+        }
+        let start = self.sorted.partition_point(|&at| self.keys[at] < module);
+        let mut found: Vec<(usize, &str)> = self.sorted[start..]
+            .iter()
+            .map_while(|&at| Some((at, self.keys[at].strip_prefix(module)?)))
+            .filter_map(|(at, rest)| Some((at, rest.strip_prefix('.')?)))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// The tensors that a pattern, relative to a module, matches. A literal needs no search.
+    pub(super) fn matching(&self, module: &str, pattern: &Pattern) -> Vec<(crate::schema::Captures, usize)> {
+        if pattern.is_literal() {
+            let name = pattern.as_str();
+            let key = if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
+            return self.by_key.get(key.as_str()).map(|&at| (Default::default(), at)).into_iter().collect();
+        }
+        self.below(module)
+            .into_iter()
+            .filter_map(|(at, name)| pattern.matches(name).map(|captures| (captures, at)))
+            .collect()
+    }
+
+    /// The tensors directly in a module.
+    pub(super) fn direct(&self, module: &str) -> &[usize] {
+        self.by_module.get(module).map_or(&[], |&at| &self.modules[at].1)
+    }
+}
+
+/// The architecture's paths, in every spelling that leads to one variable or layer alone.
+pub(super) struct TargetNames {
+    layers: HashMap<String, Lookup>,
+    variables: HashMap<String, Lookup>,
+}
+
+/// What a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// One layer or variable.
+    One(usize),
+    /// Several.
+    Several,
+}
+
+impl TargetNames {
+    pub(super) fn new(architecture: &Architecture) -> Self {
+        let mut layers = HashMap::new();
+        let mut variables = HashMap::new();
+        // Names come before aliases: an alias that is also a layer's name means the name.
+        for (at, layer) in architecture.layers.iter().enumerate() {
+            insert(&mut layers, layer.path.clone(), at);
+        }
+        for (at, variable) in architecture.variables.iter().enumerate() {
+            insert(&mut variables, variable.path.as_str().to_owned(), at);
+        }
+        let mut layer_aliases = HashMap::new();
+        let mut variable_aliases = HashMap::new();
+        for (at, layer) in architecture.layers.iter().enumerate() {
+            for alias in &layer.aliases {
+                insert(&mut layer_aliases, alias.clone(), at);
+            }
+            for path in std::iter::once(&layer.path).chain(&layer.aliases) {
+                let slash = if path.is_empty() { "" } else { "/" };
+                for index in layer.variables.clone() {
+                    let variable = &architecture.variables[index];
+                    insert(&mut variable_aliases, format!("{path}{slash}{}", variable.index), index);
+                    insert(&mut variable_aliases, format!("{path}{slash}{}", variable.name), index);
+                }
+            }
+        }
+        for (path, lookup) in layer_aliases {
+            layers.entry(path).or_insert(lookup);
+        }
+        for (path, lookup) in variable_aliases {
+            variables.entry(path).or_insert(lookup);
+        }
+        Self { layers, variables }
+    }
+
+    pub(super) fn layer(&self, path: &str) -> Option<Lookup> {
+        self.layers.get(path).copied()
+    }
+
+    pub(super) fn variable(&self, path: &str) -> Option<Lookup> {
+        self.variables.get(path).copied()
+    }
+}
+
+fn insert(names: &mut HashMap<String, Lookup>, path: String, at: usize) {
+    names
+        .entry(path)
+        .and_modify(|lookup| {
+            if *lookup != Lookup::One(at) {
+                *lookup = Lookup::Several;
+            }
+        })
+        .or_insert(Lookup::One(at));
+}

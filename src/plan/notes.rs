@@ -1,0 +1,136 @@
+//! What the weights alone cannot make equal, and other remarks.
+
+use std::collections::BTreeMap;
+
+use super::binding::{Binding, Note, Value};
+use crate::keras::{Architecture, Layer};
+use crate::tensor::Dtype;
+
+/// PyTorch's default epsilon of BatchNorm, LayerNorm, GroupNorm and InstanceNorm
+/// (`torch/nn/modules/batchnorm.py`, `normalization.py`).
+const TORCH_EPSILON: f64 = 1e-5;
+
+/// Keras' momentum that corresponds to PyTorch's default of 0.1 for the new value.
+const TORCH_MOMENTUM: f64 = 0.9;
+
+/// How many layers a note names before it counts the rest.
+const NAMED: usize = 3;
+
+/// Variables that the making of the plan had something to say about.
+#[derive(Default)]
+pub(super) struct Remarks {
+    /// Kernels in a template that were taken not to follow a flattening, from the sizes alone.
+    pub(super) assumed_plain: Vec<usize>,
+    /// Variables that are a part of a tensor, by `slice` or `take`.
+    pub(super) cut: Vec<usize>,
+}
+
+/// The notes of a plan, each kind once with all that it is about.
+pub(super) fn notes(
+    architecture: &Architecture,
+    bindings: &[Binding],
+    remarks: &Remarks,
+    left_out: &[usize],
+) -> Vec<Note> {
+    let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut add = |text: String, about: &str| notes.entry(text).or_default().push(about.to_owned());
+    for layer in &architecture.layers {
+        for text in numerics(layer) {
+            add(text, &layer.path);
+        }
+    }
+    for &index in &remarks.assumed_plain {
+        let text = "taken not to follow a Flatten (the template has no graph, the sizes speak against it); if it \
+                    does, say `flatten = [height, width, channels]` in its rule";
+        add(text.to_owned(), architecture.variables[index].path.as_str());
+    }
+    for &index in &remarks.cut {
+        let text = "reads a part of its tensor, as the rule's `slice` or `take` says";
+        add(text.to_owned(), architecture.variables[index].path.as_str());
+    }
+    for &index in left_out {
+        let text = "has no value and is left out of the file: load it with `skip_mismatch=True`";
+        add(text.to_owned(), architecture.variables[index].path.as_str());
+    }
+    for binding in bindings {
+        let path = architecture.variables[binding.variable].path.as_str();
+        if let Some(text) = lossy(binding) {
+            add(text, path);
+        }
+    }
+    notes.into_iter().map(|(text, about)| Note { about: summary(&about), text }).collect()
+}
+
+/// `a, b, c and 5 more`.
+fn summary(about: &[String]) -> String {
+    let named = about.iter().take(NAMED).map(|path| if path.is_empty() { "the model" } else { path });
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if about.len() > NAMED {
+        text.push_str(&format!(" and {} more", about.len() - NAMED));
+    }
+    text
+}
+
+/// Settings of a layer with which the same weights compute something else than in PyTorch by default.
+fn numerics(layer: &Layer) -> Vec<String> {
+    let (Some(class), Some(config)) = (layer.class.as_deref(), layer.config.as_ref()) else {
+        return Vec::new();
+    };
+    let number = |name: &str| config.get(name).and_then(serde_json::Value::as_f64);
+    let text = |name: &str| config.get(name).and_then(serde_json::Value::as_str);
+    let mut notes = Vec::new();
+    if matches!(class, "BatchNormalization" | "LayerNormalization" | "GroupNormalization") {
+        if let Some(epsilon) = number("epsilon").filter(|&epsilon| !close(epsilon, TORCH_EPSILON)) {
+            notes.push(format!("epsilon is {epsilon:e}; PyTorch's default is {TORCH_EPSILON:e}"));
+        }
+    }
+    if class == "BatchNormalization" {
+        if let Some(momentum) = number("momentum").filter(|&momentum| !close(momentum, TORCH_MOMENTUM)) {
+            notes.push(format!(
+                "momentum is {momentum}; PyTorch's default of 0.1 is {TORCH_MOMENTUM} in Keras (it matters in \
+                 training only)"
+            ));
+        }
+    }
+    let strides = config.get("strides").and_then(serde_json::Value::as_array);
+    let strided = strides.is_some_and(|strides| strides.iter().any(|stride| stride.as_u64() > Some(1)));
+    if text("padding") == Some("same") && strided && !class.ends_with("Transpose") {
+        notes.push(
+            "padding is \"same\" with strides above 1: Keras pads more at the end than at the beginning, PyTorch \
+             evenly; ZeroPadding and padding=\"valid\" agree with PyTorch"
+                .to_owned(),
+        );
+    }
+    if text("padding") == Some("same") && strided && class.ends_with("Transpose") {
+        notes.push(
+            "padding is \"same\" in a transposed convolution: Keras crops to strides × input; PyTorch's `padding` \
+             and `output_padding` may crop other rows"
+                .to_owned(),
+        );
+    }
+    if text("recurrent_activation") == Some("hard_sigmoid") {
+        notes.push("recurrent_activation is hard_sigmoid; PyTorch uses sigmoid".to_owned());
+    }
+    if class == "GRU" && config.get("reset_after") == Some(&serde_json::Value::Bool(false)) {
+        notes.push("reset_after is false; PyTorch resets after the matrix product".to_owned());
+    }
+    if text("activation") == Some("gelu") {
+        notes.push("activation is gelu; make sure that PyTorch's and Keras' `approximate` agree".to_owned());
+    }
+    notes
+}
+
+fn close(one: f64, other: f64) -> bool {
+    (one - other).abs() <= other.abs() * 1e-6
+}
+
+/// The conversion of a binding, where values may change.
+fn lossy(binding: &Binding) -> Option<String> {
+    let Value::Gather(terms) = &binding.value else { return None };
+    let changed: Dtype = terms
+        .iter()
+        .flat_map(|term| &term.parts)
+        .map(|part| part.source.dtype)
+        .find(|dtype| !dtype.fits_exactly(binding.dtype))?;
+    Some(format!("values are rounded from {changed} to {}", binding.dtype))
+}

@@ -1,0 +1,306 @@
+//! Plans over checkpoints and architectures made in memory: what each rule binds, and every fault.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use ptw2k::bytes::{Bytes, LazyTensor};
+use ptw2k::checkpoint::{Checkpoint, Form, Tensor};
+use ptw2k::keras::{Architecture, FeatureOrder, Layer, Origin, Variable};
+use ptw2k::plan::{FaultDetail, PlanOptions, Provenance, Value, plan};
+use ptw2k::schema::{Position, Schema};
+use ptw2k::tensor::{ByteOrder, Dtype, Shape, StateDictKey, Strided, VariablePath};
+
+fn checkpoint(tensors: &[(&str, &[usize])]) -> Checkpoint {
+    let tensor = |&(key, sizes): &(&str, &[usize])| {
+        let shape = Shape::new(sizes).unwrap();
+        let bytes = Bytes::held(vec![0; shape.numel() * 4]);
+        let view = Strided::contiguous(shape);
+        let tensor = LazyTensor { dtype: Dtype::F32, view, byte_order: ByteOrder::Little, bytes };
+        Tensor { key: StateDictKey::new(key), tensor, tied_to: None }
+    };
+    Checkpoint {
+        path: PathBuf::from("weights.pt"),
+        form: Form::Zip,
+        tensors: tensors.iter().map(tensor).collect(),
+        is_module_order: true,
+        state_dict_path: Vec::new(),
+        candidates: Vec::new(),
+        stripped: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// A layer: path, class (empty when not told), feature order, and variables.
+struct Spec<'a>(&'a str, &'a str, FeatureOrder, &'a [(&'a str, &'a [usize])]);
+
+fn layer<'a>(path: &'a str, class: &'a str, variables: &'a [(&'a str, &'a [usize])]) -> Spec<'a> {
+    Spec(path, class, FeatureOrder::Plain, variables)
+}
+
+fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture {
+    let mut architecture =
+        Architecture { path: PathBuf::from("model.json"), origin, layers: Vec::new(), variables: Vec::new() };
+    for Spec(path, class, features, variables) in layers {
+        let start = architecture.variables.len();
+        for (index, (name, sizes)) in variables.iter().enumerate() {
+            architecture.variables.push(Variable {
+                path: VariablePath::new(format!("{path}/{name}")),
+                layer: architecture.layers.len(),
+                name: (*name).to_owned(),
+                index,
+                shape: Shape::new(*sizes).unwrap(),
+                dtype: Dtype::F32,
+                trainable: true,
+                value: None,
+            });
+        }
+        architecture.layers.push(Layer {
+            path: (*path).to_owned(),
+            aliases: Vec::new(),
+            class: (!class.is_empty()).then(|| (*class).to_owned()),
+            variables: start..architecture.variables.len(),
+            group: format!("layers/{path}"),
+            config: None,
+            features: features.clone(),
+        });
+    }
+    architecture
+}
+
+/// The plan, or the faults, as text.
+fn render(
+    schema: &str,
+    checkpoint: &Checkpoint,
+    architecture: Architecture,
+    options: &PlanOptions,
+) -> String {
+    let schema = Schema::parse("schema.toml", &format!("schema = 1\n{schema}"), None).unwrap();
+    let mut text = String::new();
+    let at = |position: &Position| position.file.text[..position.span.start].matches('\n').count() + 1;
+    match plan(checkpoint, &schema, architecture, options) {
+        Ok(plan) => {
+            for binding in &plan.bindings {
+                let variable = &plan.architecture.variables[binding.variable];
+                let value = match &binding.value {
+                    Value::Fill(value) => format!("{value:?}"),
+                    Value::Gather(terms) => {
+                        let term = |parts: Vec<&str>| parts.join(", ");
+                        let terms = terms
+                            .iter()
+                            .map(|term_| term(term_.parts.iter().map(|part| part.key.as_str()).collect()));
+                        terms.collect::<Vec<_>>().join(" + ")
+                    }
+                };
+                let rule = match &binding.provenance {
+                    Provenance::Rule(position) => format!("line {}", at(position)),
+                    Provenance::Class { class, rule } => format!("{class}, line {}", at(rule)),
+                    Provenance::Waiver(waiver) => waiver.clone(),
+                };
+                writeln!(text, "{} {} = {value} [{}] {rule}", variable.path, variable.shape, binding.layout)
+                    .unwrap();
+            }
+            for (key, _) in &plan.unused {
+                writeln!(text, "unused: {key}").unwrap();
+            }
+            for note in &plan.notes {
+                writeln!(text, "note: {}: {}", note.about, note.text).unwrap();
+            }
+        }
+        Err(faults) => {
+            for fault in &faults.faults {
+                writeln!(text, "{:?}: {fault}", fault.kind()).unwrap();
+                if let Some(position) = &fault.position {
+                    writeln!(text, "  at line {}", at(position)).unwrap();
+                }
+                if let Some(hint) = &fault.hint {
+                    writeln!(text, "  hint: {hint}").unwrap();
+                }
+            }
+        }
+    }
+    text
+}
+
+fn check(schema: &str, tensors: &[(&str, &[usize])], layers: &[Spec<'_>]) -> String {
+    render(schema, &checkpoint(tensors), architecture(Origin::Json, layers), &PlanOptions::default())
+}
+
+const CONV: &[(&str, &[usize])] = &[("kernel", &[5, 7, 3, 16]), ("bias", &[16])];
+
+#[test]
+fn a_layer_by_its_class() {
+    insta::assert_snapshot!(check(
+        "[[layer]]\ntorch = '{m:*}'\nkeras = '{m}'\n",
+        &[
+            ("conv.weight", &[16, 3, 5, 7]),
+            ("conv.bias", &[16]),
+            ("bn.weight", &[16]),
+            ("bn.bias", &[16]),
+            ("bn.running_mean", &[16]),
+            ("bn.running_var", &[16]),
+            ("bn.num_batches_tracked", &[]),
+        ],
+        &[
+            layer("conv", "Conv2D", CONV),
+            layer("bn", "BatchNormalization", &[
+                ("gamma", &[16]),
+                ("beta", &[16]),
+                ("moving_mean", &[16]),
+                ("moving_variance", &[16]),
+            ]),
+        ],
+    ), @"");
+}
+
+#[test]
+fn a_dense_after_a_flatten() {
+    let dense = |features| Spec("fc", "Dense", features, &[("kernel", &[24, 11]), ("bias", &[11])]);
+    let tensors: &[(&str, &[usize])] = &[("fc.weight", &[11, 24]), ("fc.bias", &[11])];
+    let rule = "[[layer]]\ntorch = 'fc'\nkeras = 'fc'\n";
+    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Flattened(vec![2, 3, 4]))]), @"");
+    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Plain)]), @"");
+    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"");
+    let told = format!("{rule}flatten = [2, 3, 4]\n");
+    insta::assert_snapshot!(check(&told, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"");
+    let plain = format!("{rule}flatten = []\n");
+    insta::assert_snapshot!(check(&plain, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"");
+}
+
+#[test]
+fn a_template_that_does_not_tell() {
+    let untold = || FeatureOrder::Unknown("the template has no graph".to_owned());
+    let template = |input: usize, units: usize| {
+        let kernel: &'static [usize] = Box::leak(Box::new([input, units]));
+        let bias: &'static [usize] = Box::leak(Box::new([units]));
+        let variables: &'static [(&str, &[usize])] =
+            Box::leak(Box::new([("kernel", kernel), ("bias", bias)]));
+        architecture(Origin::Template, &[layer("conv", "", CONV), Spec("fc", "Dense", untold(), variables)])
+    };
+    let rules = "[[layer]]\ntorch = 'conv'\nkeras = 'conv'\nclass = 'Conv2D'\n\
+                 [[layer]]\ntorch = 'fc'\nkeras = 'fc'\n";
+    let tensors = |input: usize| {
+        checkpoint(&[
+            ("conv.weight", &[16, 3, 5, 7]),
+            ("conv.bias", &[16]),
+            ("fc.weight", &[11, input]),
+            ("fc.bias", &[11]),
+        ])
+    };
+    let plain = PlanOptions::default();
+    // 16 channels pooled to one position, and 16 channels over five positions.
+    insta::assert_snapshot!(render(rules, &tensors(16), template(16, 11), &plain), @"");
+    insta::assert_snapshot!(render(rules, &tensors(80), template(80, 11), &plain), @"");
+    let unsaid = rules.replace("class = 'Conv2D'\n", "");
+    insta::assert_snapshot!(render(&unsaid, &tensors(16), template(16, 11), &plain), @"");
+}
+
+#[test]
+fn tensors_by_layout() {
+    insta::assert_snapshot!(check(
+        "[[tensor]]\ntorch = 'h.{i}.attn.weight'\nkeras = 'block_{i+1}/{p:query|key|value}/kernel'\n\
+         layout = 'd (p h k) -> d h k'\n\
+         [[tensor]]\ntorch = 'h.{i}.{g:gate|up}.weight'\nkeras = 'block_{i+1}/mlp/kernel'\nlayout = 'o i -> i (g o)'\n\
+         [[tensor]]\ntorch = 'bias_{b:ih|hh}'\nkeras = 'rnn/bias'\nlayout = 'g -> g'\nreduce = 'sum'\n",
+        &[
+            ("h.0.attn.weight", &[5, 18]),
+            ("h.0.gate.weight", &[7, 5]),
+            ("h.0.up.weight", &[9, 5]),
+            ("bias_ih", &[4]),
+            ("bias_hh", &[4]),
+        ],
+        &[
+            layer("block_1/query", "EinsumDense", &[("kernel", &[5, 2, 3])]),
+            layer("block_1/key", "EinsumDense", &[("kernel", &[5, 2, 3])]),
+            layer("block_1/value", "EinsumDense", &[("kernel", &[5, 2, 3])]),
+            layer("block_1/mlp", "Dense", &[("kernel", &[5, 16])]),
+            layer("rnn", "Custom", &[("bias", &[4])]),
+        ],
+    ), @"");
+}
+
+#[test]
+fn sequences() {
+    let conv = |path| layer(path, "Conv2D", &[("kernel", &[5, 7, 3, 16])]);
+    let rule = "[[sequence]]\ntorch = 'features.{k}'\nkeras = 'block{b}_conv{c}'\n";
+    let tensors: &[(&str, &[usize])] =
+        &[("features.10.weight", &[16, 3, 5, 7]), ("features.2.weight", &[16, 3, 5, 7])];
+    insta::assert_snapshot!(check(rule, tensors, &[conv("block2_conv1"), conv("block1_conv1")]), @"");
+    insta::assert_snapshot!(check(rule, tensors, &[conv("block2_conv1")]), @"");
+}
+
+#[test]
+fn fills_and_prefixes() {
+    insta::assert_snapshot!(check(
+        "[source]\nprefix = ['bert.', '']\nignore = ['cls.**']\n\
+         [[layer]]\ntorch = 'pooler'\nkeras = 'pooler'\n[[fill]]\nkeras = '{l:**}/bias'\nvalue = 0.5\n",
+        &[("bert.pooler.weight", &[3, 4]), ("cls.x.y", &[2])],
+        &[layer("pooler", "Dense", &[("kernel", &[4, 3]), ("bias", &[3])])],
+    ), @"");
+}
+
+#[test]
+fn every_fault_at_once() {
+    insta::assert_snapshot!(check(
+        "[[layer]]\ntorch = 'conv'\nkeras = 'conv'\n\
+         [[layer]]\ntorch = 'fcc'\nkeras = 'fc'\n\
+         [[tensor]]\ntorch = 'conv.bias'\nkeras = 'conv/bias'\n\
+         [[layer]]\ntorch = 'norm'\nkeras = 'nrm'\n\
+         [[layer]]\ntorch = 'rnn'\nkeras = 'rnn'\n",
+        &[
+            ("conv.weight", &[16, 3, 7, 5]),
+            ("conv.bias", &[16]),
+            ("fc.weight", &[11, 24]),
+            ("norm.weight", &[4]),
+            ("rnn.weight_ih", &[4]),
+        ],
+        &[
+            layer("conv", "Conv2D", CONV),
+            layer("fc", "Dense", &[("kernel", &[24, 11])]),
+            layer("norm", "LayerNormalization", &[("gamma", &[4])]),
+            layer("rnn", "Mystery", &[("kernel", &[4])]),
+        ],
+    ), @"");
+}
+
+#[test]
+fn two_layouts_that_fit() {
+    insta::assert_snapshot!(check(
+        "[[tensor]]\ntorch = 'w'\nkeras = 'd/kernel'\nlayout = ['o i -> i o', 'i o -> i o']\n",
+        &[("w", &[3, 3])],
+        &[layer("d", "Dense", &[("kernel", &[3, 3])])],
+    ), @"");
+    // They agree where an axis is one.
+    insta::assert_snapshot!(check(
+        "[[tensor]]\ntorch = 'w'\nkeras = 'd/kernel'\nlayout = ['o 1 -> 1 o', 'o i -> i o']\n",
+        &[("w", &[3, 1])],
+        &[layer("d", "Dense", &[("kernel", &[1, 3])])],
+    ), @"");
+}
+
+#[test]
+fn dtypes_are_converted_with_a_note() {
+    let options = PlanOptions { dtype: Some(Dtype::F16), ..PlanOptions::default() };
+    let text = render(
+        "[[layer]]\ntorch = 'd'\nkeras = 'd'\n",
+        &checkpoint(&[("d.weight", &[3, 4])]),
+        architecture(Origin::Json, &[layer("d", "Dense", &[("kernel", &[4, 3])])]),
+        &options,
+    );
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+fn faults_have_stable_details() {
+    let schema = Schema::parse("s.toml", "schema = 1\n[[layer]]\ntorch = 'a'\nkeras = 'a'\n", None).unwrap();
+    let faults = plan(
+        &checkpoint(&[("b.weight", &[3])]),
+        &schema,
+        architecture(Origin::Json, &[]),
+        &PlanOptions::default(),
+    )
+    .unwrap_err();
+    assert!(matches!(faults.faults[0].detail, FaultDetail::UnusedRule { keras: false, .. }));
+    assert!(matches!(faults.faults[1].detail, FaultDetail::Unexpected { .. }));
+}
