@@ -1,1 +1,54 @@
-fn main() {}
+//! The project's chores: `cargo xtask <command>`.
+
+mod bench;
+mod fixtures;
+mod judges;
+mod shell;
+mod test;
+mod tidy;
+mod venv;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <COMMAND>
+
+  test [--no-judges] [--only CASE]...   every check: format, clippy, tidy, fixtures, tests, documentation,
+                                        then the judges (PyTorch writes, ptw2k converts, Keras loads);
+                                        --only runs the judges alone, on those cases
+  tidy                                  the house rules: imports, unsafe, file sizes, style, documents
+  fixtures [--check | --hashes]         make testdata again; --check compares hashes, without Python;
+                                        --hashes writes the hashes of what is there
+  bench [--quick] [--dir FOLDER]        speed and memory beside `cp` and torch + numpy + h5py
+";
+
+/// What a chore ends with; the text of an error is for people.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["test", options @ ..] => test::run(options),
+        ["tidy"] => tidy::run(),
+        ["fixtures"] => fixtures::remake(),
+        ["fixtures", "--check"] => fixtures::check(),
+        ["fixtures", "--hashes"] => fixtures::write_manifest(),
+        ["bench", options @ ..] => bench::run(options),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

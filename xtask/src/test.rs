@@ -1,0 +1,83 @@
+//! `cargo xtask test`: every check there is.
+
+use std::time::{Duration, Instant};
+
+use crate::{Outcome, fixtures, judges, shell, tidy};
+
+/// One of them.
+type Check = fn() -> Outcome;
+
+/// Runs all checks and lists all that failed.
+pub(crate) fn run(options: &[&str]) -> Outcome {
+    let (mut with_judges, mut only, mut rest) = (true, Vec::new(), options);
+    loop {
+        rest = match rest {
+            [] => break,
+            ["--no-judges", rest @ ..] => {
+                with_judges = false;
+                rest
+            }
+            ["--only", case, rest @ ..] => {
+                only.push(*case);
+                rest
+            }
+            [option, ..] => return Err(format!("unknown option {option} of xtask test").into()),
+        };
+    }
+    if !only.is_empty() {
+        return judges::run(&only);
+    }
+
+    let mut steps: Vec<(&str, Check)> = vec![
+        ("format", || shell::run(&mut shell::cargo(&["fmt", "--all", "--check"]))),
+        ("clippy", || {
+            let all = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+            shell::run(&mut shell::cargo(&all))
+        }),
+        ("clippy, library alone", || {
+            let library = ["clippy", "--package=ptw2k", "--lib", "--no-default-features", "--"];
+            shell::run(shell::cargo(&library).args(["--deny", "warnings"]))
+        }),
+        ("tidy", tidy::run),
+        ("fixtures", fixtures::check),
+        ("tests", tests),
+        ("documentation", || {
+            let doc = ["doc", "--package=ptw2k", "--lib", "--no-deps"];
+            shell::run(shell::cargo(&doc).env("RUSTDOCFLAGS", "--deny warnings"))
+        }),
+    ];
+    if with_judges {
+        steps.push(("judges", || judges::run(&[])));
+    }
+
+    let mut failed = Vec::new();
+    let mut times = Vec::new();
+    for (name, step) in steps {
+        eprintln!("\n== {name}");
+        let started = Instant::now();
+        if let Err(error) = step() {
+            eprintln!("error: {error}");
+            failed.push(name);
+        }
+        times.push((name, started.elapsed()));
+    }
+    summarise(&times, &failed);
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join("; ")).into()) }
+}
+
+/// Unit, snapshot and property tests, and the examples of the documentation.
+fn tests() -> Outcome {
+    if shell::succeeds(&mut shell::cargo(&["nextest", "--version"])) {
+        shell::run(&mut shell::cargo(&["nextest", "run", "--workspace", "--no-tests=pass"]))?;
+        return shell::run(&mut shell::cargo(&["test", "--doc", "--package=ptw2k"]));
+    }
+    shell::run(&mut shell::cargo(&["test", "--workspace"]))
+}
+
+fn summarise(times: &[(&str, Duration)], failed: &[&str]) {
+    println!();
+    for (name, time) in times {
+        let verdict = if failed.contains(name) { "FAILED" } else { "ok" };
+        println!("{name:24} {verdict:8} {:7.1} s", time.as_secs_f64());
+    }
+}
