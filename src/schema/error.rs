@@ -1,7 +1,7 @@
 //! Why a schema is not valid.
 
 /// A schema that cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
