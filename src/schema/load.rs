@@ -20,6 +20,14 @@ pub fn bundled() -> &'static [Bundled] {
 }
 
 impl Schema {
+    /// Reads a schema's text. A relative architecture is one of `folder`.
+    ///
+    /// # Errors
+    /// When it is not a valid schema.
+    pub fn parse(_name: &str, _text: &str, _folder: Option<&Path>) -> Result<Self, Error> {
+        unimplemented!()
+    }
+
     /// Reads a schema file.
     ///
     /// # Errors
