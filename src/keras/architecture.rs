@@ -1,12 +1,17 @@
 //! The architecture: layers and their variables.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::bytes::LazyTensor;
+use crate::bytes::{Bytes, LazyTensor};
 use crate::tensor::{Dtype, Shape, VariablePath};
 
-use super::Error;
+use super::archive::{self, Archive};
+use super::error::{Error, ErrorKind};
+use super::file_layout::{self, Format};
+use super::json::MAX_CONFIG_BYTES;
+use super::{hdf5, model, template, weights_file};
 
 /// A Keras model, as far as its weights go.
 #[derive(Debug)]
@@ -94,7 +99,97 @@ impl Architecture {
     ///
     /// # Errors
     /// When the file is none of these, breaks their rules, or does not tell the model's variables.
-    pub fn open(_path: &Path) -> Result<Self, Error> {
-        unimplemented!()
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        read(path).map_err(|kind| Error { path: path.to_owned(), kind })
     }
+}
+
+fn read(path: &Path) -> Result<Architecture, ErrorKind> {
+    let bytes = Bytes::map(path)?;
+    match sniff(bytes.as_slice())? {
+        Content::Json => read_json(path, bytes.as_slice()),
+        Content::Archive => read_archive(path, bytes),
+        Content::Hdf5 => template::read(path, bytes),
+    }
+}
+
+fn read_json(path: &Path, text: &[u8]) -> Result<Architecture, ErrorKind> {
+    let object = parse(text)?;
+    if object.get("weight_map").is_some() {
+        return Err(ErrorKind::Sharded);
+    }
+    let (tree, root) = model::read(&object)?;
+    tree.into_architecture(root, path, Origin::Json)
+}
+
+fn read_archive(path: &Path, bytes: Bytes) -> Result<Architecture, ErrorKind> {
+    let mut archive = Archive::open(bytes)?;
+    let object = parse(&archive.config()?)?;
+    let (tree, root) = model::read(&object)?;
+    let mut architecture = tree.into_architecture(root, path, Origin::Archive)?;
+    let file = hdf5::File::open(archive.weights()?)?;
+    let stored = weights_file::stored(&file)?;
+    let mut values: HashMap<String, LazyTensor> =
+        stored.into_iter().map(|variable| (variable.path, variable.tensor)).collect();
+    for at in 0..architecture.variables.len() {
+        let dataset = file_layout::dataset_path(&architecture, Format::WeightsH5, at);
+        let value = dataset.as_deref().and_then(|dataset| values.remove(dataset));
+        let Some(variable) = architecture.variables.get_mut(at) else { continue };
+        match (&value, dataset) {
+            (Some(value), _) if *value.view.shape() == variable.shape => variable.value = Some(value.clone()),
+            (_, dataset) => {
+                return Err(ErrorKind::ArchiveDiffers {
+                    variable: variable.path.clone(),
+                    dataset: dataset.unwrap_or_else(String::new),
+                    expected: variable.shape.clone(),
+                    found: value.map(|value| value.view.shape().clone()),
+                });
+            }
+        }
+    }
+    Ok(architecture)
+}
+
+fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
+    let bytes = text.len() as u64;
+    if bytes > MAX_CONFIG_BYTES {
+        return Err(ErrorKind::TooLarge { part: "the configuration", bytes, limit: MAX_CONFIG_BYTES });
+    }
+    let text = text.strip_prefix(UTF8_MARK).unwrap_or(text);
+    let value: serde_json::Value = serde_json::from_slice(text)?;
+    // `json.dump(model.to_json())` makes a text of the text.
+    Ok(match value {
+        serde_json::Value::String(inner) => serde_json::from_str(&inner)?,
+        value => value,
+    })
+}
+
+/// The mark that some editors put before UTF-8.
+const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What a file holds, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    Json,
+    Archive,
+    Hdf5,
+}
+
+/// Tells the kinds of file apart.
+pub(super) fn sniff(bytes: &[u8]) -> Result<Content, ErrorKind> {
+    if bytes.starts_with(hdf5::MAGIC) {
+        return Ok(Content::Hdf5);
+    }
+    if bytes.starts_with(archive::MAGIC) {
+        return Ok(Content::Archive);
+    }
+    let text = bytes.strip_prefix(UTF8_MARK).unwrap_or(bytes).trim_ascii_start();
+    let found = match text.first() {
+        Some(b'{' | b'"') => return Ok(Content::Json),
+        None => "empty",
+        Some(b'<') => "HTML or XML",
+        Some(_) if text.starts_with(b"version https://git-lfs") => "a git-lfs pointer: run `git lfs pull`",
+        Some(_) => "other content",
+    };
+    Err(ErrorKind::NotKeras { found })
 }

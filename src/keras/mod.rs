@@ -2,10 +2,21 @@
 //! Nothing of PyTorch.
 
 mod architecture;
+mod archive;
 mod error;
+mod features;
 pub mod file_layout;
+mod graph;
+mod hdf5;
+mod infer;
+mod json;
+mod layers;
+mod legacy;
+mod model;
+mod template;
+mod tree;
 mod weights_file;
 
 pub use architecture::{Architecture, FeatureOrder, Layer, Origin, Variable};
-pub use error::{Error, ErrorKind};
+pub use error::{CustomLayer, Error, ErrorKind};
 pub use weights_file::{StoredVariable, WeightsFile, WeightsForm};

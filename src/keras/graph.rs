@@ -1,0 +1,355 @@
+//! The graph of a Functional model: its calls, and the order of its layers (`map_graph` in Keras'
+//! `ops/function.py`).
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::error::ErrorKind;
+use super::json::{Config, InputShape, input_shape, missing, size, text, wrong};
+
+/// The graph of a model. A Sequential model has one too: a chain.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    /// Layers and operations, in the order of the configuration.
+    pub(super) steps: Vec<Step>,
+    /// The declared inputs.
+    pub(super) inputs: Vec<Tensor>,
+    /// The outputs, flattened.
+    pub(super) outputs: Vec<Tensor>,
+}
+
+/// A layer or operation of the graph.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// Its name, unique in the model.
+    pub(super) name: String,
+    /// The tensors that each of its calls reads.
+    pub(super) calls: Vec<Vec<Tensor>>,
+}
+
+/// A tensor: which call of which step made it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Tensor {
+    /// The step.
+    pub(super) step: usize,
+    /// The call.
+    pub(super) call: usize,
+    /// Which of the call's results.
+    pub(super) result: usize,
+    /// Its shape, where the configuration tells it.
+    pub(super) shape: Option<InputShape>,
+}
+
+/// The layers and calls of a graph in Keras' order.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// The steps, inputs first, by falling depth.
+    pub(super) steps: Vec<usize>,
+    /// The calls (step, call), each after those that it reads from.
+    pub(super) calls: Vec<(usize, usize)>,
+}
+
+impl Graph {
+    /// Reads the graph of a Functional model's configuration.
+    pub(super) fn read(config: Config<'_>) -> Result<Self, ErrorKind> {
+        let entries = entries(config)?;
+        let mut by_name = HashMap::with_capacity(entries.len());
+        for (at, entry) in entries.iter().enumerate() {
+            let name = text(entry, "name")
+                .or_else(|| entry.pointer("/config/name").and_then(Value::as_str))
+                .ok_or_else(|| missing(config.layer, "layers[].name"))?;
+            if by_name.insert(name, at).is_some() {
+                return Err(ErrorKind::DuplicatePath { path: join(config.layer, name) });
+            }
+        }
+        let reader = Reader { model: config.layer, by_name };
+        let mut steps = Vec::with_capacity(entries.len());
+        for (entry, name) in entries.iter().zip(reader.names(entries.len())) {
+            let nodes = match entry.get("inbound_nodes") {
+                None | Some(Value::Null) => &[][..],
+                Some(Value::Array(nodes)) => nodes,
+                Some(_) => return Err(wrong(&join(config.layer, name), "inbound_nodes", "a list")),
+            };
+            let mut calls = Vec::with_capacity(nodes.len());
+            for node in nodes {
+                if node.is_array() {
+                    return Err(ErrorKind::Keras2);
+                }
+                let mut tensors = Vec::new();
+                for part in ["args", "kwargs"] {
+                    if let Some(value) = node.get(part) {
+                        reader.tensors(value, &mut tensors)?;
+                    }
+                }
+                calls.push(tensors);
+            }
+            steps.push(Step { name: name.to_owned(), calls });
+        }
+        let mut inputs = Vec::new();
+        let mut outputs = Vec::new();
+        reader.leaves(config.need("input_layers")?, "input_layers", &mut inputs)?;
+        reader.leaves(config.need("output_layers")?, "output_layers", &mut outputs)?;
+        let mut graph = Self { steps, inputs, outputs };
+        graph.number_calls(config.layer)?;
+        Ok(graph)
+    }
+
+    /// A chain of steps, each reading the one before.
+    pub(super) fn chain(links: Vec<(String, Option<InputShape>)>) -> Self {
+        let last = links.len().saturating_sub(1);
+        let tensor = |step: usize, shape| Tensor { step, call: 0, result: 0, shape };
+        let outputs = if links.is_empty() { vec![] } else { vec![tensor(last, None)] };
+        let inputs = if links.is_empty() { vec![] } else { vec![tensor(0, None)] };
+        let steps = links.into_iter().enumerate().map(|(at, (name, shape))| {
+            let reads = at.checked_sub(1).map(|before| tensor(before, shape));
+            Step { name, calls: vec![reads.into_iter().collect()] }
+        });
+        Self { steps: steps.collect(), inputs, outputs }
+    }
+
+    /// Makes every call index one of the step's calls. A nested model is born with a call of its own, so
+    /// Keras counts its calls from one; an input layer is never called, and has one call that reads nothing.
+    fn number_calls(&mut self, model: &str) -> Result<(), ErrorKind> {
+        for step in &mut self.steps {
+            if step.calls.is_empty() {
+                step.calls.push(Vec::new());
+            }
+        }
+        let counts: Vec<usize> = self.steps.iter().map(|step| step.calls.len()).collect();
+        let mut from_one = HashSet::new();
+        for tensor in self.tensors_mut() {
+            if counts.get(tensor.step).is_some_and(|&count| tensor.call >= count) {
+                from_one.insert(tensor.step);
+            }
+        }
+        let names: Vec<String> = self.steps.iter().map(|step| step.name.clone()).collect();
+        for tensor in self.tensors_mut() {
+            let node = tensor.call;
+            if from_one.contains(&tensor.step) {
+                tensor.call = tensor.call.saturating_sub(1);
+            }
+            if counts.get(tensor.step).is_none_or(|&count| tensor.call >= count) {
+                let layer = names.get(tensor.step).cloned().unwrap_or_else(String::new);
+                return Err(ErrorKind::UnknownCall { model: model.into(), layer, node });
+            }
+        }
+        Ok(())
+    }
+
+    fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        let calls = self.steps.iter_mut().flat_map(|step| step.calls.iter_mut().flatten());
+        calls.chain(self.inputs.iter_mut()).chain(self.outputs.iter_mut())
+    }
+
+    /// What a call reads.
+    pub(super) fn reads(&self, (step, call): (usize, usize)) -> &[Tensor] {
+        self.steps.get(step).and_then(|step| step.calls.get(call)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Keras' order: depth first from the outputs, then by falling distance from them.
+    pub(super) fn order(&self, model: &str) -> Result<Order, ErrorKind> {
+        let key = |tensor: &Tensor| (tensor.step, tensor.call);
+        let cuts: HashSet<_> = self
+            .inputs
+            .iter()
+            .filter(|tensor| !self.reads(key(tensor)).is_empty())
+            .map(|tensor| (tensor.step, tensor.call, tensor.result))
+            .collect();
+        let is_cut = |tensor: &Tensor| cuts.contains(&(tensor.step, tensor.call, tensor.result));
+        let mut first_seen: HashMap<usize, usize> = HashMap::new();
+        let mut finished = HashSet::new();
+        let mut open = HashSet::new();
+        let mut calls = Vec::new();
+        let mut stack: Vec<((usize, usize), usize)> = Vec::new();
+        for output in &self.outputs {
+            let mut next = Some(output);
+            loop {
+                if let Some(tensor) = next.take() {
+                    let node = key(tensor);
+                    if open.contains(&node) {
+                        let layer = self.steps.get(node.0).map_or("", |step| &step.name).to_owned();
+                        return Err(ErrorKind::Cycle { model: model.into(), layer });
+                    }
+                    if is_cut(tensor) {
+                        finished.insert(node);
+                    }
+                    if !finished.contains(&node) {
+                        let seen = first_seen.len();
+                        first_seen.entry(node.0).or_insert(seen);
+                        open.insert(node);
+                        stack.push((node, 0));
+                    }
+                }
+                let Some((node, at)) = stack.last_mut() else { break };
+                if let Some(tensor) = self.reads(*node).get(*at) {
+                    *at += 1;
+                    next = Some(tensor);
+                } else {
+                    let node = *node;
+                    stack.pop();
+                    open.remove(&node);
+                    finished.insert(node);
+                    calls.push(node);
+                }
+            }
+        }
+
+        let mut call_depth: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut depth: HashMap<usize, usize> = HashMap::new();
+        let in_graph: HashSet<_> = calls.iter().copied().collect();
+        for &node in calls.iter().rev() {
+            let of_call = call_depth.get(&node).copied().unwrap_or(0);
+            let of_step = depth.get(&node.0).copied().unwrap_or(0);
+            let deeper = of_call.max(of_step);
+            call_depth.insert(node, deeper);
+            depth.insert(node.0, deeper);
+            for tensor in self.reads(node).iter().filter(|tensor| in_graph.contains(&key(tensor))) {
+                let parent = call_depth.entry(key(tensor)).or_insert(0);
+                *parent = (*parent).max(deeper + 1);
+            }
+        }
+        // Unused inputs stand at depth 0, before everything else there, in the order of declaration.
+        let mut steps: Vec<(usize, usize, usize)> = Vec::with_capacity(depth.len());
+        for input in &self.inputs {
+            let is_input = self.reads(key(input)).is_empty();
+            if is_input && !depth.contains_key(&input.step) {
+                depth.insert(input.step, 0);
+                steps.push((0, 0, input.step));
+            }
+        }
+        for (&step, &seen) in &first_seen {
+            steps.push((depth.get(&step).copied().unwrap_or(0), seen + 1, step));
+        }
+        steps.sort_by_key(|&(depth, seen, _)| (std::cmp::Reverse(depth), seen));
+        Ok(Order { steps: steps.into_iter().map(|(_, _, step)| step).collect(), calls })
+    }
+}
+
+/// The serialized layers of a model.
+pub(super) fn entries<'a>(config: Config<'a>) -> Result<&'a [Value], ErrorKind> {
+    match config.need("layers")? {
+        Value::Array(entries) => Ok(entries),
+        _ => Err(config.wrong("layers", "a list")),
+    }
+}
+
+/// A path with a name behind.
+pub(super) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
+}
+
+struct Reader<'a> {
+    model: &'a str,
+    by_name: HashMap<&'a str, usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn names(&self, count: usize) -> Vec<&'a str> {
+        let mut names = vec![""; count];
+        for (&name, &at) in &self.by_name {
+            if let Some(slot) = names.get_mut(at) {
+                *slot = name;
+            }
+        }
+        names
+    }
+
+    /// The tensors in the arguments of a call: lists in order, dictionaries by key.
+    fn tensors(&self, value: &Value, found: &mut Vec<Tensor>) -> Result<(), ErrorKind> {
+        match value {
+            Value::Array(items) => items.iter().try_for_each(|item| self.tensors(item, found)),
+            Value::Object(fields) => {
+                if text(value, "class_name") == Some("__keras_tensor__") {
+                    let history = value.pointer("/config/keras_history").and_then(Value::as_array);
+                    let history = history.ok_or_else(|| missing(self.model, "keras_history"))?;
+                    let mut tensor = self.tensor(history, "keras_history")?;
+                    tensor.shape = value.pointer("/config/shape").and_then(input_shape);
+                    found.push(tensor);
+                    return Ok(());
+                }
+                let mut fields: Vec<_> = fields.iter().collect();
+                fields.sort_by_key(|&(key, _)| key);
+                fields.into_iter().try_for_each(|(_, item)| self.tensors(item, found))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The leaves `[name, call, result]` of `input_layers` and `output_layers`.
+    fn leaves(&self, value: &Value, field: &str, found: &mut Vec<Tensor>) -> Result<(), ErrorKind> {
+        match value {
+            Value::Array(items) if items.len() == 3 && items.iter().take(1).all(Value::is_string) => {
+                found.push(self.tensor(items, field)?);
+                Ok(())
+            }
+            Value::Array(items) => items.iter().try_for_each(|item| self.leaves(item, field, found)),
+            Value::Object(fields) => {
+                let mut fields: Vec<_> = fields.iter().collect();
+                fields.sort_by_key(|&(key, _)| key);
+                fields.into_iter().try_for_each(|(_, item)| self.leaves(item, field, found))
+            }
+            _ => Err(wrong(self.model, field, "lists of [name, call, result]")),
+        }
+    }
+
+    fn tensor(&self, history: &[Value], field: &str) -> Result<Tensor, ErrorKind> {
+        let malformed = || wrong(self.model, field, "[name, call, result]");
+        let [Value::String(name), call, result] = history else { return Err(malformed()) };
+        let (call, result) = (size(call).ok_or_else(malformed)?, size(result).ok_or_else(malformed)?);
+        let step = self.by_name.get(name.as_str()).copied().ok_or_else(|| ErrorKind::UnknownCall {
+            model: self.model.into(),
+            layer: name.clone(),
+            node: call,
+        })?;
+        Ok(Tensor { step, call, result, shape: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A graph from `name: parents` pairs; `in` reads nothing.
+    fn check(layers: &[(&str, &[&str])], output: &str, expected: &[&str]) {
+        let entry = |(name, reads): &(&str, &[&str])| {
+            let args: Vec<Value> = reads
+                .iter()
+                .map(|read| {
+                    json!({"class_name": "__keras_tensor__",
+                           "config": {"shape": [null, 3], "keras_history": [read, 0, 0]}})
+                })
+                .collect();
+            let nodes = if args.is_empty() { json!([]) } else { json!([{"args": [args], "kwargs": {}}]) };
+            json!({"name": name, "inbound_nodes": nodes})
+        };
+        let entries: Vec<Value> = layers.iter().map(entry).collect();
+        let object = json!({"config": {
+            "layers": entries, "input_layers": ["in", 0, 0], "output_layers": [[output, 0, 0]]}});
+        let graph = Graph::read(Config::of(&object, "").unwrap()).unwrap();
+        let order = graph.order("").unwrap();
+        let names: Vec<&str> = order.steps.iter().map(|&step| graph.steps[step].name.as_str()).collect();
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn order_of_branches() {
+        let layers: &[(&str, &[&str])] = &[("in", &[]), ("p", &["in"]), ("q1", &["in"]), ("q2", &["q1"])];
+        let with = |reads: &'static [&'static str]| [layers, &[("cat", reads)]].concat();
+        check(&with(&["p", "q2"]), "cat", &["in", "q1", "p", "q2", "cat"]);
+        check(&with(&["q2", "p"]), "cat", &["in", "q1", "q2", "p", "cat"]);
+    }
+
+    #[test]
+    fn a_cycle_is_an_error() {
+        let tensor = |name: &str| json!({"class_name": "__keras_tensor__", "config": {"shape": [], "keras_history": [name, 0, 0]}});
+        let object = json!({"config": {
+            "layers": [{"name": "a", "inbound_nodes": [{"args": [tensor("b")]}]},
+                       {"name": "b", "inbound_nodes": [{"args": [tensor("a")]}]}],
+            "input_layers": [], "output_layers": ["a", 0, 0]}});
+        let graph = Graph::read(Config::of(&object, "").unwrap()).unwrap();
+        assert!(matches!(graph.order(""), Err(ErrorKind::Cycle { .. })));
+    }
+}

@@ -1,0 +1,259 @@
+//! Names of classes.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// The name that Keras gives the group of a class: `Conv2DTranspose` → `conv2d_transpose`.
+///
+/// As `to_snake_case` in Keras' `naming.py`: non-word characters go; `_` before a capital followed by small
+/// letters (but not at the start); `_` between a small letter and a capital; all small.
+pub(in crate::keras) fn snake(class: &str) -> String {
+    let word: Vec<char> = class.chars().filter(|c| c.is_alphanumeric() || *c == '_').collect();
+    let mut first = Vec::with_capacity(word.len() * 2);
+    let mut at = 0;
+    // `(.)([A-Z][a-z]+)` → `\1_\2`, leftmost first, without overlap.
+    while at < word.len() {
+        let is_start = word.get(at + 1).is_some_and(char::is_ascii_uppercase)
+            && word.get(at + 2).is_some_and(char::is_ascii_lowercase);
+        first.push(word[at]);
+        at += 1;
+        if is_start {
+            first.push('_');
+            first.push(word[at]);
+            at += 1;
+            while word.get(at).is_some_and(char::is_ascii_lowercase) {
+                first.push(word[at]);
+                at += 1;
+            }
+        }
+    }
+    // `([a-z])([A-Z])` → `\1_\2`.
+    let mut name = String::with_capacity(first.len() + 4);
+    for (at, c) in first.iter().enumerate() {
+        let before_is_small =
+            at.checked_sub(1).and_then(|at| first.get(at)).is_some_and(char::is_ascii_lowercase);
+        if before_is_small && c.is_ascii_uppercase() {
+            name.push('_');
+        }
+        name.extend(c.to_lowercase());
+    }
+    name
+}
+
+/// The classes of `keras.layers` that own no variables and hold no layers that do.
+const STATELESS: &[&str] = &[
+    "Activation",
+    "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
+    "Add",
+    "AlphaDropout",
+    "AugMix",
+    "AutoContrast",
+    "Average",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
+    "CLAHE",
+    "CategoryEncoding",
+    "CenterCrop",
+    "Concatenate",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
+    "CutMix",
+    "Discretization",
+    "Dot",
+    "Dropout",
+    "ELU",
+    "Equalization",
+    "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
+    "HashedCrossing",
+    "Hashing",
+    "Identity",
+    "InputLayer",
+    "IntegerLookup",
+    "Lambda",
+    "LeakyReLU",
+    "Masking",
+    "MaxNumBoundingBoxes",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
+    "Maximum",
+    "MelSpectrogram",
+    "Minimum",
+    "MixUp",
+    "Multiply",
+    "Permute",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHeight",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomWidth",
+    "RandomZoom",
+    "ReLU",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
+    "Resizing",
+    "Softmax",
+    "Solarization",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "StringLookup",
+    "Subtract",
+    "TextVectorization",
+    "UnitNormalization",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
+];
+
+/// Whether a class of Keras has no variables.
+pub(in crate::keras) fn is_stateless(class: &str) -> bool {
+    STATELESS.binary_search(&class).is_ok()
+}
+
+/// The classes of `keras.layers` and `keras` that own variables or hold layers.
+const STATEFUL: &[&str] = &[
+    "AdditiveAttention",
+    "Attention",
+    "BatchNormalization",
+    "Bidirectional",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    "ConvLSTMCell",
+    "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "EinsumDense",
+    "Embedding",
+    "Functional",
+    "GRU",
+    "GRUCell",
+    "GroupNormalization",
+    "GroupedQueryAttention",
+    "LSTM",
+    "LSTMCell",
+    "LayerNormalization",
+    "MultiHeadAttention",
+    "Normalization",
+    "PReLU",
+    "Pipeline",
+    "RMSNormalization",
+    "RNN",
+    "ReversibleEmbedding",
+    "STFTSpectrogram",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "Sequential",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "SpectralNormalization",
+    "StackedRNNCells",
+    "TimeDistributed",
+];
+
+/// The class that a group's name (or a name that Keras gave by itself) was made from: `conv2d_3` → `Conv2D`.
+/// `None` for the names of custom classes.
+pub(in crate::keras) fn class_of_group(name: &str) -> Option<&'static str> {
+    static CLASSES: LazyLock<HashMap<String, &'static str>> =
+        LazyLock::new(|| STATEFUL.iter().chain(STATELESS).map(|&class| (snake(class), class)).collect());
+    let numbered = name
+        .rsplit_once('_')
+        .filter(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    CLASSES.get(name).or_else(|| CLASSES.get(numbered?.0)).copied()
+}
+
+/// The class of a layer by the attribute that holds it in a layer of Keras.
+pub(in crate::keras) fn projection_class(attribute: &str, parent: Option<&str>) -> Option<&'static str> {
+    let is_attention = matches!(parent, Some("MultiHeadAttention" | "GroupedQueryAttention"));
+    (is_attention && attribute.ends_with("_dense")).then_some("EinsumDense")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(class: &str, group: &str) {
+        assert_eq!(snake(class), group);
+    }
+
+    #[test]
+    fn group_names() {
+        check("PReLU", "p_re_lu");
+        check("ReLU", "re_lu");
+        check("LeakyReLU", "leaky_re_lu");
+        check("ELU", "elu");
+        check("LSTM", "lstm");
+        check("GRUCell", "gru_cell");
+        check("ConvLSTM2D", "conv_lstm2d");
+        check("Conv2DTranspose", "conv2d_transpose");
+        check("MaxPooling2D", "max_pooling2d");
+        check("SimpleRNNCell", "simple_rnn_cell");
+        check("StackedRNNCells", "stacked_rnn_cells");
+        check("RMSNormalization", "rms_normalization");
+        check("STFTSpectrogram", "stft_spectrogram");
+        check("TFSMLayer", "tfsm_layer");
+        check("GroupedQueryAttention", "grouped_query_attention");
+        check("My_HTTPLayer2D", "my_http_layer2d");
+        check("düseBlock", "düse_block");
+        check("", "");
+    }
+
+    #[test]
+    fn classes_of_groups() {
+        assert_eq!(class_of_group("conv2d_13"), Some("Conv2D"));
+        assert_eq!(class_of_group("p_re_lu"), Some("PReLU"));
+        assert_eq!(class_of_group("conv2d_transpose"), Some("Conv2DTranspose"));
+        assert_eq!(class_of_group("my_block_1"), None);
+        assert_eq!(class_of_group("dense_"), None);
+    }
+
+    #[test]
+    fn stateless_classes_are_sorted() {
+        assert!(STATELESS.is_sorted());
+        assert!(is_stateless("ReLU") && is_stateless("Activation") && !is_stateless("Dense"));
+    }
+}

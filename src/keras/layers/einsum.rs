@@ -1,0 +1,91 @@
+//! The variables of `EinsumDense` (Keras' `einsum_dense.py`).
+
+use crate::keras::error::ErrorKind;
+use crate::keras::json::{Config, InputShape};
+
+use super::shapes::{InputShapes, not_built};
+
+/// The shapes of the kernel and, when the layer has one, the bias.
+pub(super) fn shapes(
+    config: Config<'_>,
+    inputs: &InputShapes,
+) -> Result<(Vec<usize>, Option<Vec<usize>>), ErrorKind> {
+    let expected = "an equation such as `abc,cd->abd`";
+    let wrong = || config.wrong("equation", expected);
+    let equation = config.text("equation")?.ok_or_else(wrong)?.replace(' ', "");
+    let (operands, output) = equation.split_once("->").ok_or_else(wrong)?;
+    let (input, kernel) = operands.split_once(',').ok_or_else(wrong)?;
+    let is_left_elided = input.starts_with("...") && output.starts_with("...");
+    let is_right_elided = input.ends_with("...") && output.ends_with("...");
+    let letters = |text: &str| -> Result<Vec<char>, ErrorKind> {
+        let text = if is_left_elided { text.strip_prefix("...") } else { None }.unwrap_or(text);
+        let text = if is_right_elided { text.strip_suffix("...") } else { None }.unwrap_or(text);
+        if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphabetic()) {
+            return Err(wrong());
+        }
+        Ok(text.chars().collect())
+    };
+    let (input, kernel, output) = (letters(input)?, letters(kernel)?, letters(output)?);
+
+    let input_shape = inputs.first(config.layer)?;
+    let elided = input_shape.len().checked_sub(input.len()).ok_or_else(|| not_built(config.layer))?;
+    let mut output_shape: InputShape = vec![input_shape.first().copied().flatten()];
+    if is_left_elided {
+        output_shape.extend(input_shape.iter().take(elided).skip(1));
+    }
+    output_shape.extend(config.shape("output_shape")?.unwrap_or_default());
+    if is_right_elided {
+        output_shape.extend(input_shape.iter().skip(input.len()));
+    }
+    let skipped = if is_left_elided { elided } else { 0 };
+    let find = |letters: &[char], shape: &InputShape, letter: char| -> Option<usize> {
+        let at = letters.iter().position(|&other| other == letter)?;
+        shape.get(at + skipped).copied().flatten()
+    };
+    let size = |letter: char| {
+        find(&output, &output_shape, letter)
+            .or_else(|| find(&input, input_shape, letter))
+            .ok_or_else(|| not_built(config.layer))
+    };
+
+    let kernel_shape = kernel.iter().map(|&letter| size(letter)).collect::<Result<Vec<_>, _>>()?;
+    let Some(bias_axes) = config.text("bias_axes")?.filter(|axes| !axes.is_empty()) else {
+        return Ok((kernel_shape, None));
+    };
+    let first = output.iter().position(|&letter| bias_axes.contains(letter));
+    let first = first.ok_or_else(|| config.wrong("bias_axes", "letters of the equation's output"))?;
+    let bias_shape = output
+        .iter()
+        .skip(first)
+        .map(|&letter| if bias_axes.contains(letter) { size(letter) } else { Ok(1) })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok((kernel_shape, Some(bias_shape)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(
+        equation: &str,
+        output: &[Option<usize>],
+        bias: Option<&str>,
+        expected: (&[usize], Option<&[usize]>),
+    ) {
+        let object = json!({"config": {"equation": equation, "output_shape": output, "bias_axes": bias}});
+        let inputs = InputShapes::of([vec![None, Some(5), Some(4)]]);
+        let (kernel, bias) = shapes(Config::of(&object, "e").unwrap(), &inputs).unwrap();
+        assert_eq!((kernel.as_slice(), bias.as_deref()), expected, "{equation}");
+    }
+
+    #[test]
+    fn shapes_of_both_variables() {
+        check("abc,cde->abde", &[None, Some(2), Some(3)], Some("de"), (&[4, 2, 3], Some(&[2, 3])));
+        check("abc,cde->abde", &[Some(5), Some(2), Some(3)], Some("d"), (&[4, 2, 3], Some(&[2, 1])));
+        check("abc,cd->abd", &[Some(5), Some(3)], Some("b"), (&[4, 3], Some(&[5, 1])));
+        check("abc,cd->abd", &[None, Some(3)], None, (&[4, 3], None));
+        check("...x,xy->...y", &[Some(3)], Some("y"), (&[4, 3], Some(&[3])));
+    }
+}

@@ -1,0 +1,112 @@
+//! The order of variables in legacy files: layer by layer, trainable ones first (`legacy_h5_format.py` and
+//! `Layer.weights`).
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::architecture::{Architecture, Layer};
+
+/// A layer of a legacy file: its name and its variables, as indices, in their order.
+pub(super) struct LegacyLayer {
+    pub(super) name: String,
+    pub(super) variables: Vec<usize>,
+}
+
+/// The layers directly below the root that hold variables, in the order of `model.layers`.
+pub(super) fn layers(architecture: &Architecture) -> Vec<LegacyLayer> {
+    let layers = &architecture.layers;
+    children(layers, 0)
+        .into_iter()
+        .map(|child| LegacyLayer {
+            name: layers.get(child).map_or_else(String::new, |layer| layer.path.clone()),
+            variables: order(architecture, child),
+        })
+        .collect()
+}
+
+/// The variables of one layer and those inside it.
+fn order(architecture: &Architecture, layer: usize) -> Vec<usize> {
+    let mut all = Vec::new();
+    collect(architecture, layer, true, &mut all);
+    // What is listed twice is one variable: the kernel that SpectralNormalization shares with its layer.
+    let mut seen = HashSet::new();
+    all.retain(|&(variable, _)| seen.insert(variable));
+    let is_frozen = architecture.layers.get(layer).is_some_and(|layer| !is_trainable(layer));
+    if is_frozen {
+        return all.into_iter().map(|(variable, _)| variable).collect();
+    }
+    let (trainable, other): (Vec<_>, Vec<_>) = all.into_iter().partition(|&(_, trainable)| trainable);
+    trainable.into_iter().chain(other).map(|(variable, _)| variable).collect()
+}
+
+/// `Layer.weights`: a layer's own variables, then those of the layers inside in the order in which it tracks
+/// them, each with whether it is trained.
+fn collect(architecture: &Architecture, layer: usize, trained: bool, found: &mut Vec<(usize, bool)>) {
+    let Some(this) = architecture.layers.get(layer) else { return };
+    let trained = trained && is_trainable(this);
+    let is_spectral = this.class.as_deref() == Some("SpectralNormalization");
+    let inside = tracked(&architecture.layers, layer);
+    let wrapped = inside.first().and_then(|&inside| architecture.layers.get(inside));
+    for index in this.variables.clone() {
+        let shared =
+            wrapped.filter(|_| is_spectral).and_then(|wrapped| shared_with(architecture, index, wrapped));
+        let index = shared.unwrap_or(index);
+        if let Some(variable) = architecture.variables.get(index) {
+            found.push((index, trained && variable.trainable));
+        }
+    }
+    for child in inside {
+        collect(architecture, child, trained, found);
+    }
+}
+
+/// The variable of the wrapped layer that SpectralNormalization's copy stands for.
+fn shared_with(architecture: &Architecture, copy: usize, wrapped: &Layer) -> Option<usize> {
+    let is_copy = architecture.variables.get(copy).is_some_and(|variable| variable.name == "kernel");
+    let own: Range<usize> = wrapped.variables.clone();
+    own.filter(|_| is_copy).find(|&index| {
+        let variable = architecture.variables.get(index);
+        variable.is_some_and(|variable| matches!(variable.name.as_str(), "kernel" | "embeddings"))
+    })
+}
+
+fn is_trainable(layer: &Layer) -> bool {
+    let trainable = layer.config.as_ref().and_then(|config| config.get("trainable"));
+    trainable.and_then(serde_json::Value::as_bool).unwrap_or(true)
+}
+
+/// The layers directly inside one, as they follow it in the list.
+fn children(layers: &[Layer], parent: usize) -> Vec<usize> {
+    let Some(above) = layers.get(parent) else { return Vec::new() };
+    let is_inside = |group: &str, above: &str| {
+        above.is_empty() || group.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let mut found: Vec<usize> = Vec::new();
+    let mut last: Option<&str> = None;
+    for (at, layer) in layers.iter().enumerate().skip(parent + 1) {
+        if !is_inside(&layer.group, &above.group) {
+            break;
+        }
+        if last.is_none_or(|last| !is_inside(&layer.group, last)) {
+            last = Some(&layer.group);
+            found.push(at);
+        }
+    }
+    found
+}
+
+/// The layers inside one in the order in which it made them, where that is not the order of the walk.
+fn tracked(layers: &[Layer], parent: usize) -> Vec<usize> {
+    const TRACKED: [&str; 7] = ["query", "key", "gate", "value", "output", "forward", "backward"];
+    let mut inside = children(layers, parent);
+    let class = layers.get(parent).and_then(|layer| layer.class.as_deref());
+    if matches!(class, Some("MultiHeadAttention" | "GroupedQueryAttention" | "Bidirectional")) {
+        inside.sort_by_key(|&child| {
+            let attribute =
+                layers.get(child).map_or("", |layer| layer.group.rsplit('/').next().unwrap_or(""));
+            let attribute = attribute.trim_start_matches('_');
+            TRACKED.iter().position(|name| attribute.starts_with(name))
+        });
+    }
+    inside
+}

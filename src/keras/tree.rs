@@ -1,0 +1,176 @@
+//! The layers of a model as a tree (of shared leaves), and the walk that lists them in the order of
+//! `.weights.h5` (Keras' `saving_lib.py`).
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::tensor::VariablePath;
+
+use super::architecture::{Architecture, FeatureOrder, Layer, Origin, Variable};
+use super::error::ErrorKind;
+use super::graph::{Graph, Order, join};
+use super::layers::{Spec, snake};
+
+/// The index of a node in its [`Tree`].
+pub(super) type NodeId = usize;
+
+/// Every layer and model of an architecture, each once however often it is used.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    pub(super) nodes: Vec<Node>,
+}
+
+/// A layer or model.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// The layer's name.
+    pub(super) name: String,
+    /// The class.
+    pub(super) class: String,
+    /// The configuration, without those of the layers inside.
+    pub(super) config: Value,
+    /// The variables of its own.
+    pub(super) own: Vec<Spec>,
+    /// The layers inside, in the order of the walk, each with its group below this one's.
+    pub(super) children: Vec<(String, NodeId)>,
+    /// How the layers inside are connected, when it is a model.
+    pub(super) graph: Option<Wiring>,
+    /// How its input's features are ordered.
+    pub(super) features: Option<FeatureOrder>,
+}
+
+/// The graph of a model, with the layers that its steps stand for.
+#[derive(Debug)]
+pub(super) struct Wiring {
+    /// The graph.
+    pub(super) graph: Graph,
+    /// Its order.
+    pub(super) order: Order,
+    /// What each step is.
+    pub(super) kinds: Vec<StepKind>,
+}
+
+/// What a step of a graph is.
+#[derive(Debug)]
+pub(super) enum StepKind {
+    /// A layer.
+    Layer(NodeId),
+    /// An input of that rank (with the batch), where it is known.
+    Input(Option<usize>),
+    /// An operation of `keras.ops`: its class and configuration.
+    Operation(String, Value),
+}
+
+/// Counts the classes in a container, for the names of its groups.
+#[derive(Default)]
+pub(super) struct Groups(HashMap<String, usize>);
+
+impl Groups {
+    /// The next group's name for a class: `dense`, `dense_1`, …
+    pub(super) fn next(&mut self, class: &str) -> String {
+        let name = snake(class);
+        let count = self.0.entry(name.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 { name } else { format!("{name}_{}", *count - 1) }
+    }
+}
+
+impl Tree {
+    /// The tree as an architecture: each layer at the first place where the walk meets it.
+    pub(super) fn into_architecture(
+        self,
+        root: NodeId,
+        path: &Path,
+        origin: Origin,
+    ) -> Result<Architecture, ErrorKind> {
+        let mut walk = Walk {
+            places: HashMap::new(),
+            layers: Vec::new(),
+            variables: Vec::new(),
+            paths: HashSet::new(),
+            nodes: self.nodes,
+            holds: HashMap::new(),
+        };
+        walk.visit(root, "", "")?;
+        Ok(Architecture { path: path.to_owned(), origin, layers: walk.layers, variables: walk.variables })
+    }
+}
+
+struct Walk {
+    nodes: Vec<Node>,
+    /// Where each node was met first, as an index into `layers`; none for layers that are not listed.
+    places: HashMap<NodeId, Option<usize>>,
+    layers: Vec<Layer>,
+    variables: Vec<Variable>,
+    paths: HashSet<String>,
+    holds: HashMap<NodeId, bool>,
+}
+
+impl Walk {
+    /// Lists a layer and those inside. The recursion is as deep as the configuration nests, which the JSON
+    /// reader bounds.
+    fn visit(&mut self, id: NodeId, path: &str, group: &str) -> Result<(), ErrorKind> {
+        if let Some(place) = self.places.get(&id) {
+            if let Some(layer) = place.and_then(|place| self.layers.get_mut(place)) {
+                let is_new = layer.path != path && !layer.aliases.iter().any(|alias| alias == path);
+                if is_new {
+                    layer.aliases.push(path.to_owned());
+                }
+            }
+            return Ok(());
+        }
+        let is_listed = self.holds_variables(id);
+        self.places.insert(id, is_listed.then_some(self.layers.len()));
+        let Some(node) = self.nodes.get_mut(id).filter(|_| is_listed) else { return Ok(()) };
+        let (own, children) = (std::mem::take(&mut node.own), std::mem::take(&mut node.children));
+        let first = self.variables.len();
+        self.layers.push(Layer {
+            path: path.to_owned(),
+            aliases: Vec::new(),
+            class: Some(node.class.clone()),
+            variables: first..first + own.len(),
+            group: group.to_owned(),
+            config: Some(std::mem::take(&mut node.config)),
+            features: node.features.take().unwrap_or(FeatureOrder::Plain),
+        });
+        let layer = self.layers.len() - 1;
+        for (index, spec) in own.into_iter().enumerate() {
+            let variable = join(path, spec.name);
+            if !self.paths.insert(variable.clone()) {
+                return Err(ErrorKind::DuplicatePath { path: variable });
+            }
+            self.variables.push(Variable {
+                path: VariablePath::new(variable),
+                layer,
+                name: spec.name.to_owned(),
+                index,
+                shape: spec.shape,
+                dtype: spec.dtype,
+                trainable: spec.trainable,
+                value: None,
+            });
+        }
+        for (below, child) in children {
+            let name = self.nodes.get(child).map_or_else(String::new, |node| node.name.clone());
+            self.visit(child, &join(path, &name), &join(group, &below))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a layer, or one inside it, has variables.
+    fn holds_variables(&mut self, id: NodeId) -> bool {
+        if let Some(&holds) = self.holds.get(&id) {
+            return holds;
+        }
+        let Some(node) = self.nodes.get(id) else { return false };
+        let mut holds = !node.own.is_empty();
+        let children: Vec<NodeId> = node.children.iter().map(|&(_, child)| child).collect();
+        for child in children {
+            holds |= self.holds_variables(child);
+        }
+        self.holds.insert(id, holds);
+        holds
+    }
+}
