@@ -90,7 +90,7 @@ pub struct Source {
     pub checkpoint: PathBuf,
     /// The schema: a file, or the name of a bundled one (see `ptw2k schemas`)
     #[arg(short, long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
-    pub schema: PathBuf,
+    pub schema: String,
     /// The Keras architecture [default: the schema's]
     ///
     /// A file of `model.to_json()`, a `.keras` archive, or a `.weights.h5` that `model.save_weights()` wrote

@@ -27,7 +27,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     let format = format(&path)?;
     let targets: Vec<&Path> = output.report.iter().map(PathBuf::as_path).chain([path.as_path()]).collect();
     refuse_input(&targets, &source.checkpoint, "checkpoint")?;
-    refuse_input(&targets, &source.schema, "schema")?;
+    refuse_input(&targets, Path::new(&source.schema), "schema")?;
     if output.dry_run {
         return super::plan(source, terminal);
     }

@@ -4,8 +4,9 @@ use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use miette::{GraphicalReportHandler, GraphicalTheme};
+use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
 
+use super::escape::escape;
 use super::exit::Exit;
 use super::faults;
 use super::terminal::{ERROR, HINT, Terminal, columns};
@@ -42,14 +43,6 @@ pub enum Failure {
         /// The schema.
         schema: String,
     },
-    /// No bundled schema has the name.
-    #[error("there is no bundled schema `{name}`, and no such file")]
-    UnknownSchema {
-        /// The name.
-        name: String,
-        /// The bundled schema with the most similar name.
-        nearest: Option<&'static str>,
-    },
     /// An argument is not a glob.
     #[error("`{text}` of {option} is not a glob")]
     Glob {
@@ -58,7 +51,7 @@ pub enum Failure {
         /// Its value.
         text: String,
         /// The reason.
-        source: schema::PatternError,
+        source: schema::GlobError,
     },
     /// The output's name stands for a format that cannot be written yet.
     #[error("{} would be {format}, which is not supported yet", path.display())]
@@ -138,7 +131,6 @@ impl Failure {
             Self::Stdout(_) => Exit::Output,
             Self::Interrupted { .. } => Exit::Interrupted,
             Self::NoArchitecture { .. }
-            | Self::UnknownSchema { .. }
             | Self::Glob { .. }
             | Self::UnsupportedFormat { .. }
             | Self::UnknownFormat { .. }
@@ -161,7 +153,11 @@ impl Failure {
                 terminal.label(ERROR, "error", found);
             }
             Self::Faults(found) => faults::report(found, terminal),
-            Self::Schema(error) => diagnose(error, terminal),
+            Self::Schema(schema::Error::Invalid { file, faults }) => {
+                let file = escape(&file.name);
+                terminal.label(ERROR, "error", format_args!("the schema {file} is not valid"));
+                faults.iter().for_each(|fault| diagnose(fault, terminal));
+            }
             error => {
                 terminal.label(ERROR, "error", error);
                 causes(error, terminal);
@@ -179,13 +175,12 @@ impl Failure {
                                             with --arch; for a subclassed model, give the file that \
                                             `model.save_weights(\"template.weights.h5\")` writes"
                 .to_owned(),
-            Self::UnknownSchema { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
-            Self::UnknownSchema { nearest: None, .. } => "`ptw2k schemas` lists the bundled ones".to_owned(),
             Self::UnsupportedFormat { .. } | Self::UnknownFormat { .. } => {
                 "name it `.weights.h5` (Keras 3) or `.h5` (legacy weights)".to_owned()
             }
             Self::NoStem { .. } => "name the output with -o".to_owned(),
             Self::OutputIsInput { .. } => "name another file with -o".to_owned(),
+            Self::Schema(error) => error.help()?.to_string(),
             Self::NothingToDo => "`ptw2k --help` shows examples".to_owned(),
             _ => return None,
         })

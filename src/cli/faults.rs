@@ -57,9 +57,7 @@ pub(super) fn to_json(faults: &Faults) -> serde_json::Value {
     serde_json::json!({ "faults": faults.faults.iter().map(fault).collect::<Vec<_>>() })
 }
 
-/// `schema.toml:12`, counting lines from one.
+/// `schema.toml:12`.
 pub(super) fn place(position: &Position) -> String {
-    let before = position.file.text.bytes().take(position.span.start);
-    let line = before.filter(|&byte| byte == b'\n').count() + 1;
-    format!("{}:{line}", escape(&position.file.name))
+    format!("{}:{}", escape(&position.file.name), position.line())
 }

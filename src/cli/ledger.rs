@@ -75,7 +75,7 @@ pub(super) fn to_json(plan: &Plan, source: &Source) -> Json {
     json!({
         "ptw2k": env!("CARGO_PKG_VERSION"),
         "checkpoint": source.checkpoint.to_string_lossy(),
-        "schema": source.schema.to_string_lossy(),
+        "schema": source.schema,
         "architecture": plan.architecture.path.to_string_lossy(),
         "prefix": plan.prefix,
         "variables": bindings.collect::<Vec<_>>(),

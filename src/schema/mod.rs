@@ -1,16 +1,24 @@
 //! Schemas: TOML to validated rules. Nothing of either side's files.
+//!
+//! `schemas/README.md` is the reference of the language.
 
+mod axes;
+pub mod bundled;
 mod error;
-mod load;
+mod glob;
+mod open;
+mod parse;
 mod pattern;
+mod position;
+mod reader;
 mod rule;
+mod targets;
 
-pub use error::Error;
-pub use load::{Bundled, bundled};
+pub use error::{Error, Fault, FaultKind};
+pub use glob::{Glob, GlobError};
 pub use pattern::{
-    CaptureKind, CaptureValue, Captures, EvaluateError, Pattern, PatternError, Separator, Tables,
+    CaptureKind, CaptureValue, Captures, EvaluateError, Pattern, PatternError, PatternErrorKind, Separator,
+    Tables,
 };
-pub use rule::{
-    Class, ClassVariable, Fill, Glob, Keep, LayerRule, Position, Reduce, Rule, RuleKind, Schema, SourceFile,
-    TensorRule,
-};
+pub use position::{Position, SourceFile};
+pub use rule::{Class, ClassVariable, Fill, Keep, LayerRule, Reduce, Rule, RuleKind, Schema, TensorRule};

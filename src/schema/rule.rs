@@ -1,30 +1,13 @@
 //! The rules of a schema, validated: what the plan reads.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::glob::Glob;
 use super::pattern::{Pattern, Tables};
+use super::position::{Position, SourceFile};
 use crate::tensor::{Layout, Slice};
-
-/// A schema's text and where it came from, for diagnostics.
-#[derive(Debug)]
-pub struct SourceFile {
-    /// The file's path, or `bundled:torchvision/resnet`.
-    pub name: String,
-    /// The whole text.
-    pub text: String,
-}
-
-/// A place in a schema.
-#[derive(Debug, Clone)]
-pub struct Position {
-    /// The file.
-    pub file: Arc<SourceFile>,
-    /// The bytes of its text.
-    pub span: Range<usize>,
-}
 
 /// A schema: rules in the order of the file, and the classes that its layer rules use.
 #[derive(Debug)]
@@ -48,24 +31,6 @@ pub struct Schema {
     pub rules: Vec<Rule>,
     /// Classes by Keras class name: the built-in ones of `schemas/layers.toml` under the schema's own.
     pub classes: BTreeMap<String, Class>,
-}
-
-/// A glob over whole names: `*` stays within a segment, `**` crosses segments.
-#[derive(Debug, Clone)]
-pub struct Glob {
-    /// As it was written.
-    pub text: String,
-    /// Where.
-    pub position: Position,
-    pub(crate) matcher: Pattern,
-}
-
-impl Glob {
-    /// Whether the whole of `name` matches.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        self.matcher.matches(name).is_some()
-    }
 }
 
 /// One rule.

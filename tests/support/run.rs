@@ -95,10 +95,9 @@ impl Folder {
     /// Takes out the folder's path and the seconds.
     fn filter(&self, text: &str) -> String {
         let folder = self.folder.path().canonicalize().unwrap();
-        let text = text.replace(&format!("{}/", folder.display()), "").replace(
-            &format!("{}/", self.folder.path().display()),
-            "",
-        );
+        let text = text
+            .replace(&format!("{}/", folder.display()), "")
+            .replace(&format!("{}/", self.folder.path().display()), "");
         let seconds = regex::Regex::new(r"\b\d+\.\d\d s\b").unwrap();
         seconds.replace_all(&text, "[SECONDS] s").into_owned()
     }

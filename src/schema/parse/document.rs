@@ -1,0 +1,174 @@
+//! The whole file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{class, rules};
+use crate::schema::error::{Error, FaultKind};
+use crate::schema::glob::Glob;
+use crate::schema::pattern::{CaptureValue, Tables};
+use crate::schema::position::SourceFile;
+use crate::schema::reader::{Faults, Table, wrong_type};
+use crate::schema::rule::Schema;
+use crate::schema::targets;
+
+/// Syntax errors reported at most: what follows the first few is mostly their consequence.
+const MAX_SYNTAX_ERRORS: usize = 5;
+
+const KEYS: &[&str] = &[
+    "schema", "name", "about", "source", "target", "table", "layer", "sequence", "tensor", "fill", "keep",
+    "class",
+];
+const RESERVED: &[&str] = &["extends", "use"];
+
+/// Parses a schema file without the built-in classes.
+pub(in crate::schema) fn parse(file: Arc<SourceFile>, folder: Option<&Path>) -> Result<Schema, Error> {
+    let mut faults = Faults { file: Arc::clone(&file), list: Vec::new() };
+    let (root, errors) = DeTable::parse_recoverable(&file.text);
+    for error in errors.into_iter().take(MAX_SYNTAX_ERRORS) {
+        let span = error.span().unwrap_or(0..0);
+        faults.add(span, FaultKind::Syntax(error.message().to_owned()));
+    }
+    let schema = faults.list.is_empty().then(|| document(root.get_ref(), folder, &mut faults));
+    let mut list = faults.list;
+    match schema {
+        Some(schema) if list.is_empty() => Ok(schema),
+        _ => {
+            list.sort_by_key(|fault| fault.position.span.start);
+            Err(Error::Invalid { file, faults: list })
+        }
+    }
+}
+
+fn document(root: &DeTable<'_>, folder: Option<&Path>, faults: &mut Faults) -> Schema {
+    let root = Table::root(root);
+    root.check_keys(KEYS, RESERVED, faults);
+    version(&root, faults);
+    let (prefixes, ignore) = source(&root, faults);
+    let tables = tables(&root, faults);
+    let mut rules = rules::parse(&root, &tables, faults);
+    rules.sort_by_key(|rule| rule.position.span.start);
+    targets::check(&rules, faults);
+    Schema {
+        file: Arc::clone(&faults.file),
+        name: root.string("name", faults).map(Spanned::into_inner),
+        about: root.string("about", faults).map(Spanned::into_inner),
+        prefixes,
+        ignore,
+        architecture: architecture(&root, folder, faults),
+        tables,
+        rules,
+        classes: class::parse(&root, faults),
+    }
+}
+
+fn version(root: &Table<'_>, faults: &mut Faults) {
+    const HELP: &str = "write `schema = 1`: the version of the language";
+    let Some(value) = root.get("schema") else {
+        faults.add(0..0, FaultKind::Missing { key: "schema", table: "the schema" }).help(HELP);
+        return;
+    };
+    match value.get_ref() {
+        DeValue::Integer(version) if version.as_str() == "1" => {}
+        DeValue::Integer(version) => {
+            faults.add(value.span(), FaultKind::Version(version.to_string())).help(HELP);
+        }
+        other => wrong_type("schema", value.span(), "1", other, faults),
+    }
+}
+
+fn source(root: &Table<'_>, faults: &mut Faults) -> (Vec<String>, Vec<Glob>) {
+    let every_key = || vec![String::new()];
+    let Some(value) = root.get("source") else { return (every_key(), Vec::new()) };
+    let Some(table) = Table::of("source", value, "[source]", faults) else {
+        return (every_key(), Vec::new());
+    };
+    table.check_keys(&["prefix", "ignore"], &[], faults);
+    let mut prefixes = Vec::new();
+    for prefix in table.strings("prefix", faults) {
+        let text = prefix.get_ref();
+        if !text.is_empty() && !text.ends_with('.') {
+            let kind = FaultKind::Value { key: "prefix".to_owned(), expected: "empty or end in a dot" };
+            faults.add(prefix.span(), kind).help(format!("write `{text}.`"));
+        }
+        prefixes.push(prefix.into_inner());
+    }
+    if prefixes.is_empty() {
+        prefixes = every_key();
+    }
+    (prefixes, globs(&table, "ignore", faults))
+}
+
+/// A list of globs; empty when the key is absent.
+pub(super) fn globs(table: &Table<'_>, key: &str, faults: &mut Faults) -> Vec<Glob> {
+    let mut globs = Vec::new();
+    for text in table.strings(key, faults) {
+        match Glob::parse(text.get_ref(), faults.position(text.span())) {
+            Ok(glob) => globs.push(glob),
+            Err(error) => {
+                faults.add(text.span(), FaultKind::Glob(error));
+            }
+        }
+    }
+    globs
+}
+
+fn architecture(root: &Table<'_>, folder: Option<&Path>, faults: &mut Faults) -> Option<PathBuf> {
+    let table = Table::of("target", root.get("target")?, "[target]", faults)?;
+    table.check_keys(&["architecture"], &[], faults);
+    let path = PathBuf::from(table.string("architecture", faults)?.into_inner());
+    Some(match folder {
+        Some(folder) => folder.join(path),
+        None => path,
+    })
+}
+
+fn tables(root: &Table<'_>, faults: &mut Faults) -> Tables {
+    let mut tables = Tables::new();
+    let Some(value) = root.get("table") else { return tables };
+    let Some(table) = Table::of("table", value, "[table]", faults) else { return tables };
+    for (name, value) in table.entries() {
+        let mut entries = Vec::new();
+        match value.get_ref() {
+            DeValue::Array(items) => {
+                for (index, item) in (0_u64..).zip(items.iter()) {
+                    if let Some(value) = entry(name.get_ref(), item, faults) {
+                        entries.push((CaptureValue::Integer(index), value));
+                    }
+                }
+            }
+            DeValue::Table(items) => {
+                for (key, item) in items {
+                    if let Some(value) = entry(name.get_ref(), item, faults) {
+                        entries.push((CaptureValue::Text(key.get_ref().to_string()), value));
+                    }
+                }
+            }
+            other => wrong_type(name.get_ref(), value.span(), "a list or a table", other, faults),
+        }
+        tables.insert(name.into_inner(), entries);
+    }
+    tables
+}
+
+/// A value of a look-up table.
+fn entry(table: &str, value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<CaptureValue> {
+    const EXPECTED: &str = "made of strings and integers from 0";
+    match value.get_ref() {
+        DeValue::String(text) => Some(CaptureValue::Text(text.to_string())),
+        DeValue::Integer(integer) => match u64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(number) => Some(CaptureValue::Integer(number)),
+            Err(_) => {
+                faults.add(value.span(), FaultKind::Value { key: table.to_owned(), expected: EXPECTED });
+                None
+            }
+        },
+        other => {
+            wrong_type(table, value.span(), EXPECTED, other, faults);
+            None
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Places in schemas.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A schema's text and where it came from, for diagnostics.
+#[derive(Debug)]
+pub struct SourceFile {
+    /// The file's path, or `bundled:torchvision/resnet`.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// Quotes the text under the file's name.
+impl miette::SourceCode for SourceFile {
+    fn read_span<'a>(
+        &'a self,
+        span: &miette::SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
+        let contents = self.text.read_span(span, lines_before, lines_after)?;
+        Ok(Box::new(miette::MietteSpanContents::new_named(
+            self.name.clone(),
+            contents.data(),
+            *contents.span(),
+            contents.line(),
+            contents.column(),
+            contents.line_count(),
+        )))
+    }
+}
+
+/// A place in a schema. Displays as `file:line:column`.
+#[derive(Debug, Clone)]
+pub struct Position {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The bytes of its text.
+    pub span: Range<usize>,
+}
+
+impl Position {
+    /// The line of the first byte, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        1 + self.before().bytes().filter(|&byte| byte == b'\n').count()
+    }
+
+    /// The column of the first byte in characters, from 1.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        let line = self.before().rsplit('\n').next().unwrap_or("");
+        1 + line.chars().count()
+    }
+
+    /// The text of the place; empty when the span is not one of the file's.
+    #[must_use]
+    pub fn snippet(&self) -> &str {
+        self.file.text.get(self.span.clone()).unwrap_or("")
+    }
+
+    /// Another place in the same file.
+    #[must_use]
+    pub fn at(&self, span: Range<usize>) -> Self {
+        Self { file: Arc::clone(&self.file), span }
+    }
+
+    fn before(&self) -> &str {
+        self.file.text.get(..self.span.start).unwrap_or(&self.file.text)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.name, self.line(), self.column())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns() {
+        let text = "a = 1\né = \"x\"\n".to_owned();
+        let file = Arc::new(SourceFile { name: "s.toml".into(), text });
+        let check = |span: Range<usize>, place: &str, snippet: &str| {
+            let position = Position { file: Arc::clone(&file), span };
+            assert_eq!(position.to_string(), place);
+            assert_eq!(position.snippet(), snippet);
+        };
+        check(0..1, "s.toml:1:1", "a");
+        check(4..5, "s.toml:1:5", "1");
+        check(6..8, "s.toml:2:1", "é");
+        check(11..14, "s.toml:2:5", "\"x\"");
+        check(90..91, "s.toml:3:1", "");
+    }
+}
