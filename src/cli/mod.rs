@@ -1,1 +1,36 @@
-//! The command line.
+//! The command line: a file per command, and what they share.
+//!
+//! stdout carries results, stderr everything else. Nothing in the library imports this module.
+
+pub mod args;
+mod completions;
+mod convert;
+mod diff;
+mod element;
+mod escape;
+mod exit;
+mod failure;
+mod faults;
+mod inputs;
+mod inspect;
+mod interrupt;
+mod ledger;
+mod plan;
+mod progress;
+mod schemas;
+mod table;
+mod terminal;
+mod verify;
+
+pub use args::{Command, Invocation};
+pub use completions::completions;
+pub use convert::convert;
+pub use diff::diff;
+pub use exit::Exit;
+pub use failure::Failure;
+pub use inspect::inspect;
+pub use interrupt::exit_as_a_bug_on_panic;
+pub use plan::plan;
+pub use schemas::schemas;
+pub use terminal::Terminal;
+pub use verify::verify;

@@ -16,6 +16,8 @@ pub struct WriteOptions {
     pub format: Format,
     /// Worker threads; `None` for as many as there are cores.
     pub threads: Option<usize>,
+    /// Whether finite values may become infinite in a smaller type.
+    pub allow_overflow: bool,
 }
 
 /// What was written.

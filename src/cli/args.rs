@@ -1,0 +1,263 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::tensor::Dtype;
+
+/// Turns a PyTorch checkpoint into a Keras weight file.
+///
+/// Reads a checkpoint (`.pt`, `.pth`, `.safetensors`), a schema that says which tensor becomes which
+/// variable in which layout, and a Keras architecture; writes a weight file that `model.load_weights()`
+/// reads. Every tensor and every variable is accounted for, or nothing is written. Nothing in a checkpoint
+/// is ever executed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ptw2k",
+    version,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    override_usage = "ptw2k <CHECKPOINT> --schema <FILE|NAME> [--arch <FILE>] [-o <OUT>]\n       ptw2k <COMMAND>",
+    after_help = "See --help for examples and exit codes.",
+    after_long_help = AFTER_LONG_HELP
+)]
+pub struct Invocation {
+    /// What to do; to convert, if nothing else.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What to convert.
+    #[command(flatten)]
+    pub source: Option<Source>,
+    /// Where to.
+    #[command(flatten)]
+    pub output: Output,
+    /// For every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+const AFTER_LONG_HELP: &str = "\
+Examples:
+  Convert with a schema of your own, which names the architecture:
+      ptw2k weights.pt --schema schema.toml
+  Convert with a bundled schema, for the model saved with `model.to_json()`:
+      ptw2k resnet50.pth --schema torchvision/resnet --arch model.json -o resnet50.weights.h5
+  See which tensor would become which variable, and every fault:
+      ptw2k plan weights.pt --schema schema.toml
+  List a checkpoint's tensors, the start of every schema:
+      ptw2k inspect weights.pt
+  Use the result:
+      model.load_weights(\"weights.weights.h5\")
+
+Exit codes:
+    0  done
+    1  internal error: a bug in ptw2k
+    2  the command line is wrong
+    3  the checkpoint cannot be read
+    4  the architecture, or another Keras file, cannot be read
+    5  the schema is not valid
+    6  the plan has faults; nothing was written
+    7  the output cannot be written
+    8  verify or diff found a difference
+  130  interrupted; nothing was written
+
+A checkpoint that is named like a command is given as ./plan.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the tensors of a checkpoint, or the variables of a Keras file
+    Inspect(Inspect),
+    /// Show what would be written, and every fault; write nothing
+    Plan(Plan),
+    /// Derive every value of a Keras file again from the checkpoint and compare bit for bit
+    Verify(Verify),
+    /// Compare two Keras weight files
+    Diff(Diff),
+    /// List the bundled schemas, or print one
+    Schemas(Schemas),
+    /// Print a shell's completions
+    Completions(Completions),
+}
+
+/// What a plan is made of.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// The PyTorch checkpoint: .pt, .pth, .bin or .safetensors
+    #[arg(value_name = "CHECKPOINT", value_hint = ValueHint::FilePath)]
+    pub checkpoint: PathBuf,
+    /// The schema: a file, or the name of a bundled one (see `ptw2k schemas`)
+    #[arg(short, long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
+    pub schema: String,
+    /// The Keras architecture [default: the schema's]
+    ///
+    /// A file of `model.to_json()`, a `.keras` archive, or a `.weights.h5` that `model.save_weights()` wrote
+    /// of the freshly built model: the way for subclassed models and custom layers.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub arch: Option<PathBuf>,
+    /// Which nested state_dict to read, keys joined by dots
+    #[arg(short, long, value_name = "A.B", help_heading = "Reading")]
+    pub key: Option<String>,
+    /// Write floating-point variables as this type [default: the architecture's]
+    #[arg(long, value_name = "TYPE", value_parser = float_dtype, help_heading = "Writing")]
+    pub dtype: Option<Dtype>,
+    /// Let matching variables stay without a value; repeatable
+    #[arg(long, value_name = "GLOB", help_heading = "Waivers")]
+    pub allow_missing: Vec<String>,
+    /// Let matching tensors stay unused; repeatable
+    #[arg(long, value_name = "GLOB", help_heading = "Waivers")]
+    pub allow_unexpected: Vec<String>,
+}
+
+/// Where a conversion goes.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// The file to write [default: <CHECKPOINT's stem>.weights.h5 here]
+    ///
+    /// Its name decides the format, as in Keras: `.weights.h5` (Keras 3) or `.h5` (legacy weights, read by
+    /// every version). It appears whole or not at all.
+    #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Let finite values become infinite in a smaller type
+    #[arg(long, help_heading = "Waivers")]
+    pub allow_overflow: bool,
+    /// Worker threads [default: one per core]
+    #[arg(short, long, value_name = "N", help_heading = "Writing")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// Write the ledger as JSON: every variable with its sources, every unused tensor with the reason
+    #[arg(long, value_name = "FILE", help_heading = "Writing", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Plan, but write nothing: the same as `ptw2k plan`
+    #[arg(short = 'n', long, help_heading = "Writing")]
+    pub dry_run: bool,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Print results as JSON
+    #[arg(long, global = true, help_heading = "Display")]
+    pub json: bool,
+    /// Print results and errors alone
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Display")]
+    pub quiet: bool,
+    /// Print more
+    #[arg(short, long, global = true, help_heading = "Display")]
+    pub verbose: bool,
+    /// When to use colours [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", help_heading = "Display")]
+    pub color: Option<ColorWhen>,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On terminals, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// `ptw2k inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// A checkpoint, a Keras weight file or an architecture; told apart by content
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Which nested state_dict to read, keys joined by dots
+    #[arg(short, long, value_name = "A.B")]
+    pub key: Option<String>,
+}
+
+/// `ptw2k plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// What to plan.
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// `ptw2k verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// What to plan.
+    #[command(flatten)]
+    pub source: Source,
+    /// The Keras weight file
+    #[arg(value_name = "KERAS FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+}
+
+/// `ptw2k diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A Keras weight file
+    #[arg(value_name = "A", value_hint = ValueHint::FilePath)]
+    pub one: PathBuf,
+    /// Another
+    #[arg(value_name = "B", value_hint = ValueHint::FilePath)]
+    pub other: PathBuf,
+}
+
+/// `ptw2k schemas`.
+#[derive(Debug, Args)]
+pub struct Schemas {
+    /// The schema to print
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `ptw2k completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `--dtype`: a floating-point type, since whole numbers and bools keep theirs.
+fn float_dtype(name: &str) -> Result<Dtype, String> {
+    let names = || Dtype::ALL.into_iter().filter(|dtype| dtype.is_float()).map(Dtype::name);
+    match Dtype::from_name(name) {
+        Some(dtype) if dtype.is_float() => Ok(dtype),
+        Some(_) | None => Err(format!("one of {}", names().collect::<Vec<_>>().join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn consistent() {
+        Invocation::command().debug_assert();
+    }
+
+    #[test]
+    fn converts_by_default() {
+        let args = Invocation::try_parse_from(["ptw2k", "w.pt", "--schema", "s.toml", "-n"]).unwrap();
+        assert!(args.command.is_none());
+        assert_eq!(args.source.unwrap().checkpoint, PathBuf::from("w.pt"));
+        assert!(args.output.dry_run);
+    }
+
+    #[test]
+    fn commands_need_no_schema() {
+        let args = Invocation::try_parse_from(["ptw2k", "inspect", "w.pt", "--json"]).unwrap();
+        assert!(matches!(args.command, Some(Command::Inspect(_))));
+        assert!(args.source.is_none());
+        assert!(args.global.json);
+    }
+
+    #[test]
+    fn names_of_commands_as_paths() {
+        let args = Invocation::try_parse_from(["ptw2k", "./plan", "--schema", "s.toml"]).unwrap();
+        assert_eq!(args.source.unwrap().checkpoint, PathBuf::from("./plan"));
+    }
+}

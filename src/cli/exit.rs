@@ -1,0 +1,94 @@
+//! Exit codes.
+
+/// What the process' exit code says. Scripts rely on the numbers: a number never changes its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// A bug in this program.
+    Bug = 1,
+    /// The command line is wrong (clap's own code for it).
+    Usage = 2,
+    /// The checkpoint cannot be read.
+    Checkpoint = 3,
+    /// The architecture, or another Keras file, cannot be read.
+    Architecture = 4,
+    /// The schema is not valid.
+    Schema = 5,
+    /// The plan has faults.
+    Faults = 6,
+    /// The output cannot be written.
+    Output = 7,
+    /// `verify` or `diff` found a difference.
+    Difference = 8,
+    /// Interrupted; as shells report a process that SIGINT ended (128 + 2).
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// Every code, in rising order.
+    pub const ALL: [Self; 10] = [
+        Self::Done,
+        Self::Bug,
+        Self::Usage,
+        Self::Checkpoint,
+        Self::Architecture,
+        Self::Schema,
+        Self::Faults,
+        Self::Output,
+        Self::Difference,
+        Self::Interrupted,
+    ];
+
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The meaning, as the help text has it.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Bug => "internal error: a bug in ptw2k",
+            Self::Usage => "the command line is wrong",
+            Self::Checkpoint => "the checkpoint cannot be read",
+            Self::Architecture => "the architecture, or another Keras file, cannot be read",
+            Self::Schema => "the schema is not valid",
+            Self::Faults => "the plan has faults; nothing was written",
+            Self::Output => "the output cannot be written",
+            Self::Difference => "verify or diff found a difference",
+            Self::Interrupted => "interrupted; nothing was written",
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_kept() {
+        let codes = Exit::ALL.map(Exit::code);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 130]);
+    }
+
+    #[test]
+    fn help_tells_every_code() {
+        let help = super::super::Invocation::command().render_long_help().to_string();
+        for exit in Exit::ALL {
+            let line = format!("{:>5}  {}", exit.code(), exit.meaning());
+            assert!(help.lines().any(|found| found.trim_end() == line), "no {line:?} in\n{help}");
+        }
+    }
+}

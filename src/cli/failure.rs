@@ -1,0 +1,218 @@
+//! Why a command failed: its exit code, and how it is told.
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
+
+use super::escape::escape;
+use super::exit::Exit;
+use super::faults;
+use super::terminal::{ERROR, HINT, Terminal, columns};
+use crate::{checkpoint, keras, plan, schema, writer};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The checkpoint cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::Error),
+    /// A Keras file cannot be read.
+    #[error(transparent)]
+    Keras(#[from] keras::Error),
+    /// The schema is not valid.
+    #[error(transparent)]
+    Schema(#[from] schema::Error),
+    /// The plan has faults.
+    #[error(transparent)]
+    Faults(#[from] plan::Faults),
+    /// The output cannot be written.
+    #[error(transparent)]
+    Write(#[from] writer::Error),
+    /// A signal came while writing.
+    #[error("interrupted; {} is as it was", path.display())]
+    Interrupted {
+        /// The output.
+        path: PathBuf,
+    },
+    /// Neither the arguments nor the schema name an architecture.
+    #[error("no architecture: neither --arch nor `architecture` in the [target] of {schema} names one")]
+    NoArchitecture {
+        /// The schema.
+        schema: String,
+    },
+    /// An argument is not a glob.
+    #[error("`{text}` of {option} is not a glob")]
+    Glob {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        text: String,
+        /// The reason.
+        source: schema::GlobError,
+    },
+    /// The output's name stands for a format that cannot be written yet.
+    #[error("{} would be {format}, which is not supported yet", path.display())]
+    UnsupportedFormat {
+        /// The output.
+        path: PathBuf,
+        /// The format.
+        format: &'static str,
+    },
+    /// The output's name stands for no format.
+    #[error("the name {} does not tell a format", path.display())]
+    UnknownFormat {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The checkpoint has no name to derive the output's from.
+    #[error("{} has no file name to call the output after", path.display())]
+    NoStem {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// The output is one of the inputs.
+    #[error("{} is the {input}, which would be overwritten", path.display())]
+    OutputIsInput {
+        /// The output.
+        path: PathBuf,
+        /// Which input.
+        input: &'static str,
+    },
+    /// The report cannot be written.
+    #[error("cannot write the report {}", path.display())]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// Weight files of different formats name their variables differently.
+    #[error("{} and {} are of different formats, whose variables cannot be matched", one.display(), other.display())]
+    DifferentForms {
+        /// A file.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
+    /// A file cannot be read to tell what it is.
+    #[error("cannot read {}", path.display())]
+    Sniff {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// Neither a command nor a checkpoint.
+    #[error("neither a command nor a checkpoint is given")]
+    NothingToDo,
+    /// stdout cannot be written to.
+    #[error("cannot write to stdout")]
+    Stdout(#[source] std::io::Error),
+    /// Signals cannot be watched.
+    #[error("cannot watch for signals")]
+    Signals(#[source] ctrlc::Error),
+}
+
+impl Failure {
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Checkpoint(_) | Self::Sniff { .. } => Exit::Checkpoint,
+            Self::Keras(_) => Exit::Architecture,
+            Self::Schema(_) => Exit::Schema,
+            Self::Faults(_) => Exit::Faults,
+            Self::Write(_) | Self::OutputIsInput { .. } | Self::Report { .. } => Exit::Output,
+            // A reader that has seen enough (`| head`) is no failure.
+            Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => Exit::Done,
+            Self::Stdout(_) => Exit::Output,
+            Self::Interrupted { .. } => Exit::Interrupted,
+            Self::NoArchitecture { .. }
+            | Self::Glob { .. }
+            | Self::UnsupportedFormat { .. }
+            | Self::UnknownFormat { .. }
+            | Self::NoStem { .. }
+            | Self::DifferentForms { .. }
+            | Self::NothingToDo => Exit::Usage,
+            Self::Signals(_) => Exit::Bug,
+        }
+    }
+
+    /// Tells it on stderr.
+    pub fn report(&self, terminal: Terminal) {
+        match self {
+            Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => {}
+            Self::Faults(found) if terminal.json => {
+                // stderr says the rest when stdout cannot.
+                if let Err(failure) = terminal.json_result(&faults::to_json(found)) {
+                    terminal.label(ERROR, "error", failure);
+                }
+                terminal.label(ERROR, "error", found);
+            }
+            Self::Faults(found) => faults::report(found, terminal),
+            Self::Schema(schema::Error::Invalid { file, faults }) => {
+                let file = escape(&file.name);
+                terminal.label(ERROR, "error", format_args!("the schema {file} is not valid"));
+                faults.iter().for_each(|fault| diagnose(fault, terminal));
+            }
+            error => {
+                terminal.label(ERROR, "error", error);
+                causes(error, terminal);
+            }
+        }
+        if let Some(hint) = self.hint() {
+            terminal.label(HINT, "hint", hint);
+        }
+    }
+
+    /// What to do, where the message alone does not say.
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoArchitecture { .. } => "save `model.to_json()` of the Keras model to a file and give it \
+                                            with --arch; for a subclassed model, give the file that \
+                                            `model.save_weights(\"template.weights.h5\")` writes"
+                .to_owned(),
+            Self::UnsupportedFormat { .. } | Self::UnknownFormat { .. } => {
+                "name it `.weights.h5` (Keras 3) or `.h5` (legacy weights)".to_owned()
+            }
+            Self::NoStem { .. } => "name the output with -o".to_owned(),
+            Self::OutputIsInput { .. } => "name another file with -o".to_owned(),
+            Self::Schema(error) => error.help()?.to_string(),
+            Self::NothingToDo => "`ptw2k --help` shows examples".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// The chain below an error; a cause that says what was just said is left out.
+fn causes(error: &Failure, terminal: Terminal) {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if text != said {
+            terminal.label(ERROR, "  caused by", &text);
+            said = text;
+        }
+        next = cause.source();
+    }
+}
+
+/// Shows the lines of a schema that are wrong.
+fn diagnose(error: &dyn miette::Diagnostic, terminal: Terminal) {
+    let is_colored =
+        !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
+    let theme = if is_colored { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    /// Columns when stderr is no terminal: wide enough for most messages on one line.
+    const PLAIN_COLUMNS: u16 = 100;
+    let width = columns(std::io::stderr()).unwrap_or(PLAIN_COLUMNS);
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(usize::from(width));
+    let mut text = String::new();
+    match handler.render_report(&mut text, error) {
+        Ok(()) => terminal.error_text(&text),
+        Err(std::fmt::Error) => terminal.label(ERROR, "error", error),
+    }
+}

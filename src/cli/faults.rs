@@ -1,0 +1,63 @@
+//! The faults of a plan, grouped.
+
+use std::fmt::Write as _;
+
+use super::escape::{escape, escape_message};
+use super::terminal::{ERROR, HEADING, HINT, PLACE, Terminal};
+use crate::plan::{Fault, FaultKind, Faults};
+use crate::schema::Position;
+
+/// The groups, in the order in which they are worth reading: what is wrong before what follows from it.
+const GROUPS: [(FaultKind, &str, &str); 7] = [
+    (FaultKind::Rule, "rule", "rules that cannot be applied"),
+    (FaultKind::Duplicate, "duplicate", "variables bound more than once"),
+    (FaultKind::Ambiguous, "ambiguous", "more than one reading fits"),
+    (FaultKind::Shape, "shape", "shapes that do not fit"),
+    (FaultKind::Dtype, "dtype", "types that cannot be converted"),
+    (FaultKind::Missing, "missing", "variables without a value"),
+    (FaultKind::Unexpected, "unexpected", "tensors without a use"),
+];
+
+/// Tells all faults on stderr.
+pub(super) fn report(faults: &Faults, terminal: Terminal) {
+    terminal.label(ERROR, "error", format!("{faults}; nothing was written"));
+    let mut text = String::new();
+    for (kind, name, meaning) in GROUPS {
+        let group: Vec<&Fault> = faults.faults.iter().filter(|fault| fault.kind() == kind).collect();
+        if group.is_empty() {
+            continue;
+        }
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "\n{HEADING}{name}{HEADING:#}: {meaning} ({})", group.len());
+        for fault in group {
+            let message = escape_message(&fault.to_string()).replace('\n', "\n  ");
+            let _ = writeln!(text, "  {message}");
+            if let Some(position) = &fault.position {
+                let _ = writeln!(text, "    {PLACE}at {}{PLACE:#}", place(position));
+            }
+            if let Some(hint) = &fault.hint {
+                let _ = writeln!(text, "    {HINT}hint:{HINT:#} {}", escape_message(hint));
+            }
+        }
+    }
+    terminal.error_text(&text);
+}
+
+/// The faults for machines.
+pub(super) fn to_json(faults: &Faults) -> serde_json::Value {
+    let fault = |fault: &Fault| {
+        let kind = GROUPS.iter().find(|(kind, ..)| *kind == fault.kind()).map(|(_, name, _)| name);
+        serde_json::json!({
+            "kind": kind,
+            "message": fault.to_string(),
+            "rule": fault.position.as_ref().map(place),
+            "hint": fault.hint,
+        })
+    };
+    serde_json::json!({ "faults": faults.faults.iter().map(fault).collect::<Vec<_>>() })
+}
+
+/// `schema.toml:12`.
+pub(super) fn place(position: &Position) -> String {
+    format!("{}:{}", escape(&position.file.name), position.line())
+}

@@ -1,0 +1,43 @@
+//! What the commands read: checkpoint, schema and architecture, and the plan they make.
+
+use std::path::Path;
+
+use super::args::Source;
+use super::failure::Failure;
+use super::terminal::{Terminal, WARNING};
+use crate::checkpoint::{Checkpoint, OpenOptions};
+use crate::keras::Architecture;
+use crate::plan::{self, Plan, PlanOptions};
+use crate::schema::{Glob, Schema};
+
+/// Reads everything and plans. Warnings of the checkpoint go to stderr.
+pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure> {
+    let options = PlanOptions {
+        dtype: source.dtype,
+        allow_missing: globs("--allow-missing", &source.allow_missing)?,
+        allow_unexpected: globs("--allow-unexpected", &source.allow_unexpected)?,
+    };
+    let schema = Schema::load(&source.schema)?;
+    let checkpoint = checkpoint(&source.checkpoint, source.key.as_deref())?;
+    for warning in &checkpoint.warnings {
+        terminal.remark(WARNING, "warning", warning);
+    }
+    let path = match (&source.arch, &schema.architecture) {
+        (Some(path), _) | (None, Some(path)) => path,
+        (None, None) => return Err(Failure::NoArchitecture { schema: schema.file.name.clone() }),
+    };
+    let architecture = Architecture::open(path)?;
+    Ok(plan::plan(&checkpoint, &schema, architecture, &options)?)
+}
+
+/// Opens a checkpoint.
+pub(super) fn checkpoint(path: &Path, key: Option<&str>) -> Result<Checkpoint, Failure> {
+    Ok(Checkpoint::open(path, &OpenOptions { key: key.map(str::to_owned) })?)
+}
+
+fn globs(option: &'static str, texts: &[String]) -> Result<Vec<Glob>, Failure> {
+    let parse = |text: &String| {
+        Glob::new(text).map_err(|source| Failure::Glob { option, text: text.clone(), source })
+    };
+    texts.iter().map(parse).collect()
+}

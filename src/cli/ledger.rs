@@ -1,0 +1,172 @@
+//! The ledger of a plan: where every variable comes from and where every tensor goes, for people and
+//! machines.
+
+use std::io::Write;
+
+use serde_json::{Value as Json, json};
+
+use super::args::Source;
+use super::escape::escape;
+use super::faults::place;
+use super::table;
+use super::terminal::{HEADING, Terminal, WARNING};
+use crate::plan::{Binding, Note, Part, Plan, Provenance, Value};
+
+/// Tensors that a cell of the table names; stacked experts come by the hundred.
+const NAMED: usize = 3;
+
+/// The table, then what is not in it.
+pub(super) fn print(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
+    let headings = ["VARIABLE", "SHAPE", "DTYPE", "SOURCE", "SHAPE", "DTYPE", "LAYOUT", "RULE"];
+    table::print(out, &headings, plan.bindings.iter().map(|binding| row(plan, binding)))?;
+    if !plan.left_out.is_empty() {
+        writeln!(out, "\n{HEADING}Left out{HEADING:#}")?;
+        for variable in plan.left_out.iter().filter_map(|&at| plan.architecture.variables.get(at)) {
+            writeln!(out, "  {} {}", escape(variable.path.as_str()), variable.shape)?;
+        }
+    }
+    if !plan.unused.is_empty() {
+        writeln!(out, "\n{HEADING}Unused{HEADING:#}")?;
+        for (key, reason) in &plan.unused {
+            writeln!(out, "  {} ({})", escape(key.as_str()), escape(&provenance(reason)))?;
+        }
+    }
+    Ok(())
+}
+
+/// The remarks, on stderr.
+pub(super) fn remark(notes: &[Note], terminal: Terminal) {
+    for note in notes {
+        terminal.remark(WARNING, "note", format_args!("{}: {}", escape(&note.about), note.text));
+    }
+}
+
+/// How many bytes the variables take.
+pub(super) fn byte_len(plan: &Plan) -> u64 {
+    let bytes = |binding: &Binding| {
+        let variable = plan.architecture.variables.get(binding.variable)?;
+        Some((variable.shape.numel() * binding.dtype.size()) as u64)
+    };
+    plan.bindings.iter().filter_map(bytes).sum()
+}
+
+/// The whole ledger for machines.
+pub(super) fn to_json(plan: &Plan, source: &Source) -> Json {
+    let variable = |at: usize| plan.architecture.variables.get(at);
+    let bindings = plan.bindings.iter().filter_map(|binding| {
+        let target = variable(binding.variable)?;
+        let (sources, fill, terms) = match &binding.value {
+            Value::Gather(terms) => (parts(binding).map(part_json).collect(), None, terms.len()),
+            Value::Fill(value) => (Vec::new(), Some(*value), 0),
+        };
+        Some(json!({
+            "variable": target.path.as_str(),
+            "shape": target.shape.sizes(),
+            "dtype": binding.dtype.name(),
+            "layout": binding.layout,
+            "sources": sources,
+            "terms": terms,
+            "fill": fill,
+            "rule": provenance(&binding.provenance),
+        }))
+    });
+    let unused = |(key, reason): &(crate::tensor::StateDictKey, Provenance)| json!({ "tensor": key.as_str(), "reason": provenance(reason) });
+    let left_out = |target: &crate::keras::Variable| json!({ "variable": target.path.as_str(), "shape": target.shape.sizes() });
+    json!({
+        "ptw2k": env!("CARGO_PKG_VERSION"),
+        "checkpoint": source.checkpoint.to_string_lossy(),
+        "schema": source.schema,
+        "architecture": plan.architecture.path.to_string_lossy(),
+        "prefix": plan.prefix,
+        "variables": bindings.collect::<Vec<_>>(),
+        "unused": plan.unused.iter().map(unused).collect::<Vec<_>>(),
+        "left_out": plan.left_out.iter().filter_map(|&at| variable(at)).map(left_out).collect::<Vec<_>>(),
+        "notes": notes_json(&plan.notes),
+    })
+}
+
+/// The remarks for machines.
+pub(super) fn notes_json(notes: &[Note]) -> Json {
+    notes.iter().map(|note| json!({ "about": note.about, "text": note.text })).collect()
+}
+
+/// `schema.toml:12`, with the class or as the waiver was given.
+fn provenance(provenance: &Provenance) -> String {
+    match provenance {
+        Provenance::Rule(position) => place(position),
+        Provenance::Class { class, rule } => format!("{} ({class})", place(rule)),
+        Provenance::Waiver(waiver) => waiver.clone(),
+    }
+}
+
+/// The parts of a value, one per tensor.
+fn parts(binding: &Binding) -> impl Iterator<Item = &Part> {
+    let terms = match &binding.value {
+        Value::Gather(terms) => terms.as_slice(),
+        Value::Fill(_) => &[],
+    };
+    let mut last = None;
+    terms.iter().flat_map(|term| &term.parts).filter(move |part| last.replace(&part.key) != Some(&part.key))
+}
+
+fn part_json(part: &Part) -> Json {
+    json!({
+        "tensor": part.key.as_str(),
+        "shape": part.source.view.shape().sizes(),
+        "dtype": part.source.dtype.name(),
+    })
+}
+
+fn row(plan: &Plan, binding: &Binding) -> Vec<String> {
+    let (path, shape) = match plan.architecture.variables.get(binding.variable) {
+        Some(variable) => (variable.path.to_string(), variable.shape.to_string()),
+        None => (String::new(), String::new()),
+    };
+    let mut row = vec![path, shape, binding.dtype.to_string()];
+    match &binding.value {
+        Value::Fill(value) => row.extend([format!("constant {value}"), String::new(), String::new()]),
+        Value::Gather(terms) => {
+            let joint = if terms.len() > 1 { " + " } else { ", " };
+            let name = |part: &Part| match part.key.as_str() {
+                "" => "(the architecture's own value)".to_owned(),
+                key => key.to_owned(),
+            };
+            row.push(shorten(parts(binding).map(name).collect(), joint));
+            row.push(same(parts(binding).map(|part| part.source.view.shape().to_string())));
+            row.push(same(parts(binding).map(|part| part.source.dtype.to_string())));
+        }
+    }
+    row.push(if binding.layout.is_empty() { "copy".to_owned() } else { binding.layout.clone() });
+    row.push(provenance(&binding.provenance));
+    row
+}
+
+fn shorten(names: Vec<String>, joint: &str) -> String {
+    match names.as_slice() {
+        [first, .., last] if names.len() > NAMED => format!("{first} … {last} ({} tensors)", names.len()),
+        names => names.join(joint),
+    }
+}
+
+/// One text for all where they agree, else a list without repeats.
+fn same(texts: impl Iterator<Item = String>) -> String {
+    let mut different: Vec<String> = texts.collect();
+    different.dedup();
+    shorten(different, ", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(names: &[&str], expected: &str) {
+        assert_eq!(shorten(names.iter().map(ToString::to_string).collect(), ", "), expected);
+    }
+
+    #[test]
+    fn names_are_shortened() {
+        check(&[], "");
+        check(&["a", "b", "c"], "a, b, c");
+        check(&["a", "b", "c", "d", "e"], "a … e (5 tensors)");
+    }
+}

@@ -1,0 +1,117 @@
+//! Where output goes, and how much of it.
+
+use std::fmt::Display;
+use std::io::{BufWriter, IsTerminal as _, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::args::{ColorWhen, Global};
+use super::escape::escape_message;
+use super::failure::Failure;
+
+/// `error:`
+pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// `warning:` and `note:`
+pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// `hint:`
+pub(super) const HINT: Style = AnsiColor::Cyan.on_default().bold();
+/// Headings.
+pub(super) const HEADING: Style = Style::new().bold();
+/// Places.
+pub(super) const PLACE: Style = Style::new().dimmed();
+
+/// The two streams, and what the user asked of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Results as JSON.
+    pub(super) json: bool,
+    /// Errors alone on stderr.
+    pub(super) quiet: bool,
+    /// More than usual.
+    pub(super) verbose: bool,
+}
+
+impl Terminal {
+    /// As the options say. Colours are decided for the whole process.
+    #[must_use]
+    pub fn new(global: &Global) -> Self {
+        let choice = match global.color {
+            Some(ColorWhen::Always) => anstream::ColorChoice::Always,
+            Some(ColorWhen::Never) => anstream::ColorChoice::Never,
+            Some(ColorWhen::Auto) | None => anstream::ColorChoice::Auto,
+        };
+        choice.write_global();
+        Self { json: global.json, quiet: global.quiet, verbose: global.verbose }
+    }
+
+    /// Writes the result to stdout.
+    ///
+    /// # Errors
+    /// When stdout cannot be written to; a reader that has gone (`| head`) is told apart by its exit.
+    #[expect(clippy::unused_self, reason = "the counterpart of the other streams")]
+    pub(super) fn result(
+        self,
+        print: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), Failure> {
+        let mut stdout = BufWriter::new(anstream::stdout().lock());
+        print(&mut stdout).and_then(|()| stdout.flush()).map_err(Failure::Stdout)
+    }
+
+    /// Writes a JSON document to stdout.
+    ///
+    /// # Errors
+    /// As [`Terminal::result`].
+    pub(super) fn json_result(self, value: &serde_json::Value) -> Result<(), Failure> {
+        self.result(|out| writeln!(out, "{value:#}"))
+    }
+
+    /// A line on stderr that begins with a coloured label; nothing if quiet.
+    pub(super) fn remark(self, style: Style, label: &str, text: impl Display) {
+        if !self.quiet {
+            self.label(style, label, text);
+        }
+    }
+
+    /// A line on stderr that begins with a coloured label, quiet or not. Nobody is left to be told when
+    /// stderr is closed.
+    #[expect(clippy::unused_self, reason = "the counterpart of the other streams")]
+    pub(super) fn label(self, style: Style, label: &str, text: impl Display) {
+        let text = escape_message(&text.to_string());
+        let _ = writeln!(anstream::stderr().lock(), "{style}{label}:{style:#} {text}");
+    }
+
+    /// Text on stderr that is safe as it is.
+    #[expect(clippy::unused_self, reason = "the counterpart of the other streams")]
+    pub(super) fn error_text(self, text: &str) {
+        let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Whether somebody watches stderr.
+    #[must_use]
+    pub(super) fn shows_progress(self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+}
+
+/// What a panic adds to its message.
+pub(super) fn report_bug() {
+    let _ = writeln!(
+        anstream::stderr().lock(),
+        "{ERROR}error:{ERROR:#} this is a bug in ptw2k {}; nothing was written\n{HINT}hint:{HINT:#} please \
+         report it with the message above and the command you ran",
+        env!("CARGO_PKG_VERSION")
+    );
+}
+
+/// Columns of the terminal that the stream leads to, or `None` when it leads elsewhere.
+#[cfg(unix)]
+pub(super) fn columns(stream: impl std::os::fd::AsFd) -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}
+
+/// Columns of the terminal, which only Unix tells without further libraries.
+#[cfg(not(unix))]
+pub(super) fn columns<S>(_stream: S) -> Option<u16> {
+    None
+}

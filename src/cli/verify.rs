@@ -1,0 +1,240 @@
+//! `ptw2k verify`.
+
+use std::collections::BTreeMap;
+
+use indicatif::HumanBytes;
+use rayon::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::element::{self, Number, Raw};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::terminal::Terminal;
+use super::{args, inputs, ledger, table};
+use crate::bytes::LazyTensor;
+use crate::keras::file_layout::{Format, dataset_path};
+use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
+use crate::plan::{Binding, Plan, Term, Value};
+use crate::tensor::{Dtype, Shape};
+
+/// How a variable of the file differs from the plan.
+enum Difference {
+    /// The file lacks it.
+    Absent,
+    /// The plan lacks it.
+    Unplanned,
+    /// Another shape.
+    Shape { expected: Shape, found: Shape },
+    /// Another element type.
+    Dtype { expected: Dtype, found: Dtype },
+    /// Other values.
+    Values { count: usize, first: Vec<usize>, expected: Number, found: Number },
+    /// Elements that the plan gives no value, more than one, or one from outside the checkpoint.
+    Uncovered { count: usize },
+}
+
+/// Derives every value again and compares.
+///
+/// # Errors
+/// When an input cannot be read or the plan has faults.
+pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> {
+    let plan = inputs::plan(&args.source, terminal)?;
+    let file = WeightsFile::open(&args.file)?;
+    let differences = compare(&plan, &file);
+    if terminal.json {
+        terminal.json_result(&json!({
+            "file": args.file.to_string_lossy(),
+            "variables": plan.bindings.len(),
+            "differences": differences.iter().map(to_json).collect::<Vec<_>>(),
+        }))?;
+    } else {
+        terminal.result(|out| {
+            if differences.is_empty() {
+                let bytes = HumanBytes(ledger::byte_len(&plan));
+                return writeln!(out, "{} variables, {bytes}: equal, bit for bit", plan.bindings.len());
+            }
+            let rows = differences.iter().map(|(path, difference)| vec![path.clone(), describe(difference)]);
+            table::print(out, &["VARIABLE", "DIFFERENCE"], rows)?;
+            writeln!(out, "\n{} of {} variables differ", differences.len(), plan.bindings.len())
+        })?;
+    }
+    Ok(if differences.is_empty() { Exit::Done } else { Exit::Difference })
+}
+
+/// Every difference, in the plan's order, then what only the file has.
+fn compare(plan: &Plan, file: &WeightsFile) -> Vec<(String, Difference)> {
+    let format = match file.form {
+        WeightsForm::WeightsH5 | WeightsForm::Archive => Format::WeightsH5,
+        WeightsForm::LegacyH5 => Format::LegacyH5,
+    };
+    let mut stored: BTreeMap<&str, &StoredVariable> =
+        file.variables.iter().map(|stored| (stored.path.as_str(), stored)).collect();
+    let pairs: Vec<(&Binding, Option<&StoredVariable>)> = plan
+        .bindings
+        .iter()
+        .map(|binding| {
+            let path = dataset_path(&plan.architecture, format, binding.variable);
+            (binding, path.and_then(|path| stored.remove(path.as_str())))
+        })
+        .collect();
+    let compare = |(binding, stored): (&Binding, Option<&StoredVariable>)| {
+        let variable = plan.architecture.variables.get(binding.variable)?;
+        let found = match stored {
+            Some(stored) => compare_variable(binding, &variable.shape, &stored.tensor)?,
+            None => Difference::Absent,
+        };
+        Some((variable.path.to_string(), found))
+    };
+    let mut differences: Vec<(String, Difference)> = pairs.into_par_iter().filter_map(compare).collect();
+    differences.extend(stored.into_keys().map(|path| (path.to_owned(), Difference::Unplanned)));
+    differences
+}
+
+fn compare_variable(binding: &Binding, shape: &Shape, stored: &LazyTensor) -> Option<Difference> {
+    if stored.view.shape() != shape {
+        return Some(Difference::Shape { expected: shape.clone(), found: stored.view.shape().clone() });
+    }
+    if stored.dtype != binding.dtype {
+        return Some(Difference::Dtype { expected: binding.dtype, found: stored.dtype });
+    }
+    let mut tally = Tally { stored, shape, count: 0, first: None };
+    let uncovered = match &binding.value {
+        Value::Fill(value) => {
+            let expected = element::encode(Number::Float(*value), binding.dtype);
+            (0..shape.numel()).for_each(|at| tally.compare(at, expected));
+            0
+        }
+        Value::Gather(terms) => match terms.as_slice() {
+            [term] => for_each_element(term, shape, |at, raw, dtype| {
+                tally.compare(at, convert(raw, dtype, binding.dtype));
+            }),
+            terms => compare_sum(terms, binding.dtype, &mut tally),
+        },
+    };
+    if uncovered > 0 {
+        return Some(Difference::Uncovered { count: uncovered });
+    }
+    tally.first.map(|(first, expected, found)| Difference::Values {
+        count: tally.count,
+        first,
+        expected,
+        found,
+    })
+}
+
+/// Compares sums; they are of biases, so the few values are held.
+fn compare_sum(terms: &[Term], dtype: Dtype, tally: &mut Tally<'_>) -> usize {
+    let mut sums: Vec<Option<Number>> = vec![None; tally.shape.numel()];
+    let mut uncovered = 0;
+    for term in terms {
+        uncovered += for_each_element(term, tally.shape, |at, raw, source| {
+            let value = element::decode(raw, source);
+            if let Some(sum) = sums.get_mut(at) {
+                *sum = Some(sum.map_or(value, |sum| add(sum, value, dtype)));
+            }
+        });
+    }
+    for (at, sum) in sums.into_iter().enumerate() {
+        if let Some(sum) = sum {
+            tally.compare(at, element::encode(sum, dtype));
+        }
+    }
+    uncovered
+}
+
+/// A sum as PyTorch computes it: in double precision for `float64`, in single precision for other floats.
+#[expect(clippy::cast_possible_truncation, reason = "single precision is the point")]
+fn add(one: Number, other: Number, dtype: Dtype) -> Number {
+    match (one, other) {
+        (Number::Integer(one), Number::Integer(other)) => Number::Integer(one + other),
+        (Number::Float(one), Number::Float(other)) if dtype == Dtype::F64 => Number::Float(one + other),
+        (Number::Float(one), Number::Float(other)) => Number::Float(f64::from(one as f32 + other as f32)),
+        (Number::Float(float), Number::Integer(integer))
+        | (Number::Integer(integer), Number::Float(float)) =>
+        {
+            #[expect(clippy::cast_precision_loss, reason = "as any sum of a float and an integer")]
+            add(Number::Float(float), Number::Float(integer as f64), dtype)
+        }
+    }
+}
+
+/// Calls with the place in the variable, the bytes and the type of every element of a term. Returns how many
+/// elements of the variable got no value, or more than one, or one that the checkpoint does not have.
+fn for_each_element(term: &Term, shape: &Shape, mut each: impl FnMut(usize, Raw, Dtype)) -> usize {
+    let mut covered = vec![false; shape.numel()];
+    let mut wrong = 0;
+    for part in &term.parts {
+        for step in 0..part.copy.numel() {
+            let (from, to) = element::step(&part.copy, step);
+            match (element::read(&part.source, from), covered.get_mut(to)) {
+                (Some(raw), Some(is_covered)) if !*is_covered => {
+                    *is_covered = true;
+                    each(to, raw, part.source.dtype);
+                }
+                _ => wrong += 1,
+            }
+        }
+    }
+    wrong + covered.iter().filter(|is_covered| !**is_covered).count()
+}
+
+/// As the writer has to convert: the same bytes for the same type, else the nearest value.
+fn convert(raw: Raw, source: Dtype, target: Dtype) -> Raw {
+    if source == target { raw } else { element::encode(element::decode(raw, source), target) }
+}
+
+/// Compares values with those of the file.
+struct Tally<'a> {
+    stored: &'a LazyTensor,
+    shape: &'a Shape,
+    count: usize,
+    first: Option<(Vec<usize>, Number, Number)>,
+}
+
+impl Tally<'_> {
+    fn compare(&mut self, at: usize, expected: Raw) {
+        let dtype = self.stored.dtype;
+        let found = element::read(self.stored, element::place(&self.stored.view, at));
+        if found == Some(expected) {
+            return;
+        }
+        self.count += 1;
+        let place = || element::index(self.shape, at);
+        // The reader has checked that the file holds every element, so the default stands for none.
+        let found = element::decode(found.unwrap_or([0; 8]), dtype);
+        self.first.get_or_insert_with(|| (place(), element::decode(expected, dtype), found));
+    }
+}
+
+fn describe(difference: &Difference) -> String {
+    match difference {
+        Difference::Absent => "not in the file".to_owned(),
+        Difference::Unplanned => "in the file, but not in the plan".to_owned(),
+        Difference::Shape { expected, found } => format!("shape {found} instead of {expected}"),
+        Difference::Dtype { expected, found } => format!("{found} instead of {expected}"),
+        Difference::Values { count, first, expected, found } => {
+            format!("{count} values, first at {first:?}: {found} instead of {expected}")
+        }
+        Difference::Uncovered { count } => format!("the plan does not cover {count} elements exactly once"),
+    }
+}
+
+fn to_json((path, difference): &(String, Difference)) -> Json {
+    let (kind, detail) = match difference {
+        Difference::Absent => ("absent", json!({})),
+        Difference::Unplanned => ("unplanned", json!({})),
+        Difference::Shape { expected, found } => {
+            ("shape", json!({ "expected": expected.sizes(), "found": found.sizes() }))
+        }
+        Difference::Dtype { expected, found } => {
+            ("dtype", json!({ "expected": expected.name(), "found": found.name() }))
+        }
+        Difference::Values { count, first, expected, found } => (
+            "values",
+            // As text: JSON has neither infinities nor NaN.
+            json!({ "count": count, "first": first, "expected": expected.to_string(), "found": found.to_string() }),
+        ),
+        Difference::Uncovered { count } => ("uncovered", json!({ "count": count })),
+    };
+    json!({ "variable": path, "difference": kind, "detail": detail })
+}

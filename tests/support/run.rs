@@ -1,0 +1,104 @@
+//! Calls the binary in a folder of its own and renders what it said.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A folder to run in.
+pub(crate) struct Folder {
+    folder: TempDir,
+}
+
+impl Folder {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self { folder: TempDir::new().unwrap() }
+    }
+
+    /// One with the files of a case of `testdata`.
+    pub(crate) fn with_case(case: &str) -> Self {
+        let folder = Self::new();
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(case);
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            if entry.path().is_file() {
+                std::fs::copy(entry.path(), folder.path(entry.file_name().to_str().unwrap())).unwrap();
+            }
+        }
+        folder
+    }
+
+    /// A path in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), content).unwrap();
+    }
+
+    /// Reads a file.
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap()
+    }
+
+    /// The names of the files in it, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Runs the binary; returns exit code, stdout and stderr as one text, without what changes from run to
+    /// run.
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ptw2k"));
+        self.render(&self.output(command.args(arguments)))
+    }
+
+    /// Runs a shell script whose `$0` is the binary; returns its stdout.
+    pub(crate) fn shell(&self, script: &str) -> String {
+        let mut command = Command::new("sh");
+        let output = self.output(command.args(["-c", script, env!("CARGO_BIN_EXE_ptw2k")]));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// As [`Folder::shell`], but rendered as [`Folder::run`] does.
+    pub(crate) fn run_shell(&self, script: &str) -> String {
+        let mut command = Command::new("sh");
+        self.render(&self.output(command.args(["-c", script, env!("CARGO_BIN_EXE_ptw2k")])))
+    }
+
+    fn output(&self, command: &mut Command) -> Output {
+        command.current_dir(self.folder.path()).env_remove("COLUMNS").env_remove("CLICOLOR_FORCE");
+        command.env("NO_COLOR", "1").env("RUST_BACKTRACE", "0").output().unwrap()
+    }
+
+    fn render(&self, output: &Output) -> String {
+        let code = output.status.code().map_or_else(|| "by a signal".to_owned(), |code| code.to_string());
+        let mut text = format!("exit {code}\n");
+        for (name, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+            let stream = String::from_utf8_lossy(stream);
+            if !stream.is_empty() {
+                text.push_str(&format!("----- {name} -----\n{stream}"));
+            }
+        }
+        self.filter(&text)
+    }
+
+    /// Takes out the folder's path and the seconds.
+    fn filter(&self, text: &str) -> String {
+        let folder = self.folder.path().canonicalize().unwrap();
+        let text = text
+            .replace(&format!("{}/", folder.display()), "")
+            .replace(&format!("{}/", self.folder.path().display()), "");
+        let seconds = regex::Regex::new(r"\b\d+\.\d\d s\b").unwrap();
+        seconds.replace_all(&text, "[SECONDS] s").into_owned()
+    }
+}
