@@ -186,7 +186,10 @@ fn a_dense_after_a_flatten() {
     fc/bias (11,) = fc.bias [o -> o] Dense, line 2
     ");
     let plain = format!("{rule}flatten = []\n");
-    insta::assert_snapshot!(check(&plain, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"");
+    insta::assert_snapshot!(check(&plain, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"
+    fc/kernel (24, 11) = fc.weight [o i -> i o] Dense, line 2
+    fc/bias (11,) = fc.bias [o -> o] Dense, line 2
+    ");
 }
 
 #[test]
