@@ -273,7 +273,7 @@ fn file_faults() {
 fn rule_faults() {
     assert_snapshot!(faults("[[layer]]\nkeras = \"a\"\nflatten = [3]\noptional = 1"), @"
     t:2:1 `[[layer]]`: [[layer]] needs `torch`
-    t:4:11 `[3]`: `flatten` must be the sizes of the flattened map, channels last: `[height, width, channels]`
+    t:4:11 `[3]`: `flatten` must be the sizes of the flattened map, channels last: `[height, width, channels]`, or `[]` when nothing was flattened
     t:5:12 `1`: `optional` must be true or false, not an integer
     ");
     assert_snapshot!(faults("[[layer]]\ntorch = \"a.{i}\"\nkeras = \"a{j}\""), @r#"
