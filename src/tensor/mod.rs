@@ -4,6 +4,7 @@
 mod copy;
 mod dtype;
 mod expr;
+pub mod kernel;
 mod name;
 mod shape;
 mod strided;

@@ -1,6 +1,7 @@
 //! Plans to files: lay out, then fill.
 
 mod error;
+pub mod hdf5;
 
 pub use error::Error;
 
