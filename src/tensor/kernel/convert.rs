@@ -64,20 +64,6 @@ pub fn convert(
     }
 }
 
-/// Adds the elements to `sums` as `f64`s; sums of `float32` and narrower are rounded to `float32` after each
-/// addition, as torch adds them.
-pub fn add_as_f64(source: &[u8], from: Dtype, order: ByteOrder, narrow: bool, sums: &mut [f64]) {
-    let big = order == ByteOrder::Big;
-    each(source, from, big, |index, value: Element| {
-        if let Some(sum) = sums.get_mut(index) {
-            *sum += value.to_f64();
-            if narrow {
-                *sum = f64::from(*sum as f32);
-            }
-        }
-    });
-}
-
 /// Copies elements of one type, putting their bytes in little-endian order.
 fn copy(source: &[u8], size: usize, big: bool, target: &mut [u8]) {
     let len = source.len().min(target.len());

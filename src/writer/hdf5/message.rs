@@ -39,7 +39,6 @@ pub(super) struct ObjectHeader {
 impl ObjectHeader {
     /// The prefix: version, messages, reference count, bytes of messages, padding.
     pub(super) const PREFIX_BYTES: usize = 16;
-    const MESSAGE_PREFIX_BYTES: usize = 8;
 
     /// Appends a message of at most [`MAX_MESSAGE_BYTES`] and tells where in the header its body starts.
     fn push(&mut self, kind: u16, flags: u8, body: &[u8]) -> usize {
