@@ -3,6 +3,7 @@
 
 mod copy;
 mod dtype;
+pub mod kernel;
 mod layout;
 mod name;
 mod shape;

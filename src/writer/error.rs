@@ -1,5 +1,13 @@
 //! Why an output cannot be written.
 
+use std::path::PathBuf;
+
+use crate::keras::file_layout::LayoutError;
+use crate::tensor::Dtype;
+use crate::tensor::kernel::{ConvertError, GatherError};
+
+use super::hdf5::EncodeError;
+
 /// An output that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -8,8 +16,85 @@ pub enum Error {
     #[error("cannot write {}", path.display())]
     Io {
         /// The file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// The reason.
         source: std::io::Error,
     },
+    /// The folder that the output goes to does not exist.
+    #[error("cannot write {}: there is no folder {}; create it first", path.display(), folder.display())]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The output is a folder, a device or another thing that is no file.
+    #[error("cannot write {}: it is not a regular file; name a file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The output is the file that an input is read from.
+    #[error("the output {} is the input {}; give the output another name", output.display(), input.display())]
+    OutputIsInput {
+        /// The output.
+        output: PathBuf,
+        /// The input.
+        input: PathBuf,
+    },
+    /// The disk is full.
+    #[error("cannot write {}: it needs {needed} bytes and {available} are free", path.display())]
+    NoSpace {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of the file.
+        needed: u64,
+        /// Bytes free for this user.
+        available: u64,
+    },
+    /// The process may not write so long a file (`ulimit -f`).
+    #[error(
+        "cannot write {}: it needs {needed} bytes and this process may write files of {limit} bytes \
+         (`ulimit -f`); raise the limit",
+        path.display()
+    )]
+    FileSizeLimit {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of the file.
+        needed: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// A value cannot be converted.
+    #[error("variable {variable}: {source}")]
+    Convert {
+        /// The variable's path.
+        variable: String,
+        /// The reason, with the value.
+        source: ConvertError,
+    },
+    /// A binding reaches outside its tensor or its variable.
+    #[error("variable {variable}: the plan does not fit its tensor")]
+    Gather {
+        /// The variable's path.
+        variable: String,
+        /// The reason.
+        source: GatherError,
+    },
+    /// A binding names a variable that the architecture does not have, or the file has no place for it.
+    #[error("the file has no place for variable {variable}")]
+    Unplaced {
+        /// The variable's index.
+        variable: usize,
+    },
+    /// Keras cannot hold the model in this format.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// HDF5 cannot hold the model.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The caller stopped it.
+    #[error("stopped; nothing was written")]
+    Cancelled,
 }

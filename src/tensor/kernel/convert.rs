@@ -1,0 +1,277 @@
+//! Conversion of elements between types, from either byte order.
+
+use half::{bf16, f16};
+
+use crate::tensor::{ByteOrder, Dtype};
+
+/// Why elements cannot be converted.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConvertError {
+    /// A finite value is beyond the target's largest.
+    #[error("the value {value} does not fit in {target}")]
+    Overflow {
+        /// The place of the element among those given.
+        index: usize,
+        /// The value.
+        value: f64,
+        /// The element type it was to become.
+        target: Dtype,
+    },
+    /// No such conversion: it would drop fractions or wrap integers.
+    #[error("{source_dtype} elements cannot become {target}")]
+    Unsupported {
+        /// The element type given.
+        source_dtype: Dtype,
+        /// The element type asked for.
+        target: Dtype,
+    },
+}
+
+/// Converts elements to little-endian elements of another type, rounding to the nearest and ties to even
+/// (once: never through an intermediate rounding). `bool` becomes 0 or 1. Both buffers hold as many elements;
+/// what one has more than the other is left alone.
+///
+/// # Errors
+/// When the conversion is not supported, or a finite value becomes an infinity and `allow_overflow` is not
+/// set.
+pub fn convert(
+    source: &[u8],
+    from: Dtype,
+    order: ByteOrder,
+    target: &mut [u8],
+    to: Dtype,
+    allow_overflow: bool,
+) -> Result<(), ConvertError> {
+    let big = order == ByteOrder::Big;
+    if from == to && from != Dtype::Bool {
+        copy(source, from.size(), big, target);
+        return Ok(());
+    }
+    if from == Dtype::Bool && to == Dtype::Bool {
+        for (target, &source) in target.iter_mut().zip(source) {
+            *target = u8::from(source != 0);
+        }
+        return Ok(());
+    }
+    match (from.is_float(), to.is_float()) {
+        (_, true) => to_float(source, from, big, target, to, allow_overflow),
+        (false, false) if from.fits_exactly(to) => {
+            to_integer(source, from, big, target, to);
+            Ok(())
+        }
+        _ => Err(ConvertError::Unsupported { source_dtype: from, target: to }),
+    }
+}
+
+/// Copies elements of one type, putting their bytes in little-endian order.
+fn copy(source: &[u8], size: usize, big: bool, target: &mut [u8]) {
+    let len = source.len().min(target.len());
+    target[..len].copy_from_slice(&source[..len]);
+    if big && size > 1 {
+        for element in target[..len].chunks_exact_mut(size) {
+            element.reverse();
+        }
+    }
+}
+
+/// One value, wide enough for its type.
+#[derive(Clone, Copy)]
+enum Element {
+    Integer(i128),
+    Float(f64),
+}
+
+impl Element {
+    /// The value, to nearest.
+    fn to_f64(self) -> f64 {
+        match self {
+            Self::Integer(value) => value as f64,
+            Self::Float(value) => value,
+        }
+    }
+}
+
+/// Calls for every element.
+#[inline(always)]
+fn each(source: &[u8], from: Dtype, big: bool, mut call: impl FnMut(usize, Element)) {
+    macro_rules! elements {
+        ($type:ty, $wrap:expr) => {{
+            let (elements, _) = source.as_chunks::<{ size_of::<$type>() }>();
+            for (index, &bytes) in elements.iter().enumerate() {
+                let value = if big { <$type>::from_be_bytes(bytes) } else { <$type>::from_le_bytes(bytes) };
+                call(index, $wrap(value));
+            }
+        }};
+    }
+    match from {
+        Dtype::Bool => elements!(u8, |value| Element::Integer(i128::from(value != 0))),
+        Dtype::U8 => elements!(u8, |value| Element::Integer(i128::from(value))),
+        Dtype::I8 => elements!(i8, |value| Element::Integer(i128::from(value))),
+        Dtype::U16 => elements!(u16, |value| Element::Integer(i128::from(value))),
+        Dtype::I16 => elements!(i16, |value| Element::Integer(i128::from(value))),
+        Dtype::U32 => elements!(u32, |value| Element::Integer(i128::from(value))),
+        Dtype::I32 => elements!(i32, |value| Element::Integer(i128::from(value))),
+        Dtype::U64 => elements!(u64, |value| Element::Integer(i128::from(value))),
+        Dtype::I64 => elements!(i64, |value| Element::Integer(i128::from(value))),
+        Dtype::F16 => elements!(f16, |value: f16| Element::Float(value.to_f64())),
+        Dtype::Bf16 => elements!(bf16, |value: bf16| Element::Float(value.to_f64())),
+        Dtype::F32 => elements!(f32, |value| Element::Float(f64::from(value))),
+        Dtype::F64 => elements!(f64, Element::Float),
+    }
+}
+
+/// Widens integers that are known to fit: the low bytes of the sign-extended value.
+fn to_integer(source: &[u8], from: Dtype, big: bool, target: &mut [u8], to: Dtype) {
+    let size = to.size();
+    each(source, from, big, |index, value| {
+        if let (Element::Integer(value), Some(target)) =
+            (value, target.get_mut(index * size..(index + 1) * size))
+        {
+            target.copy_from_slice(&value.to_le_bytes()[..size]);
+        }
+    });
+}
+
+fn to_float(
+    source: &[u8],
+    from: Dtype,
+    big: bool,
+    target: &mut [u8],
+    to: Dtype,
+    allow_overflow: bool,
+) -> Result<(), ConvertError> {
+    let mut overflow = None;
+    let size = to.size();
+    each(source, from, big, |index, value| {
+        let Some(target) = target.get_mut(index * size..(index + 1) * size) else { return };
+        let infinite = match to {
+            Dtype::F64 => {
+                target.copy_from_slice(&value.to_f64().to_le_bytes());
+                false
+            }
+            Dtype::F32 => {
+                let rounded = match value {
+                    Element::Integer(value) => value as f32,
+                    Element::Float(value) => value as f32,
+                };
+                target.copy_from_slice(&rounded.to_le_bytes());
+                rounded.is_infinite()
+            }
+            Dtype::F16 => {
+                let rounded = f16::from_f32(round_to_odd(value));
+                target.copy_from_slice(&rounded.to_le_bytes());
+                rounded.is_infinite()
+            }
+            _ => {
+                let rounded = bf16::from_f32(round_to_odd(value));
+                target.copy_from_slice(&rounded.to_le_bytes());
+                rounded.is_infinite()
+            }
+        };
+        if infinite && overflow.is_none() && value.to_f64().is_finite() {
+            overflow = Some((index, value.to_f64()));
+        }
+    });
+    match overflow {
+        Some((index, value)) if !allow_overflow => Err(ConvertError::Overflow { index, value, target: to }),
+        _ => Ok(()),
+    }
+}
+
+/// The `f32` nearest to a value or, where none is equal, the one of its two neighbours whose last bit is set.
+/// Rounding that to a narrower type gives what rounding the value itself would.
+fn round_to_odd(value: Element) -> f32 {
+    let wide = match value {
+        Element::Float(value) => value,
+        Element::Integer(value) => {
+            let wide = value as f64;
+            let back = wide as i128;
+            if back == value || wide.to_bits() & 1 == 1 {
+                wide
+            } else if back.unsigned_abs() > value.unsigned_abs() {
+                f64::from_bits(wide.to_bits() - 1)
+            } else {
+                f64::from_bits(wide.to_bits() + 1)
+            }
+        }
+    };
+    let near = wide as f32;
+    if f64::from(near) == wide || wide.is_nan() || near.to_bits() & 1 == 1 {
+        near
+    } else if f64::from(near.abs()) > wide.abs() {
+        f32::from_bits(near.to_bits() - 1)
+    } else {
+        f32::from_bits(near.to_bits() + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(source: &[u8], from: Dtype, to: Dtype, expected: &[u8]) {
+        let count = source.len() / from.size();
+        let mut target = vec![0xAA; count * to.size()];
+        convert(source, from, ByteOrder::Little, &mut target, to, false).unwrap();
+        assert_eq!(target, expected, "{from} to {to}");
+        let reversed: Vec<u8> =
+            source.chunks(from.size()).flat_map(|element| element.iter().rev().copied()).collect();
+        convert(&reversed, from, ByteOrder::Big, &mut target, to, false).unwrap();
+        assert_eq!(target, expected, "big-endian {from} to {to}");
+    }
+
+    #[test]
+    fn values() {
+        check(&1.5_f32.to_le_bytes(), Dtype::F32, Dtype::F32, &1.5_f32.to_le_bytes());
+        check(&1.5_f32.to_le_bytes(), Dtype::F32, Dtype::F64, &1.5_f64.to_le_bytes());
+        check(&[0, 2, 1], Dtype::Bool, Dtype::Bool, &[0, 1, 1]);
+        check(&[0, 2], Dtype::Bool, Dtype::I16, &[0, 0, 1, 0]);
+        check(&(-2_i8).to_le_bytes(), Dtype::I8, Dtype::I64, &(-2_i64).to_le_bytes());
+        check(&250_u8.to_le_bytes(), Dtype::U8, Dtype::I16, &250_i16.to_le_bytes());
+        check(&bf16::from_f32(3.0).to_le_bytes(), Dtype::Bf16, Dtype::F32, &3_f32.to_le_bytes());
+        check(&f16::from_f32(3.0).to_le_bytes(), Dtype::F16, Dtype::Bf16, &bf16::from_f32(3.0).to_le_bytes());
+        check(&u64::MAX.to_le_bytes(), Dtype::U64, Dtype::F32, &18_446_744_073_709_551_616_f32.to_le_bytes());
+        check(&f64::INFINITY.to_le_bytes(), Dtype::F64, Dtype::F16, &f16::INFINITY.to_le_bytes());
+    }
+
+    #[test]
+    fn rounds_once() {
+        // Halfway between two binary16 numbers, and a little more: rounding to float32 first would lose it.
+        let above = 1.0 + 2_f64.powi(-11) + 2_f64.powi(-40);
+        check(
+            &above.to_le_bytes(),
+            Dtype::F64,
+            Dtype::F16,
+            &f16::from_f32(1.0 + 2_f32.powi(-10)).to_le_bytes(),
+        );
+        let tie = 1.0 + 2_f64.powi(-11);
+        check(&tie.to_le_bytes(), Dtype::F64, Dtype::F16, &f16::ONE.to_le_bytes());
+        let above = (1_i64 << 62) + (1 << 54) + 1;
+        let expected = bf16::from_f32(2_f32.powi(62) + 2_f32.powi(55));
+        check(&above.to_le_bytes(), Dtype::I64, Dtype::Bf16, &expected.to_le_bytes());
+    }
+
+    #[test]
+    fn overflow_is_told() {
+        let source: Vec<u8> = [1.0_f32, -70_000.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+        let mut target = [0; 4];
+        let run = |target: &mut [u8], allow| {
+            convert(&source, Dtype::F32, ByteOrder::Little, target, Dtype::F16, allow)
+        };
+        let error = ConvertError::Overflow { index: 1, value: -70_000.0, target: Dtype::F16 };
+        assert_eq!(run(&mut target, false), Err(error));
+        assert_eq!(run(&mut target, true), Ok(()));
+        assert_eq!(target[2..], f16::NEG_INFINITY.to_le_bytes());
+    }
+
+    #[test]
+    fn unsupported() {
+        for (from, to) in [(Dtype::F32, Dtype::I32), (Dtype::I64, Dtype::I32), (Dtype::U8, Dtype::Bool)] {
+            assert_eq!(
+                convert(&[0; 8], from, ByteOrder::Little, &mut [0; 8], to, true),
+                Err(ConvertError::Unsupported { source_dtype: from, target: to })
+            );
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Strided copies between byte buffers.
+//!
+//! A copy is collapsed first. What is then contiguous on both sides is copied; what is contiguous on both
+//! sides but along different axes is a transposition, done in square blocks so that full cache lines are
+//! stored; the rest goes element by element.
+//!
+//! ```text
+//! source, columns far apart          target, rows far apart
+//! c0: r0 r1 r2 r3 …                  r0: c0 c1 c2 c3 …
+//! c1: r0 r1 r2 r3 …         →        r1: c0 c1 c2 c3 …
+//! ```
+
+use crate::tensor::{CopyAxis, StridedCopy};
+
+use super::{avx2, portable};
+
+/// Rows of a transposition whose places are worked out at a time: 16 columns of them stay in the first-level
+/// cache.
+const ROW_BLOCK: usize = 256;
+
+/// Why a copy cannot be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatherError {
+    /// The copy reaches past the end of the source.
+    #[error("the copy reaches past the {bytes} bytes of its source")]
+    SourceTooShort {
+        /// Bytes of the source.
+        bytes: usize,
+    },
+    /// The copy reaches past the end of the target.
+    #[error("the copy reaches past the {bytes} bytes of its target")]
+    TargetTooShort {
+        /// Bytes of the target.
+        bytes: usize,
+    },
+    /// Elements take 1, 2, 4 or 8 bytes.
+    #[error("elements of {size} bytes are not supported")]
+    ElementSize {
+        /// The size asked for.
+        size: usize,
+    },
+}
+
+/// The instructions that a gather may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// What every machine has.
+    Portable,
+    /// AVX2.
+    Avx2,
+}
+
+impl Level {
+    /// The best that this machine has.
+    #[must_use]
+    pub fn detect() -> Self {
+        if avx2::is_available() { Self::Avx2 } else { Self::Portable }
+    }
+}
+
+/// Carries out a copy of elements of `size` bytes with the best instructions there are.
+///
+/// # Errors
+/// When a buffer is too short for the copy, or the size is not 1, 2, 4 or 8. Nothing is then written.
+pub fn gather(copy: &StridedCopy, size: usize, source: &[u8], target: &mut [u8]) -> Result<(), GatherError> {
+    gather_at(Level::detect(), copy, size, source, target)
+}
+
+/// Carries out a copy with the instructions of a level; one that the machine lacks is lowered.
+///
+/// # Errors
+/// As [`gather`].
+pub fn gather_at(
+    level: Level,
+    copy: &StridedCopy,
+    size: usize,
+    source: &[u8],
+    target: &mut [u8],
+) -> Result<(), GatherError> {
+    if !matches!(size, 1 | 2 | 4 | 8) {
+        return Err(GatherError::ElementSize { size });
+    }
+    if copy.axes.iter().any(|axis| axis.size == 0) {
+        return Ok(());
+    }
+    let fits = |len: usize, offset: usize, stride: fn(&CopyAxis) -> usize| {
+        copy.axes
+            .iter()
+            .try_fold(offset, |last, axis| last.checked_add((axis.size - 1).checked_mul(stride(axis))?))
+            .is_some_and(|last| last < len / size)
+    };
+    if !fits(source.len(), copy.source_offset, |axis| axis.source_stride) {
+        return Err(GatherError::SourceTooShort { bytes: source.len() });
+    }
+    if !fits(target.len(), copy.target_offset, |axis| axis.target_stride) {
+        return Err(GatherError::TargetTooShort { bytes: target.len() });
+    }
+    let copy = copy.collapse();
+    let level = if avx2::is_available() { level } else { Level::Portable };
+    match size {
+        1 => run::<1>(level, &copy, source, target),
+        2 => run::<2>(level, &copy, source, target),
+        4 => run::<4>(level, &copy, source, target),
+        _ => run::<8>(level, &copy, source, target),
+    }
+    Ok(())
+}
+
+/// Loops over the outer axes of a checked copy.
+fn run<const SIZE: usize>(level: Level, copy: &StridedCopy, source: &[u8], target: &mut [u8]) {
+    let mut outer = copy.axes.clone();
+    let inner = outer.pop().unwrap_or(CopyAxis { size: 1, source_stride: 1, target_stride: 1 });
+    if inner.target_stride == 1 && inner.source_stride > 1 {
+        let rows = take_rows(&mut outer);
+        if !rows.is_empty() {
+            each(&outer, copy.source_offset, copy.target_offset, &mut |source_at, target_at| {
+                transpose::<SIZE>(
+                    level,
+                    &rows,
+                    inner,
+                    &source[source_at * SIZE..],
+                    &mut target[target_at * SIZE..],
+                );
+            });
+            return;
+        }
+    }
+    each(&outer, copy.source_offset, copy.target_offset, &mut |source_at, target_at| {
+        portable::line::<SIZE>(inner, &source[source_at * SIZE..], &mut target[target_at * SIZE..]);
+    });
+}
+
+/// Takes out the axes that together walk through contiguous source elements, innermost first.
+fn take_rows(axes: &mut Vec<CopyAxis>) -> Vec<CopyAxis> {
+    let mut rows = Vec::new();
+    let mut stride = 1;
+    while let Some(found) = axes.iter().position(|axis| axis.source_stride == stride) {
+        let axis = axes.remove(found);
+        stride *= axis.size;
+        rows.push(axis);
+    }
+    rows
+}
+
+/// Calls for the place of every combination of steps, in order.
+fn each(axes: &[CopyAxis], source: usize, target: usize, call: &mut dyn FnMut(usize, usize)) {
+    let Some((axis, inner)) = axes.split_first() else {
+        return call(source, target);
+    };
+    for step in 0..axis.size {
+        each(inner, source + step * axis.source_stride, target + step * axis.target_stride, call);
+    }
+}
+
+/// Transposes: `rows` are contiguous in the source, `columns` in the target.
+fn transpose<const SIZE: usize>(
+    level: Level,
+    rows: &[CopyAxis],
+    columns: CopyAxis,
+    source: &[u8],
+    target: &mut [u8],
+) {
+    let count = rows.iter().map(|axis| axis.size).product::<usize>();
+    let mut places = [0; ROW_BLOCK];
+    let mut steps = vec![0; rows.len()];
+    let mut place = 0;
+    let mut first = 0;
+    while first < count {
+        let block = ROW_BLOCK.min(count - first);
+        for slot in &mut places[..block] {
+            *slot = place * SIZE;
+            for (step, axis) in steps.iter_mut().zip(rows) {
+                *step += 1;
+                place += axis.target_stride;
+                if *step < axis.size {
+                    break;
+                }
+                place -= axis.size * axis.target_stride;
+                *step = 0;
+            }
+        }
+        let panel = Panel {
+            rows: &places[..block],
+            columns: columns.size,
+            column_stride: columns.source_stride * SIZE,
+        };
+        let source = &source[first * SIZE..];
+        match level {
+            Level::Avx2 => avx2::transpose::<SIZE>(&panel, source, target),
+            Level::Portable => portable::transpose::<SIZE>(&panel, source, target, 0, 0),
+        }
+        first += block;
+    }
+}
+
+/// A block of a transposition, in bytes: the element of row `r` and column `c` lies at
+/// `r * SIZE + c * column_stride` of the source and belongs at `rows[r] + c * SIZE` of the target.
+#[derive(Debug)]
+pub(super) struct Panel<'a> {
+    pub(super) rows: &'a [usize],
+    pub(super) columns: usize,
+    pub(super) column_stride: usize,
+}
+
+impl Panel<'_> {
+    /// Whether every element lies within the buffers.
+    pub(super) fn fits<const SIZE: usize>(&self, source: &[u8], target: &[u8]) -> bool {
+        let (Some(columns), Some(rows)) = (self.columns.checked_sub(1), self.rows.len().checked_sub(1))
+        else {
+            return true;
+        };
+        let source_end = columns
+            .checked_mul(self.column_stride)
+            .and_then(|last| last.checked_add((rows + 1).checked_mul(SIZE)?));
+        let target_end =
+            self.rows.iter().max().and_then(|last| last.checked_add(self.columns.checked_mul(SIZE)?));
+        source_end.is_some_and(|end| end <= source.len()) && target_end.is_some_and(|end| end <= target.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A source of distinct bytes (as far as there are), one byte off any alignment.
+    fn source(elements: usize, size: usize) -> Vec<u8> {
+        (0..elements * size + 1).map(|place| (place * 7 + place / 251) as u8).collect()
+    }
+
+    fn check(copy: &StridedCopy, size: usize) {
+        let end = |offset: usize, stride: fn(&CopyAxis) -> usize| {
+            offset + copy.axes.iter().map(|axis| (axis.size - 1) * stride(axis)).sum::<usize>() + 1
+        };
+        let source = source(end(copy.source_offset, |axis| axis.source_stride), size);
+        let source = &source[1..];
+        let mut expected = vec![0xAA; end(copy.target_offset, |axis| axis.target_stride) * size];
+        let blank = expected.clone();
+        each(&copy.axes, copy.source_offset, copy.target_offset, &mut |from, to| {
+            expected[to * size..(to + 1) * size].copy_from_slice(&source[from * size..(from + 1) * size]);
+        });
+        for level in [Level::Portable, Level::Avx2] {
+            let mut target = blank.clone();
+            gather_at(level, copy, size, source, &mut target).unwrap();
+            assert_eq!(target, expected, "{level:?} {size} {copy:?}");
+        }
+        assert_eq!(
+            gather(copy, size, &source[..source.len() - 1], &mut blank.clone()),
+            Err(GatherError::SourceTooShort { bytes: source.len() - 1 })
+        );
+        let mut short = blank[..blank.len() - 1].to_vec();
+        assert_eq!(
+            gather(copy, size, source, &mut short),
+            Err(GatherError::TargetTooShort { bytes: blank.len() - 1 })
+        );
+    }
+
+    /// A copy whose target is dense (stretched by `gap`) and whose source is the same box with the axes in
+    /// another order, each perhaps repeated (stride 0) or skipping.
+    fn copies() -> impl Strategy<Value = StridedCopy> {
+        prop::collection::vec((prop_oneof![1..5_usize, 7..10_usize, 15..35_usize], 0..8_u8), 0..4)
+            .prop_flat_map(|axes| {
+                let order: Vec<usize> = (0..axes.len()).collect();
+                (Just(axes), Just(order).prop_shuffle(), 0..5_usize, 0..5_usize, 1..3_usize)
+            })
+            .prop_map(|(sizes, order, source_offset, target_offset, gap)| {
+                let mut axes: Vec<CopyAxis> = sizes
+                    .iter()
+                    .map(|&(size, _)| CopyAxis { size, source_stride: 0, target_stride: 0 })
+                    .collect();
+                let mut stride = 1;
+                for axis in axes.iter_mut().rev() {
+                    axis.target_stride = stride;
+                    stride *= axis.size;
+                    if axis.target_stride == 1 {
+                        stride *= gap;
+                    }
+                }
+                let mut stride = 1;
+                for &place in &order {
+                    match sizes[place].1 {
+                        0 => {}
+                        1 => {
+                            axes[place].source_stride = stride * 2;
+                            stride *= axes[place].size * 2;
+                        }
+                        _ => {
+                            axes[place].source_stride = stride;
+                            stride *= axes[place].size;
+                        }
+                    }
+                }
+                StridedCopy { axes, source_offset, target_offset }
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn equals_the_naive_loop(copy in copies(), size in prop::sample::select(vec![1_usize, 2, 4, 8])) {
+            check(&copy, size);
+        }
+    }
+
+    #[test]
+    fn block_edges() {
+        for (rows, columns) in [(8, 16), (16, 8), (7, 9), (17, 33), (257, 19), (300, 16), (1, 40), (40, 1)] {
+            let copy = StridedCopy {
+                axes: vec![
+                    CopyAxis { size: rows, source_stride: 1, target_stride: columns },
+                    CopyAxis { size: columns, source_stride: rows, target_stride: 1 },
+                ],
+                source_offset: 0,
+                target_offset: 0,
+            };
+            for size in [1, 2, 4, 8] {
+                check(&copy, size);
+            }
+        }
+    }
+
+    #[test]
+    fn convolution() {
+        let (o, i, hw) = (24, 30, 9);
+        let copy = StridedCopy {
+            axes: vec![
+                CopyAxis { size: hw, source_stride: 1, target_stride: i * o },
+                CopyAxis { size: i, source_stride: hw, target_stride: o },
+                CopyAxis { size: o, source_stride: i * hw, target_stride: 1 },
+            ],
+            source_offset: 0,
+            target_offset: 0,
+        };
+        check(&copy, 4);
+    }
+
+    #[test]
+    fn nothing_to_do() {
+        let copy = StridedCopy {
+            axes: vec![CopyAxis { size: 0, source_stride: 9, target_stride: 9 }],
+            source_offset: 99,
+            target_offset: 99,
+        };
+        assert_eq!(gather(&copy, 4, &[], &mut []), Ok(()));
+        assert_eq!(gather(&copy, 3, &[], &mut []), Err(GatherError::ElementSize { size: 3 }));
+    }
+}

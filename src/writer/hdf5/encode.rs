@@ -1,0 +1,245 @@
+//! Trees to structure.
+
+use crate::keras::file_layout::{Attribute, AttributeValue, Dataset, Group, Node};
+use crate::tensor::{Dtype, Shape};
+
+use super::EncodeError;
+use super::global_heap::{GlobalHeap, HeapReference};
+use super::group::{GroupIndex, INTERNAL_K, LEAF_K, Symbol, push_index, symbol_entry};
+use super::message::{
+    MAX_MESSAGE_BYTES, ObjectHeader, UNDEFINED, VARIABLE_LENGTH_BYTES, dataspace, datatype, fixed_string,
+    variable_string,
+};
+
+/// The superblock of version 0 (specification II.A).
+const SUPERBLOCK_BYTES: usize = 96;
+/// Where it holds the end of the file.
+const END_OF_FILE: usize = 40;
+/// Where it holds the root group's symbol table entry.
+const ROOT_ENTRY: usize = 56;
+/// The deepest nesting of groups: far beyond any model, and shallow enough for the C library's and our own
+/// recursion.
+const MAX_DEPTH: usize = 512;
+/// The highest rank of a dataset (`H5S_MAX_RANK`).
+const MAX_DATASET_RANK: usize = 32;
+/// Messages that an object header may still have besides its attributes, out of the 65,535 it can count.
+const MAX_ATTRIBUTES: usize = 65_000;
+/// Every dataset starts on a cache line.
+const ALIGNMENT: u64 = 64;
+/// Datasets of this size and more start on a page, so that they can be mapped or written directly.
+const PAGE_ALIGNED_BYTES: u64 = 64 * 1024;
+const PAGE_BYTES: u64 = 4096;
+
+/// What a dataset holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent<'a> {
+    /// The element type.
+    pub dtype: Dtype,
+    /// The shape.
+    pub shape: &'a Shape,
+}
+
+/// A file without its elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The first bytes of the file. What follows them and is no dataset is zeros.
+    pub structure: Vec<u8>,
+    /// Every dataset in the order of the tree: the variable, and where in the file its elements start. One
+    /// without elements has no place and stands here with the end of the structure.
+    pub datasets: Vec<(usize, u64)>,
+    /// Bytes of the whole file.
+    pub len: u64,
+}
+
+/// Encodes a tree. `extent` tells what the dataset of a variable holds.
+///
+/// # Errors
+/// When HDF5 cannot hold the tree.
+pub fn encode<'a>(
+    root: &Group,
+    extent: &dyn Fn(usize) -> Option<Extent<'a>>,
+) -> Result<Encoded, EncodeError> {
+    let mut encoder = Encoder {
+        extent,
+        file: vec![0; SUPERBLOCK_BYTES],
+        heap: GlobalHeap::default(),
+        strings: Vec::new(),
+        datasets: Vec::new(),
+        path: String::new(),
+    };
+    let (header, index) = encoder.group(root, 0)?;
+    encoder.finish(header, index)
+}
+
+struct Encoder<'e, 'a> {
+    extent: &'e dyn Fn(usize) -> Option<Extent<'a>>,
+    file: Vec<u8>,
+    heap: GlobalHeap,
+    /// Where references to the global heap belong, which is placed last.
+    strings: Vec<(usize, HeapReference)>,
+    datasets: Vec<Placeholder>,
+    /// The HDF5 path of the object at hand.
+    path: String,
+}
+
+/// A dataset whose elements are not placed yet.
+struct Placeholder {
+    variable: usize,
+    /// Where the address belongs.
+    address: usize,
+    bytes: u64,
+}
+
+impl Encoder<'_, '_> {
+    /// Appends a group, its children first, and returns its header and index.
+    fn group(&mut self, group: &Group, depth: usize) -> Result<(u64, GroupIndex), EncodeError> {
+        if depth > MAX_DEPTH {
+            return Err(EncodeError::TooDeep { group: self.path.clone(), limit: MAX_DEPTH });
+        }
+        let mut symbols = Vec::with_capacity(group.children.len());
+        for (name, node) in &group.children {
+            if name.is_empty() || name == "." || name.contains(['/', '\0']) {
+                return Err(EncodeError::Name { group: self.path.clone(), name: name.clone() });
+            }
+            let parent = self.path.len();
+            self.path.push('/');
+            self.path.push_str(name);
+            symbols.push(match node {
+                Node::Group(child) => {
+                    let (header, index) = self.group(child, depth + 1)?;
+                    Symbol { name, header, index: Some(index) }
+                }
+                Node::Dataset(dataset) => Symbol { name, header: self.dataset(dataset)?, index: None },
+            });
+            self.path.truncate(parent);
+        }
+        symbols.sort_by_key(|symbol| symbol.name);
+        if let Some(pair) = symbols.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(EncodeError::SameName { group: self.path.clone(), name: pair[0].name.to_owned() });
+        }
+        let index = push_index(&mut self.file, &symbols);
+        let mut header = ObjectHeader::default();
+        header.push_symbol_table(index.tree, index.heap);
+        let header = self.finish_header(header, &group.attributes)?;
+        Ok((header, index))
+    }
+
+    fn dataset(&mut self, dataset: &Dataset) -> Result<u64, EncodeError> {
+        let variable = dataset.variable;
+        let Some(Extent { dtype, shape }) = (self.extent)(variable) else {
+            return Err(EncodeError::UnknownVariable { object: self.path.clone(), variable });
+        };
+        if shape.rank() > MAX_DATASET_RANK {
+            return Err(EncodeError::Rank {
+                object: self.path.clone(),
+                rank: shape.rank(),
+                limit: MAX_DATASET_RANK,
+            });
+        }
+        let bytes = (shape.numel() as u64).checked_mul(dtype.size() as u64).ok_or(EncodeError::TooLong)?;
+        let mut header = ObjectHeader::default();
+        let address = header.push_dataset(dtype, shape, bytes);
+        self.datasets.push(Placeholder { variable, address: self.file.len() + address, bytes });
+        self.finish_header(header, &dataset.attributes)
+    }
+
+    /// Adds the attributes to a header and appends it.
+    fn finish_header(
+        &mut self,
+        mut header: ObjectHeader,
+        attributes: &[Attribute],
+    ) -> Result<u64, EncodeError> {
+        if attributes.len() > MAX_ATTRIBUTES {
+            return Err(EncodeError::TooManyAttributes {
+                object: self.path.clone(),
+                count: attributes.len(),
+            });
+        }
+        for attribute in attributes {
+            self.attribute(&mut header, attribute).map_err(|bytes| EncodeError::AttributeTooLarge {
+                object: self.path.clone(),
+                name: attribute.name.clone(),
+                bytes,
+                limit: MAX_MESSAGE_BYTES,
+            })?;
+        }
+        let start = self.file.len() as u64;
+        self.file.extend(header.finish());
+        Ok(start)
+    }
+
+    fn attribute(&mut self, header: &mut ObjectHeader, attribute: &Attribute) -> Result<(), usize> {
+        let name = &attribute.name;
+        match &attribute.value {
+            AttributeValue::Text(text) => {
+                let reference = self.heap.insert(text.as_bytes());
+                let mut data = [0; VARIABLE_LENGTH_BYTES];
+                data[..4].copy_from_slice(&u32::try_from(text.len()).map_err(|_| text.len())?.to_le_bytes());
+                data[12..14].copy_from_slice(&reference.index.to_le_bytes());
+                let place = header.push_attribute(name, &variable_string(), &dataspace(&[]), &data)?;
+                self.strings.push((self.file.len() + place + 4, reference));
+            }
+            AttributeValue::TextList(texts) if texts.is_empty() => {
+                header.push_attribute(name, &datatype(Dtype::F64), &dataspace(&[0]), &[])?;
+            }
+            AttributeValue::TextList(texts) => {
+                let width = texts.iter().map(String::len).max().unwrap_or(0).max(1);
+                let total = width.checked_mul(texts.len()).filter(|&total| total <= MAX_MESSAGE_BYTES);
+                let mut data = Vec::with_capacity(total.ok_or(width.saturating_mul(texts.len()))?);
+                for text in texts {
+                    data.extend(text.bytes());
+                    data.extend(std::iter::repeat_n(0, width - text.len()));
+                }
+                let ascii = texts.iter().all(|text| text.is_ascii());
+                let datatype = fixed_string(width, ascii);
+                header.push_attribute(name, &datatype, &dataspace(&[texts.len()]), &data)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Places the global heap and the datasets, and writes the superblock.
+    fn finish(self, root: u64, index: GroupIndex) -> Result<Encoded, EncodeError> {
+        let Self { mut file, heap, strings, datasets: placeholders, .. } = self;
+        let heap_start = file.len();
+        file.extend(heap.finish());
+        for (place, reference) in strings {
+            put(&mut file, place, (heap_start + reference.collection) as u64);
+        }
+
+        let structure_end = file.len() as u64;
+        let mut end = structure_end;
+        let mut datasets = Vec::with_capacity(placeholders.len());
+        for Placeholder { variable, address, bytes } in placeholders {
+            if bytes == 0 {
+                datasets.push((variable, structure_end));
+                continue;
+            }
+            let alignment = if bytes >= PAGE_ALIGNED_BYTES { PAGE_BYTES } else { ALIGNMENT };
+            let start = end.checked_next_multiple_of(alignment).ok_or(EncodeError::TooLong)?;
+            end = start
+                .checked_add(bytes)
+                .filter(|&end| i64::try_from(end).is_ok())
+                .ok_or(EncodeError::TooLong)?;
+            put(&mut file, address, start);
+            datasets.push((variable, start));
+        }
+
+        file[..8].copy_from_slice(b"\x89HDF\r\n\x1a\n");
+        // Sizes of offsets and lengths.
+        file[13..15].copy_from_slice(&[8, 8]);
+        file[16..18].copy_from_slice(&LEAF_K.to_le_bytes());
+        file[18..20].copy_from_slice(&INTERNAL_K.to_le_bytes());
+        // Free space and driver information: none.
+        put(&mut file, 32, UNDEFINED);
+        put(&mut file, END_OF_FILE, end);
+        put(&mut file, 48, UNDEFINED);
+        file[ROOT_ENTRY..SUPERBLOCK_BYTES].copy_from_slice(&symbol_entry(0, root, Some(index)));
+        Ok(Encoded { structure: file, datasets, len: end })
+    }
+}
+
+/// Overwrites eight bytes.
+fn put(file: &mut [u8], place: usize, value: u64) {
+    file[place..place + 8].copy_from_slice(&value.to_le_bytes());
+}

@@ -1,0 +1,19 @@
+//! A layout encoder for a small, frozen subset of HDF5: a tree of groups, attributes and datasets becomes the
+//! bytes of the file's structure and the place of every dataset's elements. The elements are filled in later.
+//!
+//! The subset is what the C library writes by default, so every version since 1.6 reads it (facts: HDF5 File
+//! Format Specification 3.0, sections named at each structure): superblock 0, symbol-table groups, object
+//! headers 1, contiguous datasets, variable-length strings in global heap collections.
+//!
+//! ```text
+//! superblock | object headers, group indexes, names | global heap | elements of each dataset …
+//! ```
+
+mod encode;
+mod error;
+mod global_heap;
+mod group;
+mod message;
+
+pub use encode::{Encoded, Extent, encode};
+pub use error::EncodeError;

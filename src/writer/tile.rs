@@ -1,0 +1,177 @@
+//! How a strided copy is cut into tiles that a worker does at a time.
+//!
+//! A tile is a box of the copy's loops: wide enough along the source that whole cache lines of it are used,
+//! and along the target that it is written in long runs. For the kernel of a convolution, `o i hw -> hw i o`,
+//! it is a range of `i` with all of `o` and `hw`: every source line is read once, and each of the `hw` runs
+//! is written with one call.
+
+use std::ops::Range;
+
+use crate::tensor::{CopyAxis, StridedCopy};
+
+/// Bytes of a tile: with its source lines it stays in the second-level cache.
+pub(super) const TILE_BYTES: usize = 1 << 20;
+/// Bytes of source that a tile uses in a row, where there are so many: a few cache lines, for the sake of the
+/// prefetcher.
+const SOURCE_RUN_BYTES: usize = 256;
+/// Bytes of target that have to lie in a row for a part to be written on its own.
+const TARGET_RUN_BYTES: usize = 32 * 1024;
+
+/// The tiles of a copy.
+#[derive(Debug)]
+pub(super) struct Grid {
+    copy: StridedCopy,
+    /// Steps of a tile along each loop.
+    steps: Vec<usize>,
+}
+
+impl Grid {
+    /// Cuts a copy between elements of at most `size` bytes.
+    pub(super) fn new(copy: &StridedCopy, size: usize) -> Self {
+        let copy = copy.collapse();
+        let budget = (TILE_BYTES / size).max(1);
+        let mut steps = vec![1; copy.axes.len()];
+        let volume = |steps: &[usize]| steps.iter().product::<usize>();
+        let grow = |steps: &mut [usize], axis: usize, most: usize| {
+            let others = volume(steps) / steps[axis];
+            steps[axis] = copy.axes[axis].size.min(most).min(budget / others).max(steps[axis]);
+        };
+        let mut run = 1;
+        while run < SOURCE_RUN_BYTES / size {
+            let Some(axis) =
+                (0..steps.len()).find(|&axis| copy.axes[axis].source_stride == run && steps[axis] == 1)
+            else {
+                break;
+            };
+            grow(&mut steps, axis, (SOURCE_RUN_BYTES / size).div_ceil(run));
+            if steps[axis] < copy.axes[axis].size {
+                break;
+            }
+            run *= copy.axes[axis].size;
+        }
+        for axis in (0..steps.len()).rev() {
+            grow(&mut steps, axis, usize::MAX);
+        }
+        // Tiles of like size instead of a last sliver.
+        for (step, axis) in steps.iter_mut().zip(&copy.axes) {
+            *step = axis.size.div_ceil(axis.size.div_ceil(*step).max(1)).max(1);
+        }
+        Self { copy, steps }
+    }
+
+    /// How many tiles there are.
+    pub(super) fn len(&self) -> usize {
+        self.copy.axes.iter().zip(&self.steps).map(|(axis, step)| axis.size.div_ceil(*step)).product()
+    }
+
+    /// The copy of a tile, to and from the same places.
+    pub(super) fn tile(&self, mut index: usize) -> StridedCopy {
+        let mut tile = self.copy.clone();
+        for (axis, &step) in tile.axes.iter_mut().zip(&self.steps).rev() {
+            let count = axis.size.div_ceil(step);
+            let start = index % count * step;
+            index /= count;
+            tile.source_offset += start * axis.source_stride;
+            tile.target_offset += start * axis.target_stride;
+            axis.size = step.min(axis.size - start);
+        }
+        tile
+    }
+}
+
+/// The same copy into a buffer that holds its elements alone, in the order of the target.
+pub(super) fn packed(copy: &StridedCopy) -> StridedCopy {
+    let mut packed = StridedCopy { target_offset: 0, ..copy.clone() };
+    let mut stride = 1;
+    for axis in packed.axes.iter_mut().rev() {
+        axis.target_stride = stride;
+        stride *= axis.size;
+    }
+    packed
+}
+
+/// The copy from such a buffer to the target.
+pub(super) fn unpacked(copy: &StridedCopy) -> StridedCopy {
+    let mut unpacked = StridedCopy { source_offset: 0, ..copy.clone() };
+    let mut stride = 1;
+    for axis in unpacked.axes.iter_mut().rev() {
+        axis.source_stride = stride;
+        stride *= axis.size;
+    }
+    unpacked
+}
+
+/// The contiguous runs of a collapsed copy's target: elements of one, and where each starts.
+pub(super) fn target_runs(copy: &StridedCopy) -> (usize, Vec<usize>) {
+    let mut run = 1;
+    let mut outer = copy.axes.len();
+    while outer > 0 && copy.axes[outer - 1].target_stride == run {
+        run *= copy.axes[outer - 1].size;
+        outer -= 1;
+    }
+    let mut starts = vec![copy.target_offset];
+    for axis in &copy.axes[..outer] {
+        starts = starts
+            .iter()
+            .flat_map(|start| (0..axis.size).map(move |step| start + step * axis.target_stride))
+            .collect();
+    }
+    (run, starts)
+}
+
+/// Whether a copy can be written on its own: its target is one run, or made of long ones.
+pub(super) fn has_long_runs(copy: &StridedCopy, size: usize) -> bool {
+    let copy = copy.collapse();
+    let mut run = 1;
+    for axis in copy.axes.iter().rev() {
+        if axis.target_stride != run {
+            return run * size >= TARGET_RUN_BYTES;
+        }
+        run *= axis.size;
+    }
+    true
+}
+
+/// Calls for the boxes of a copy (loops by falling target stride) whose targets lie in `range`.
+pub(super) fn clip<E>(
+    copy: &StridedCopy,
+    range: &Range<usize>,
+    call: &mut impl FnMut(StridedCopy) -> Result<(), E>,
+) -> Result<(), E> {
+    let span: usize = copy.axes.iter().map(|axis| (axis.size - 1) * axis.target_stride).sum();
+    let (first, last) = (copy.target_offset, copy.target_offset + span);
+    if last < range.start || first >= range.end {
+        return Ok(());
+    }
+    if first >= range.start && last < range.end {
+        return call(copy.clone());
+    }
+    let Some((&outer, inner)) = copy.axes.split_first() else { return Ok(()) };
+    let inner_span = span - (outer.size - 1) * outer.target_stride;
+    let stride = outer.target_stride.max(1);
+    // Steps that touch the range at all, and those that lie within it.
+    let touch_start = range.start.saturating_sub(first + inner_span).div_ceil(stride);
+    let touch_end = (range.end - first).div_ceil(stride).min(outer.size);
+    let within_start = range.start.saturating_sub(first).div_ceil(stride).clamp(touch_start, touch_end);
+    let within_end = match range.end.checked_sub(first + inner_span) {
+        Some(room) => room.div_ceil(stride).clamp(within_start, touch_end),
+        None => within_start,
+    };
+    let at = |step: usize, axes: Vec<CopyAxis>| StridedCopy {
+        axes,
+        source_offset: copy.source_offset + step * outer.source_stride,
+        target_offset: copy.target_offset + step * outer.target_stride,
+    };
+    for step in touch_start..within_start {
+        clip(&at(step, inner.to_vec()), range, call)?;
+    }
+    if within_start < within_end {
+        let mut axes = vec![CopyAxis { size: within_end - within_start, ..outer }];
+        axes.extend(inner);
+        call(at(within_start, axes))?;
+    }
+    for step in within_end..touch_end {
+        clip(&at(step, inner.to_vec()), range, call)?;
+    }
+    Ok(())
+}
