@@ -11,6 +11,6 @@ mod strided;
 pub use copy::{CopyAxis, StridedCopy};
 pub use dtype::{ByteOrder, Dtype};
 pub use expr::{Layout, LayoutError};
-pub use name::{StateDictKey, VariablePath};
+pub use name::{Printable, StateDictKey, VariablePath};
 pub use shape::{MAX_RANK, Shape, ShapeError};
 pub use strided::{Strided, StridedError};
