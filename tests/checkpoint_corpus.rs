@@ -104,7 +104,70 @@ fn check_tensors(name: &str, checkpoint: &Checkpoint, path: &str) {
 
 #[test]
 fn files_of_real_torch() {
-    let table: &[(&str, Outcome)] = &[("dcp_hf_sharded2", Refused("DcpShard"))];
+    let table: &[(&str, Outcome)] = &[
+        ("dcp_hf_sharded2", Refused("DcpShard")),
+        ("dcp_single", Refused("Dcp")),
+        ("dcp_to_torch_save.pt", Reads("model")),
+        ("hf_bin_sharded", Refused("ShardIndex")),
+        ("hf_st_sharded", Refused("ShardIndex")),
+        ("st_all_dtypes.safetensors", Refused("c64: C64")),
+        ("t100_fullmodule.pt", Refused("Legacy")),
+        ("t100_list_param.pt", Refused("Legacy")),
+        ("t100_numpy.pt", Refused("Legacy")),
+        ("t100_train.pt", Refused("Legacy")),
+        ("t100py2_numpy.pt", Refused("Legacy")),
+        ("t100py2_statedict.pt", Refused("Legacy")),
+        ("t1121_numpy.pt", Refused("NoStateDict")),
+        ("t1121_torchscript.pt", Refused("TorchScript")),
+        ("t1121_train.pt", Reads("state_dict")),
+        ("t1131_fullmodule.pt", Refused("PickledModule")),
+        ("t1131_legacy_statedict.pt", Refused("Legacy")),
+        ("t1131_numpy.pt", Refused("NoStateDict")),
+        ("t1131_quant.pt", Refused("q: Quantized")),
+        ("t1131_statedict.pt", Reads("")),
+        ("t151_fullmodule.pt", Refused("Legacy")),
+        ("t151_list_param.pt", Refused("Legacy")),
+        ("t151_quant_dynamic_statedict.pt", Refused("Legacy")),
+        ("t151_torchscript.pt", Refused("TorchScript")),
+        ("t151_zip_statedict.pt", Reads("")),
+        ("t160_fullmodule.pt", Refused("PickledModule")),
+        ("t160_legacy_statedict.pt", Refused("Legacy")),
+        ("t160_numpy.pt", Refused("NoStateDict")),
+        ("t160_quant_dynamic_statedict.pt", Refused("0._packed_params._packed_params: Inside")),
+        ("t160_train.pt", Reads("state_dict")),
+        ("ts_frozen.pt", Refused("TorchScript")),
+        ("zip_align1024.pt", Refused("c: complex64")),
+        ("zip_bcomplex.pt", Refused("bc32: bcomplex32")),
+        ("zip_complex.pt", Refused("c64: complex64")),
+        ("zip_conj_neg.pt", Refused("conj: complex64")),
+        ("zip_deflated.pt", Refused("c: complex64")),
+        ("zip_dtensor_rank0.pt", Refused("dt: Distributed")),
+        ("zip_fullmodule.pt", Refused("PickledModule")),
+        ("zip_fullmodule_shared_hooks.pt", Refused("PickledModule")),
+        ("zip_int_dtypes.pt", Reads("")),
+        ("zip_many_keys.pt", Reads("")),
+        ("zip_meta_tensor.pt", Refused("m: Meta")),
+        ("zip_nested.pt", Refused("nested: Nested")),
+        ("zip_no_byteorder.pt", Refused("c: complex64")),
+        ("zip_noext", Refused("c: complex64")),
+        ("zip_norm_reparam.pt", Reads("")),
+        ("zip_numpy2.pt", Reads("")),
+        ("zip_objects_p2.pt", Refused("NoStateDict")),
+        ("zip_objects_p3.pt", Refused("NoStateDict")),
+        ("zip_objects_p4.pt", Refused("NoStateDict")),
+        ("zip_objects_p5.pt", Refused("NoStateDict")),
+        ("zip_omegaconf.pt", Reads("state_dict")),
+        ("zip_other_prefix.pt", Refused("c: complex64")),
+        ("zip_raw_storages.pt", Reads("")),
+        ("zip_rezipped_stored_unaligned.pt", Refused("c: complex64")),
+        ("zip_skip_data.pt", Refused("c: complex64")),
+        ("zip_sparse.pt", Refused("coo: Sparse")),
+        ("zip_state_dict_nontensor_values.pt", Reads("")),
+        ("zip_training.pt", Reads("model_state_dict")),
+        ("zip_uint_v3.pt", Reads("")),
+        ("zip_wrap_compile.pt", Reads("model")),
+        ("zip_wrap_timm_ema.pt", Reads("state_dict")),
+    ];
     check_folder("files", table, check_tensors);
 }
 
@@ -135,7 +198,73 @@ fn check_folder(folder: &str, table: &[(&str, Outcome)], check: fn(&str, &Checkp
 
 #[test]
 fn hostile_files() {
-    let table: &[(&str, Outcome)] = &[];
+    let table: &[(&str, Outcome)] = &[
+        ("l_count_huge.pt", Refused("Legacy")),
+        ("l_count_mismatch.pt", Refused("Legacy")),
+        ("l_keys_dup.pt", Refused("Legacy")),
+        ("l_keys_unknown.pt", Refused("Legacy")),
+        ("l_protocol_9999.pt", Refused("Legacy")),
+        ("l_sysinfo_big_endian.pt", Refused("Legacy")),
+        ("pk_bad_utf8_key.pt", Refused("NoStateDict")),
+        ("pk_binput_huge_index.pt", Refused("NoStateDict")),
+        ("pk_binunicode_huge.pt", Refused("Pickle Truncated")),
+        ("pk_deep_tuple1.pt", Refused("NoStateDict")),
+        ("pk_dup_keys.pt", Reads("")),
+        ("pk_exec_build_setstate.pt", Refused("NoStateDict")),
+        ("pk_exec_stack_global.pt", Refused("NoStateDict")),
+        ("pk_frame_huge.pt", Refused("Pickle Truncated")),
+        ("pk_global_newline_long.pt", Refused("NoStateDict")),
+        ("pk_long4_huge.pt", Refused("Pickle Truncated")),
+        ("pk_long4_negative.pt", Refused("Pickle NegativeLength")),
+        ("pk_long_text_quadratic.pt", Refused("NoStateDict")),
+        ("pk_memo_bomb_list.pt", Refused("NoStateDict")),
+        ("pk_memo_bomb_tuple.pt", Refused("NoStateDict")),
+        ("pk_pop_mark_leak.pt", Refused("Pickle StackUnderflow")),
+        ("pk_recursive_tuple.pt", Refused("NoStateDict")),
+        ("pk_trailing_after_stop.pt", Reads("")),
+        ("pk_two_pickles.pt", Reads("")),
+        ("pk_unhashable_key.pt", Refused("Pickle UnhashableKey")),
+        ("s_dup_key.safetensors", Refused("Safetensors DuplicateKey")),
+        ("s_header_100mb.safetensors", Refused("Safetensors Format")),
+        ("s_header_huge.safetensors", Refused("Safetensors Format")),
+        ("s_metadata_nonstring.safetensors", Refused("Safetensors Format")),
+        ("s_neg_offset.safetensors", Refused("Safetensors Format")),
+        ("s_overlap.safetensors", Refused("Safetensors Format")),
+        ("s_reversed.safetensors", Refused("Safetensors Format")),
+        ("t_args_wrong_types.pt", Refused("w: Arguments")),
+        ("t_expand_bomb.pt", Refused("w: Expanded")),
+        ("t_negative_stride.pt", Refused("w: Arguments")),
+        ("t_numel_gt_record.pt", Refused("w: RecordSize")),
+        ("t_numel_huge.pt", Refused("w: RecordSize")),
+        ("t_numel_negative.pt", Refused("w: Arguments")),
+        ("t_offset_negative.pt", Refused("w: Arguments")),
+        ("t_offset_out_of_range.pt", Refused("w: View")),
+        ("t_one_past_end.pt", Refused("w: View")),
+        ("t_rank_1000.pt", Refused("w: Shape")),
+        ("t_same_key_two_dtypes.pt", Reads("")),
+        ("t_sparse_oob.pt", Refused("w: Sparse")),
+        ("tar_count_huge.pt", Refused("Tar")),
+        ("z_byteorder_bad.pt", Refused("ByteOrder")),
+        ("z_dup_data_pkl.pt", Refused("Zip Duplicate")),
+        ("z_encrypted_flag.pt", Refused("Zip Encrypted")),
+        ("z_lfh_name_differs.pt", Refused("Zip HeaderDiffers")),
+        ("z_no_pickle.pt", Refused("MissingRecord")),
+        ("z_offset_past_eof.pt", Refused("Zip Missing")),
+        ("z_only_eocd.pt", Refused("Zip Empty")),
+        ("z_prefix_junk.pt", Refused("Unknown { start: [74, 85, 78, 75, 74, 85, 78, 75] }")),
+        ("z_truncated_half.pt", Refused("Zip Truncated")),
+        ("z_two_roots.pt", Refused("Zip OtherFolder")),
+        ("z_version_99.pt", Reads("")),
+    ];
+    let readme = std::fs::read_to_string(corpus().join("hostile/README.json")).unwrap();
+    let readme: Value = serde_json::from_str(&readme).unwrap();
+    for (name, outcome) in table {
+        match (readme[name]["expect"].as_str().unwrap(), outcome) {
+            ("load", outcome) => assert!(matches!(outcome, Reads(_)), "{name}"),
+            ("reject with a clear error", outcome) => assert!(matches!(outcome, Refused(_)), "{name}"),
+            (expected, _) => assert!(expected.starts_with("either"), "{name}: {expected}"),
+        }
+    }
     check_folder("hostile", table, |name, checkpoint, path| {
         assert_eq!(checkpoint.state_dict_path.join("."), path, "{name}");
     });
@@ -190,7 +319,7 @@ fn damaged_files_never_panic() {
         "t151_zip_statedict.pt",
     ] {
         let whole = std::fs::read(corpus().join("files").join(name)).unwrap();
-        for round in 0..400 {
+        for round in 0..120 {
             let mut bytes = whole.clone();
             if round % 4 == 0 {
                 bytes.truncate(next(&mut state) % whole.len());
@@ -210,5 +339,5 @@ fn damaged_files_never_panic() {
             }
         }
     }
-    assert!(refused > 500, "{refused}");
+    assert!(refused > 150, "{refused}");
 }

@@ -7,6 +7,8 @@ mod error;
 mod globals;
 mod machine;
 mod opcode;
+#[cfg(test)]
+mod tests;
 pub(crate) mod torch;
 mod value;
 
