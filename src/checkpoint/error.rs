@@ -2,6 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::tensor::{Printable, StateDictKey};
+
+use super::find::Candidate;
+use super::pickle::{PickleError, TensorError};
+use super::safetensors::SafetensorsError;
+use super::zip::ZipError;
+
 /// A checkpoint that cannot be read: the file and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the checkpoint {}", path.display())]
@@ -20,4 +27,216 @@ pub enum ErrorKind {
     /// The operating system refused.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// The file is no checkpoint.
+    #[error("{0}")]
+    NotACheckpoint(NotACheckpoint),
+    /// A kind of checkpoint that is not read yet.
+    #[error("{0}")]
+    Unsupported(UnsupportedForm),
+    /// The zip archive breaks the rules.
+    #[error("{0}")]
+    Zip(#[from] ZipError),
+    /// The archive has no record that torch.save always writes.
+    #[error("the archive has no record `{record}`, so torch.save did not write it, or not all of it")]
+    MissingRecord {
+        /// The record.
+        record: &'static str,
+    },
+    /// The archive's byte order is neither of the two.
+    #[error("the archive's record `byteorder` is {found:?}, neither \"little\" nor \"big\"")]
+    ByteOrder {
+        /// What it is.
+        found: String,
+    },
+    /// The pickle of the archive breaks the rules.
+    #[error("the record data.pkl cannot be read: {0}")]
+    Pickle(#[from] PickleError),
+    /// The safetensors file breaks the rules.
+    #[error("{0}")]
+    Safetensors(#[from] SafetensorsError),
+    /// A pickled module in place of a state_dict.
+    #[error(
+        "it holds a whole pickled module ({class}{}), which is not supported yet; \
+         in Python: torch.save(model.state_dict(), path)",
+        at_path(path)
+    )]
+    PickledModule {
+        /// The class.
+        class: String,
+        /// The keys that lead to it.
+        path: Vec<String>,
+    },
+    /// No dictionary with text keys holds tensors.
+    #[error(
+        "it holds no state_dict: its root is a {root}, and no dictionary with text keys in it holds tensors"
+    )]
+    NoStateDict {
+        /// What the root is.
+        root: String,
+    },
+    /// Several state_dicts, none of them more likely than the others.
+    #[error("it holds {} state_dicts; choose one with --key: {}", candidates.len(), list(candidates))]
+    Ambiguous {
+        /// The candidates.
+        candidates: Vec<Candidate>,
+    },
+    /// The key leads to nothing.
+    #[error("no state_dict at the key `{}`{}", Printable(key), hint(candidates))]
+    NoSuchKey {
+        /// The key.
+        key: String,
+        /// The state_dicts that there are.
+        candidates: Vec<Candidate>,
+    },
+    /// The key leads to something else than a dictionary of tensors.
+    #[error("at the key `{}` there is no state_dict but a {what}{}", Printable(key), hint(candidates))]
+    NotAStateDict {
+        /// The key.
+        key: String,
+        /// What there is.
+        what: String,
+        /// The state_dicts that there are.
+        candidates: Vec<Candidate>,
+    },
+    /// A state_dict with more entries than any model has.
+    #[error("the state_dict has more than {limit} entries")]
+    TooManyEntries {
+        /// The limit.
+        limit: usize,
+    },
+    /// A tensor whose key is no UTF-8 text.
+    #[error("a tensor of the state_dict has a key that is no text but a {what}")]
+    TensorKey {
+        /// What the key is.
+        what: String,
+    },
+    /// A tensor cannot be read.
+    #[error("the tensor `{key}` cannot be read: {reason}{}", others(*more))]
+    Tensor {
+        /// Its key, as it stands in the file.
+        key: StateDictKey,
+        /// The reason.
+        reason: TensorError,
+        /// How many other tensors of the state_dict cannot be read either.
+        more: usize,
+    },
+    /// Two keys are the same: in nested dictionaries, or after their wrappers' prefixes were stripped.
+    #[error("the keys `{first}` and `{second}` both become `{key}`")]
+    SameKey {
+        /// One key, as it stands in the file.
+        first: StateDictKey,
+        /// The other.
+        second: StateDictKey,
+        /// What both become.
+        key: StateDictKey,
+    },
+}
+
+/// What a file is that is no checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotACheckpoint {
+    /// It has no bytes.
+    #[error("the file is empty; get it again")]
+    Empty,
+    /// A web page.
+    #[error(
+        "it is a web page, not a checkpoint: a download failed or needs a login; open it in a browser to see why"
+    )]
+    Html,
+    /// A pointer in place of the file.
+    #[error("it is a git-lfs pointer, not the file itself; run `git lfs pull`")]
+    GitLfsPointer,
+    /// A gzip file.
+    #[error("it is gzip-compressed; decompress it first (gunzip)")]
+    Gzip,
+    /// An HDF5 file.
+    #[error("it is an HDF5 file (Keras writes them), not a PyTorch checkpoint")]
+    Hdf5,
+    /// A NumPy file.
+    #[error("it is a NumPy file, not a PyTorch checkpoint")]
+    Numpy,
+    /// A GGUF file.
+    #[error("it is a GGUF file, not a PyTorch checkpoint")]
+    Gguf,
+    /// A Keras archive.
+    #[error("it is a Keras archive, not a PyTorch checkpoint; give it as --arch")]
+    KerasArchive,
+    /// A folder that holds no checkpoint.
+    #[error("it is a folder without a checkpoint in it; give the file")]
+    Folder,
+    /// None of the known forms.
+    #[error("it is no PyTorch checkpoint: it starts with the bytes {start:02x?}")]
+    Unknown {
+        /// The first bytes, up to 8.
+        start: Vec<u8>,
+    },
+}
+
+/// Kinds of checkpoint that are recognised and not read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnsupportedForm {
+    /// The stream of pickles that torch wrote before 1.6.
+    #[error("it is a legacy checkpoint (torch before 1.6), which is not supported yet; {RESAVE}")]
+    Legacy,
+    /// The tar file that torch wrote before 0.1.10.
+    #[error("it is a tar checkpoint (torch before 0.1.10), which is not supported yet; {RESAVE}")]
+    Tar,
+    /// A pickle that torch.save did not write.
+    #[error("it is a bare pickle that torch.save did not write, which is not supported; {RESAVE}")]
+    Pickle,
+    /// The archive of torch's preview releases.
+    #[error("it is an archive of a preview release of torch, which torch itself cannot read")]
+    Preview,
+    /// torch.jit.save.
+    #[error(
+        "it is a TorchScript archive, which is not supported yet; in Python: torch.save(torch.jit.load(path).state_dict(), new_path)"
+    )]
+    TorchScript,
+    /// torch.export.save.
+    #[error(
+        "it is a torch.export archive, which is not supported yet; in Python: torch.save(torch.export.load(path).state_dict, new_path)"
+    )]
+    Export,
+    /// A folder of torch.distributed.checkpoint.
+    #[error(
+        "it is a distributed checkpoint (DCP), which is not supported yet; in Python: torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, new_path)"
+    )]
+    Dcp,
+    /// One rank's safetensors file of a distributed checkpoint, or a folder of them.
+    #[error(
+        "it is a part of a distributed checkpoint in safetensors files, which is not supported yet; consolidate it first"
+    )]
+    DcpShard,
+    /// An index of shards, or a folder with one.
+    #[error(
+        "it is a checkpoint in several shards with an index, which is not supported yet; merge the shards into one file"
+    )]
+    ShardIndex,
+    /// Some JSON file.
+    #[error("it is a JSON file without a weight_map, not a checkpoint")]
+    Json,
+}
+
+const RESAVE: &str = "in Python: torch.save(torch.load(path, map_location=\"cpu\"), new_path)";
+
+fn at_path(path: &[String]) -> String {
+    if path.is_empty() { String::new() } else { format!(" at `{}`", Printable(&path.join("."))) }
+}
+
+fn list(candidates: &[Candidate]) -> String {
+    candidates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn hint(candidates: &[Candidate]) -> String {
+    if candidates.is_empty() { String::new() } else { format!("; there are: {}", list(candidates)) }
+}
+
+fn others(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        1 => " (and 1 other tensor cannot be read)".to_owned(),
+        _ => format!(" (and {more} other tensors cannot be read)"),
+    }
 }

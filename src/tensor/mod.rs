@@ -15,6 +15,6 @@ pub use layout::{
     Capture, Layout, LayoutError, LayoutErrorKind, Operation, Rearranged, Side, Slice, SolveError,
     SourcePiece, TargetPiece, rearrange,
 };
-pub use name::{StateDictKey, VariablePath};
+pub use name::{Printable, StateDictKey, VariablePath};
 pub use shape::{MAX_RANK, Shape, ShapeError};
 pub use strided::{Strided, StridedError};

@@ -1,0 +1,18 @@
+//! A restricted pickle machine: it builds inert values and runs nothing.
+//!
+//! `serde-pickle` and its like have neither persistent ids nor shared references, so they cannot read the
+//! `data.pkl` of a checkpoint; formats/pytorch.md section 2 lists what is read here.
+
+mod error;
+mod globals;
+mod machine;
+mod opcode;
+#[cfg(test)]
+mod tests;
+pub(crate) mod torch;
+mod value;
+
+pub use error::{PickleError, PickleErrorKind};
+pub(crate) use machine::parse;
+pub use torch::{TensorError, UnsupportedTensor};
+pub(crate) use value::{Dict, Pickle, Value, ValueId};

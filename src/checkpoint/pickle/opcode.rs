@@ -1,0 +1,85 @@
+//! The opcodes that are read, by the names of Python's `pickletools` (formats/pytorch.md section 2.1).
+
+macro_rules! opcodes {
+    ($($name:ident = $byte:literal,)*) => {
+        $(pub(super) const $name: u8 = $byte;)*
+    };
+}
+
+opcodes! {
+    MARK = b'(',
+    STOP = b'.',
+    POP = b'0',
+    POP_MARK = b'1',
+    DUP = b'2',
+    PROTO = 0x80,
+    FRAME = 0x95,
+    GLOBAL = b'c',
+    STACK_GLOBAL = 0x93,
+    REDUCE = b'R',
+    NEWOBJ = 0x81,
+    NEWOBJ_EX = 0x92,
+    BUILD = b'b',
+    BINPERSID = b'Q',
+    PUT = b'p',
+    BINPUT = b'q',
+    LONG_BINPUT = b'r',
+    MEMOIZE = 0x94,
+    GET = b'g',
+    BINGET = b'h',
+    LONG_BINGET = b'j',
+    NONE = b'N',
+    NEWTRUE = 0x88,
+    NEWFALSE = 0x89,
+    INT = b'I',
+    LONG = b'L',
+    FLOAT = b'F',
+    BININT = b'J',
+    BININT1 = b'K',
+    BININT2 = b'M',
+    LONG1 = 0x8a,
+    LONG4 = 0x8b,
+    BINFLOAT = b'G',
+    STRING = b'S',
+    UNICODE = b'V',
+    SHORT_BINSTRING = b'U',
+    BINSTRING = b'T',
+    BINUNICODE = b'X',
+    SHORT_BINUNICODE = 0x8c,
+    BINUNICODE8 = 0x8d,
+    SHORT_BINBYTES = b'C',
+    BINBYTES = b'B',
+    BINBYTES8 = 0x8e,
+    BYTEARRAY8 = 0x96,
+    EMPTY_TUPLE = b')',
+    TUPLE1 = 0x85,
+    TUPLE2 = 0x86,
+    TUPLE3 = 0x87,
+    TUPLE = b't',
+    EMPTY_LIST = b']',
+    LIST = b'l',
+    APPEND = b'a',
+    APPENDS = b'e',
+    EMPTY_DICT = b'}',
+    DICT = b'd',
+    SETITEM = b's',
+    SETITEMS = b'u',
+    EMPTY_SET = 0x8f,
+    ADDITEMS = 0x90,
+    FROZENSET = 0x91,
+}
+
+/// The name of an opcode that exists and that no checkpoint needs.
+pub(super) const fn unsupported(byte: u8) -> Option<&'static str> {
+    Some(match byte {
+        b'P' => "PERSID",
+        b'i' => "INST",
+        b'o' => "OBJ",
+        0x82 => "EXT1",
+        0x83 => "EXT2",
+        0x84 => "EXT4",
+        0x97 => "NEXT_BUFFER",
+        0x98 => "READONLY_BUFFER",
+        _ => return None,
+    })
+}

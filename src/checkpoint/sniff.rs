@@ -1,0 +1,119 @@
+//! What kind of file it is, by its first bytes (formats/pytorch.md section 0). The name says nothing.
+
+use std::path::Path;
+
+use crate::bytes::Bytes;
+
+use super::error::{ErrorKind, NotACheckpoint, UnsupportedForm};
+use super::zip::is_zip;
+
+/// The forms that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sniffed {
+    /// A zip archive; which kind, its records tell.
+    Zip,
+    /// A safetensors file.
+    Safetensors,
+}
+
+/// Where the name of the tar format stands.
+const TAR_MAGIC: std::ops::Range<usize> = 257..262;
+/// The magic number of the legacy stream, as protocol 2 writes it: LONG1, 10 bytes, 0x1950a86a20f9469cfc6c.
+const LEGACY_MAGIC: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+/// Within how many bytes of the start the magic number stands: protocol 4 puts a frame of 9 bytes before it.
+const LEGACY_HEAD: usize = 32;
+
+/// Recognises a file, or says what it is instead.
+pub(super) fn sniff(path: &Path, bytes: &Bytes) -> Result<Sniffed, ErrorKind> {
+    let bytes = bytes.as_slice();
+    let unsupported = |form| Err(ErrorKind::Unsupported(form));
+    let not = |what| Err(ErrorKind::NotACheckpoint(what));
+    if bytes.is_empty() {
+        return not(NotACheckpoint::Empty);
+    }
+    if is_zip(bytes) {
+        return Ok(Sniffed::Zip);
+    }
+    if bytes.get(TAR_MAGIC) == Some(b"ustar") {
+        return unsupported(UnsupportedForm::Tar);
+    }
+    if matches!(bytes, [0x80, 2..=5, ..]) {
+        let head = bytes.get(..LEGACY_HEAD).unwrap_or(bytes);
+        let is_legacy = head.windows(LEGACY_MAGIC.len()).any(|window| window == LEGACY_MAGIC);
+        return unsupported(if is_legacy { UnsupportedForm::Legacy } else { UnsupportedForm::Pickle });
+    }
+    if bytes.starts_with(b"PYTORCH1") {
+        return unsupported(UnsupportedForm::Preview);
+    }
+    if is_safetensors(path, bytes) {
+        return Ok(Sniffed::Safetensors);
+    }
+    let text = bytes.trim_ascii_start();
+    let starts =
+        |prefix: &[u8]| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    if bytes.starts_with(b"PK\x05\x06") {
+        return Err(super::ZipError::Empty.into());
+    }
+    not(if bytes.starts_with(b"\x1f\x8b") {
+        NotACheckpoint::Gzip
+    } else if starts(b"<!doctype") || starts(b"<html") || starts(b"<?xml") {
+        NotACheckpoint::Html
+    } else if starts(b"version https://git-lfs") {
+        NotACheckpoint::GitLfsPointer
+    } else if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
+        NotACheckpoint::Hdf5
+    } else if bytes.starts_with(b"\x93NUMPY") {
+        NotACheckpoint::Numpy
+    } else if bytes.starts_with(b"GGUF") {
+        NotACheckpoint::Gguf
+    } else if starts(b"{") {
+        return unsupported(if contains(text, b"\"weight_map\"") {
+            UnsupportedForm::ShardIndex
+        } else {
+            UnsupportedForm::Json
+        });
+    } else {
+        NotACheckpoint::Unknown { start: bytes.get(..8).unwrap_or(bytes).to_vec() }
+    })
+}
+
+/// A length, then JSON; a file that only has the name is one too, and its reader says what is wrong.
+fn is_safetensors(path: &Path, bytes: &[u8]) -> bool {
+    matches!(bytes.get(8..10), Some([b'{', _] | [b' ', b' ' | b'{']))
+        || path.extension().is_some_and(|extension| extension == "safetensors")
+            && bytes.first() != Some(&b'v')
+            && bytes.first() != Some(&b'<')
+}
+
+/// Bytes of a JSON file that are searched for the word that tells an index.
+const MAX_SEARCHED: usize = 1 << 20;
+
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    let head = bytes.get(..MAX_SEARCHED).unwrap_or(bytes);
+    head.windows(word.len()).any(|window| window == word)
+}
+
+/// What a folder holds, which is not supported yet in any form.
+pub(super) fn sniff_folder(path: &Path) -> ErrorKind {
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) => return ErrorKind::Io(error),
+    };
+    let mut found = None;
+    for entry in entries {
+        let name = match entry {
+            Ok(entry) => entry.file_name(),
+            Err(error) => return ErrorKind::Io(error),
+        };
+        let name = name.to_string_lossy();
+        if name == ".metadata" || name.ends_with(".distcp") {
+            return ErrorKind::Unsupported(UnsupportedForm::Dcp);
+        }
+        if name.ends_with(".index.json") {
+            found = Some(UnsupportedForm::ShardIndex);
+        } else if name.starts_with("shard-") && name.ends_with(".safetensors") && found.is_none() {
+            found = Some(UnsupportedForm::DcpShard);
+        }
+    }
+    found.map_or(ErrorKind::NotACheckpoint(NotACheckpoint::Folder), ErrorKind::Unsupported)
+}

@@ -1,0 +1,74 @@
+//! One record of an archive, and its bytes.
+
+use std::io::Read;
+
+use crate::bytes::Bytes;
+
+use super::ZipError;
+
+/// A record. Its range was checked against the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// The name after the archive's folder.
+    pub(crate) name: String,
+    pub(super) crc: u32,
+    pub(super) is_deflated: bool,
+    /// The bytes in the file, compressed or not.
+    pub(super) bytes: Bytes,
+    /// Bytes when inflated.
+    pub(crate) size: u64,
+}
+
+/// What a record's checksum says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checksum {
+    /// It is right.
+    Right,
+    /// It is wrong.
+    Wrong,
+    /// There is none: zero with a record that is not empty.
+    Absent,
+}
+
+/// Deflate cannot make data smaller than this many times (zlib's technical notes: 1032).
+const MAX_DEFLATE_RATIO: u64 = 1032;
+
+impl Record {
+    /// The record's bytes: a range of the file, or inflated into memory.
+    ///
+    /// `budget` is what may still be inflated, in bytes, of `limit`.
+    pub(crate) fn read(&self, budget: &mut u64, limit: u64) -> Result<Bytes, ZipError> {
+        if !self.is_deflated {
+            return Ok(self.bytes.clone());
+        }
+        let wrong = || ZipError::Inflate { name: self.name.clone(), announced: self.size };
+        if self.size > (self.bytes.len() as u64).saturating_mul(MAX_DEFLATE_RATIO) {
+            return Err(wrong());
+        }
+        *budget = budget
+            .checked_sub(self.size)
+            .ok_or_else(|| ZipError::TooLarge { name: self.name.clone(), limit })?;
+        let size = usize::try_from(self.size).map_err(|_| wrong())?;
+        let mut inflated = Vec::with_capacity(size);
+        flate2::read::DeflateDecoder::new(self.bytes.as_slice())
+            .take(self.size.saturating_add(1))
+            .read_to_end(&mut inflated)
+            .map_err(|_| wrong())?;
+        if inflated.len() == size { Ok(Bytes::held(inflated)) } else { Err(wrong()) }
+    }
+
+    /// Compares the checksum with that of the record's bytes (inflated).
+    pub(crate) fn check(&self, bytes: &[u8]) -> Checksum {
+        if self.crc == 0 && !bytes.is_empty() {
+            return Checksum::Absent;
+        }
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        if crc.sum() == self.crc { Checksum::Right } else { Checksum::Wrong }
+    }
+
+    /// Whether a record that is not empty has no checksum.
+    pub(crate) const fn lacks_checksum(&self) -> bool {
+        self.crc == 0 && self.size > 0
+    }
+}
