@@ -37,7 +37,13 @@ fn expected_lines(case: &str) -> Vec<String> {
 fn check(file: &str, case: &str) -> Architecture {
     let architecture =
         Architecture::open(&testdata(file)).unwrap_or_else(|error| panic!("{file}: {error:?}"));
-    assert_eq!(lines(&architecture), expected_lines(case), "{file}");
+    let (mut found, mut expected) = (lines(&architecture), expected_lines(case));
+    if architecture.origin == Origin::Template {
+        // HDF5 lists groups by name.
+        found.sort();
+        expected.sort();
+    }
+    assert_eq!(found, expected, "{file}");
     check_legacy(&architecture, case);
     architecture
 }
