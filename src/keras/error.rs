@@ -228,7 +228,7 @@ pub enum ErrorKind {
         /// The variable.
         variable: VariablePath,
         /// Its dataset.
-        dataset: String,
+        dataset: Box<str>,
         /// Its shape by the configuration.
         expected: Shape,
         /// The shape that is stored.
