@@ -232,7 +232,7 @@ pub enum ErrorKind {
         /// Its shape by the configuration.
         expected: Shape,
         /// The shape that is stored.
-        found: Option<Shape>,
+        found: Option<Box<Shape>>,
     },
     /// The archive is broken.
     #[error("the archive is not readable")]
