@@ -140,9 +140,9 @@ fn read_archive(path: &Path, bytes: Bytes) -> Result<Architecture, ErrorKind> {
             (_, dataset) => {
                 return Err(ErrorKind::ArchiveDiffers {
                     variable: variable.path.clone(),
-                    dataset: dataset.unwrap_or_else(String::new),
+                    dataset: dataset.unwrap_or_else(String::new).into(),
                     expected: variable.shape.clone(),
-                    found: value.map(|value| value.view.shape().clone()),
+                    found: value.map(|value| Box::new(value.view.shape().clone())),
                 });
             }
         }

@@ -228,11 +228,11 @@ pub enum ErrorKind {
         /// The variable.
         variable: VariablePath,
         /// Its dataset.
-        dataset: String,
+        dataset: Box<str>,
         /// Its shape by the configuration.
         expected: Shape,
         /// The shape that is stored.
-        found: Option<Shape>,
+        found: Option<Box<Shape>>,
     },
     /// The archive is broken.
     #[error("the archive is not readable")]

@@ -1,5 +1,7 @@
 //! HDF5 files as the groups and datasets that Keras writes, through `hdf5-reader`.
 
+use std::cell::Cell;
+
 use hdf5_reader::group::Group;
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::layout::DataLayout;
@@ -21,7 +23,11 @@ const MAX_OBJECTS: usize = 1_000_000;
 /// How deep groups nest: `layers/functional/layers/…` takes two levels per nested model.
 const MAX_DEPTH: usize = 128;
 
-/// The largest dataset that is decoded into memory, when it is compressed or in chunks: Keras writes neither.
+/// How many times a compressed file may grow in memory: no more than deflate can (1032), which is also near
+/// the limit of Keras' own reader.
+const MAX_EXPANSION: u64 = 1032;
+
+/// What is decoded into memory of one file, where data is compressed or in chunks: Keras writes neither.
 const MAX_DECODED_BYTES: usize = 4 << 30;
 
 /// The longest chunk decoded at once, as in `hdf5-reader`'s own default.
@@ -31,6 +37,8 @@ const MAX_CHUNK_BYTES: usize = 256 << 20;
 pub(super) struct File {
     file: Hdf5File,
     bytes: Bytes,
+    /// Bytes that may still be decoded into memory.
+    decodable: Cell<usize>,
 }
 
 /// A group with everything below it.
@@ -71,8 +79,10 @@ impl File {
             max_chunk_bytes: MAX_CHUNK_BYTES,
             ..OpenOptions::default()
         };
+        let expanded = bytes.len().saturating_mul(usize::try_from(MAX_EXPANSION).unwrap_or(usize::MAX));
+        let decodable = Cell::new(expanded.min(MAX_DECODED_BYTES));
         let file = Hdf5File::from_owner(Shared(bytes.clone()), options).map_err(at(""))?;
-        Ok(Self { file, bytes })
+        Ok(Self { file, bytes, decodable })
     }
 
     /// The root group, without what lies below.
@@ -102,7 +112,15 @@ impl File {
                 self.bytes.slice(start..end).ok_or_else(truncated)?
             }
             _ if length == 0 => Bytes::held(Vec::new()),
-            _ => Bytes::held(dataset.read_raw_bytes().map_err(at(path))?),
+            _ => {
+                let left = self.decodable.get().checked_sub(length);
+                let limit = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
+                let limit = limit.saturating_mul(MAX_EXPANSION);
+                let left =
+                    left.ok_or(ErrorKind::TooLarge { part: "decoded data", bytes: length as u64, limit })?;
+                self.decodable.set(left);
+                Bytes::held(dataset.read_raw_bytes().map_err(at(path))?)
+            }
         };
         if bytes.len() != length {
             return Err(truncated());

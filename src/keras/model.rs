@@ -355,7 +355,8 @@ impl Builder {
             }
             let shapes: Option<Vec<InputShape>> =
                 graph.reads((step, 0)).iter().map(|tensor| tensor.shape.clone()).collect();
-            let hint = InputShapes::of(shapes.unwrap_or_else(Vec::new));
+            // A call with a tensor of unknown shape gives no hint at all: shapes are told apart by position.
+            let hint = shapes.map_or_else(InputShapes::default, InputShapes::of);
             let name = graph.steps.get(step).map(|step| step.name.as_str());
             let node = self.layer(entry, config.layer, name, &hint)?;
             *kind = StepKind::Layer(node);

@@ -100,10 +100,8 @@ impl Template<'_> {
                 below.path = join(&place.path, name.as_deref().unwrap_or(&tree.name));
             }
             self.layer(tree, vars, &below.path, class.as_deref())?;
-        } else if !is_root && !is_container(tree, place) {
-            // A layer without variables of its own in a file that leaves empty groups out.
-            below.path = join(&place.path, &tree.name);
         }
+        // Keras gives every layer a `vars` group, so a group without one is a list or dictionary of layers.
         // Groups in a container are named by class; those in a layer, by attribute.
         below.is_listed = !is_layer && !is_root;
         for group in tree.groups.iter().filter(|group| group.name != "vars" && group.path != OPTIMIZER) {
@@ -151,16 +149,6 @@ impl Template<'_> {
         });
         Ok(())
     }
-}
-
-/// Whether a group without `vars` is a list or dictionary of layers: `layers`, or what holds groups that have
-/// `vars` under names made from classes.
-fn is_container(tree: &Tree, place: &Place) -> bool {
-    let is_named_by_class =
-        |group: &Tree| class_of_group(&group.name).is_some() && group.groups.iter().any(|g| g.name == "vars");
-    tree.name == "layers"
-        || place.is_listed && tree.name.starts_with("container")
-        || tree.groups.iter().any(is_named_by_class)
 }
 
 fn has_datasets(tree: &Tree) -> bool {

@@ -79,12 +79,10 @@ pub(super) fn legacy_group(file: &hdf5::File) -> Result<Option<(Group, &'static 
     if hdf5::list_attribute(&root, "layer_names", "")?.is_some() {
         return Ok(Some((root, "")));
     }
-    let whole = root.group("model_weights");
-    // A missing group is no error: then the file is none of these.
-    Ok(match whole {
-        Ok(group) => Some((group, "model_weights")),
-        Err(_) => None,
-    })
+    // Any other file may lack that group, or have a layer of that name, which lists no layers.
+    let Ok(whole) = root.group("model_weights") else { return Ok(None) };
+    let lists_layers = hdf5::list_attribute(&whole, "layer_names", "model_weights")?.is_some();
+    Ok(lists_layers.then_some((whole, "model_weights")))
 }
 
 /// The variables of a `.weights.h5`, group by group. The optimizer's are not the model's.
