@@ -151,7 +151,15 @@ fn a_layer_by_its_class() {
                 ("moving_variance", &[16]),
             ]),
         ],
-    ), @"");
+    ), @"
+    conv/kernel (5, 7, 3, 16) = conv.weight [o i h w -> h w i o] Conv2D, line 2
+    conv/bias (16,) = conv.bias [o -> o] Conv2D, line 2
+    bn/gamma (16,) = bn.weight [c -> c] BatchNormalization, line 2
+    bn/beta (16,) = bn.bias [c -> c] BatchNormalization, line 2
+    bn/moving_mean (16,) = bn.running_mean [c -> c] BatchNormalization, line 2
+    bn/moving_variance (16,) = bn.running_var [c -> c] BatchNormalization, line 2
+    unused: bn.num_batches_tracked
+    ");
 }
 
 #[test]
@@ -159,13 +167,29 @@ fn a_dense_after_a_flatten() {
     let dense = |features| Spec("fc", "Dense", features, &[("kernel", &[24, 11]), ("bias", &[11])]);
     let tensors: &[(&str, &[usize])] = &[("fc.weight", &[11, 24]), ("fc.bias", &[11])];
     let rule = "[[layer]]\ntorch = 'fc'\nkeras = 'fc'\n";
-    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Flattened(vec![2, 3, 4]))]), @"");
-    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Plain)]), @"");
-    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"");
+    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Flattened(vec![2, 3, 4]))]), @"
+    fc/kernel (24, 11) = fc.weight [o (c h w) -> (h w c) o] Dense, line 2
+    fc/bias (11,) = fc.bias [o -> o] Dense, line 2
+    ");
+    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Plain)]), @"
+    fc/kernel (24, 11) = fc.weight [o i -> i o] Dense, line 2
+    fc/bias (11,) = fc.bias [o -> o] Dense, line 2
+    ");
+    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"
+    Ambiguous: `fc/kernel` reads features whose order is not known: a Lambda
+      at line 2
+      hint: say in the rule what was flattened before the layer: `flatten = [height, width, channels]`, or `flatten = []` when nothing was
+    ");
     let told = format!("{rule}flatten = [2, 3, 4]\n");
-    insta::assert_snapshot!(check(&told, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"");
+    insta::assert_snapshot!(check(&told, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"
+    fc/kernel (24, 11) = fc.weight [o (c h w) -> (h w c) o] Dense, line 2
+    fc/bias (11,) = fc.bias [o -> o] Dense, line 2
+    ");
     let plain = format!("{rule}flatten = []\n");
-    insta::assert_snapshot!(check(&plain, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"");
+    insta::assert_snapshot!(check(&plain, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"
+    fc/kernel (24, 11) = fc.weight [o i -> i o] Dense, line 2
+    fc/bias (11,) = fc.bias [o -> o] Dense, line 2
+    ");
 }
 
 #[test]
@@ -190,10 +214,24 @@ fn a_template_that_does_not_tell() {
     };
     let plain = PlanOptions::default();
     // 16 channels pooled to one position, and 16 channels over five positions.
-    insta::assert_snapshot!(render(rules, &tensors(16), template(16, 11), &plain), @"");
-    insta::assert_snapshot!(render(rules, &tensors(80), template(80, 11), &plain), @"");
+    insta::assert_snapshot!(render(rules, &tensors(16), template(16, 11), &plain), @"
+    conv/kernel (5, 7, 3, 16) = conv.weight [o i h w -> h w i o] Conv2D, line 2
+    conv/bias (16,) = conv.bias [o -> o] Conv2D, line 2
+    fc/kernel (16, 11) = fc.weight [o i -> i o] Dense, line 6
+    fc/bias (11,) = fc.bias [o -> o] Dense, line 6
+    note: fc/kernel: taken not to follow a Flatten (the template has no graph, the sizes speak against it); if it does, say `flatten = [height, width, channels]` in its rule
+    ");
+    insta::assert_snapshot!(render(rules, &tensors(80), template(80, 11), &plain), @"
+    Ambiguous: `fc/kernel` reads features whose order is not known: the template has no graph
+      at line 6
+      hint: say in the rule what was flattened before the layer: `flatten = [height, width, channels]`, or `flatten = []` when nothing was
+    ");
     let unsaid = rules.replace("class = 'Conv2D'\n", "");
-    insta::assert_snapshot!(render(&unsaid, &tensors(16), template(16, 11), &plain), @"");
+    insta::assert_snapshot!(render(&unsaid, &tensors(16), template(16, 11), &plain), @r#"
+    Rule: the architecture does not tell the class of layer `conv`
+      at line 2
+      hint: say it in the rule: class = "Conv2D"
+    "#);
 }
 
 #[test]
@@ -217,7 +255,13 @@ fn tensors_by_layout() {
             layer("block_1/mlp", "Dense", &[("kernel", &[5, 16])]),
             layer("rnn", "Custom", &[("bias", &[4])]),
         ],
-    ), @"");
+    ), @"
+    block_1/query/kernel (5, 2, 3) = h.0.attn.weight [d (p h k) -> d h k] line 2
+    block_1/key/kernel (5, 2, 3) = h.0.attn.weight [d (p h k) -> d h k] line 2
+    block_1/value/kernel (5, 2, 3) = h.0.attn.weight [d (p h k) -> d h k] line 2
+    block_1/mlp/kernel (5, 16) = h.0.gate.weight, h.0.up.weight [o i -> i (g o)] line 6
+    rnn/bias (4,) = bias_hh + bias_ih [g -> g] line 10
+    ");
 }
 
 #[test]
@@ -226,8 +270,15 @@ fn sequences() {
     let rule = "[[sequence]]\ntorch = 'features.{k}'\nkeras = 'block{b}_conv{c}'\n";
     let tensors: &[(&str, &[usize])] =
         &[("features.10.weight", &[16, 3, 5, 7]), ("features.2.weight", &[16, 3, 5, 7])];
-    insta::assert_snapshot!(check(rule, tensors, &[conv("block2_conv1"), conv("block1_conv1")]), @"");
-    insta::assert_snapshot!(check(rule, tensors, &[conv("block2_conv1")]), @"");
+    insta::assert_snapshot!(check(rule, tensors, &[conv("block2_conv1"), conv("block1_conv1")]), @"
+    block2_conv1/kernel (5, 7, 3, 16) = features.10.weight [o i h w -> h w i o] Conv2D, line 2
+    block1_conv1/kernel (5, 7, 3, 16) = features.2.weight [o i h w -> h w i o] Conv2D, line 2
+    ");
+    insta::assert_snapshot!(check(rule, tensors, &[conv("block2_conv1")]), @"
+    Rule: the sequence pairs 2 modules with 1 layers
+      at line 2
+      hint: modules: features.2, features.10; layers: block2_conv1
+    ");
 }
 
 #[test]
@@ -237,7 +288,11 @@ fn fills_and_prefixes() {
          [[layer]]\ntorch = 'pooler'\nkeras = 'pooler'\n[[fill]]\nkeras = '{l:**}/bias'\nvalue = 0.5\n",
         &[("bert.pooler.weight", &[3, 4]), ("cls.x.y", &[2])],
         &[layer("pooler", "Dense", &[("kernel", &[4, 3]), ("bias", &[3])])],
-    ), @"");
+    ), @"
+    pooler/kernel (4, 3) = bert.pooler.weight [o i -> i o] Dense, line 5
+    pooler/bias (3,) = 0.5 [] line 8
+    unused: cls.x.y
+    ");
 }
 
 #[test]
@@ -261,7 +316,30 @@ fn every_fault_at_once() {
             layer("norm", "LayerNormalization", &[("gamma", &[4])]),
             layer("rnn", "Mystery", &[("kernel", &[4])]),
         ],
-    ), @"");
+    ), @"
+    Rule: the rule for `fcc` matches no tensor of the checkpoint
+      at line 5
+      hint: did you mean `fc`?
+    Rule: layer `rnn` is a `Mystery`, for which there are no class rules
+      at line 14
+      hint: write [class.Mystery] in the schema, or [[tensor]] rules for its variables
+    Rule: `norm` goes to `nrm`, which the architecture does not have
+      at line 11
+      hint: did you mean `norm`?
+    Duplicate: `conv/bias` is bound twice, by schema.toml:2 and by schema.toml:8
+      at line 8
+      hint: remove one of the rules, or narrow its pattern
+    Shape: `conv.weight` (16, 3, 7, 5) does not fit `conv/kernel` (5, 7, 3, 16)
+      by `o i h w -> h w i o`: axis `h` is 7 in the source and 5 in the target
+      at line 2
+      hint: the shapes match after transposing: layout = `a b c d -> d c b a`
+    Missing: `fc/kernel` (24, 11) gets no value
+      hint: `fc.weight` is unused and has the same sizes
+    Missing: `norm/gamma` (4,) gets no value
+      hint: did you mean `norm.weight`?
+    Unexpected: `fc.weight` (11, 24) float32 has no use
+      hint: map it with a rule, or list it in `source.ignore`
+    ");
 }
 
 #[test]
@@ -270,13 +348,17 @@ fn two_layouts_that_fit() {
         "[[tensor]]\ntorch = 'w'\nkeras = 'd/kernel'\nlayout = ['o i -> i o', 'i o -> i o']\n",
         &[("w", &[3, 3])],
         &[layer("d", "Dense", &[("kernel", &[3, 3])])],
-    ), @"");
+    ), @"
+    Ambiguous: `o i -> i o` and `i o -> i o` both fit `w` (3, 3) to `d/kernel` (3, 3), and differ
+      at line 5
+      hint: spell the one that is meant in a [[tensor]] rule
+    ");
     // They agree where an axis is one.
     insta::assert_snapshot!(check(
         "[[tensor]]\ntorch = 'w'\nkeras = 'd/kernel'\nlayout = ['o 1 -> 1 o', 'o i -> i o']\n",
         &[("w", &[3, 1])],
         &[layer("d", "Dense", &[("kernel", &[1, 3])])],
-    ), @"");
+    ), @"d/kernel (1, 3) = w [o 1 -> 1 o] line 2");
 }
 
 #[test]
@@ -288,7 +370,10 @@ fn dtypes_are_converted_with_a_note() {
         architecture(Origin::Json, &[layer("d", "Dense", &[("kernel", &[4, 3])])]),
         &options,
     );
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"
+    d/kernel (4, 3) = d.weight [o i -> i o] Dense, line 2
+    note: d/kernel: values are rounded from float32 to float16
+    ");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Schemas as a user meets them: the reference's examples, and every diagnostic.
 
 #![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
 
@@ -88,10 +89,26 @@ fn layer_classes() {
     assert_eq!(own.classes.len(), schema.classes.len());
 }
 
+/// The schemas of the cases under `testdata/`.
+#[test]
+fn schemas_of_the_cases_are_valid() {
+    let mut found = 0;
+    for case in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata")).unwrap() {
+        let path = case.unwrap().path().join("schema.toml");
+        if path.is_file() {
+            Schema::open(&path).unwrap_or_else(|error| panic!("{error}"));
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+}
+
 #[test]
 fn unknown_schema() {
     let error = Schema::load("no-such-schema").unwrap_err();
     assert!(matches!(&error, Error::Unknown { near, .. } if near.is_empty()), "{error}");
+    let error = Schema::load("resnet").unwrap_err();
+    assert!(matches!(&error, Error::Unknown { near, .. } if near == &["torchvision/resnet"]), "{error}");
     let error = Schema::load("no-such-schema.toml").unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
@@ -256,7 +273,7 @@ fn file_faults() {
 fn rule_faults() {
     assert_snapshot!(faults("[[layer]]\nkeras = \"a\"\nflatten = [3]\noptional = 1"), @"
     t:2:1 `[[layer]]`: [[layer]] needs `torch`
-    t:4:11 `[3]`: `flatten` must be the sizes of the flattened map, channels last: `[height, width, channels]`
+    t:4:11 `[3]`: `flatten` must be the sizes of the flattened map, channels last: `[height, width, channels]`, or `[]` when nothing was flattened
     t:5:12 `1`: `optional` must be true or false, not an integer
     ");
     assert_snapshot!(faults("[[layer]]\ntorch = \"a.{i}\"\nkeras = \"a{j}\""), @r#"

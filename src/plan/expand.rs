@@ -1,6 +1,7 @@
 //! Rules to claims: which tensors a rule gives to which variables.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::binding::Provenance;
 use super::faults::{Fault, FaultDetail};
@@ -55,8 +56,10 @@ pub(super) struct Expansion<'a> {
     pub(super) lacking: BTreeMap<usize, (Position, String)>,
     /// The layer that each module goes to.
     pub(super) paired: BTreeMap<&'a str, usize>,
-    /// Variables that already have a fault of their own.
+    /// Variables that a fault has already been reported for.
     pub(super) excused: BTreeSet<usize>,
+    /// Tensors that a fault has already been reported for.
+    pub(super) excused_tensors: BTreeSet<usize>,
 }
 
 impl<'a> Expansion<'a> {
@@ -74,6 +77,12 @@ impl<'a> Expansion<'a> {
 
     pub(super) fn fault(&mut self, position: &Position, detail: FaultDetail, hint: Option<String>) {
         self.faults.push(Fault { detail, position: Some(position.clone()), hint });
+    }
+
+    /// Takes a module's tensors and a layer's variables out of the account, a fault having been reported.
+    pub(super) fn excuse(&mut self, module: &str, variables: Range<usize>) {
+        self.excused_tensors.extend(self.source.below(module).into_iter().map(|(at, _)| at));
+        self.excused.extend(variables);
     }
 
     pub(super) fn unused(&mut self, rule: &Rule, pattern: &Pattern, keras: bool) {
@@ -141,14 +150,14 @@ impl<'a> Expansion<'a> {
                 let (found, expected) = (found.clone(), expected.clone());
                 let detail = FaultDetail::ClassMismatch { layer: layer.path.clone(), found, expected };
                 self.fault(&rule.position, detail, None);
-                return self.excused.extend(excuse);
+                return self.excuse(module, excuse);
             }
             (Some(class), _) | (None, Some(class)) => class,
             (None, None) => {
                 let hint = "say it in the rule: class = \"Conv2D\"".to_owned();
                 let detail = FaultDetail::UntoldClass { layer: layer.path.clone() };
                 self.fault(&rule.position, detail, Some(hint));
-                return self.excused.extend(excuse);
+                return self.excuse(module, excuse);
             }
         };
         let Some(class) = self.schema.classes.get(class_name) else {
@@ -156,7 +165,7 @@ impl<'a> Expansion<'a> {
                 format!("write [class.{class_name}] in the schema, or [[tensor]] rules for its variables");
             let detail = FaultDetail::UnknownClass { layer: layer.path.clone(), class: class_name.clone() };
             self.fault(&rule.position, detail, Some(hint));
-            return self.excused.extend(excuse);
+            return self.excuse(module, excuse);
         };
         let provenance = Provenance::Class { class: class_name.clone(), rule: rule.position.clone() };
         let count = layer.variables.len();
@@ -218,7 +227,13 @@ impl<'a> Expansion<'a> {
             keras: None,
         };
         if !known.flatten.is_empty() {
-            let told = layer_rule.flatten.as_ref().map(|sizes| FeatureOrder::Flattened(sizes.clone()));
+            // A template marks the layers whose class it tells; of the others it says nothing.
+            let untold = self.architecture.origin == Origin::Template && layer.class.is_none();
+            let told = match &layer_rule.flatten {
+                Some(sizes) => Some(FeatureOrder::Flattened(sizes.clone())),
+                None if untold => Some(FeatureOrder::Unknown("the template has no graph".to_owned())),
+                None => None,
+            };
             match told.as_ref().unwrap_or(&layer.features) {
                 FeatureOrder::Plain => {}
                 FeatureOrder::Flattened(sizes) if sizes.len() < 2 => {}
@@ -229,24 +244,27 @@ impl<'a> Expansion<'a> {
                     }
                     None => {
                         let reason = format!("the class has no layout for a map of {} axes", sizes.len());
-                        return self.feature_order(rule, index, reason);
+                        return self.feature_order(rule, index, &claim.sources, reason);
                     }
                 },
                 FeatureOrder::Unknown(_) if told_by_sizes(self.architecture, index) => {
                     self.remarks.assumed_plain.push(index);
                 }
-                FeatureOrder::Unknown(reason) => return self.feature_order(rule, index, reason.clone()),
+                FeatureOrder::Unknown(reason) => {
+                    return self.feature_order(rule, index, &claim.sources, reason.clone());
+                }
             }
         }
         self.claims.push(claim);
     }
 
-    fn feature_order(&mut self, rule: &Rule, index: usize, reason: String) {
+    fn feature_order(&mut self, rule: &Rule, index: usize, sources: &[(Captures, usize)], reason: String) {
         let variable = self.architecture.variables[index].path.clone();
         let hint = "say in the rule what was flattened before the layer: `flatten = [height, width, channels]`, \
                     or `flatten = []` when nothing was";
         self.fault(&rule.position, FaultDetail::FeatureOrder { variable, reason }, Some(hint.to_owned()));
         self.excused.insert(index);
+        self.excused_tensors.extend(sources.iter().map(|(_, at)| *at));
     }
 
     /// `[[tensor]]`.

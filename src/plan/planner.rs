@@ -51,6 +51,7 @@ pub fn plan(
         lacking: BTreeMap::new(),
         paired: BTreeMap::new(),
         excused: BTreeSet::new(),
+        excused_tensors: BTreeSet::new(),
     };
     expansion.run();
 
@@ -284,7 +285,7 @@ impl<'a> Ledger<'a> {
         let strays: BTreeSet<usize> =
             self.expansion.astray.iter().flat_map(|(tensors, _)| tensors.iter().copied()).collect();
         for (at, tensor) in checkpoint.tensors.iter().enumerate() {
-            if self.used.contains(&at) {
+            if self.used.contains(&at) || self.expansion.excused_tensors.contains(&at) {
                 continue;
             }
             let key = tensor.key.as_str();

@@ -74,6 +74,10 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
             );
             let detail = FaultDetail::SequenceLength { modules: modules.len(), layers: layers.len() };
             expansion.fault(&rule.position, detail, Some(hint));
+            modules.iter().for_each(|module| expansion.excuse(module, 0..0));
+            for at in layers {
+                expansion.excused.extend(expansion.architecture.layers[at].variables.clone());
+            }
             continue;
         }
         for (module, at) in modules.into_iter().zip(layers) {

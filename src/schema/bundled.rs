@@ -15,7 +15,28 @@ pub struct Bundled {
 pub(super) const LAYERS: &str = include_str!("../../schemas/layers.toml");
 
 /// Every file in a folder of `schemas/`, by name.
-const SCHEMAS: &[Bundled] = &[];
+const SCHEMAS: &[Bundled] = &[
+    Bundled {
+        name: "torchvision/densenet121",
+        about: "torchvision densenet121 to keras.applications.DenseNet121",
+        text: include_str!("../../schemas/torchvision/densenet121.toml"),
+    },
+    Bundled {
+        name: "torchvision/mobilenet_v2",
+        about: "torchvision MobileNetV2 to a Keras mirror with layers named like block1_depthwise_conv",
+        text: include_str!("../../schemas/torchvision/mobilenet_v2.toml"),
+    },
+    Bundled {
+        name: "torchvision/resnet",
+        about: "torchvision ResNet to a Keras mirror with layers named like layer1_0_conv1",
+        text: include_str!("../../schemas/torchvision/resnet.toml"),
+    },
+    Bundled {
+        name: "torchvision/vgg16",
+        about: "torchvision vgg16 to keras.applications.VGG16",
+        text: include_str!("../../schemas/torchvision/vgg16.toml"),
+    },
+];
 
 /// The bundled schemas, sorted by name.
 #[must_use]

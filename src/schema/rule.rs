@@ -69,7 +69,8 @@ pub struct LayerRule {
     /// `class`: the layer's class. Needed where the architecture does not tell it; elsewhere it must agree
     /// (and in a sequence it selects the layers).
     pub class: Option<String>,
-    /// `flatten = [height, width, channels]`: sizes of the feature map that was flattened before the layer.
+    /// `flatten = [height, width, channels]`: sizes of the feature map that was flattened before the layer;
+    /// none when the rule says that nothing was.
     pub flatten: Option<Vec<usize>>,
 }
 

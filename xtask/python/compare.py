@@ -14,9 +14,9 @@ def unequal(rows, values):
         if got.shape != want.shape or got.dtype != want.dtype:
             faults.append(f"{path}: {got.dtype}{got.shape} instead of {want.dtype}{want.shape}")
         elif got.tobytes() != want.tobytes():
-            width = got.dtype.itemsize
-            pairs = (np.frombuffer(np.ascontiguousarray(a).tobytes(), f"V{width}") for a in (got, want))
-            faults.append(f"{path}: {np.not_equal(*pairs).sum()} of {got.size} elements differ")
+            # As unsigned integers: bits are compared, not numbers, and NaN equals itself.
+            bits = [np.frombuffer(a.tobytes(), f"u{a.dtype.itemsize}") for a in (got, want)]
+            faults.append(f"{path}: {np.not_equal(*bits).sum()} of {got.size} elements differ")
     return faults
 
 

@@ -6,6 +6,7 @@ Prints a table and exits with 1 when a case fails.
 """
 
 import argparse
+import filecmp
 import gc
 import os
 import pathlib
@@ -67,6 +68,11 @@ def judge(case, folder, binary):
     run_tool(binary, checkpoint, *sides, "-o", output)
     seconds = time.perf_counter() - started
     run_tool(binary, "verify", checkpoint, output, *sides)
+    alone = folder / f"one_thread.{case.output}"
+    run_tool(binary, checkpoint, *sides, "-o", alone, "--threads", "1")
+    if not filecmp.cmp(output, alone, shallow=False):
+        raise RuntimeError("one thread writes other bytes than many")
+    alone.unlink()
     if case.notes:
         said = run_tool(binary, "plan", checkpoint, *sides)
         for note in case.notes:
@@ -84,6 +90,11 @@ def judge(case, folder, binary):
     faults = compare.unequal(rows, values)
     if faults:
         raise RuntimeError(f"{len(faults)} of {len(rows)} variables differ\n" + "\n".join(faults[:20]))
+    if case.output.endswith(".weights.h5"):
+        resaved = folder / "resaved.weights.h5"
+        model.save_weights(resaved)
+        run_tool(binary, "diff", output, resaved)
+        resaved.unlink()
     return len(rows), outputs_differ_by(case, module, model), seconds
 
 

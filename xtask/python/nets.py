@@ -318,19 +318,19 @@ CASES = [
     ),
     text_case("text_float16", module=half(torch.float16), model=text, run=run_in_float32),
     text_case("text_bfloat16", module=half(torch.bfloat16), model=text, run=run_in_float32),
-    # A model that itself holds half precision: values only, as its arithmetic is coarser than 1e-5.
+    # Models that themselves hold half precision: their arithmetic is coarser than 1e-5, their values are not.
     text_case(
         "text_float16_model",
         module=half(torch.float16),
         model=lambda: text("float16"),
         run=run_in_float32,
-        tolerance=3e-2,
+        tolerance=5e-3,
     ),
     text_case(
         "text_bfloat16_model",
         module=half(torch.bfloat16),
         model=lambda: text("bfloat16"),
         run=run_in_float32,
-        tolerance=1e-1,
+        tolerance=2e-2,
     ),
 ]

@@ -68,10 +68,11 @@ fn layer(table: &Table<'_>, tables: &Tables, is_paired: bool, faults: &mut Fault
     let class = table.string("class", faults).map(toml::Spanned::into_inner);
     let flatten = table.get("flatten").and_then(|value| {
         let sizes = counts("flatten", value, 1, faults)?;
-        if (2..=4).contains(&sizes.len()) {
+        if sizes.is_empty() || (2..=4).contains(&sizes.len()) {
             return Some(sizes);
         }
-        let expected = "the sizes of the flattened map, channels last: `[height, width, channels]`";
+        let expected = "the sizes of the flattened map, channels last: `[height, width, channels]`, or `[]` when \
+                        nothing was flattened";
         faults.add(value.span(), FaultKind::Value { key: "flatten".to_owned(), expected });
         None
     });

@@ -5,7 +5,7 @@
 //! parts, so the search walks pairs of steps. It takes time in the square of the pattern's length, which is
 //! limited.
 
-use super::name::{CaptureKind, Joint, Part};
+use super::part::{CaptureKind, Joint, Part};
 
 /// The characters that a step accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,9 @@ mod error;
 mod expression;
 mod name;
 mod parse;
+mod part;
 
 pub use error::{EvaluateError, PatternError, PatternErrorKind};
 pub use expression::Tables;
-pub use name::{CaptureKind, CaptureValue, Captures, Pattern, Separator};
+pub use name::Pattern;
+pub use part::{CaptureKind, CaptureValue, Captures, Separator};

@@ -1,14 +1,12 @@
 //! Patterns: matching names and computing them.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
 
 use regex::Regex;
 
 use super::ambiguity::is_ambiguous;
-use super::expression::Expression;
 use super::parse::{self, MAX_LENGTH};
+use super::part::{CaptureKind, CaptureValue, Captures, Joint, Part, Separator, regex, render};
 use super::{EvaluateError, PatternError, PatternErrorKind, Tables};
 
 /// A parsed name.
@@ -36,103 +34,6 @@ enum Matcher {
     /// Expressions are left.
     Nothing,
 }
-
-/// What a pattern consists of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
-    Text(String),
-    Capture {
-        name: String,
-        kind: CaptureKind,
-        /// Written without a kind.
-        is_bare: bool,
-        joint: Joint,
-        /// The braces' place in the pattern.
-        range: Range<usize>,
-    },
-    Expression {
-        /// What stands between the braces.
-        text: String,
-        tree: Expression,
-    },
-}
-
-/// The separator that belongs to a `{x:**}` and goes when it stands for no segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Joint {
-    None,
-    Before,
-    After,
-}
-
-/// What stands between the segments of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Separator {
-    /// `.`, in state_dict keys.
-    Dot,
-    /// `/`, in Keras paths.
-    Slash,
-}
-
-impl Separator {
-    /// The separator itself.
-    #[must_use]
-    pub const fn as_char(self) -> char {
-        match self {
-            Self::Dot => '.',
-            Self::Slash => '/',
-        }
-    }
-}
-
-/// What a capture matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CaptureKind {
-    /// `{i}`: a decimal integer.
-    Integer,
-    /// `{x:a|b|c}`: one of several, in that order.
-    Alternatives(Vec<String>),
-    /// `{x:*}`: one segment.
-    Segment,
-    /// `{x:**}`: any number of segments.
-    Segments,
-}
-
-/// The value of a capture.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CaptureValue {
-    /// Of an integer capture.
-    Integer(u64),
-    /// Of any other. The segments of `{x:**}` are joined by `/` here, whatever separated them in the name,
-    /// so that `a.b` on one side is `a/b` on the other.
-    Text(String),
-}
-
-impl CaptureValue {
-    /// The value as an integer: also of a text that is a canonical decimal (`{k:0|3|6}`).
-    #[must_use]
-    pub fn integer(&self) -> Option<u64> {
-        match self {
-            Self::Integer(value) => Some(*value),
-            Self::Text(text) => match text.parse::<u64>() {
-                Ok(value) if value.to_string() == *text => Some(value),
-                Ok(_) | Err(_) => None,
-            },
-        }
-    }
-}
-
-impl fmt::Display for CaptureValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Integer(value) => fmt::Display::fmt(value, f),
-            Self::Text(text) => f.pad(text),
-        }
-    }
-}
-
-/// The values of a pattern's captures, by name.
-pub type Captures = BTreeMap<String, CaptureValue>;
 
 impl Pattern {
     /// Parses a name.
@@ -376,69 +277,10 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// The regular expression of parts without expressions.
-fn regex(parts: &[Part], separator: Separator) -> String {
-    let separator = regex::escape(&separator.as_char().to_string());
-    let segment = format!("[^{separator}]+");
-    let mut result = String::from(r"\A");
-    for part in parts {
-        match part {
-            Part::Text(text) => result.push_str(&regex::escape(text)),
-            Part::Expression { .. } => {}
-            Part::Capture { kind, joint, .. } => match kind {
-                CaptureKind::Integer => result.push_str("(0|[1-9][0-9]*)"),
-                CaptureKind::Segment => result.push_str(&format!("({segment})")),
-                CaptureKind::Alternatives(alternatives) => {
-                    let alternatives: Vec<String> =
-                        alternatives.iter().map(|text| regex::escape(text)).collect();
-                    result.push_str(&format!("({})", alternatives.join("|")));
-                }
-                CaptureKind::Segments => {
-                    let segments = format!("({segment}(?:{separator}{segment})*)");
-                    result.push_str(&match joint {
-                        Joint::None => format!("{segments}?"),
-                        Joint::Before => format!("(?:{separator}{segments})?"),
-                        Joint::After => format!("(?:{segments}{separator})?"),
-                    });
-                }
-            },
-        }
-    }
-    result.push_str(r"\z");
-    result
-}
-
-/// Parts as text: the name itself when nothing but letters is left, else in the notation of patterns.
-fn render(parts: &[Part], separator: Separator) -> String {
-    if let [Part::Text(text)] = parts {
-        return text.clone();
-    }
-    let separator = separator.as_char();
-    let mut result = String::new();
-    for part in parts {
-        match part {
-            Part::Text(text) => result.push_str(&text.replace('{', "{{").replace('}', "}}")),
-            Part::Expression { text, .. } => result.push_str(&format!("{{{text}}}")),
-            Part::Capture { name, kind, joint, .. } => {
-                let capture = match kind {
-                    CaptureKind::Integer => format!("{{{name}}}"),
-                    CaptureKind::Alternatives(list) => format!("{{{name}:{}}}", list.join("|")),
-                    CaptureKind::Segment => format!("{{{name}:*}}"),
-                    CaptureKind::Segments => format!("{{{name}:**}}"),
-                };
-                match joint {
-                    Joint::None => result.push_str(&capture),
-                    Joint::Before => result.push_str(&format!("{separator}{capture}")),
-                    Joint::After => result.push_str(&format!("{capture}{separator}")),
-                }
-            }
-        }
-    }
-    result
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::ambiguity::is_ambiguous;
 use super::expression::Expression;
-use super::name::{CaptureKind, Joint, Part, Separator};
+use super::part::{CaptureKind, Joint, Part, Separator};
 use super::{PatternError, PatternErrorKind};
 
 /// The longest pattern, in bytes. Names are a tenth of it; the search for ambiguity takes time in its square.
