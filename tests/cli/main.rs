@@ -1,5 +1,7 @@
 //! The command line as a user meets it: exit code, stdout and stderr of each call.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 mod bad_input;
 mod good_input;
 mod run;
