@@ -18,10 +18,10 @@ use crate::{checkpoint, keras, plan, schema, writer};
 pub enum Failure {
     /// The checkpoint cannot be read.
     #[error(transparent)]
-    Checkpoint(#[from] checkpoint::Error),
+    Checkpoint(Box<checkpoint::Error>),
     /// A Keras file cannot be read.
     #[error(transparent)]
-    Keras(#[from] keras::Error),
+    Keras(Box<keras::Error>),
     /// The schema is not valid.
     #[error(transparent)]
     Schema(#[from] schema::Error),
@@ -30,7 +30,7 @@ pub enum Failure {
     Faults(#[from] plan::Faults),
     /// The output cannot be written.
     #[error(transparent)]
-    Write(#[from] writer::Error),
+    Write(Box<writer::Error>),
     /// A signal came while writing.
     #[error("interrupted; {} is as it was", path.display())]
     Interrupted {
@@ -114,6 +114,24 @@ pub enum Failure {
     /// Signals cannot be watched.
     #[error("cannot watch for signals")]
     Signals(#[source] ctrlc::Error),
+}
+
+impl From<checkpoint::Error> for Failure {
+    fn from(error: checkpoint::Error) -> Self {
+        Self::Checkpoint(Box::new(error))
+    }
+}
+
+impl From<keras::Error> for Failure {
+    fn from(error: keras::Error) -> Self {
+        Self::Keras(Box::new(error))
+    }
+}
+
+impl From<writer::Error> for Failure {
+    fn from(error: writer::Error) -> Self {
+        Self::Write(Box::new(error))
+    }
 }
 
 impl Failure {

@@ -1,11 +1,18 @@
 //! Calls the binary in a folder of its own and renders what it said.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
+
+/// Checks the exit code, and the whole of what was said against the snapshot of that name.
+#[track_caller]
+pub(crate) fn check(name: &str, code: u8, said: &str) {
+    assert!(said.starts_with(&format!("exit {code}\n")), "{name}: exit code {code} expected:\n{said}");
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, said);
+    });
+}
 
 /// A folder to run in.
 pub(crate) struct Folder {

@@ -1,0 +1,186 @@
+//! Bad input of every kind: each has its exit code, says what is wrong and what to do, and leaves the
+//! folder as it was.
+
+use std::io::Write as _;
+
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
+
+use crate::run::{Folder, check};
+
+/// Converts in a folder of `simple_conv`, after `spoil`; nothing may be written.
+#[track_caller]
+fn check_spoilt(name: &str, code: u8, spoil: impl FnOnce(&Folder)) {
+    check_arguments(name, code, &["weights.pt", "--schema", "schema.toml"], spoil);
+}
+
+#[track_caller]
+fn check_arguments(name: &str, code: u8, arguments: &[&str], spoil: impl FnOnce(&Folder)) {
+    let folder = Folder::with_case("simple_conv");
+    spoil(&folder);
+    let names = folder.names();
+    let said = folder.run(arguments);
+    assert_eq!(folder.names(), names, "{name} left something behind");
+    check(&format!("bad_{name}"), code, &said);
+}
+
+/// As [`check_spoilt`], with these rules for the schema.
+#[track_caller]
+fn check_rules(name: &str, code: u8, rules: &str) {
+    check_spoilt(name, code, |folder| {
+        let head = "schema = 1\nname = \"test\"\n\n[target]\narchitecture = \"arch.json\"\n\n";
+        folder.write("schema.toml", format!("{head}{rules}"));
+    });
+}
+
+const CONV: &str = "[[layer]]\ntorch = \"conv\"\nkeras = \"conv\"\n";
+
+#[test]
+fn files_of_other_kinds() {
+    check_spoilt("html", 3, |folder| folder.write("weights.pt", "<!DOCTYPE html>\n<html>Not found</html>\n"));
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 102530333\n";
+    check_spoilt("git_lfs_pointer", 3, |folder| folder.write("weights.pt", pointer));
+    check_spoilt("empty", 3, |folder| folder.write("weights.pt", ""));
+    check_spoilt("absent", 3, |folder| std::fs::remove_file(folder.path("weights.pt")).unwrap());
+    check_spoilt("keras_file", 3, |folder| folder.write("weights.pt", b"\x89HDF\r\n\x1a\n and so on"));
+}
+
+#[test]
+fn truncated_checkpoint() {
+    check_spoilt("truncated", 3, |folder| {
+        let whole = folder.read("weights.pt");
+        folder.write("weights.pt", &whole[..whole.len() / 2]);
+    });
+}
+
+/// `GLOBAL os system`, a command, `REDUCE`: what `pickle` would run.
+#[test]
+fn a_pickle_that_calls() {
+    check_spoilt("pickle_call", 3, |folder| {
+        let pickle = b"\x80\x02cos\nsystem\nX\x0d\x00\x00\x00touch hackedd\x85R.";
+        folder.write("weights.pt", archive(&[("weights/data.pkl", pickle), ("weights/version", b"3\n")]));
+    });
+}
+
+fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, bytes) in members {
+        zip.start_file(*name, stored).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn schemas() {
+    check_rules("unknown_schema_key", 5, &format!("{CONV}transposed = true\n"));
+    check_rules("unbound_capture", 5, "[[layer]]\ntorch = \"conv\"\nkeras = \"conv_{i}\"\n");
+    check_rules("not_toml", 5, "[[layer]\n");
+    let absent = ["weights.pt", "--schema", "absent.toml"];
+    check_arguments("absent_schema", 5, &absent, |_| {});
+    let misnamed = ["weights.pt", "--schema", "torchvision/resnett"];
+    check_arguments("misnamed_schema", 5, &misnamed, |_| {});
+}
+
+#[test]
+fn no_architecture() {
+    check_spoilt("no_architecture", 2, |folder| {
+        folder.write("schema.toml", format!("schema = 1\nname = \"test\"\n\n{CONV}"));
+    });
+    check_spoilt("absent_architecture", 4, |folder| {
+        std::fs::remove_file(folder.path("arch.json")).unwrap();
+    });
+}
+
+#[test]
+fn architectures() {
+    check_spoilt("not_json", 4, |folder| folder.write("arch.json", "{\"module\": \n"));
+    check_spoilt("architecture_not_built", 4, |folder| {
+        let text = String::from_utf8(folder.read("arch.json")).unwrap();
+        let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+        take_away_shapes(&mut config);
+        folder.write("arch.json", config.to_string());
+    });
+    check_spoilt("subclassed", 4, |folder| {
+        let config = serde_json::json!({
+            "module": null,
+            "class_name": "ConditionalConv",
+            "config": { "name": "conditional_conv", "trainable": true },
+            "registered_name": "ConditionalConv",
+            "build_config": null,
+        });
+        folder.write("arch.json", config.to_string());
+    });
+}
+
+/// As a Sequential is saved that has no Input and was never called.
+fn take_away_shapes(config: &mut serde_json::Value) {
+    match config {
+        serde_json::Value::Object(fields) => {
+            fields.remove("build_config");
+            fields.remove("build_input_shape");
+            for (_, value) in fields.iter_mut() {
+                take_away_shapes(value);
+            }
+        }
+        serde_json::Value::Array(values) => {
+            values.retain(|value| value["class_name"] != "InputLayer");
+            values.iter_mut().for_each(take_away_shapes);
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn faults_of_plans() {
+    check_rules("unused_rule", 6, &format!("{CONV}\n[[layer]]\ntorch = \"head\"\nkeras = \"head\"\n"));
+    let again = "\n[[tensor]]\ntorch = \"conv.bias\"\nkeras = \"conv/bias\"\n";
+    check_rules("two_rules_for_one", 6, &format!("{CONV}{again}"));
+    let bias = "[[tensor]]\ntorch = \"conv.bias\"\nkeras = \"conv/bias\"\n";
+    let kernel =
+        "[[tensor]]\ntorch = \"conv.weight\"\nkeras = \"conv/kernel\"\nlayout = \"o i h w -> h w i o\"\n";
+    check_rules("missing_tensor", 6, &format!("[source]\nignore = [\"conv.bias\"]\n\n{kernel}"));
+    check_rules("unexpected_tensor", 6, &format!("[[fill]]\nkeras = \"conv/bias\"\nvalue = 0.0\n\n{kernel}"));
+    let wrong =
+        "[[tensor]]\ntorch = \"conv.weight\"\nkeras = \"conv/kernel\"\nlayout = \"o i h w -> i o h w\"\n";
+    check_rules("shapes", 6, &format!("{bias}\n{wrong}"));
+}
+
+#[test]
+fn faults_for_machines() {
+    let arguments = ["plan", "weights.pt", "--schema", "schema.toml", "--json"];
+    check_arguments("faults_json", 6, &arguments, |folder| {
+        folder.write("schema.toml", "schema = 1\n\n[target]\narchitecture = \"arch.json\"\n");
+    });
+}
+
+#[test]
+fn outputs() {
+    let to = |output: &'static str| ["weights.pt", "--schema", "schema.toml", "-o", output];
+    check_arguments("no_folder", 7, &to("absent/out.weights.h5"), |_| {});
+    check_arguments("output_is_checkpoint", 7, &to("./old.weights.h5"), |folder| {
+        std::fs::rename(folder.path("weights.pt"), folder.path("old.weights.h5")).unwrap();
+        std::os::unix::fs::symlink("old.weights.h5", folder.path("weights.pt")).unwrap();
+    });
+    let onto = ["weights.pt", "--schema", "schema.toml", "--arch", "t.weights.h5", "-o", "./t.weights.h5"];
+    check_arguments("output_is_architecture", 7, &onto, |folder| {
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/conditional_conv/template.weights.h5");
+        std::fs::copy(template, folder.path("t.weights.h5")).unwrap();
+        let map = "schema = 1\n\n[[layer]]\ntorch = \"conv\"\nkeras = \"small\"\nclass = \"Conv2D\"\n";
+        folder.write("schema.toml", map);
+    });
+}
+
+/// A file-size limit stands for a full disk: the write fails half-way.
+#[test]
+fn a_full_disk() {
+    let folder = Folder::with_case("simple_conv");
+    folder.write("weights.weights.h5", "the old file");
+    let names = folder.names();
+    // In blocks of 512 bytes; SIGXFSZ ignored, so that writing fails instead of the process.
+    let said = folder.run_shell("trap '' XFSZ; ulimit -f 1; exec \"$0\" weights.pt --schema schema.toml");
+    assert_eq!(folder.names(), names, "something was left behind");
+    assert_eq!(folder.read("weights.weights.h5"), b"the old file");
+    check("bad_full_disk", 7, &said);
+}

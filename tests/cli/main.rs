@@ -1,0 +1,53 @@
+//! The command line as a user meets it: exit code, stdout and stderr of each call.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod bad_input;
+mod good_input;
+mod run;
+
+use run::{Folder, check};
+
+/// The help of every command reads on its own.
+#[test]
+fn help() {
+    let folder = Folder::new();
+    check("short_help", 0, &folder.run(&["-h"]));
+    check("long_help", 0, &folder.run(&["--help"]));
+    for command in ["inspect", "plan", "verify", "diff", "schemas", "completions"] {
+        check(&format!("help_{command}"), 0, &folder.run(&[command, "-h"]));
+    }
+}
+
+#[test]
+fn usage_errors() {
+    let folder = Folder::new();
+    let usage = |name: &str, arguments: &[&str]| check(&format!("usage_{name}"), 2, &folder.run(arguments));
+    usage("no_schema", &["weights.pt"]);
+    usage("options_alone", &["-q"]);
+    usage("dtype", &["weights.pt", "--schema", "s.toml", "--dtype", "int8"]);
+    usage("keras_archive", &["weights.pt", "--schema", "s.toml", "-o", "a.keras"]);
+    usage("sharded", &["weights.pt", "--schema", "s.toml", "-o", "a.weights.json"]);
+    usage("no_format", &["weights.pt", "--schema", "s.toml", "-o", "weights"]);
+    usage("no_stem", &["..", "--schema", "s.toml"]);
+    usage("glob", &["plan", "weights.pt", "--schema", "s.toml", "--allow-missing", "[a"]);
+    usage("quiet_and_verbose", &["schemas", "-q", "-v"]);
+}
+
+/// Whoever reads may go before the end.
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let folder = Folder::new();
+    let script = "(\"$0\" completions bash; echo $? >code) | true; cat code";
+    assert_eq!(folder.shell(script), "0\n");
+}
+
+#[test]
+fn completions() {
+    let folder = Folder::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = folder.run(&["completions", shell]);
+        assert!(output.starts_with("exit 0\n"), "{output}");
+        assert!(output.contains("allow-missing"), "{shell} does not complete options:\n{output}");
+    }
+}
