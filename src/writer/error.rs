@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::keras::file_layout::LayoutError;
-use crate::tensor::Dtype;
 use crate::tensor::kernel::{ConvertError, GatherError};
 
 use super::hdf5::EncodeError;
