@@ -1,5 +1,7 @@
 //! The shared corpus: files that real torch wrote, with what torch reads from them, and hostile files.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::path::{Path, PathBuf};
 
 use ptw2k::bytes::LazyTensor;

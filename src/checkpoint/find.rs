@@ -129,16 +129,16 @@ pub(super) fn choose(pickle: &Pickle<'_>, key: Option<&str>) -> Result<Choice, E
         }
     }
     // A state_dict beside a root that is mostly tensors itself: either may be meant.
-    if let [known, mostly, ..] = tiers.as_mut_slice() {
-        if mostly.iter().any(|found| found.candidate.path.is_empty()) {
-            known.append(mostly);
-        }
+    if let [known, mostly, ..] = tiers.as_mut_slice()
+        && mostly.iter().any(|found| found.candidate.path.is_empty())
+    {
+        known.append(mostly);
     }
     let has_known = tiers.first().is_some_and(|tier| !tier.is_empty());
-    if let Some((path, class)) = modules.iter().find(|(path, _)| found.is_empty() || is_known_module(path)) {
-        if !has_known {
-            return Err(ErrorKind::PickledModule { class: class.clone(), path: path.clone() });
-        }
+    if let Some((path, class)) = modules.iter().find(|(path, _)| found.is_empty() || is_known_module(path))
+        && !has_known
+    {
+        return Err(ErrorKind::PickledModule { class: class.clone(), path: path.clone() });
     }
     match tiers.into_iter().find(|tier| !tier.is_empty()).as_deref() {
         Some([only]) => Ok(Choice {

@@ -105,10 +105,10 @@ impl Source {
             Some("big") => self.byte_order = ByteOrder::Big,
             Some(other) => return Err(ErrorKind::ByteOrder { found: other.to_owned() }),
         }
-        if let Some(version) = self.word("version")? {
-            if !version.parse().is_ok_and(|version: u32| (1..=MAX_VERSION).contains(&version)) {
-                self.warnings.push(Warning::Version { version });
-            }
+        if let Some(version) = self.word("version")?
+            && !version.parse().is_ok_and(|version: u32| (1..=MAX_VERSION).contains(&version))
+        {
+            self.warnings.push(Warning::Version { version });
         }
         Ok(())
     }

@@ -194,10 +194,10 @@ impl<'a> Machine<'a> {
         if !matches!(self.value(args), Some(Value::Tuple(_))) {
             return Err(Kind::Arguments { opcode, what: self.describe(args) });
         }
-        if let Some(&Value::Global { module, name }) = self.value(callable) {
-            if let Some(class) = dict_class(module, name) {
-                return self.make_dict(class, args);
-            }
+        if let Some(&Value::Global { module, name }) = self.value(callable)
+            && let Some(class) = dict_class(module, name)
+        {
+            return self.make_dict(class, args);
         }
         self.push(Value::Object(Box::new(Object {
             callable,

@@ -177,10 +177,10 @@ fn find_end(file: View<'_>) -> Result<End, ZipError> {
     let last = file.len().checked_sub(END_SIZE).ok_or(ZipError::Truncated)?;
     let mut position = last;
     let end = loop {
-        if let Ok(end) = file.signed("end record", position, END_SIZE, END) {
-            if position + END_SIZE + u64::from(end.u16(20)?) == file.len() {
-                break end;
-            }
+        if let Ok(end) = file.signed("end record", position, END_SIZE, END)
+            && position + END_SIZE + u64::from(end.u16(20)?) == file.len()
+        {
+            break end;
         }
         if position == 0 || last - position == MAX_COMMENT {
             return Err(ZipError::Truncated);
@@ -329,10 +329,10 @@ fn locate(file: View<'_>, entries: &[Entry], directory: u64) -> Result<Vec<(u64,
         .collect();
     order.sort_unstable();
     for pair in order.windows(2) {
-        if let [(_, stop, name), (next, _, _)] = *pair {
-            if stop > next {
-                return Err(ZipError::Overlap { name: name.to_owned() });
-            }
+        if let [(_, stop, name), (next, _, _)] = *pair
+            && stop > next
+        {
+            return Err(ZipError::Overlap { name: name.to_owned() });
         }
     }
     Ok(ranges)

@@ -1,8 +1,9 @@
 //! Zip archives, read with the checks that a checkpoint needs (formats/pytorch.md sections 1.2 to 1.5).
 //!
-//! The `zip` crate keeps one of two entries with the same name and tells nobody, does not compare local
-//! headers with the central directory, and searches for an end record anywhere: all of which let a scanner
-//! and a loader see two different files. So the directory is read here.
+//! Two readers of one file must see the same records, so names that come twice, local headers that differ
+//! from the central directory, overlaps and misplaced end records are errors here. The `zip` crate (9.4) has
+//! opt-in checks for the first three (`validate_header_consistency`); here every check is always made, its
+//! error names the entry, and a record is a range of the mapping, not a reader.
 
 mod directory;
 mod error;
