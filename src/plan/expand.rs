@@ -124,7 +124,7 @@ impl<'a> Expansion<'a> {
                 }
                 None => {
                     let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
-                    let hint = hints::nearest(path.as_str(), layers);
+                    let hint = self.near_target(path.as_str(), layers);
                     let detail = FaultDetail::UnknownTarget {
                         torch: (*module).to_owned(),
                         keras: path.as_str().to_owned(),
@@ -137,6 +137,16 @@ impl<'a> Expansion<'a> {
         if !used {
             self.unused(rule, &layer.torch, false);
         }
+    }
+
+    /// What a path that the architecture lacks may have meant.
+    fn near_target<'p>(&self, path: &str, paths: impl Iterator<Item = &'p str>) -> Option<String> {
+        hints::nearest(path, paths).or_else(|| {
+            (self.architecture.origin == Origin::Template).then(|| {
+                let file = self.architecture.path.display();
+                format!("a template knows layers by their `name`: `ptw2k inspect {file}` lists them")
+            })
+        })
     }
 
     /// A module to a layer, by the rules of the layer's class.
@@ -322,7 +332,7 @@ impl<'a> Expansion<'a> {
         };
         if targets.is_empty() {
             let paths = self.architecture.variables.iter().map(|variable| variable.path.as_str());
-            let hint = hints::nearest(path.as_str(), paths);
+            let hint = self.near_target(path.as_str(), paths);
             let detail = FaultDetail::UnknownTarget { torch, keras: path.as_str().to_owned() };
             let fault = Fault { detail, position: Some(rule.position.clone()), hint };
             self.astray.push((sources.iter().map(|(_, at)| *at).collect(), fault));
