@@ -12,7 +12,7 @@ use super::sequence;
 use crate::checkpoint::Checkpoint;
 use crate::keras::{Architecture, FeatureOrder, Layer, Origin};
 use crate::schema::{
-    CaptureValue, Captures, ClassVariable, LayerRule, Pattern, Position, Rule, RuleKind, Schema, TensorRule,
+    Captures, ClassVariable, LayerRule, Pattern, Position, Rule, RuleKind, Schema, TensorRule,
 };
 use crate::tensor::Layout;
 
@@ -286,15 +286,13 @@ impl<'a> Expansion<'a> {
         for keras in &tensor.keras {
             let shared: BTreeSet<&str> =
                 keras.captures().iter().map(|(name, _)| name.as_str()).chain(keras.reads()).collect();
-            let mut groups: BTreeMap<Vec<(&str, CaptureValue)>, (Captures, Vec<(Captures, usize)>)> =
-                BTreeMap::new();
+            let mut groups: BTreeMap<Captures, Vec<(Captures, usize)>> = BTreeMap::new();
             for (captures, at) in &matches {
                 let (both, own): (Captures, Captures) =
                     captures.clone().into_iter().partition(|(name, _)| shared.contains(name.as_str()));
-                let key = shared.iter().filter_map(|name| Some((*name, both.get(*name)?.clone()))).collect();
-                groups.entry(key).or_insert_with(|| (both, Vec::new())).1.push((own, *at));
+                groups.entry(both).or_default().push((own, *at));
             }
-            for (both, sources) in groups.into_values() {
+            for (both, sources) in groups {
                 self.tensor_group(rule, tensor, keras, &both, sources);
             }
         }
