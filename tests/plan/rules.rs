@@ -1,73 +1,14 @@
 //! Plans over checkpoints and architectures made in memory: what each rule binds, and every fault.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
-use ptw2k::bytes::{Bytes, LazyTensor};
-use ptw2k::checkpoint::{Checkpoint, Form, Tensor};
-use ptw2k::keras::{Architecture, FeatureOrder, Layer, Origin, Variable};
+use ptw2k::checkpoint::Checkpoint;
+use ptw2k::keras::{Architecture, FeatureOrder, Origin};
 use ptw2k::plan::{FaultDetail, PlanOptions, Provenance, Value, plan};
 use ptw2k::schema::{Position, Schema};
-use ptw2k::tensor::{ByteOrder, Dtype, Shape, StateDictKey, Strided, VariablePath};
+use ptw2k::tensor::Dtype;
 
-fn checkpoint(tensors: &[(&str, &[usize])]) -> Checkpoint {
-    let tensor = |&(key, sizes): &(&str, &[usize])| {
-        let shape = Shape::new(sizes).unwrap();
-        let bytes = Bytes::held(vec![0; shape.numel() * 4]);
-        let view = Strided::contiguous(shape);
-        let tensor = LazyTensor { dtype: Dtype::F32, view, byte_order: ByteOrder::Little, bytes };
-        Tensor { key: StateDictKey::new(key), tensor, tied_to: None }
-    };
-    Checkpoint {
-        path: PathBuf::from("weights.pt"),
-        form: Form::Zip,
-        tensors: tensors.iter().map(tensor).collect(),
-        is_module_order: true,
-        state_dict_path: Vec::new(),
-        candidates: Vec::new(),
-        stripped: Vec::new(),
-        warnings: Vec::new(),
-    }
-}
-
-/// A layer: path, class (empty when not told), feature order, and variables.
-struct Spec<'a>(&'a str, &'a str, FeatureOrder, &'a [(&'a str, &'a [usize])]);
-
-fn layer<'a>(path: &'a str, class: &'a str, variables: &'a [(&'a str, &'a [usize])]) -> Spec<'a> {
-    Spec(path, class, FeatureOrder::Plain, variables)
-}
-
-fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture {
-    let mut architecture =
-        Architecture { path: PathBuf::from("model.json"), origin, layers: Vec::new(), variables: Vec::new() };
-    for Spec(path, class, features, variables) in layers {
-        let start = architecture.variables.len();
-        for (index, (name, sizes)) in variables.iter().enumerate() {
-            architecture.variables.push(Variable {
-                path: VariablePath::new(format!("{path}/{name}")),
-                layer: architecture.layers.len(),
-                name: (*name).to_owned(),
-                index,
-                shape: Shape::new(*sizes).unwrap(),
-                dtype: Dtype::F32,
-                trainable: true,
-                value: None,
-            });
-        }
-        architecture.layers.push(Layer {
-            path: (*path).to_owned(),
-            aliases: Vec::new(),
-            class: (!class.is_empty()).then(|| (*class).to_owned()),
-            variables: start..architecture.variables.len(),
-            group: format!("layers/{path}"),
-            config: None,
-            features: features.clone(),
-        });
-    }
-    architecture
-}
+use crate::made::{Spec, architecture, checkpoint, layer};
 
 /// The plan, or the faults, as text.
 fn render(

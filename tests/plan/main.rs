@@ -1,0 +1,8 @@
+//! Plans over checkpoints and architectures made in memory.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod classes;
+mod language;
+mod made;
+mod rules;
