@@ -40,8 +40,13 @@ fn layer<'a>(path: &'a str, class: &'a str, variables: &'a [(&'a str, &'a [usize
 }
 
 fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture {
-    let mut architecture =
-        Architecture { path: PathBuf::from("model.json"), origin, layers: Vec::new(), variables: Vec::new() };
+    let mut architecture = Architecture {
+        path: PathBuf::from("model.json"),
+        origin,
+        layers: Vec::new(),
+        variables: Vec::new(),
+        weightless: Vec::new(),
+    };
     for Spec(path, class, features, variables) in layers {
         let start = architecture.variables.len();
         for (index, (name, sizes)) in variables.iter().enumerate() {
@@ -64,6 +69,7 @@ fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture {
             group: format!("layers/{path}"),
             config: None,
             features: features.clone(),
+            outputs: FeatureOrder::Plain,
         });
     }
     architecture
