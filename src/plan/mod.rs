@@ -18,6 +18,7 @@ mod faults;
 mod hints;
 mod names;
 mod notes;
+mod order;
 mod planner;
 mod sequence;
 
