@@ -25,6 +25,8 @@ pub struct Architecture {
     pub layers: Vec<Layer>,
     /// Every variable, layer by layer, in the order of the layer's `vars` group.
     pub variables: Vec<Variable>,
+    /// The layers without variables, in the same order; none in a template.
+    pub weightless: Vec<Weightless>,
 }
 
 /// What an architecture was read from.
@@ -57,15 +59,28 @@ pub struct Layer {
     pub config: Option<serde_json::Value>,
     /// How the features on the last axis of the layer's input are ordered.
     pub features: FeatureOrder,
+    /// How the features on the last axis of the layer's output are ordered for what reads them.
+    pub outputs: FeatureOrder,
 }
 
-/// How the features that a layer reads were put in order.
+/// A layer without variables. Its settings decide what the model computes all the same.
+#[derive(Debug, Clone)]
+pub struct Weightless {
+    /// Layer names from the root, joined by `/`.
+    pub path: String,
+    /// The class: `MaxPooling2D`.
+    pub class: String,
+    /// Its `config`.
+    pub config: serde_json::Value,
+}
+
+/// How the features that a layer reads were put in order, or how those that it makes are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FeatureOrder {
-    /// Channels of one position: nothing was flattened.
+    /// Channels of one position: nothing was flattened, nothing is unflattened.
     Plain,
     /// A feature map of these sizes was flattened in row-major order: `[height, width, channels]` (of any
-    /// rank, channels last). PyTorch flattens channels first.
+    /// rank, channels last). PyTorch flattens channels first. Of a layer's output: it becomes such a map.
     Flattened(Vec<usize>),
     /// The graph between the flattening and the layer (or its absence, in a template) does not tell. The
     /// text names the layer that hides it.

@@ -15,7 +15,7 @@ use super::tree::{NodeId, StepKind, Tree, Wiring};
 
 /// Calls that are followed before the rest counts as unknown. A model that calls a nested model twice at
 /// each of thirty levels would take hours; `NASNetLarge` has some two thousand calls.
-const MAX_CALLS: usize = 1_000_000;
+pub(super) const MAX_CALLS: usize = 1_000_000;
 
 /// What is known about a tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -259,7 +259,7 @@ fn local(input: Order, shape: Option<&InputShape>, output: Option<&InputShape>, 
 }
 
 /// Layers that act on each channel of a map alone.
-fn is_local(class: &str) -> bool {
+pub(super) fn is_local(class: &str) -> bool {
     [
         "MaxPooling",
         "AveragePooling",
@@ -275,7 +275,7 @@ fn is_local(class: &str) -> bool {
         || class == "Resizing"
 }
 
-fn is_channels_first(config: Config<'_>) -> bool {
+pub(super) fn is_channels_first(config: Config<'_>) -> bool {
     matches!(config.text("data_format"), Ok(Some("channels_first")))
 }
 
@@ -379,7 +379,7 @@ fn permute(input: Order, config: Config<'_>, name: &str) -> Order {
 }
 
 /// Operations of `keras.ops` that act on each element alone, or combine elements in the same place.
-const ELEMENTWISE: &[&str] = &[
+pub(super) const ELEMENTWISE: &[&str] = &[
     "Abs",
     "Absolute",
     "Add",
@@ -430,7 +430,7 @@ const ELEMENTWISE: &[&str] = &[
 ];
 
 /// Operations that leave the order of the channels alone where the channels' axis keeps its size.
-const LOCAL: &[&str] =
+pub(super) const LOCAL: &[&str] =
     &["AveragePool", "GetItem", "Max", "MaxPool", "Mean", "Min", "Pad", "Resize", "Squeeze", "Sum"];
 
 fn operation(
@@ -447,13 +447,8 @@ fn operation(
     }
     match (class, Config::of(object, name)) {
         ("Concatenate", _) => concatenate(input, name),
-        // The target of `ops.reshape` counts the batch.
         ("Reshape", Ok(config)) => {
-            let target = config.axes("newshape").ok().flatten().and_then(|axes| {
-                let size =
-                    |&size: &i64| if size < 0 { Some(None) } else { usize::try_from(size).ok().map(Some) };
-                axes.iter().skip(1).map(size).collect::<Option<Vec<_>>>()
-            });
+            let target = reshape_target(config);
             reshape(input, shapes.first().copied().flatten(), target.as_deref(), name)
         }
         _ if LOCAL.contains(&class) => local(input, shapes.first().copied().flatten(), output, name),
@@ -462,4 +457,10 @@ fn operation(
             _ => Order::Unknown(format!("`{name}` ({class})")),
         },
     }
+}
+
+/// The target of `ops.reshape`, which counts the batch, without the batch.
+pub(super) fn reshape_target(config: Config<'_>) -> Option<Vec<Option<usize>>> {
+    let size = |&size: &i64| if size < 0 { Some(None) } else { usize::try_from(size).ok().map(Some) };
+    config.axes("newshape").ok().flatten()?.iter().skip(1).map(size).collect()
 }

@@ -13,10 +13,11 @@ mod json;
 mod layers;
 mod legacy;
 mod model;
+mod outputs;
 mod template;
 mod tree;
 mod weights_file;
 
-pub use architecture::{Architecture, FeatureOrder, Layer, Origin, Variable};
+pub use architecture::{Architecture, FeatureOrder, Layer, Origin, Variable, Weightless};
 pub use error::{CustomLayer, Error, ErrorKind};
 pub use weights_file::{StoredVariable, WeightsFile, WeightsForm};

@@ -15,6 +15,7 @@ use super::layers::{
     InputShapes, Projection, Spec, cell_of, grouped_query, is_stateless, multi_head, own_variables,
     variable_dtype,
 };
+use super::outputs;
 use super::tree::{Groups, Node, NodeId, StepKind, Tree, Wiring};
 
 /// Fields of a configuration that hold the configurations of other layers.
@@ -47,6 +48,7 @@ pub(super) fn read(object: &Value) -> Result<(Tree, NodeId), ErrorKind> {
         return Err(ErrorKind::CustomClasses { layers: builder.custom });
     }
     features::propagate(&mut builder.tree, root);
+    outputs::propagate(&mut builder.tree, root);
     Ok((builder.tree, root))
 }
 
@@ -99,6 +101,7 @@ impl Builder {
             children: Vec::new(),
             graph: None,
             features: None,
+            outputs: None,
         });
         self.tree.nodes.len() - 1
     }

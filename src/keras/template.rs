@@ -42,7 +42,13 @@ pub(super) fn read(path: &Path, bytes: Bytes) -> Result<Architecture, ErrorKind>
         }
     }
     mark_features(&mut layers, &variables);
-    Ok(Architecture { path: path.to_owned(), origin: Origin::Template, layers, variables })
+    Ok(Architecture {
+        path: path.to_owned(),
+        origin: Origin::Template,
+        layers,
+        variables,
+        weightless: Vec::new(),
+    })
 }
 
 fn names_are_unique(variables: &[Variable]) -> bool {
@@ -146,6 +152,7 @@ impl Template<'_> {
             group: tree.path.clone(),
             config: None,
             features: FeatureOrder::Plain,
+            outputs: FeatureOrder::Plain,
         });
         Ok(())
     }

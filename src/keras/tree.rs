@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::tensor::VariablePath;
 
-use super::architecture::{Architecture, FeatureOrder, Layer, Origin, Variable};
+use super::architecture::{Architecture, FeatureOrder, Layer, Origin, Variable, Weightless};
 use super::error::ErrorKind;
 use super::graph::{Graph, Order, join};
 use super::layers::{Spec, snake};
@@ -39,6 +39,8 @@ pub(super) struct Node {
     pub(super) graph: Option<Wiring>,
     /// How its input's features are ordered.
     pub(super) features: Option<FeatureOrder>,
+    /// What becomes of its output's features.
+    pub(super) outputs: Option<FeatureOrder>,
 }
 
 /// The graph of a model, with the layers that its steps stand for.
@@ -89,12 +91,14 @@ impl Tree {
             places: HashMap::new(),
             layers: Vec::new(),
             variables: Vec::new(),
+            weightless: Vec::new(),
             paths: HashSet::new(),
             nodes: self.nodes,
             holds: HashMap::new(),
         };
         walk.visit(root, "", "")?;
-        Ok(Architecture { path: path.to_owned(), origin, layers: walk.layers, variables: walk.variables })
+        let Walk { layers, variables, weightless, .. } = walk;
+        Ok(Architecture { path: path.to_owned(), origin, layers, variables, weightless })
     }
 }
 
@@ -104,6 +108,7 @@ struct Walk {
     places: HashMap<NodeId, Option<usize>>,
     layers: Vec<Layer>,
     variables: Vec<Variable>,
+    weightless: Vec<Weightless>,
     paths: HashSet<String>,
     holds: HashMap<NodeId, bool>,
 }
@@ -123,8 +128,16 @@ impl Walk {
         }
         let is_listed = self.holds_variables(id);
         self.places.insert(id, is_listed.then_some(self.layers.len()));
-        let Some(node) = self.nodes.get_mut(id).filter(|_| is_listed) else { return Ok(()) };
-        let (own, children) = (std::mem::take(&mut node.own), std::mem::take(&mut node.children));
+        let Some(node) = self.nodes.get_mut(id) else { return Ok(()) };
+        if !is_listed {
+            // A model of such layers has a configuration of no interest.
+            if node.graph.is_none() {
+                let (class, config) = (node.class.clone(), std::mem::take(&mut node.config));
+                self.weightless.push(Weightless { path: path.to_owned(), class, config });
+            }
+            return self.below(id, path, group);
+        }
+        let own = std::mem::take(&mut node.own);
         let first = self.variables.len();
         self.layers.push(Layer {
             path: path.to_owned(),
@@ -134,6 +147,7 @@ impl Walk {
             group: group.to_owned(),
             config: Some(std::mem::take(&mut node.config)),
             features: node.features.take().unwrap_or(FeatureOrder::Plain),
+            outputs: node.outputs.take().unwrap_or(FeatureOrder::Plain),
         });
         let layer = self.layers.len() - 1;
         for (index, spec) in own.into_iter().enumerate() {
@@ -152,6 +166,13 @@ impl Walk {
                 value: None,
             });
         }
+        self.below(id, path, group)
+    }
+
+    /// Lists the layers inside one.
+    fn below(&mut self, id: NodeId, path: &str, group: &str) -> Result<(), ErrorKind> {
+        let children =
+            self.nodes.get_mut(id).map_or_else(Vec::new, |node| std::mem::take(&mut node.children));
         for (below, child) in children {
             let name = self.nodes.get(child).map_or_else(String::new, |node| node.name.clone());
             self.visit(child, &join(path, &name), &join(group, &below))?;

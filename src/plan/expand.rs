@@ -8,9 +8,10 @@ use super::faults::{Fault, FaultDetail};
 use super::hints;
 use super::names::{Lookup, SourceNames, TargetNames};
 use super::notes::Remarks;
+use super::order::{self, Outcome};
 use super::sequence;
 use crate::checkpoint::Checkpoint;
-use crate::keras::{Architecture, FeatureOrder, Layer, Origin};
+use crate::keras::{Architecture, Layer, Origin};
 use crate::schema::{
     Captures, ClassVariable, LayerRule, Pattern, Position, Rule, RuleKind, Schema, TensorRule,
 };
@@ -177,6 +178,12 @@ impl<'a> Expansion<'a> {
             self.fault(&rule.position, detail, Some(hint));
             return self.excuse(module, excuse);
         };
+        if let Some(detail) = order::unsupported(architecture, layer_rule, layer, class) {
+            let hint =
+                "write [[tensor]] rules that put the layer's output features in Keras' order".to_owned();
+            self.fault(&rule.position, detail, Some(hint));
+            return self.excuse(module, excuse);
+        }
         let provenance = Provenance::Class { class: class_name.clone(), rule: rule.position.clone() };
         let count = layer.variables.len();
         for index in layer.variables.clone() {
@@ -236,45 +243,27 @@ impl<'a> Expansion<'a> {
             targets: vec![(Captures::new(), index)],
             keras: None,
         };
-        if !known.flatten.is_empty() {
-            // A template marks the layers whose class it tells; of the others it says nothing.
-            let untold = self.architecture.origin == Origin::Template && layer.class.is_none();
-            let told = match &layer_rule.flatten {
-                Some(sizes) => Some(FeatureOrder::Flattened(sizes.clone())),
-                None if untold => Some(FeatureOrder::Unknown("the template has no graph".to_owned())),
-                None => None,
-            };
-            match told.as_ref().unwrap_or(&layer.features) {
-                FeatureOrder::Plain => {}
-                FeatureOrder::Flattened(sizes) if sizes.len() < 2 => {}
-                FeatureOrder::Flattened(sizes) => match flattened(&known.flatten, sizes) {
-                    Some((layout, sizes)) => {
-                        claim.layouts = vec![layout];
-                        claim.sizes = sizes;
-                    }
-                    None => {
-                        let reason = format!("the class has no layout for a map of {} axes", sizes.len());
-                        return self.feature_order(rule, index, &claim.sources, reason);
-                    }
-                },
-                FeatureOrder::Unknown(_) if told_by_sizes(self.architecture, index) => {
-                    self.remarks.assumed_plain.push(index);
-                }
-                FeatureOrder::Unknown(reason) => {
-                    return self.feature_order(rule, index, &claim.sources, reason.clone());
-                }
+        let choice = order::choose(self.architecture, layer_rule, layer, index, known);
+        if choice.is_assumed {
+            self.remarks.assumed_plain.push(index);
+        }
+        if choice.is_assumed_output {
+            self.remarks.assumed_output.push(index);
+        }
+        match choice.outcome {
+            Outcome::Plain => {}
+            Outcome::Map { layout, sizes } => {
+                claim.layouts = vec![layout];
+                claim.sizes = sizes;
+            }
+            Outcome::Refused { detail, hint } => {
+                self.fault(&rule.position, detail, Some(hint));
+                self.excused.insert(index);
+                self.excused_tensors.extend(claim.sources.iter().map(|(_, at)| *at));
+                return;
             }
         }
         self.claims.push(claim);
-    }
-
-    fn feature_order(&mut self, rule: &Rule, index: usize, sources: &[(Captures, usize)], reason: String) {
-        let variable = self.architecture.variables[index].path.clone();
-        let hint = "say in the rule what was flattened before the layer: `flatten = [height, width, channels]`, \
-                    or `flatten = []` when nothing was";
-        self.fault(&rule.position, FaultDetail::FeatureOrder { variable, reason }, Some(hint.to_owned()));
-        self.excused.insert(index);
-        self.excused_tensors.extend(sources.iter().map(|(_, at)| *at));
     }
 
     /// `[[tensor]]`.
@@ -346,31 +335,4 @@ impl<'a> Expansion<'a> {
             keras: Some(keras),
         });
     }
-}
-
-/// The layout for a flattened map of that rank, with the map's sizes by axis: the right side's group names
-/// them in the order in which Keras flattens.
-fn flattened<'a>(layouts: &'a [Layout], sizes: &[usize]) -> Option<(&'a Layout, BTreeMap<String, usize>)> {
-    layouts.iter().find_map(|layout| {
-        let group = layout.right().iter().find(|group| group.len() == sizes.len())?;
-        Some((layout, group.iter().cloned().zip(sizes.iter().copied()).collect()))
-    })
-}
-
-/// Whether a template's sizes show that a kernel does not follow a flattening: its input is no multiple of
-/// any convolution's channels, or some other layer has features of just that number. Where they do not, the
-/// rule must say.
-fn told_by_sizes(architecture: &Architecture, index: usize) -> bool {
-    if architecture.origin != Origin::Template {
-        return false;
-    }
-    let variable = &architecture.variables[index];
-    let Some(&input) = variable.shape.sizes().first() else { return true };
-    let mut others = architecture.variables.iter().filter(|other| other.layer != variable.layer);
-    let multiple = architecture.variables.iter().any(|other| {
-        let sizes = other.shape.sizes();
-        let channels = if sizes.len() >= 3 { &sizes[sizes.len() - 2..] } else { &[] };
-        channels.iter().any(|&channels| channels > 0 && input > channels && input % channels == 0)
-    });
-    !multiple || others.any(|other| other.shape.sizes() == [input])
 }

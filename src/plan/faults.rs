@@ -170,6 +170,14 @@ pub enum FaultDetail {
         /// What hides it.
         reason: String,
     },
+    /// What becomes of a layer's output features is not known, or no layout of the class agrees with it.
+    #[error("`{variable}` makes features whose order is not known: {reason}")]
+    OutputOrder {
+        /// The variable.
+        variable: VariablePath,
+        /// What hides it.
+        reason: String,
+    },
     /// Alternatives of a capture that is an axis are missing.
     #[error("`{variable}` joins the tensors of `{capture}`, of which {} missing", missing_values(.missing))]
     IncompleteCapture {
@@ -251,7 +259,8 @@ impl Fault {
             FaultDetail::Duplicate { .. } => FaultKind::Duplicate,
             FaultDetail::SeveralSources { .. }
             | FaultDetail::SeveralLayouts { .. }
-            | FaultDetail::FeatureOrder { .. } => FaultKind::Ambiguous,
+            | FaultDetail::FeatureOrder { .. }
+            | FaultDetail::OutputOrder { .. } => FaultKind::Ambiguous,
             FaultDetail::IncompleteCapture { .. } | FaultDetail::Missing { .. } => FaultKind::Missing,
             FaultDetail::Shape { .. } => FaultKind::Shape,
             FaultDetail::Dtype { .. } => FaultKind::Dtype,

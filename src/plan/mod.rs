@@ -20,6 +20,7 @@ mod hints;
 mod ledger;
 mod names;
 mod notes;
+mod order;
 mod planner;
 mod sequence;
 

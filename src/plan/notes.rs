@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::binding::{Binding, Note, Value};
-use crate::keras::{Architecture, Layer};
+use crate::keras::Architecture;
 use crate::tensor::Dtype;
 
 /// PyTorch's default epsilon of BatchNorm, LayerNorm, GroupNorm and InstanceNorm
@@ -13,6 +13,14 @@ const TORCH_EPSILON: f64 = 1e-5;
 /// Keras' momentum that corresponds to PyTorch's default of 0.1 for the new value.
 const TORCH_MOMENTUM: f64 = 0.9;
 
+/// PyTorch's default slope of LeakyReLU (`torch/nn/modules/activation.py`).
+const TORCH_LEAKY_RELU: f64 = 0.01;
+
+/// The slope of Keras' `LeakyReLU` layer, and that of the `leaky_relu` function (`leaky_relu.py`,
+/// `activations.py`).
+const KERAS_LEAKY_RELU_LAYER: f64 = 0.3;
+const KERAS_LEAKY_RELU: f64 = 0.2;
+
 /// How many layers a note names before it counts the rest.
 const NAMED: usize = 3;
 
@@ -21,6 +29,9 @@ const NAMED: usize = 3;
 pub(super) struct Remarks {
     /// Kernels in a template that were taken not to follow a flattening, from the sizes alone.
     pub(super) assumed_plain: Vec<usize>,
+    /// Variables in a template whose layer's output was taken not to become a map, against what the sizes
+    /// allow.
+    pub(super) assumed_output: Vec<usize>,
     /// Variables that are a part of a tensor, by `slice` or `take`.
     pub(super) cut: Vec<usize>,
 }
@@ -34,14 +45,23 @@ pub(super) fn notes(
 ) -> Vec<Note> {
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut add = |text: String, about: &str| notes.entry(text).or_default().push(about.to_owned());
-    for layer in &architecture.layers {
-        for text in numerics(layer) {
-            add(text, &layer.path);
+    let layers = architecture.layers.iter();
+    let with_weights =
+        layers.filter_map(|layer| Some((&layer.path, layer.class.as_ref()?, layer.config.as_ref()?)));
+    let without = architecture.weightless.iter().map(|layer| (&layer.path, &layer.class, &layer.config));
+    for (path, class, config) in with_weights.chain(without) {
+        for text in numerics(class, config) {
+            add(text, path);
         }
     }
     for &index in &remarks.assumed_plain {
         let text = "taken not to follow a Flatten (the template has no graph, the sizes speak against it); if it \
                     does, say `flatten = [height, width, channels]` in its rule";
+        add(text.to_owned(), architecture.variables[index].path.as_str());
+    }
+    for &index in &remarks.assumed_output {
+        let text = "its features are taken not to be reshaped into a map (the template has no graph, and they look \
+                    like a classifier's); if they are, say `unflatten = [height, width, channels]` in its rule";
         add(text.to_owned(), architecture.variables[index].path.as_str());
     }
     for &index in &remarks.cut {
@@ -72,10 +92,7 @@ fn summary(about: &[String]) -> String {
 }
 
 /// Settings of a layer with which the same weights compute something else than in PyTorch by default.
-fn numerics(layer: &Layer) -> Vec<String> {
-    let (Some(class), Some(config)) = (layer.class.as_deref(), layer.config.as_ref()) else {
-        return Vec::new();
-    };
+fn numerics(class: &str, config: &serde_json::Value) -> Vec<String> {
     let number = |name: &str| config.get(name).and_then(serde_json::Value::as_f64);
     let text = |name: &str| config.get(name).and_then(serde_json::Value::as_str);
     let mut notes = Vec::new();
@@ -92,8 +109,12 @@ fn numerics(layer: &Layer) -> Vec<String> {
                  training only)"
         ));
     }
-    let strides = config.get("strides").and_then(serde_json::Value::as_array);
-    let strided = strides.is_some_and(|strides| strides.iter().any(|stride| stride.as_u64() > Some(1)));
+    // Pooling without strides has those of its window.
+    let set = |name: &str| config.get(name).filter(|value| !value.is_null());
+    let is_above_one = |value: &serde_json::Value| value.as_u64() > Some(1);
+    let strided = set("strides").or_else(|| set("pool_size")).is_some_and(|strides| {
+        is_above_one(strides) || strides.as_array().is_some_and(|strides| strides.iter().any(is_above_one))
+    });
     if text("padding") == Some("same") && strided && !class.ends_with("Transpose") {
         notes.push(
             "padding is \"same\" with strides above 1: Keras pads more at the end than at the beginning, PyTorch \
@@ -114,10 +135,36 @@ fn numerics(layer: &Layer) -> Vec<String> {
     if class == "GRU" && config.get("reset_after") == Some(&serde_json::Value::Bool(false)) {
         notes.push("reset_after is false; PyTorch resets after the matrix product".to_owned());
     }
+    if class.starts_with("AveragePooling") && text("padding") == Some("same") {
+        notes.push(
+            "padding is \"same\" in an average: Keras does not count the padding; PyTorch does, unless \
+             count_include_pad=False"
+                .to_owned(),
+        );
+    }
     if text("activation") == Some("gelu") {
         notes.push("activation is gelu; make sure that PyTorch's and Keras' `approximate` agree".to_owned());
     }
+    if text("activation") == Some("leaky_relu") {
+        notes.push(slope(KERAS_LEAKY_RELU));
+    }
+    if class == "LeakyReLU" {
+        // Keras up to 3.0 wrote `alpha`.
+        let value = number("negative_slope").or_else(|| number("alpha")).unwrap_or(KERAS_LEAKY_RELU_LAYER);
+        if !close(value, TORCH_LEAKY_RELU) {
+            notes.push(slope(value));
+        }
+    }
+    if class == "ELU" {
+        if let Some(alpha) = number("alpha").filter(|&alpha| !close(alpha, 1.0)) {
+            notes.push(format!("alpha is {alpha}; PyTorch's default is 1"));
+        }
+    }
     notes
+}
+
+fn slope(value: f64) -> String {
+    format!("the slope of the leaky ReLU is {value}; PyTorch's default is {TORCH_LEAKY_RELU}")
 }
 
 fn close(one: f64, other: f64) -> bool {

@@ -72,6 +72,9 @@ pub struct LayerRule {
     /// `flatten = [height, width, channels]`: sizes of the feature map that was flattened before the layer;
     /// none when the rule says that nothing was.
     pub flatten: Option<Vec<usize>>,
+    /// `unflatten = [height, width, channels]`: sizes of the feature map that the layer's output becomes;
+    /// none when the rule says that it becomes none.
+    pub unflatten: Option<Vec<usize>>,
 }
 
 /// `[[tensor]]`, and each variable of a class.
@@ -147,4 +150,6 @@ pub struct ClassVariable {
     /// The layouts that hold instead when the layer reads flattened features; the one of the flattened
     /// map's rank applies.
     pub flatten: Vec<Layout>,
+    /// The same for a layer whose output becomes a map.
+    pub unflatten: Vec<Layout>,
 }

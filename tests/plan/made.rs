@@ -44,8 +44,13 @@ pub(crate) fn layer<'a>(path: &'a str, class: &'a str, variables: &'a [(&'a str,
 
 /// An architecture of float32 variables without values.
 pub(crate) fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture {
-    let mut architecture =
-        Architecture { path: PathBuf::from("model.json"), origin, layers: Vec::new(), variables: Vec::new() };
+    let mut architecture = Architecture {
+        path: PathBuf::from("model.json"),
+        origin,
+        layers: Vec::new(),
+        variables: Vec::new(),
+        weightless: Vec::new(),
+    };
     for Spec(path, class, features, variables) in layers {
         let start = architecture.variables.len();
         for (index, (name, sizes)) in variables.iter().enumerate() {
@@ -68,6 +73,7 @@ pub(crate) fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture 
             group: format!("layers/{path}"),
             config: None,
             features: features.clone(),
+            outputs: FeatureOrder::Plain,
         });
     }
     architecture

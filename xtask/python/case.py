@@ -48,6 +48,8 @@ class Case:
     # TOML text, a path, or the name of a bundled schema.
     schema: str | pathlib.Path
     feature_maps: dict = dataclasses.field(default_factory=dict)
+    # The prefixes whose output becomes a map of that size.
+    made_maps: dict = dataclasses.field(default_factory=dict)
     # Key prefixes that no variable reads.
     ignored: tuple = ()
     # The model's file is `.weights.h5` written by Keras instead of `to_json()`.

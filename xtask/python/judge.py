@@ -61,7 +61,7 @@ def judge(case, folder, binary):
     """The row of the report; raises on the first thing that is not as it must be."""
     module, model, sides = prepare(case, folder)
     checkpoint, output = folder / case.checkpoint, folder / case.output
-    rows = layouts.expected(module.state_dict(), model, case.pairs, case.feature_maps, case.ignored)
+    rows = layouts.expected(module.state_dict(), model, case)
     compare.store(folder / "expected.bin", rows)
 
     started = time.perf_counter()

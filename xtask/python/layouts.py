@@ -26,13 +26,22 @@ def to_numpy(tensor):
     return tensor.numpy()
 
 
-def variables(class_name, tensors, feature_map=None):
+def to_channels_last(array, feature_map):
+    """Reorders the first axis, which holds a map's features."""
+    split = array.reshape(*feature_map, *array.shape[1:])
+    return np.moveaxis(split, 0, len(feature_map) - 1).reshape(array.shape)
+
+
+def variables(class_name, tensors, feature_map=None, made_map=None):
     """The variables of a Keras layer by name, from the tensors of the PyTorch module by name.
 
-    `feature_map` is `(channels, *space)` of the map that was flattened before a Dense layer.
+    `feature_map` is `(channels, *space)` of the map that was flattened before a Dense layer, `made_map` that
+    of the map that its output, or a normalization's, becomes.
     """
     t = {name: to_numpy(tensor) for name, tensor in tensors.items()}
     t.pop("num_batches_tracked", None)
+    if made_map:
+        t = {name: to_channels_last(value, made_map) for name, value in t.items()}
     found = {}
     if class_name in CONVOLUTIONS:
         found["kernel"] = t.pop("weight").transpose(CONVOLUTIONS[class_name])
@@ -78,13 +87,13 @@ def find_layer(model, path):
     return layer
 
 
-def expected(state_dict, model, pairs, feature_maps, ignored=()):
+def expected(state_dict, model, case):
     """Every variable of `model` as `(path, variable, value)`.
 
     Fails when a variable has no value, or a tensor that is not `ignored` feeds none.
     """
-    result, unread = [], {key for key in state_dict if not key.startswith(tuple(ignored))}
-    for prefix, path in pairs.items():
+    result, unread = [], {key for key in state_dict if not key.startswith(tuple(case.ignored))}
+    for prefix, path in case.pairs.items():
         start = prefix + "."
         tensors = {
             key.removeprefix(start): value
@@ -93,7 +102,8 @@ def expected(state_dict, model, pairs, feature_maps, ignored=()):
         }
         unread -= {start + name for name in tensors}
         layer = find_layer(model, path)
-        values = variables(type(layer).__name__, tensors, feature_maps.get(prefix))
+        maps = case.feature_maps.get(prefix), case.made_maps.get(prefix)
+        values = variables(type(layer).__name__, tensors, *maps)
         for variable in layer.weights:
             value = values.pop(variable.name)
             if tuple(variable.shape) != value.shape:

@@ -207,6 +207,90 @@ keras = "{x}"
 )
 
 
+class Generator(nn.Module):
+    """Noise to an image, by features that become a map of 5×3."""
+
+    def __init__(self):
+        super().__init__()
+        self.project = nn.Linear(10, 8 * 5 * 3, bias=False)
+        self.norm = nn.BatchNorm1d(8 * 5 * 3)
+        self.up1 = nn.ConvTranspose2d(8, 6, 4, stride=2, padding=1)
+        self.bn1 = nn.BatchNorm2d(6)
+        self.up2 = nn.ConvTranspose2d(6, 3, 4, stride=2, padding=1)
+
+    def forward(self, z):
+        x = nn.functional.leaky_relu(self.norm(self.project(z)), 0.2).view(-1, 8, 5, 3)
+        return torch.tanh(self.up2(torch.relu(self.bn1(self.up1(x)))))
+
+
+def generator():
+    def up(filters, name, activation=None):
+        return layers.Conv2DTranspose(
+            filters, 4, strides=2, padding="same", activation=activation, name=name
+        )
+
+    return keras.Sequential(
+        [
+            keras.Input((10,)),
+            layers.Dense(8 * 5 * 3, use_bias=False, name="project"),
+            layers.BatchNormalization(epsilon=EPSILON, name="norm"),
+            layers.LeakyReLU(0.2),
+            layers.Reshape((5, 3, 8)),
+            up(6, "up1"),
+            layers.BatchNormalization(epsilon=EPSILON, name="bn1"),
+            layers.ReLU(),
+            up(3, "up2", "tanh"),
+        ]
+    )
+
+
+GENERATOR = ("project", "norm", "up1", "bn1", "up2")
+
+
+GENERATOR_TEMPLATE_SCHEMA = (
+    HEADER
+    + """[[layer]]
+torch = "{x:project|norm}"
+keras = "{x}"
+unflatten = [5, 3, 8]
+
+[[layer]]
+torch = "{x:up1|bn1|up2}"
+keras = "{x}"
+"""
+)
+
+
+class Autoencoder(nn.Module):
+    """A map of 4×6 flattened, squeezed and made again; the decoder is a model of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Conv2d(2, 7, 3, padding=1)
+        self.code = nn.Linear(7 * 4 * 6, 9)
+        self.decode = nn.Linear(9, 7 * 4 * 6)
+        self.decoder = nn.Conv2d(7, 2, 3, padding=1)
+
+    def forward(self, x):
+        x = torch.relu(self.encoder(x)).flatten(1)
+        x = torch.relu(self.decode(torch.relu(self.code(x))))
+        return self.decoder(x.unflatten(1, (7, 4, 6)))
+
+
+def autoencoder():
+    image = keras.Input((4, 6, 2))
+    x = layers.Conv2D(7, 3, padding="same", activation="relu", name="encoder")(image)
+    x = layers.Dense(9, activation="relu", name="code")(layers.Flatten()(x))
+    x = layers.Dense(7 * 4 * 6, activation="relu", name="decode")(x)
+    features = keras.Input((7 * 4 * 6,))
+    decoder = layers.Conv2D(2, 3, padding="same", name="decoder")
+    tail = keras.Model(features, decoder(layers.Reshape((4, 6, 7))(features)), name="tail")
+    return keras.Model(image, tail(x), name="autoencoder")
+
+
+AUTOENCODER = ("encoder", "code", "decode")
+
+
 def save_distributed(module, path):
     """A training checkpoint as a script under DistributedDataParallel writes it."""
     import torch.distributed as distributed
@@ -303,6 +387,39 @@ CASES = [
         schema=same_names(*VOLUME),
         feature_maps={"fc": (9, 3, 4, 5)},
         save=save_distributed,
+    ),
+    Case(
+        name="generator",
+        module=seeded(Generator, 28),
+        model=generator,
+        samples=lambda random: [(random.normal(size=(4, 10)),)],
+        pairs=identity_pairs(*GENERATOR),
+        schema=same_names(*GENERATOR),
+        made_maps={"project": (8, 5, 3), "norm": (8, 5, 3)},
+        to_keras=unchanged,
+        notes=("the slope of the leaky ReLU is 0.2",),
+    ),
+    Case(
+        name="generator_template",
+        module=seeded(Generator, 28),
+        model=generator,
+        template=True,
+        samples=lambda random: [(random.normal(size=(4, 10)),)],
+        pairs=identity_pairs(*GENERATOR),
+        schema=GENERATOR_TEMPLATE_SCHEMA,
+        made_maps={"project": (8, 5, 3), "norm": (8, 5, 3)},
+        to_keras=unchanged,
+    ),
+    Case(
+        name="autoencoder",
+        module=seeded(Autoencoder, 29),
+        model=autoencoder,
+        samples=lambda random: [(random.normal(size=(3, 2, 4, 6)),)],
+        pairs=identity_pairs(*AUTOENCODER) | {"decoder": "tail/decoder"},
+        schema=same_names(*AUTOENCODER)
+        + '[[layer]]\ntorch = "decoder"\nkeras = "tail/decoder"\n',
+        feature_maps={"code": (7, 4, 6)},
+        made_maps={"decode": (7, 4, 6)},
     ),
     text_case("text", module=seeded(Text, 25), model=text),
     Case(

@@ -34,11 +34,12 @@ fn variables(table: &Table<'_>, faults: &mut Faults) -> Vec<ClassVariable> {
         wrong_type("variables", value.span(), "a list of tables", value.get_ref(), faults);
         return variables;
     };
-    let keys: Vec<&str> = tensor::KEYS.iter().copied().chain(["flatten"]).collect();
+    let keys: Vec<&str> = tensor::KEYS.iter().copied().chain(["flatten", "unflatten"]).collect();
     for item in items.iter() {
         let Some(table) = Table::of("variables", item, "a variable of a class", faults) else { continue };
         table.check_keys(&keys, tensor::RESERVED, faults);
         let flatten = tensor::layouts(&table, "flatten", faults);
+        let unflatten = tensor::layouts(&table, "unflatten", faults);
         if table.required("keras", faults).is_none() {
             continue;
         }
@@ -56,7 +57,8 @@ fn variables(table: &Table<'_>, faults: &mut Faults) -> Vec<ClassVariable> {
             continue;
         }
         let flatten = flatten.into_iter().map(|(layout, _)| layout).collect();
-        variables.push(ClassVariable { name, rule, flatten });
+        let unflatten = unflatten.into_iter().map(|(layout, _)| layout).collect();
+        variables.push(ClassVariable { name, rule, flatten, unflatten });
     }
     variables
 }

@@ -9,7 +9,7 @@ use crate::schema::pattern::{Pattern, Separator, Tables};
 use crate::schema::reader::{Faults, Table, counts, number, wrong_type};
 use crate::schema::rule::{Fill, Keep, LayerRule, Rule, RuleKind};
 
-const LAYER_KEYS: &[&str] = &["torch", "keras", "class", "flatten", "optional"];
+const LAYER_KEYS: &[&str] = &["torch", "keras", "class", "flatten", "unflatten", "optional"];
 
 /// Every rule of the file, kind by kind.
 pub(super) fn parse(root: &Table<'_>, tables: &Tables, faults: &mut Faults) -> Vec<Rule> {
@@ -66,16 +66,20 @@ fn each(
 fn layer(table: &Table<'_>, tables: &Tables, is_paired: bool, faults: &mut Faults) -> Option<LayerRule> {
     table.check_keys(LAYER_KEYS, &[], faults);
     let class = table.string("class", faults).map(toml::Spanned::into_inner);
-    let flatten = table.get("flatten").and_then(|value| {
-        let sizes = counts("flatten", value, 1, faults)?;
-        if sizes.is_empty() || (2..=4).contains(&sizes.len()) {
-            return Some(sizes);
-        }
-        let expected = "the sizes of the flattened map, channels last: `[height, width, channels]`, or `[]` when \
-                        nothing was flattened";
-        faults.add(value.span(), FaultKind::Value { key: "flatten".to_owned(), expected });
-        None
-    });
+    let flatten = map(
+        table,
+        "flatten",
+        "the sizes of the flattened map, channels last: `[height, width, channels]`, or `[]` when nothing was \
+         flattened",
+        faults,
+    );
+    let unflatten = map(
+        table,
+        "unflatten",
+        "the sizes of the map that the output becomes, channels last: `[height, width, channels]`, or `[]` when \
+         it becomes none",
+        faults,
+    );
     table.required("keras", faults);
     let keras = table.string("keras", faults);
     let Some(keras) = keras else {
@@ -87,7 +91,23 @@ fn layer(table: &Table<'_>, tables: &Tables, is_paired: bool, faults: &mut Fault
     if is_paired {
         one_sided(&torch, &keras, torch_span, keras_span, faults)?;
     }
-    Some(LayerRule { torch, keras, class, flatten })
+    Some(LayerRule { torch, keras, class, flatten, unflatten })
+}
+
+/// The sizes of a feature map, or none.
+fn map(
+    table: &Table<'_>,
+    key: &'static str,
+    expected: &'static str,
+    faults: &mut Faults,
+) -> Option<Vec<usize>> {
+    let value = table.get(key)?;
+    let sizes = counts(key, value, 1, faults)?;
+    if sizes.is_empty() || (2..=4).contains(&sizes.len()) {
+        return Some(sizes);
+    }
+    faults.add(value.span(), FaultKind::Value { key: key.to_owned(), expected });
+    None
 }
 
 /// Adds a fault for every capture that only one side of a layer rule has.
