@@ -58,7 +58,7 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// The JSON text is broken, or nested deeper than 128 levels.
-    #[error("the configuration is not valid JSON")]
+    #[error("the configuration is not valid JSON: save `model.to_json()` again")]
     Json(#[from] serde_json::Error),
     /// A configuration that Keras 2 wrote.
     #[error(
