@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::axes::Axes;
 use super::binding::{Binding, Part, Term, Value};
 use super::expand::Claim;
 use super::faults::{Fault, FaultDetail};
 use super::hints;
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
-use crate::schema::{CaptureKind, CaptureValue, Captures, Class, Pattern, Reduce};
+use crate::schema::{CaptureValue, Captures, Class, Reduce};
 use crate::tensor::{
     Capture, CopyAxis, Dtype, Layout, Operation, Side, SolveError, SourcePiece, StridedCopy, TargetPiece,
     rearrange,
@@ -24,13 +25,19 @@ pub(super) struct Binder<'a> {
     pub(super) dtype: Option<Dtype>,
 }
 
-/// A value per target of a claim, as terms of (tensor, copy).
-type Solution = Vec<Vec<Vec<(usize, StridedCopy)>>>;
+/// What covers a variable once: copies, each from a tensor.
+type Copies = Vec<(usize, StridedCopy)>;
+
+/// A value per target of a claim, as the sum of its terms.
+type Solution = Vec<Vec<Copies>>;
+
+/// The layout that fits (none for a copy of equal shape), and what it makes.
+type Solved<'a> = (Option<&'a Layout>, Solution);
 
 /// Why one layout gives no solution.
 enum Refusal {
     Solve(SolveError),
-    Fault(FaultDetail),
+    Fault(Box<FaultDetail>),
 }
 
 impl From<SolveError> for Refusal {
@@ -41,9 +48,9 @@ impl From<SolveError> for Refusal {
 
 impl Binder<'_> {
     /// The bindings of a claim.
-    pub(super) fn bind(&self, claim: &Claim<'_>) -> Result<Vec<Binding>, Fault> {
-        let (layout, solution) = self.solve(claim).map_err(|(detail, hint)| fault(claim, detail, hint))?;
-        let bind = |((_, variable), terms): (&(Captures, usize), Vec<Vec<(usize, StridedCopy)>>)| {
+    pub(super) fn bind(&self, claim: &Claim<'_>) -> Result<Vec<Binding>, Box<Fault>> {
+        let (layout, solution) = self.solve(claim)?;
+        let bind = |((_, variable), terms): (&(Captures, usize), Vec<Copies>)| {
             let target = &self.architecture.variables[*variable];
             let dtype = self.stored_dtype(target.dtype);
             for &(tensor, _) in terms.iter().flatten() {
@@ -80,14 +87,11 @@ impl Binder<'_> {
     }
 
     /// The one layout that fits. Several that fit and agree are as good as one.
-    fn solve<'c>(
-        &self,
-        claim: &Claim<'c>,
-    ) -> Result<(Option<&'c Layout>, Solution), (FaultDetail, Option<String>)> {
+    fn solve<'c>(&self, claim: &Claim<'c>) -> Result<Solved<'c>, Box<Fault>> {
         if claim.layouts.is_empty() {
             return match self.attempt(claim, None) {
                 Ok(solution) => Ok((None, solution)),
-                Err(Refusal::Fault(detail)) => Err((detail, None)),
+                Err(Refusal::Fault(detail)) => Err(fault(claim, *detail, None)),
                 Err(Refusal::Solve(_)) => Err(self.misfit(claim, Vec::new())),
             };
         }
@@ -108,7 +112,7 @@ impl Binder<'_> {
                         second: layout.as_str().to_owned(),
                     };
                     let hint = "spell the one that is meant in a [[tensor]] rule".to_owned();
-                    return Err((detail, Some(hint)));
+                    return Err(fault(claim, detail, Some(hint)));
                 }
                 (Ok(_), Some(_)) => {}
                 (Err(Refusal::Solve(error)), _) => attempts.push((layout.as_str().to_owned(), error)),
@@ -117,7 +121,7 @@ impl Binder<'_> {
         }
         match (found, refused) {
             (Some((layout, solution)), _) => Ok((Some(layout), solution)),
-            (None, Some(detail)) => Err((detail, None)),
+            (None, Some(detail)) => Err(fault(claim, *detail, None)),
             (None, None) => Err(self.misfit(claim, attempts)),
         }
     }
@@ -126,11 +130,7 @@ impl Binder<'_> {
         (&self.checkpoint.tensors[claim.sources[0].1], &self.architecture.variables[claim.targets[0].1])
     }
 
-    fn misfit(
-        &self,
-        claim: &Claim<'_>,
-        attempts: Vec<(String, SolveError)>,
-    ) -> (FaultDetail, Option<String>) {
+    fn misfit(&self, claim: &Claim<'_>, attempts: Vec<(String, SolveError)>) -> Box<Fault> {
         let (source, target) = self.first_pair(claim);
         let hint = self
             .class_layout(claim)
@@ -142,7 +142,7 @@ impl Binder<'_> {
             target_shape: target.shape.clone(),
             attempts,
         };
-        (detail, hint)
+        fault(claim, detail, hint)
     }
 
     /// The layout of the layer's class, where the rule says another one that does not fit.
@@ -170,11 +170,8 @@ impl Binder<'_> {
         };
         let variable = || self.architecture.variables[claim.targets[0].1].path.clone();
         if let Some((capture, missing)) = torch.missing() {
-            return Err(Refusal::Fault(FaultDetail::IncompleteCapture {
-                variable: variable(),
-                capture,
-                missing,
-            }));
+            let detail = FaultDetail::IncompleteCapture { variable: variable(), capture, missing };
+            return Err(Refusal::Fault(Box::new(detail)));
         }
         let mut terms: BTreeMap<Vec<&CaptureValue>, Vec<(Vec<usize>, usize)>> = BTreeMap::new();
         for (captures, tensor) in &claim.sources {
@@ -184,7 +181,7 @@ impl Binder<'_> {
         }
         if terms.len() > 1 && claim.rule.reduce != Some(Reduce::Sum) {
             let keys = claim.sources.iter().map(|(_, at)| self.checkpoint.tensors[*at].key.clone()).collect();
-            return Err(Refusal::Fault(FaultDetail::SeveralSources { variable: variable(), keys }));
+            return Err(Refusal::Fault(Box::new(FaultDetail::SeveralSources { variable: variable(), keys })));
         }
         let targets: Vec<TargetPiece<'_>> = claim
             .targets
@@ -235,7 +232,7 @@ impl Binder<'_> {
     }
 }
 
-fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Fault {
+fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Box<Fault> {
     let position = match (&detail, &claim.rule.layout_position) {
         (FaultDetail::Shape { .. } | FaultDetail::SeveralLayouts { .. }, Some(position))
             if claim.keras.is_some() =>
@@ -244,7 +241,7 @@ fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Fault 
         }
         _ => claim.provenance.position().cloned(),
     };
-    Fault { detail, position, hint }
+    Box::new(Fault { detail, position, hint })
 }
 
 /// A copy of equal shape.
@@ -263,7 +260,7 @@ fn identity(view: &crate::tensor::Strided, shape: &crate::tensor::Shape) -> Resu
 }
 
 fn equal(one: &Solution, other: &Solution) -> bool {
-    let collapsed = |solution: &Solution| -> Vec<Vec<Vec<(usize, StridedCopy)>>> {
+    let collapsed = |solution: &Solution| -> Solution {
         let collapse = |(tensor, copy): &(usize, StridedCopy)| (*tensor, copy.collapse());
         let terms =
             |terms: &Vec<Vec<_>>| terms.iter().map(|parts| parts.iter().map(collapse).collect()).collect();
@@ -276,71 +273,4 @@ fn equal(one: &Solution, other: &Solution) -> bool {
 /// anything that holds numbers; a fraction never becomes a whole number.
 fn convertible(source: Dtype, target: Dtype) -> bool {
     source == target || target.is_float() || source.fits_exactly(target)
-}
-
-/// The captures of one side that are axes of the other.
-#[derive(Default)]
-struct Axes<'a> {
-    axes: Vec<(&'a str, Vec<CaptureValue>)>,
-    side: Option<Side>,
-    /// An axis whose listed alternatives are not all there.
-    missing: Option<(String, Vec<String>)>,
-}
-
-impl<'a> Axes<'a> {
-    /// Of the pattern's captures, those that the pieces were told apart by and that are axes. Values are in
-    /// the order of the alternatives, or of the integers.
-    fn new<T>(
-        pattern: &'a Pattern,
-        side: Side,
-        pieces: &[(Captures, T)],
-        is_axis: impl Fn(&str) -> bool,
-    ) -> Self {
-        let mut axes = Vec::new();
-        let mut missing = None;
-        for (name, kind) in pattern.captures() {
-            let own = pieces.iter().all(|(captures, _)| captures.contains_key(name));
-            if !own || !is_axis(name) {
-                continue;
-            }
-            let mut values: Vec<CaptureValue> =
-                pieces.iter().filter_map(|(captures, _)| captures.get(name).cloned()).collect();
-            values.sort();
-            values.dedup();
-            if let CaptureKind::Alternatives(listed) = kind {
-                let absent = |text: &&String| !values.contains(&CaptureValue::Text((*text).clone()));
-                let absent: Vec<String> = listed.iter().filter(absent).cloned().collect();
-                if !absent.is_empty() {
-                    missing = Some((name.clone(), absent));
-                }
-                values = listed.iter().cloned().map(CaptureValue::Text).collect();
-            }
-            axes.push((name.as_str(), values));
-        }
-        Self { axes, side: Some(side), missing }
-    }
-
-    fn missing(&self) -> Option<(String, Vec<String>)> {
-        self.missing.clone()
-    }
-
-    fn is_axis(&self, name: &str) -> bool {
-        self.axes.iter().any(|(axis, _)| *axis == name)
-    }
-
-    fn places(&self, captures: &Captures) -> Vec<usize> {
-        let place = |(name, values): &(&str, Vec<CaptureValue>)| {
-            values.iter().position(|value| captures.get(*name) == Some(value)).unwrap_or(0)
-        };
-        self.axes.iter().map(place).collect()
-    }
-
-    fn captures(&self) -> impl Iterator<Item = Capture> {
-        let side = self.side.unwrap_or(Side::Source);
-        self.axes.iter().map(move |(name, values)| Capture {
-            name: (*name).to_owned(),
-            side,
-            count: values.len(),
-        })
-    }
 }

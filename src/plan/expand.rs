@@ -12,7 +12,7 @@ use super::sequence;
 use crate::checkpoint::Checkpoint;
 use crate::keras::{Architecture, FeatureOrder, Layer, Origin};
 use crate::schema::{
-    CaptureValue, Captures, ClassVariable, LayerRule, Pattern, Position, Rule, RuleKind, Schema, TensorRule,
+    Captures, ClassVariable, LayerRule, Pattern, Position, Rule, RuleKind, Schema, TensorRule,
 };
 use crate::tensor::Layout;
 
@@ -129,7 +129,7 @@ impl<'a> Expansion<'a> {
                 }
                 None => {
                     let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
-                    let hint = hints::nearest(path.as_str(), layers);
+                    let hint = self.near_target(path.as_str(), layers);
                     let detail = FaultDetail::UnknownTarget {
                         torch: (*module).to_owned(),
                         keras: path.as_str().to_owned(),
@@ -142,6 +142,16 @@ impl<'a> Expansion<'a> {
         if !used {
             self.unused(rule, &layer.torch, false);
         }
+    }
+
+    /// What a path that the architecture lacks may have meant.
+    fn near_target<'p>(&self, path: &str, paths: impl Iterator<Item = &'p str>) -> Option<String> {
+        hints::nearest(path, paths).or_else(|| {
+            (self.architecture.origin == Origin::Template).then(|| {
+                let file = self.architecture.path.display();
+                format!("a template knows layers by their `name`: `ptw2k inspect {file}` lists them")
+            })
+        })
     }
 
     /// A module to a layer, by the rules of the layer's class.
@@ -283,15 +293,13 @@ impl<'a> Expansion<'a> {
         for keras in &tensor.keras {
             let shared: BTreeSet<&str> =
                 keras.captures().iter().map(|(name, _)| name.as_str()).chain(keras.reads()).collect();
-            let mut groups: BTreeMap<Vec<(&str, CaptureValue)>, (Captures, Vec<(Captures, usize)>)> =
-                BTreeMap::new();
+            let mut groups: BTreeMap<Captures, Vec<(Captures, usize)>> = BTreeMap::new();
             for (captures, at) in &matches {
                 let (both, own): (Captures, Captures) =
                     captures.clone().into_iter().partition(|(name, _)| shared.contains(name.as_str()));
-                let key = shared.iter().filter_map(|name| Some((*name, both.get(*name)?.clone()))).collect();
-                groups.entry(key).or_insert_with(|| (both, Vec::new())).1.push((own, *at));
+                groups.entry(both).or_default().push((own, *at));
             }
-            for (both, sources) in groups.into_values() {
+            for (both, sources) in groups {
                 self.tensor_group(rule, tensor, keras, &both, sources);
             }
         }
@@ -329,7 +337,7 @@ impl<'a> Expansion<'a> {
         };
         if targets.is_empty() {
             let paths = self.architecture.variables.iter().map(|variable| variable.path.as_str());
-            let hint = hints::nearest(path.as_str(), paths);
+            let hint = self.near_target(path.as_str(), paths);
             let detail = FaultDetail::UnknownTarget { torch, keras: path.as_str().to_owned() };
             let fault = Fault { detail, position: Some(rule.position.clone()), hint };
             self.astray.push((sources.iter().map(|(_, at)| *at).collect(), fault));

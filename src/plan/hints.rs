@@ -30,7 +30,7 @@ const PERMUTED_AXES: usize = 5;
 /// The permutations of a source's axes that give the target's shape, as a hint.
 pub(super) fn permutation(source: &Shape, target: &Shape) -> Option<String> {
     let rank = source.rank();
-    if rank != target.rank() || rank < 2 || rank > PERMUTED_AXES {
+    if rank != target.rank() || !(2..=PERMUTED_AXES).contains(&rank) {
         return None;
     }
     let mut found = Vec::new();

@@ -8,14 +8,16 @@
 //!                      bind       bind.rs     layouts solved, element types decided
 //!                        │
 //!                        ▼
-//!                   reconcile     planner.rs  every variable once, every tensor accounted for
+//!                   reconcile     ledger.rs   every variable once, every tensor accounted for
 //! ```
 
+mod axes;
 mod bind;
 mod binding;
 mod expand;
 mod faults;
 mod hints;
+mod ledger;
 mod names;
 mod notes;
 mod planner;

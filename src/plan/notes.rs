@@ -79,18 +79,18 @@ fn numerics(layer: &Layer) -> Vec<String> {
     let number = |name: &str| config.get(name).and_then(serde_json::Value::as_f64);
     let text = |name: &str| config.get(name).and_then(serde_json::Value::as_str);
     let mut notes = Vec::new();
-    if matches!(class, "BatchNormalization" | "LayerNormalization" | "GroupNormalization") {
-        if let Some(epsilon) = number("epsilon").filter(|&epsilon| !close(epsilon, TORCH_EPSILON)) {
-            notes.push(format!("epsilon is {epsilon:e}; PyTorch's default is {TORCH_EPSILON:e}"));
-        }
+    if matches!(class, "BatchNormalization" | "LayerNormalization" | "GroupNormalization")
+        && let Some(epsilon) = number("epsilon").filter(|&epsilon| !close(epsilon, TORCH_EPSILON))
+    {
+        notes.push(format!("epsilon is {epsilon:e}; PyTorch's default is {TORCH_EPSILON:e}"));
     }
-    if class == "BatchNormalization" {
-        if let Some(momentum) = number("momentum").filter(|&momentum| !close(momentum, TORCH_MOMENTUM)) {
-            notes.push(format!(
-                "momentum is {momentum}; PyTorch's default of 0.1 is {TORCH_MOMENTUM} in Keras (it matters in \
+    if class == "BatchNormalization"
+        && let Some(momentum) = number("momentum").filter(|&momentum| !close(momentum, TORCH_MOMENTUM))
+    {
+        notes.push(format!(
+            "momentum is {momentum}; PyTorch's default of 0.1 is {TORCH_MOMENTUM} in Keras (it matters in \
                  training only)"
-            ));
-        }
+        ));
     }
     let strides = config.get("strides").and_then(serde_json::Value::as_array);
     let strided = strides.is_some_and(|strides| strides.iter().any(|stride| stride.as_u64() > Some(1)));

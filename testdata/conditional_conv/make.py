@@ -85,7 +85,7 @@ SUBCLASSED = Case(
     samples=samples,
     to_keras=to_keras,
     pairs={"small": "small", "large": "large"},
-    schema=FOLDER / "schema.toml",
+    schema=FOLDER / "subclassed.toml",
     template=True,
 )
 CASES = [FUNCTIONAL, SUBCLASSED]

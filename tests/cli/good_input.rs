@@ -116,10 +116,14 @@ fn inspects_every_kind() {
 #[test]
 fn through_a_template() {
     let folder = Folder::with_case("conditional_conv");
-    let arch = ["--schema", "schema.toml", "--arch", "template.weights.h5"];
-    check("template_plan", 0, &folder.run(&[&["plan", "weights.pt"], &arch[..]].concat()));
-    check("template_convert", 0, &folder.run(&[&["weights.pt", "-o", "out.weights.h5"], &arch[..]].concat()));
-    let verify = [&["verify", "weights.pt", "out.weights.h5"], &arch[..]].concat();
+    let schema = ["--schema", "subclassed.toml"];
+    check("template_plan", 0, &folder.run(&[&["plan", "weights.pt"], &schema[..]].concat()));
+    check(
+        "template_convert",
+        0,
+        &folder.run(&[&["weights.pt", "-o", "out.weights.h5"], &schema[..]].concat()),
+    );
+    let verify = [&["verify", "weights.pt", "out.weights.h5"], &schema[..]].concat();
     check("template_verify", 0, &folder.run(&verify));
 }
 

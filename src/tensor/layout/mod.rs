@@ -1,9 +1,14 @@
 //! Layout expressions, `(h d) e -> e h d`: parsed, solved against shapes, turned into strided copies.
 
+mod error;
 mod expression;
+mod grid;
+mod operation;
 mod rearrange;
 mod solve;
 
+pub use error::SolveError;
 pub use expression::{Layout, LayoutError, LayoutErrorKind};
-pub use rearrange::{Capture, Operation, Rearranged, Slice, SourcePiece, TargetPiece, rearrange};
-pub use solve::{Side, SolveError};
+pub use operation::{Capture, Operation, Slice};
+pub use rearrange::{Rearranged, SourcePiece, TargetPiece, rearrange};
+pub use solve::Side;

@@ -1,6 +1,12 @@
+//! Layouts applied to numbered elements: each target element must be written once, from where a naive loop
+//! reads it.
+
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::tensor::{Capture, CopyAxis, Layout, Side, Slice};
 
 /// The modifiers of an operation, for tests.
 #[derive(Default)]

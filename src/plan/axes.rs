@@ -1,0 +1,71 @@
+//! Captures that are axes.
+
+use crate::schema::{CaptureKind, CaptureValue, Captures, Pattern};
+use crate::tensor::{Capture, Side};
+
+/// The captures of one side that are axes of the other.
+#[derive(Default)]
+pub(super) struct Axes<'a> {
+    axes: Vec<(&'a str, Vec<CaptureValue>)>,
+    side: Option<Side>,
+    /// An axis whose listed alternatives are not all there.
+    missing: Option<(String, Vec<String>)>,
+}
+
+impl<'a> Axes<'a> {
+    /// Of the pattern's captures, those that the pieces were told apart by and that are axes. Values are in
+    /// the order of the alternatives, or of the integers.
+    pub(super) fn new<T>(
+        pattern: &'a Pattern,
+        side: Side,
+        pieces: &[(Captures, T)],
+        is_axis: impl Fn(&str) -> bool,
+    ) -> Self {
+        let mut axes = Vec::new();
+        let mut missing = None;
+        for (name, kind) in pattern.captures() {
+            let own = pieces.iter().all(|(captures, _)| captures.contains_key(name));
+            if !own || !is_axis(name) {
+                continue;
+            }
+            let mut values: Vec<CaptureValue> =
+                pieces.iter().filter_map(|(captures, _)| captures.get(name).cloned()).collect();
+            values.sort();
+            values.dedup();
+            if let CaptureKind::Alternatives(listed) = kind {
+                let absent = |text: &&String| !values.contains(&CaptureValue::Text((*text).clone()));
+                let absent: Vec<String> = listed.iter().filter(absent).cloned().collect();
+                if !absent.is_empty() {
+                    missing = Some((name.clone(), absent));
+                }
+                values = listed.iter().cloned().map(CaptureValue::Text).collect();
+            }
+            axes.push((name.as_str(), values));
+        }
+        Self { axes, side: Some(side), missing }
+    }
+
+    pub(super) fn missing(&self) -> Option<(String, Vec<String>)> {
+        self.missing.clone()
+    }
+
+    pub(super) fn is_axis(&self, name: &str) -> bool {
+        self.axes.iter().any(|(axis, _)| *axis == name)
+    }
+
+    pub(super) fn places(&self, captures: &Captures) -> Vec<usize> {
+        let place = |(name, values): &(&str, Vec<CaptureValue>)| {
+            values.iter().position(|value| captures.get(*name) == Some(value)).unwrap_or(0)
+        };
+        self.axes.iter().map(place).collect()
+    }
+
+    pub(super) fn captures(&self) -> impl Iterator<Item = Capture> {
+        let side = self.side.unwrap_or(Side::Source);
+        self.axes.iter().map(move |(name, values)| Capture {
+            name: (*name).to_owned(),
+            side,
+            count: values.len(),
+        })
+    }
+}

@@ -1,0 +1,282 @@
+//! The accounts of both sides: every variable has one value, every tensor one reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::bind::Binder;
+use super::binding::{Binding, Part, Provenance, Term, Value};
+use super::expand::{Claim, Expansion};
+use super::faults::{Fault, FaultDetail};
+use super::hints;
+use super::names::Lookup;
+use super::planner::PlanOptions;
+use crate::keras::Variable;
+use crate::schema::{Pattern, Rule, RuleKind};
+use crate::tensor::{CopyAxis, StateDictKey, StridedCopy};
+
+/// The accounts of both sides.
+pub(super) struct Ledger<'a> {
+    pub(super) expansion: Expansion<'a>,
+    binder: Binder<'a>,
+    /// By variable.
+    pub(super) bindings: BTreeMap<usize, Binding>,
+    pub(super) left_out: Vec<usize>,
+    /// Tensors that a claim reads, whether or not it could be bound.
+    used: BTreeSet<usize>,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl<'a> Ledger<'a> {
+    pub(super) fn new(mut expansion: Expansion<'a>, binder: Binder<'a>) -> Self {
+        let faults = std::mem::take(&mut expansion.faults);
+        Self {
+            expansion,
+            binder,
+            bindings: BTreeMap::new(),
+            left_out: Vec::new(),
+            used: BTreeSet::new(),
+            faults,
+        }
+    }
+
+    fn variable(&self, index: usize) -> &'a Variable {
+        &self.expansion.architecture.variables[index]
+    }
+
+    pub(super) fn bind_claims(&mut self) {
+        let claims: Vec<Claim<'a>> = std::mem::take(&mut self.expansion.claims);
+        for claim in &claims {
+            self.used.extend(claim.sources.iter().map(|(_, tensor)| *tensor));
+            if !claim.rule.slice.is_empty() || !claim.rule.take.is_empty() {
+                self.expansion.remarks.cut.extend(claim.targets.iter().map(|(_, variable)| *variable));
+            }
+            match self.binder.bind(claim) {
+                Ok(bindings) => bindings.into_iter().for_each(|binding| self.insert(binding)),
+                Err(fault) => {
+                    self.faults.push(*fault);
+                    self.expansion.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));
+                }
+            }
+        }
+    }
+
+    /// Adds a binding; a second one for the same variable is a fault.
+    fn insert(&mut self, binding: Binding) {
+        let Some(first) = self.bindings.get(&binding.variable) else {
+            self.bindings.insert(binding.variable, binding);
+            return;
+        };
+        let (Some(first), Some(second)) = (first.provenance.position(), binding.provenance.position()) else {
+            return;
+        };
+        let detail = FaultDetail::Duplicate {
+            variable: self.variable(binding.variable).path.clone(),
+            first: first.clone(),
+            second: second.clone(),
+        };
+        let hint = "remove one of the rules, or narrow its pattern".to_owned();
+        self.faults.push(Fault { detail, position: Some(second.clone()), hint: Some(hint) });
+    }
+
+    /// `[[fill]]` and `[[keep]]`.
+    pub(super) fn bind_constants(&mut self) {
+        let schema = self.expansion.schema;
+        for rule in &schema.rules {
+            match &rule.kind {
+                RuleKind::Fill(fill) => {
+                    for pattern in &fill.keras {
+                        for variable in self.matching(rule, pattern) {
+                            let binding = Binding {
+                                variable,
+                                dtype: self.binder.stored_dtype(self.variable(variable).dtype),
+                                value: Value::Fill(fill.value),
+                                provenance: Provenance::Rule(rule.position.clone()),
+                                layout: String::new(),
+                            };
+                            self.insert(binding);
+                        }
+                    }
+                }
+                RuleKind::Keep(keep) => {
+                    for pattern in &keep.keras {
+                        for variable in self.matching(rule, pattern) {
+                            match self.keep(variable, Provenance::Rule(rule.position.clone())) {
+                                Some(binding) => self.insert(binding),
+                                None => {
+                                    let variable_path = self.variable(variable).path.clone();
+                                    self.expansion.excused.insert(variable);
+                                    self.faults.push(Fault {
+                                        detail: FaultDetail::NothingToKeep { variable: variable_path },
+                                        position: Some(rule.position.clone()),
+                                        hint: Some(
+                                            "use a template (`model.save_weights`) or a `.keras` file as the \
+                                             architecture, or [[fill]]"
+                                                .to_owned(),
+                                        ),
+                                    });
+                                }
+                            }
+                        }
+                    }
+                }
+                RuleKind::Layer(_) | RuleKind::Sequence(_) | RuleKind::Tensor(_) => {}
+            }
+        }
+    }
+
+    /// The variables that a pattern of `[[fill]]` or `[[keep]]` names.
+    fn matching(&mut self, rule: &'a Rule, pattern: &'a Pattern) -> Vec<usize> {
+        let found: Vec<usize> = if pattern.is_literal() {
+            match self.expansion.target.variable(pattern.as_str()) {
+                Some(Lookup::One(at)) => vec![at],
+                Some(Lookup::Several) => {
+                    let path = pattern.as_str().to_owned();
+                    self.expansion.fault(&rule.position, FaultDetail::AmbiguousPath { path }, None);
+                    self.faults.append(&mut self.expansion.faults);
+                    return Vec::new();
+                }
+                None => Vec::new(),
+            }
+        } else {
+            let variables = self.expansion.architecture.variables.iter().enumerate();
+            variables
+                .filter(|(_, variable)| pattern.matches(variable.path.as_str()).is_some())
+                .map(|(at, _)| at)
+                .collect()
+        };
+        if found.is_empty() {
+            self.expansion.unused(rule, pattern, true);
+            self.faults.append(&mut self.expansion.faults);
+        }
+        found
+    }
+
+    /// The architecture file's own value, where it has one.
+    fn keep(&self, index: usize, provenance: Provenance) -> Option<Binding> {
+        let variable = self.variable(index);
+        let value = variable.value.clone()?;
+        let strides = variable.shape.contiguous_strides();
+        let axes = variable.shape.sizes().iter().zip(value.view.strides()).zip(strides);
+        let axis = |((&size, &source_stride), target_stride)| CopyAxis { size, source_stride, target_stride };
+        let copy = StridedCopy {
+            axes: axes.map(axis).collect(),
+            source_offset: value.view.offset(),
+            target_offset: 0,
+        };
+        let part = Part { key: StateDictKey::new(""), source: value, copy };
+        Some(Binding {
+            variable: index,
+            dtype: self.binder.stored_dtype(variable.dtype),
+            value: Value::Gather(vec![Term { parts: vec![part] }]),
+            provenance,
+            layout: String::new(),
+        })
+    }
+
+    /// Every variable has a value, is waived, or is missing.
+    pub(super) fn account_for_variables(&mut self, options: &PlanOptions) {
+        for index in 0..self.expansion.architecture.variables.len() {
+            if self.bindings.contains_key(&index) || self.expansion.excused.contains(&index) {
+                continue;
+            }
+            let variable = self.variable(index);
+            if let Some(glob) = options.allow_missing.iter().find(|glob| glob.matches(variable.path.as_str()))
+            {
+                match self.keep(index, Provenance::Waiver(format!("--allow-missing {}", glob.text))) {
+                    Some(binding) => self.insert(binding),
+                    None => self.left_out.push(index),
+                }
+                continue;
+            }
+            let detail =
+                FaultDetail::Missing { variable: variable.path.clone(), shape: variable.shape.clone() };
+            let fault = match self.expansion.lacking.get(&index) {
+                Some((position, hint)) => {
+                    Fault { detail, position: Some(position.clone()), hint: Some(hint.clone()) }
+                }
+                None => Fault { detail, position: None, hint: self.missing_hint(variable) },
+            };
+            self.faults.push(fault);
+        }
+    }
+
+    /// The unused tensors that could be meant: of the same shape, or of a permuted one.
+    fn missing_hint(&self, variable: &Variable) -> Option<String> {
+        let tensors = &self.expansion.checkpoint.tensors;
+        let mut wanted = variable.shape.sizes().to_vec();
+        wanted.sort_unstable();
+        let fitting = tensors.iter().enumerate().filter(|(at, tensor)| {
+            let mut sizes = tensor.tensor.view.shape().sizes().to_vec();
+            sizes.sort_unstable();
+            sizes == wanted && !self.used.contains(at) && !self.expansion.ignored.contains_key(at)
+        });
+        let keys: Vec<&str> = fitting.map(|(_, tensor)| tensor.key.as_str()).collect();
+        match keys.as_slice() {
+            [] => Some(
+                "no unused tensor has the same sizes: give it a constant with [[fill]], or waive it with \
+                 --allow-missing"
+                    .to_owned(),
+            ),
+            [key] => Some(format!("`{key}` is unused and has the same sizes: map it with a rule")),
+            _ => hints::nearest(&variable.path.as_str().replace('/', "."), keys.into_iter()),
+        }
+    }
+
+    /// Every tensor is used, ignored by a rule, waived, or unexpected.
+    pub(super) fn account_for_tensors(&mut self, options: &PlanOptions) -> Vec<(StateDictKey, Provenance)> {
+        let mut unused = Vec::new();
+        let checkpoint = self.expansion.checkpoint;
+        let strays: BTreeSet<usize> =
+            self.expansion.astray.iter().flat_map(|(tensors, _)| tensors.iter().copied()).collect();
+        for (at, tensor) in checkpoint.tensors.iter().enumerate() {
+            if self.used.contains(&at) || self.expansion.excused_tensors.contains(&at) {
+                continue;
+            }
+            let key = tensor.key.as_str();
+            let relative = self.expansion.source.keys[at];
+            let ignored = self
+                .expansion
+                .schema
+                .ignore
+                .iter()
+                .find(|glob| glob.matches(key) || glob.matches(relative))
+                .map(|glob| Provenance::Rule(glob.position.clone()))
+                .or_else(|| self.expansion.ignored.get(&at).cloned())
+                .or_else(|| {
+                    let glob = options.allow_unexpected.iter().find(|glob| glob.matches(key))?;
+                    Some(Provenance::Waiver(format!("--allow-unexpected {}", glob.text)))
+                });
+            if let Some(provenance) = ignored {
+                unused.push((tensor.key.clone(), provenance));
+                self.expansion.ignored.insert(at, unused[unused.len() - 1].1.clone());
+            } else if !strays.contains(&at) {
+                let detail = FaultDetail::Unexpected {
+                    key: tensor.key.clone(),
+                    shape: tensor.tensor.view.shape().clone(),
+                    dtype: tensor.tensor.dtype,
+                };
+                let module = relative.rsplit_once('.').map_or("", |(module, _)| module);
+                let hint = match self.expansion.paired.get(module) {
+                    Some(&layer) => format!(
+                        "layer `{}` has no variable for it; build the layer with one, or list the tensor in \
+                         `source.ignore`",
+                        self.expansion.architecture.layers[layer].path
+                    ),
+                    None => "map it with a rule, or list it in `source.ignore`".to_owned(),
+                };
+                self.faults.push(Fault { detail, position: None, hint: Some(hint) });
+            }
+        }
+        unused
+    }
+
+    /// Modules whose rule leads nowhere, unless another rule or an `ignore` took care of their tensors.
+    pub(super) fn report_strays(&mut self) {
+        for (tensors, fault) in std::mem::take(&mut self.expansion.astray) {
+            let open = |at: &usize| !self.used.contains(at) && !self.expansion.ignored.contains_key(at);
+            if tensors.iter().any(open) {
+                self.faults.push(fault);
+            }
+        }
+        self.faults.sort_by_key(Fault::kind);
+    }
+}
