@@ -152,7 +152,7 @@ pub struct Output {
     #[arg(long, help_heading = "Waivers")]
     pub allow_overflow: bool,
     /// Worker threads [default: one per core]
-    #[arg(short, long, value_name = "N", help_heading = "Writing")]
+    #[arg(short, long, value_name = "N", value_parser = at_least_one, help_heading = "Writing")]
     pub threads: Option<std::num::NonZeroUsize>,
     /// Write the ledger as JSON: every variable with its sources, every unused tensor with the reason
     #[arg(long, value_name = "FILE", help_heading = "Writing", value_hint = ValueHint::FilePath)]
@@ -254,6 +254,10 @@ fn float_dtype(name: &str) -> Result<Dtype, String> {
         Some(dtype) if dtype.is_float() => Ok(dtype),
         Some(_) | None => Err(format!("one of {}", names().collect::<Vec<_>>().join(", "))),
     }
+}
+
+fn at_least_one(number: &str) -> Result<std::num::NonZeroUsize, &'static str> {
+    number.parse().map_err(|_| "a whole number, at least 1")
 }
 
 #[cfg(test)]

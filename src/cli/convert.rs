@@ -133,6 +133,9 @@ impl<'a> Report<'a> {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             Some(_) | None => Path::new("."),
         };
+        if !folder.is_dir() {
+            return Err(writer::Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() }.into());
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(".ptw2k-report-");
         #[cfg(unix)]

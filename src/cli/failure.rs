@@ -10,6 +10,7 @@ use super::escape::escape;
 use super::exit::Exit;
 use super::faults;
 use super::terminal::{ERROR, HINT, Terminal, columns};
+use crate::tensor::kernel::ConvertError;
 use crate::{checkpoint, keras, plan, schema, writer};
 
 /// Why a command failed.
@@ -195,6 +196,18 @@ impl Failure {
             Self::UnsupportedFormat { .. } | Self::UnknownFormat { .. } => {
                 "name it `.weights.h5` (Keras 3) or `.h5` (legacy weights)".to_owned()
             }
+            Self::DifferentForms { .. } => {
+                "compare files of one format: both `.weights.h5`, or both `.h5`".to_owned()
+            }
+            Self::Write(error)
+                if matches!(
+                    **error,
+                    writer::Error::Convert { source: ConvertError::Overflow { .. }, .. }
+                ) =>
+            {
+                "write a larger type with --dtype, or let it become an infinity with --allow-overflow"
+                    .to_owned()
+            }
             Self::NoStem { .. } => "name the output with -o".to_owned(),
             Self::ReportIsOutput { .. } => "give --report another name".to_owned(),
             Self::Schema(error) => error.help()?.to_string(),
@@ -204,13 +217,13 @@ impl Failure {
     }
 }
 
-/// The chain below an error; a cause that was just said, alone or at the end of a message, is left out.
+/// The chain below an error; a cause that was just said, alone or within a message, is left out.
 fn causes(error: &Failure, terminal: Terminal) {
     let mut said = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        if !said.ends_with(&text) {
+        if !said.contains(&text) {
             terminal.label(ERROR, "  caused by", &text);
             said = text;
         }

@@ -54,12 +54,17 @@ fn print_within(
 }
 
 fn lines(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    // A column without a word in it is left out, unless nothing is in the table at all.
+    let is_shown = |at: &usize| {
+        rows.is_empty() || rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()))
+    };
+    let shown: Vec<usize> = (0..headings.len()).filter(is_shown).collect();
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(headings.iter().copied());
+    table.set_header(shown.iter().filter_map(|&at| headings.get(at)).copied());
     for row in rows {
-        table.add_row(row);
+        table.add_row(shown.iter().filter_map(|&at| row.get(at)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -116,6 +121,13 @@ conv/kernel  conv.weight  a b -> b a
     fn rows_take_lines_where_they_do_not_fit() {
         check(Some(35), "conv/kernel\n    conv.weight  a b -> b a\n\\u{1b}\n    copy\n");
         check(Some(20), "conv/kernel\n    conv.weight\n    a b -> b a\n\\u{1b}\n    copy\n");
+    }
+
+    #[test]
+    fn empty_columns_are_left_out() {
+        let row = ["a", "", "b"].map(str::to_owned).to_vec();
+        assert_eq!(lines(&["X", "Y", "Z"], &[row]), ["X  Z", "a  b"]);
+        assert_eq!(lines(&["X", "Y"], &[]), ["X  Y"]);
     }
 
     #[test]
