@@ -13,6 +13,9 @@ pub enum Error {
     /// The schema is not valid.
     #[error(transparent)]
     Schema(#[from] crate::schema::Error),
+    /// The plan has faults.
+    #[error(transparent)]
+    Plan(#[from] crate::plan::Faults),
     /// The output cannot be written.
     #[error(transparent)]
     Write(#[from] crate::writer::Error),

@@ -7,6 +7,40 @@
 //! keras architecture → ┘
 //! ```
 //!
+//! The whole way, for a checkpoint, a schema and the text of `model.to_json()`:
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use ptw2k::checkpoint::{Checkpoint, OpenOptions};
+//! use ptw2k::keras::Architecture;
+//! use ptw2k::keras::file_layout::Format;
+//! use ptw2k::plan::{self, PlanOptions};
+//! use ptw2k::schema::Schema;
+//! use ptw2k::writer::{self, WriteOptions};
+//!
+//! fn convert(case: &Path, output: &Path) -> Result<(), ptw2k::Error> {
+//!     let checkpoint = Checkpoint::open(&case.join("weights.pt"), &OpenOptions::default())?;
+//!     let schema = Schema::open(&case.join("schema.toml"))?;
+//!     let architecture = Architecture::open(&case.join("arch.json"))?;
+//!     // Every variable and every tensor is accounted for from here on, or the error lists all faults.
+//!     let plan = plan::plan(&checkpoint, &schema, architecture, &PlanOptions::default())?;
+//!     for note in &plan.notes {
+//!         println!("{}: {}", note.about, note.text);
+//!     }
+//!     // `()` listens to no progress; the command line gives its progress bar.
+//!     let options = WriteOptions { format: Format::WeightsH5, threads: None, allow_overflow: false };
+//!     let written = writer::write(&plan, output, &options, &())?;
+//!     assert_eq!(written.variables, 8);
+//!     Ok(())
+//! }
+//!
+//! # let folder = tempfile::tempdir().expect("a temporary folder");
+//! # let output = folder.path().join("mnist.weights.h5");
+//! convert(Path::new("testdata/mnist"), &output)?;
+//! # Ok::<(), ptw2k::Error>(())
+//! ```
+//!
 //! # Architecture invariants
 //!
 //! `cargo xtask tidy` checks each of these.

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use ptw2k::cli::{self, Command, Exit, Failure, Invocation, Terminal};
 
 fn main() -> ExitCode {
     cli::exit_as_a_bug_on_panic();
-    let invocation = Invocation::parse();
+    let invocation = Invocation::from_process();
     let terminal = Terminal::new(&invocation.global);
     match run(&invocation, terminal) {
         Ok(exit) => exit.into(),

@@ -166,7 +166,10 @@ pub enum NotACheckpoint {
     #[error("it is a folder without a checkpoint in it; give the file")]
     Folder,
     /// None of the known forms.
-    #[error("it is no PyTorch checkpoint: it starts with the bytes {start:02x?}")]
+    #[error(
+        "it is no PyTorch checkpoint: it starts with \"{}\"; give a file that torch.save or safetensors wrote",
+        start.escape_ascii()
+    )]
     Unknown {
         /// The first bytes, up to 8.
         start: Vec<u8>,

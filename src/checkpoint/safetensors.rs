@@ -22,7 +22,7 @@ use super::state_dict::{RawTensor, Read};
 #[non_exhaustive]
 pub enum SafetensorsError {
     /// The crate refuses it.
-    #[error("the safetensors file is damaged or truncated: {0}")]
+    #[error("the safetensors file is damaged or truncated ({0}); get it again")]
     Format(#[from] SafeTensorError),
     /// A key stands twice in the header.
     #[error("the safetensors header has the key `{key}` twice", key = Printable(key))]

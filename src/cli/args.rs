@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::tensor::Dtype;
 
@@ -17,7 +18,6 @@ use crate::tensor::Dtype;
     name = "ptw2k",
     version,
     arg_required_else_help = true,
-    args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     override_usage = "ptw2k <CHECKPOINT> --schema <FILE|NAME> [--arch <FILE>] [-o <OUT>]\n       ptw2k <COMMAND>",
     after_help = "See --help for examples and exit codes.",
@@ -36,6 +36,34 @@ pub struct Invocation {
     /// For every command.
     #[command(flatten)]
     pub global: Global,
+}
+
+impl Invocation {
+    /// The process' arguments; ends the process when they are wrong, or ask for help.
+    #[must_use]
+    pub fn from_process() -> Self {
+        let check = |invocation: Self| invocation.check();
+        Self::try_parse().and_then(check).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Options of the conversion mean nothing to a command: clap lets them stand in front of its name, since
+    /// the options of every command may stand there too.
+    fn check(self) -> Result<Self, clap::Error> {
+        if self.command.is_some() && (self.source.is_some() || self.output.is_given()) {
+            let message = "options of the conversion stand before a command; options of the command stand after \
+                           its name";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(self)
+    }
+}
+
+impl Output {
+    /// Whether any of the options is given.
+    const fn is_given(&self) -> bool {
+        let Self { output, allow_overflow, threads, report, dry_run } = self;
+        output.is_some() || *allow_overflow || threads.is_some() || report.is_some() || *dry_run
+    }
 }
 
 const AFTER_LONG_HELP: &str = "\
@@ -124,13 +152,13 @@ pub struct Output {
     #[arg(long, help_heading = "Waivers")]
     pub allow_overflow: bool,
     /// Worker threads [default: one per core]
-    #[arg(short, long, value_name = "N", help_heading = "Writing")]
+    #[arg(short, long, value_name = "N", value_parser = at_least_one, help_heading = "Writing")]
     pub threads: Option<std::num::NonZeroUsize>,
     /// Write the ledger as JSON: every variable with its sources, every unused tensor with the reason
     #[arg(long, value_name = "FILE", help_heading = "Writing", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
     /// Plan, but write nothing: the same as `ptw2k plan`
-    #[arg(short = 'n', long, help_heading = "Writing")]
+    #[arg(short = 'n', long, help_heading = "Writing", conflicts_with = "report")]
     pub dry_run: bool,
 }
 
@@ -140,10 +168,10 @@ pub struct Global {
     /// Print results as JSON
     #[arg(long, global = true, help_heading = "Display")]
     pub json: bool,
-    /// Print results and errors alone
+    /// No notes, warnings or progress; a conversion that succeeds says nothing
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Display")]
     pub quiet: bool,
-    /// Print more
+    /// Say more: strides and offsets of tensors
     #[arg(short, long, global = true, help_heading = "Display")]
     pub verbose: bool,
     /// When to use colours [default: auto]
@@ -228,10 +256,12 @@ fn float_dtype(name: &str) -> Result<Dtype, String> {
     }
 }
 
+fn at_least_one(number: &str) -> Result<std::num::NonZeroUsize, &'static str> {
+    number.parse().map_err(|_| "a whole number, at least 1")
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -253,6 +283,24 @@ mod tests {
         assert!(matches!(args.command, Some(Command::Inspect(_))));
         assert!(args.source.is_none());
         assert!(args.global.json);
+    }
+
+    #[test]
+    fn options_of_every_command_stand_anywhere() {
+        for line in ["ptw2k -q inspect w.pt", "ptw2k inspect -q w.pt", "ptw2k inspect w.pt -q"] {
+            let args = Invocation::try_parse_from(line.split(' ')).and_then(Invocation::check).unwrap();
+            assert!(args.global.quiet && matches!(args.command, Some(Command::Inspect(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn options_of_the_conversion_belong_to_it() {
+        for line in ["ptw2k -n inspect w.pt", "ptw2k -o a.h5 inspect w.pt", "ptw2k w.pt -s s inspect w.pt"] {
+            assert!(
+                Invocation::try_parse_from(line.split(' ')).and_then(Invocation::check).is_err(),
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::escape::escape;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::progress::Bar;
+use super::table::count;
 use super::terminal::Terminal;
 use super::{inputs, interrupt, ledger};
 use crate::keras::file_layout::Format;
@@ -25,17 +26,24 @@ use crate::writer::{self, WriteOptions};
 pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<Exit, Failure> {
     let path = output_path(source, output)?;
     let format = format(&path)?;
+    if let Some(report) = &output.report
+        && std::path::absolute(report).ok() == std::path::absolute(&path).ok()
+    {
+        return Err(Failure::ReportIsOutput { path });
+    }
     let targets: Vec<&Path> = output.report.iter().map(PathBuf::as_path).chain([path.as_path()]).collect();
-    refuse_input(&targets, &source.checkpoint, "checkpoint")?;
-    refuse_input(&targets, Path::new(&source.schema), "schema")?;
+    let inputs = [source.checkpoint.as_path(), Path::new(&source.schema)];
+    let inputs: Vec<&Path> = inputs.into_iter().chain(source.arch.as_deref()).collect();
+    refuse_inputs(&targets, &inputs)?;
     if output.dry_run {
         return super::plan(source, terminal);
     }
 
     let started = Instant::now();
     let plan = inputs::plan(source, terminal)?;
-    refuse_input(&targets, &plan.architecture.path, "architecture")?;
+    refuse_inputs(&targets, &[&plan.architecture.path])?;
     interrupt::watch()?;
+    let report = output.report.as_deref().map(Report::start).transpose()?;
     let bar = Bar::new(terminal, ledger::byte_len(&plan));
     let options = WriteOptions {
         format,
@@ -50,10 +58,10 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     };
     let seconds = started.elapsed().as_secs_f64();
 
-    if let Some(report) = &output.report {
+    if let Some(report) = report {
         let mut ledger = ledger::to_json(&plan, source);
         ledger["output"] = json!({ "path": path.to_string_lossy(), "bytes": written.bytes });
-        write_report(report, &ledger).map_err(|source| Failure::Report { path: report.clone(), source })?;
+        report.publish(&ledger)?;
     }
     if terminal.json {
         terminal.json_result(&json!({
@@ -65,16 +73,13 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
             "left_out": plan.left_out.len(),
             "notes": ledger::notes_json(&plan.notes),
         }))?;
-    } else {
+    } else if !terminal.quiet {
+        terminal.result(|out| {
+            let path = escape(&path.to_string_lossy());
+            let variables = count(written.variables, "variable");
+            writeln!(out, "{path}: {variables}, {}, {seconds:.2} s", HumanBytes(written.bytes))
+        })?;
         ledger::remark(&plan.notes, terminal);
-        if !terminal.quiet {
-            terminal.result(|out| {
-                let path = escape(&path.to_string_lossy());
-                let plural = if written.variables == 1 { "" } else { "s" };
-                let bytes = HumanBytes(written.bytes);
-                writeln!(out, "{path}: {} variable{plural}, {bytes}, {seconds:.2} s", written.variables)
-            })?;
-        }
     }
     Ok(Exit::Done)
 }
@@ -105,26 +110,53 @@ fn format(path: &Path) -> Result<Format, Failure> {
     }
 }
 
-/// Refuses to write over an input, by whatever name.
-fn refuse_input(targets: &[&Path], input: &Path, what: &'static str) -> Result<(), Failure> {
-    // What has no canonical path does not exist, so it cannot be overwritten.
-    let Ok(input) = input.canonicalize() else { return Ok(()) };
-    match targets.iter().find(|target| target.canonicalize().is_ok_and(|target| target == input)) {
-        Some(target) => Err(Failure::OutputIsInput { path: (*target).to_owned(), input: what }),
-        None => Ok(()),
+/// Refuses to write over an input, by whatever name. An input that is not there is for its reader to name.
+fn refuse_inputs(targets: &[&Path], inputs: &[&Path]) -> Result<(), Failure> {
+    for input in inputs.iter().filter(|input| input.exists()) {
+        for target in targets {
+            writer::check_not_input(target, input)?;
+        }
+    }
+    Ok(())
+}
+
+/// A report in the making: it appears whole or not at all, and a folder that cannot be written to is found
+/// before the work.
+struct Report<'a> {
+    path: &'a Path,
+    file: tempfile::NamedTempFile,
+}
+
+impl<'a> Report<'a> {
+    fn start(path: &'a Path) -> Result<Self, Failure> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            Some(_) | None => Path::new("."),
+        };
+        if !folder.is_dir() {
+            return Err(writer::Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() }.into());
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".ptw2k-report-");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            // As for any new file, less what the umask forbids.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = builder.tempfile_in(folder);
+        Ok(Self { path, file: file.map_err(|source| failure(path, source))? })
+    }
+
+    fn publish(mut self, ledger: &serde_json::Value) -> Result<(), Failure> {
+        writeln!(self.file, "{ledger:#}").map_err(|source| failure(self.path, source))?;
+        self.file.persist(self.path).map_err(|error| failure(self.path, error.error))?;
+        Ok(())
     }
 }
 
-/// Writes the report, whole or not at all.
-fn write_report(path: &Path, ledger: &serde_json::Value) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new().prefix(".ptw2k-report-").tempfile_in(folder)?;
-    writeln!(file, "{ledger:#}")?;
-    file.persist(path)?;
-    Ok(())
+fn failure(path: &Path, source: std::io::Error) -> Failure {
+    Failure::Report { path: path.to_owned(), source }
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
+use super::args;
 use super::element::{self, Number, Raw};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::table::{self, count};
 use super::terminal::Terminal;
-use super::{args, table};
 use crate::bytes::LazyTensor;
 use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
 use crate::tensor::{Dtype, Shape};
@@ -33,8 +34,8 @@ struct Values {
     /// Of those that are numbers.
     max_abs: f64,
     first: Vec<usize>,
-    one: Number,
-    other: Number,
+    one: String,
+    other: String,
 }
 
 /// Compares two weight files, variable by variable.
@@ -58,11 +59,12 @@ pub fn diff(args: &args::Diff, terminal: Terminal) -> Result<Exit, Failure> {
     } else {
         terminal.result(|out| {
             if differences.is_empty() {
-                return writeln!(out, "{} variables: equal, bit for bit", one.variables.len());
+                return writeln!(out, "{}: equal, bit for bit", count(one.variables.len(), "variable"));
             }
             let rows = differences.iter().map(|(path, difference)| vec![path.clone(), describe(difference)]);
             table::print(out, &["VARIABLE", "DIFFERENCE"], rows)?;
-            writeln!(out, "\n{} variables differ", differences.len())
+            let verb = if differences.len() == 1 { "differs" } else { "differ" };
+            writeln!(out, "\n{} {verb}", count(differences.len(), "variable"))
         })?;
     }
     Ok(if differences.is_empty() { Exit::Done } else { Exit::Difference })
@@ -94,6 +96,7 @@ fn compare_tensors(one: &LazyTensor, other: &LazyTensor) -> Option<Difference> {
     if one.dtype != other.dtype {
         return Some(Difference::Dtype { one: one.dtype, other: other.dtype });
     }
+    let dtype = one.dtype;
     let mut found: Option<Values> = None;
     for at in 0..shape.numel() {
         let read = |tensor: &LazyTensor| element::read(tensor, element::place(&tensor.view, at));
@@ -103,13 +106,13 @@ fn compare_tensors(one: &LazyTensor, other: &LazyTensor) -> Option<Difference> {
         }
         // The reader has checked that the files hold every element, so the default stands for none.
         let decode = |raw: Option<Raw>, dtype| element::decode(raw.unwrap_or([0; 8]), dtype);
-        let (one, other) = (decode(one_raw, one.dtype), decode(other_raw, other.dtype));
+        let (one, other) = (decode(one_raw, dtype), decode(other_raw, dtype));
         let values = found.get_or_insert_with(|| Values {
             count: 0,
             max_abs: 0.0,
             first: element::index(shape, at),
-            one,
-            other,
+            one: one.shown(dtype),
+            other: other.shown(dtype),
         });
         values.count += 1;
         // `max` passes over NaN.
@@ -135,7 +138,8 @@ fn describe(difference: &Difference) -> String {
         Difference::Shape { one, other } => format!("shape {one} and {other}"),
         Difference::Dtype { one, other } => format!("{one} and {other}"),
         Difference::Values(Values { count, max_abs, first, one, other }) => {
-            format!("{count} values, by at most {max_abs:?}, first at {first:?}: {one} and {other}")
+            let values = table::count(*count, "value");
+            format!("{values}, by at most {max_abs:.2e}, first at {first:?}: {one} and {other}")
         }
     }
 }
@@ -153,8 +157,8 @@ fn to_json((path, difference): &(String, Difference)) -> Json {
                 "count": count,
                 "max_abs": format!("{max_abs:?}"),
                 "first": first,
-                "one": one.to_string(),
-                "other": other.to_string(),
+                "one": one,
+                "other": other,
             }),
         ),
     };

@@ -1,8 +1,6 @@
 //! Single elements of lazy tensors, read and converted one by one. Slow and plain on purpose: what is
 //! compared here is judged by code that shares nothing with the kernels that wrote it.
 
-use std::fmt;
-
 use half::{bf16, f16};
 
 use crate::bytes::LazyTensor;
@@ -122,11 +120,15 @@ pub(super) fn encode(number: Number, dtype: Dtype) -> Raw {
     }
 }
 
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Number {
+    /// The shortest text that tells the value from all others of its type.
+    #[expect(clippy::cast_possible_truncation, reason = "the value is one of the smaller type")]
+    pub(super) fn shown(self, dtype: Dtype) -> String {
         match self {
-            Self::Float(value) => write!(f, "{value:?}"),
-            Self::Integer(value) => write!(f, "{value}"),
+            Self::Float(value) if dtype == Dtype::F64 => format!("{value:?}"),
+            // Values of the half types are `f32` too; its text has a few digits more than they need.
+            Self::Float(value) => format!("{:?}", value as f32),
+            Self::Integer(value) => value.to_string(),
         }
     }
 }
@@ -160,6 +162,13 @@ mod tests {
         check_rounding(2051.0, Dtype::F16, 2052.0);
         check_rounding(257.0, Dtype::Bf16, 256.0);
         check_rounding(16_777_217.0, Dtype::F32, 16_777_216.0);
+    }
+
+    #[test]
+    fn values_are_shown_short() {
+        assert_eq!(Number::Float(f64::from(0.1_f32)).shown(Dtype::F32), "0.1");
+        assert_eq!(Number::Float(f64::from(0.1_f32)).shown(Dtype::F64), "0.10000000149011612");
+        assert_eq!(Number::Integer(-3).shown(Dtype::I8), "-3");
     }
 
     #[test]

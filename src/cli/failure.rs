@@ -10,6 +10,7 @@ use super::escape::escape;
 use super::exit::Exit;
 use super::faults;
 use super::terminal::{ERROR, HINT, Terminal, columns};
+use crate::tensor::kernel::ConvertError;
 use crate::{checkpoint, keras, plan, schema, writer};
 
 /// Why a command failed.
@@ -62,7 +63,7 @@ pub enum Failure {
         format: &'static str,
     },
     /// The output's name stands for no format.
-    #[error("the name {} does not tell a format", path.display())]
+    #[error("the name {} tells no format", path.display())]
     UnknownFormat {
         /// The output.
         path: PathBuf,
@@ -73,13 +74,11 @@ pub enum Failure {
         /// The checkpoint.
         path: PathBuf,
     },
-    /// The output is one of the inputs.
-    #[error("{} is the {input}, which would be overwritten", path.display())]
-    OutputIsInput {
-        /// The output.
+    /// The report would take the output's place.
+    #[error("{} is to be both the output and the report", path.display())]
+    ReportIsOutput {
+        /// Both.
         path: PathBuf,
-        /// Which input.
-        input: &'static str,
     },
     /// The report cannot be written.
     #[error("cannot write the report {}", path.display())]
@@ -143,7 +142,7 @@ impl Failure {
             Self::Keras(_) => Exit::Architecture,
             Self::Schema(_) => Exit::Schema,
             Self::Faults(_) => Exit::Faults,
-            Self::Write(_) | Self::OutputIsInput { .. } | Self::Report { .. } => Exit::Output,
+            Self::Write(_) | Self::Report { .. } => Exit::Output,
             // A reader that has seen enough (`| head`) is no failure.
             Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => Exit::Done,
             Self::Stdout(_) => Exit::Output,
@@ -153,6 +152,7 @@ impl Failure {
             | Self::UnsupportedFormat { .. }
             | Self::UnknownFormat { .. }
             | Self::NoStem { .. }
+            | Self::ReportIsOutput { .. }
             | Self::DifferentForms { .. }
             | Self::NothingToDo => Exit::Usage,
             Self::Signals(_) => Exit::Bug,
@@ -196,8 +196,20 @@ impl Failure {
             Self::UnsupportedFormat { .. } | Self::UnknownFormat { .. } => {
                 "name it `.weights.h5` (Keras 3) or `.h5` (legacy weights)".to_owned()
             }
+            Self::DifferentForms { .. } => {
+                "compare files of one format: both `.weights.h5`, or both `.h5`".to_owned()
+            }
+            Self::Write(error)
+                if matches!(
+                    **error,
+                    writer::Error::Convert { source: ConvertError::Overflow { .. }, .. }
+                ) =>
+            {
+                "write a larger type with --dtype, or let it become an infinity with --allow-overflow"
+                    .to_owned()
+            }
             Self::NoStem { .. } => "name the output with -o".to_owned(),
-            Self::OutputIsInput { .. } => "name another file with -o".to_owned(),
+            Self::ReportIsOutput { .. } => "give --report another name".to_owned(),
             Self::Schema(error) => error.help()?.to_string(),
             Self::NothingToDo => "`ptw2k --help` shows examples".to_owned(),
             _ => return None,
@@ -205,13 +217,13 @@ impl Failure {
     }
 }
 
-/// The chain below an error; a cause that says what was just said is left out.
+/// The chain below an error; a cause that was just said, alone or within a message, is left out.
 fn causes(error: &Failure, terminal: Terminal) {
     let mut said = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        if text != said {
+        if !said.contains(&text) {
             terminal.label(ERROR, "  caused by", &text);
             said = text;
         }

@@ -29,18 +29,32 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
         }
         // Writing to a string cannot fail.
         let _ = writeln!(text, "\n{HEADING}{name}{HEADING:#}: {meaning} ({})", group.len());
+        let shared = shared_hint(&group);
         for fault in group {
             let message = escape_message(&fault.to_string()).replace('\n', "\n  ");
             let _ = writeln!(text, "  {message}");
             if let Some(position) = &fault.position {
                 let _ = writeln!(text, "    {PLACE}at {}{PLACE:#}", place(position));
             }
-            if let Some(hint) = &fault.hint {
+            if let (Some(hint), None) = (&fault.hint, shared) {
                 let _ = writeln!(text, "    {HINT}hint:{HINT:#} {}", escape_message(hint));
             }
         }
+        if let Some(hint) = shared {
+            let _ = writeln!(text, "  {HINT}hint:{HINT:#} {}", escape_message(hint));
+        }
     }
     terminal.error_text(&text);
+}
+
+/// The hint of a whole group of faults: a hundred of them need it once.
+fn shared_hint<'a>(group: &[&'a Fault]) -> Option<&'a str> {
+    match group {
+        [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|fault| fault.hint == first.hint) => {
+            first.hint.as_deref()
+        }
+        _ => None,
+    }
 }
 
 /// The faults for machines.

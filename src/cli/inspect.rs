@@ -4,14 +4,15 @@ use std::fs::File;
 use std::io::{Read as _, Write};
 use std::path::Path;
 
-use indicatif::HumanBytes;
+use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value as Json, json};
 
 use super::escape::escape;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::table::{self, count};
 use super::terminal::{HEADING, Terminal, WARNING};
-use super::{args, inputs, table};
+use super::{args, inputs};
 use crate::checkpoint::{Checkpoint, Form, Tensor};
 use crate::keras::file_layout::{Format, dataset_path};
 use crate::keras::{Architecture, Origin, WeightsFile, WeightsForm};
@@ -115,7 +116,7 @@ fn print_checkpoint(checkpoint: &Checkpoint, verbose: bool, out: &mut dyn Write)
     if checkpoint.candidates.len() > 1 {
         writeln!(out, "state_dicts in it (choose one with --key):")?;
         for candidate in &checkpoint.candidates {
-            writeln!(out, "  {}: {} tensors", where_it_lies(&candidate.path), candidate.tensors)?;
+            writeln!(out, "  {}: {}", where_it_lies(&candidate.path), count(candidate.tensors, "tensor"))?;
         }
     }
     writeln!(out)?;
@@ -130,7 +131,13 @@ fn print_checkpoint(checkpoint: &Checkpoint, verbose: bool, out: &mut dyn Write)
         }),
     )?;
     let (elements, bytes) = totals(checkpoint);
-    writeln!(out, "\n{} tensors, {elements} elements, {}", tensors.len(), HumanBytes(bytes))
+    writeln!(
+        out,
+        "\n{}, {} elements, {}",
+        count(tensors.len(), "tensor"),
+        HumanCount(elements),
+        HumanBytes(bytes)
+    )
 }
 
 /// Elements and bytes; those of tied tensors once.
@@ -221,7 +228,8 @@ fn show_architecture(architecture: &Architecture, terminal: Terminal) -> Result<
         let rows = architecture.variables.iter().enumerate().map(row);
         table::print(out, &["VARIABLE", "CLASS", "SHAPE", "DTYPE", "IN .weights.h5"], rows)?;
         let elements: usize = architecture.variables.iter().map(|variable| variable.shape.numel()).sum();
-        writeln!(out, "\n{} variables, {elements} elements", architecture.variables.len())
+        let variables = count(architecture.variables.len(), "variable");
+        writeln!(out, "\n{variables}, {} elements", HumanCount(elements as u64))
     })
 }
 
@@ -250,6 +258,6 @@ fn show_weights(file: &WeightsFile, terminal: Terminal) -> Result<(), Failure> {
             vec![stored.path.clone(), layer, shape, stored.tensor.dtype.to_string()]
         });
         table::print(out, &["PATH", "LAYER", "SHAPE", "DTYPE"], rows)?;
-        writeln!(out, "\n{} variables", file.variables.len())
+        writeln!(out, "\n{}", count(file.variables.len(), "variable"))
     })
 }

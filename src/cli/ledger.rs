@@ -3,12 +3,13 @@
 
 use std::io::Write;
 
+use indicatif::HumanBytes;
 use serde_json::{Value as Json, json};
 
 use super::args::Source;
 use super::escape::escape;
 use super::faults::place;
-use super::table;
+use super::table::{self, count};
 use super::terminal::{HEADING, Terminal, WARNING};
 use crate::plan::{Binding, Note, Part, Plan, Provenance, Value};
 
@@ -17,7 +18,7 @@ const NAMED: usize = 3;
 
 /// The table, then what is not in it.
 pub(super) fn print(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
-    let headings = ["VARIABLE", "SHAPE", "DTYPE", "SOURCE", "SHAPE", "DTYPE", "LAYOUT", "RULE"];
+    let headings = ["VARIABLE", "SHAPE", "SOURCE", "SHAPE", "DTYPE", "LAYOUT", "RULE"];
     table::print(out, &headings, plan.bindings.iter().map(|binding| row(plan, binding)))?;
     if !plan.left_out.is_empty() {
         writeln!(out, "\n{HEADING}Left out{HEADING:#}")?;
@@ -28,10 +29,30 @@ pub(super) fn print(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
     if !plan.unused.is_empty() {
         writeln!(out, "\n{HEADING}Unused{HEADING:#}")?;
         for (key, reason) in &plan.unused {
-            writeln!(out, "  {} ({})", escape(key.as_str()), escape(&provenance(reason)))?;
+            writeln!(out, "  {}: {}", escape(key.as_str()), escape(&provenance(reason)))?;
         }
     }
-    Ok(())
+    writeln!(out, "\n{}", summary(plan))
+}
+
+/// `8 variables from 9 tensors, 39.76 KiB; 1 tensor unused, 2 notes`.
+fn summary(plan: &Plan) -> String {
+    let mut tensors: Vec<&str> = plan.bindings.iter().flat_map(parts).map(|part| part.key.as_str()).collect();
+    tensors.retain(|key| !key.is_empty());
+    tensors.sort_unstable();
+    tensors.dedup();
+    let variables = count(plan.bindings.len(), "variable");
+    let text = format!("{variables} from {}, {}", count(tensors.len(), "tensor"), HumanBytes(byte_len(plan)));
+    let rest: Vec<String> = [
+        (plan.unused.len(), "tensor", " unused"),
+        (plan.left_out.len(), "variable", " left out"),
+        (plan.notes.len(), "note", ""),
+    ]
+    .into_iter()
+    .filter(|&(number, ..)| number > 0)
+    .map(|(number, noun, what)| format!("{}{what}", count(number, noun)))
+    .collect();
+    if rest.is_empty() { text } else { format!("{text}; {}", rest.join(", ")) }
 }
 
 /// The remarks, on stderr.
@@ -122,9 +143,10 @@ fn row(plan: &Plan, binding: &Binding) -> Vec<String> {
         Some(variable) => (variable.path.to_string(), variable.shape.to_string()),
         None => (String::new(), String::new()),
     };
-    let mut row = vec![path, shape, binding.dtype.to_string()];
+    let mut row = vec![path, shape];
+    let dtype = binding.dtype.to_string();
     match &binding.value {
-        Value::Fill(value) => row.extend([format!("constant {value}"), String::new(), String::new()]),
+        Value::Fill(value) => row.extend([format!("constant {value}"), String::new(), dtype]),
         Value::Gather(terms) => {
             let joint = if terms.len() > 1 { " + " } else { ", " };
             let name = |part: &Part| match part.key.as_str() {
@@ -133,10 +155,16 @@ fn row(plan: &Plan, binding: &Binding) -> Vec<String> {
             };
             row.push(shorten(parts(binding).map(name).collect(), joint));
             row.push(same(parts(binding).map(|part| part.source.view.shape().to_string())));
-            row.push(same(parts(binding).map(|part| part.source.dtype.to_string())));
+            let source = same(parts(binding).map(|part| part.source.dtype.to_string()));
+            row.push(if source == dtype { dtype } else { format!("{source} → {dtype}") });
         }
     }
-    row.push(if binding.layout.is_empty() { "copy".to_owned() } else { binding.layout.clone() });
+    row.push(match (&binding.value, binding.layout.split_once("->")) {
+        (Value::Fill(_), _) => String::new(),
+        (Value::Gather(_), Some((left, right))) if left.trim() != right.trim() => binding.layout.clone(),
+        (Value::Gather(terms), _) if terms.len() > 1 => "sum".to_owned(),
+        (Value::Gather(_), _) => "copy".to_owned(),
+    });
     row.push(provenance(&binding.provenance));
     row
 }

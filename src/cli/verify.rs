@@ -28,7 +28,7 @@ enum Difference {
     /// Another element type.
     Dtype { expected: Dtype, found: Dtype },
     /// Other values.
-    Values { count: usize, first: Vec<usize>, expected: Number, found: Number },
+    Values { count: usize, first: Vec<usize>, expected: String, found: String },
     /// Elements that the plan gives no value, more than one, or one from outside the checkpoint.
     Uncovered { count: usize },
 }
@@ -51,11 +51,13 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
         terminal.result(|out| {
             if differences.is_empty() {
                 let bytes = HumanBytes(ledger::byte_len(&plan));
-                return writeln!(out, "{} variables, {bytes}: equal, bit for bit", plan.bindings.len());
+                let variables = table::count(plan.bindings.len(), "variable");
+                return writeln!(out, "{variables}, {bytes}: equal, bit for bit");
             }
             let rows = differences.iter().map(|(path, difference)| vec![path.clone(), describe(difference)]);
             table::print(out, &["VARIABLE", "DIFFERENCE"], rows)?;
-            writeln!(out, "\n{} of {} variables differ", differences.len(), plan.bindings.len())
+            let variables = table::count(plan.bindings.len(), "variable");
+            writeln!(out, "\n{} of {variables} differ", differences.len())
         })?;
     }
     Ok(if differences.is_empty() { Exit::Done } else { Exit::Difference })
@@ -188,7 +190,7 @@ struct Tally<'a> {
     stored: &'a LazyTensor,
     shape: &'a Shape,
     count: usize,
-    first: Option<(Vec<usize>, Number, Number)>,
+    first: Option<(Vec<usize>, String, String)>,
 }
 
 impl Tally<'_> {
@@ -202,7 +204,9 @@ impl Tally<'_> {
         let place = || element::index(self.shape, at);
         // The reader has checked that the file holds every element, so the default stands for none.
         let found = element::decode(found.unwrap_or([0; 8]), dtype);
-        self.first.get_or_insert_with(|| (place(), element::decode(expected, dtype), found));
+        self.first.get_or_insert_with(|| {
+            (place(), element::decode(expected, dtype).shown(dtype), found.shown(dtype))
+        });
     }
 }
 
@@ -213,9 +217,12 @@ fn describe(difference: &Difference) -> String {
         Difference::Shape { expected, found } => format!("shape {found} instead of {expected}"),
         Difference::Dtype { expected, found } => format!("{found} instead of {expected}"),
         Difference::Values { count, first, expected, found } => {
-            format!("{count} values, first at {first:?}: {found} instead of {expected}")
+            let values = table::count(*count, "value");
+            format!("{values}, first at {first:?}: {found} instead of {expected}")
         }
-        Difference::Uncovered { count } => format!("the plan does not cover {count} elements exactly once"),
+        Difference::Uncovered { count } => {
+            format!("the plan does not cover {} exactly once", table::count(*count, "element"))
+        }
     }
 }
 
@@ -232,7 +239,7 @@ fn to_json((path, difference): &(String, Difference)) -> Json {
         Difference::Values { count, first, expected, found } => (
             "values",
             // As text: JSON has neither infinities nor NaN.
-            json!({ "count": count, "first": first, "expected": expected.to_string(), "found": found.to_string() }),
+            json!({ "count": count, "first": first, "expected": expected, "found": found }),
         ),
         Difference::Uncovered { count } => ("uncovered", json!({ "count": count })),
     };

@@ -58,7 +58,7 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// The JSON text is broken, or nested deeper than 128 levels.
-    #[error("the configuration is not valid JSON")]
+    #[error("the configuration is not valid JSON: save `model.to_json()` again")]
     Json(#[from] serde_json::Error),
     /// A configuration that Keras 2 wrote.
     #[error(
@@ -203,7 +203,7 @@ pub enum ErrorKind {
         found: String,
     },
     /// A dataset whose data lies outside the file.
-    #[error("the data of `{at}` reaches past the end of the file: it is cut short")]
+    #[error("the data of `{at}` reaches past the end of the file: it is cut short; get it again")]
     Truncated {
         /// The dataset.
         at: String,
@@ -238,7 +238,10 @@ pub enum ErrorKind {
     #[error("the archive is not readable")]
     Zip(#[from] zip::result::ZipError),
     /// The archive lacks a member.
-    #[error("the archive has no `{member}`, so it is not a `.keras` file")]
+    #[error(
+        "the archive has no `{member}`, so it is not a `.keras` file: give `model.to_json()`, a `.keras` file or a \
+         `.weights.h5`"
+    )]
     NoMember {
         /// The member.
         member: &'static str,

@@ -9,7 +9,7 @@ use super::faults::{Fault, FaultDetail};
 use super::hints;
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
-use crate::schema::{CaptureValue, Captures, Reduce};
+use crate::schema::{CaptureValue, Captures, Class, Reduce};
 use crate::tensor::{
     Capture, CopyAxis, Dtype, Layout, Operation, Side, SolveError, SourcePiece, StridedCopy, TargetPiece,
     rearrange,
@@ -19,6 +19,8 @@ use crate::tensor::{
 pub(super) struct Binder<'a> {
     pub(super) checkpoint: &'a Checkpoint,
     pub(super) architecture: &'a Architecture,
+    /// The classes of layers, for hints.
+    pub(super) classes: &'a BTreeMap<String, Class>,
     /// `--dtype`, for floating-point variables.
     pub(super) dtype: Option<Dtype>,
 }
@@ -130,7 +132,9 @@ impl Binder<'_> {
 
     fn misfit(&self, claim: &Claim<'_>, attempts: Vec<(String, SolveError)>) -> Box<Fault> {
         let (source, target) = self.first_pair(claim);
-        let hint = hints::permutation(source.tensor.view.shape(), &target.shape);
+        let hint = self
+            .class_layout(claim)
+            .or_else(|| hints::permutation(source.tensor.view.shape(), &target.shape));
         let detail = FaultDetail::Shape {
             key: source.key.clone(),
             source_shape: source.tensor.view.shape().clone(),
@@ -139,6 +143,21 @@ impl Binder<'_> {
             attempts,
         };
         fault(claim, detail, hint)
+    }
+
+    /// The layout of the layer's class, where the rule says another one that does not fit.
+    fn class_layout(&self, claim: &Claim<'_>) -> Option<String> {
+        claim.keras?;
+        let (_, target) = self.first_pair(claim);
+        let name = self.architecture.layers.get(target.layer)?.class.as_deref()?;
+        let variable = self.classes.get(name)?.variables.iter().find(|known| known.name == target.name)?;
+        let layout = variable.rule.layouts.iter().find(|layout| self.attempt(claim, Some(layout)).is_ok())?;
+        Some(format!(
+            "`{}` fits, the layout of the `{}` of a {name}: say it in the rule, or pair the module with the \
+             layer in a [[layer]] rule",
+            layout.as_str(),
+            target.name
+        ))
     }
 
     fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {

@@ -99,7 +99,12 @@ impl<'a> Expansion<'a> {
         self.fault(
             &rule.position,
             FaultDetail::UnusedRule { pattern: pattern.as_str().to_owned(), keras },
-            hint,
+            hint.or_else(|| {
+                let file = if keras { "the architecture" } else { "the checkpoint" };
+                Some(format!(
+                    "`ptw2k inspect` shows the names in {file}; remove the rule, or say `optional = true` in it"
+                ))
+            }),
         );
     }
 
@@ -160,7 +165,9 @@ impl<'a> Expansion<'a> {
             (Some(found), Some(expected)) if found != expected => {
                 let (found, expected) = (found.clone(), expected.clone());
                 let detail = FaultDetail::ClassMismatch { layer: layer.path.clone(), found, expected };
-                self.fault(&rule.position, detail, None);
+                let hint = "leave `class` out of the rule: it is for layers whose class the architecture does not \
+                            tell";
+                self.fault(&rule.position, detail, Some(hint.to_owned()));
                 return self.excuse(module, excuse);
             }
             (Some(class), _) | (None, Some(class)) => class,

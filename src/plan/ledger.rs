@@ -211,8 +211,12 @@ impl<'a> Ledger<'a> {
         });
         let keys: Vec<&str> = fitting.map(|(_, tensor)| tensor.key.as_str()).collect();
         match keys.as_slice() {
-            [] => None,
-            [key] => Some(format!("`{key}` is unused and has the same sizes")),
+            [] => Some(
+                "no unused tensor has the same sizes: give it a constant with [[fill]], or waive it with \
+                 --allow-missing"
+                    .to_owned(),
+            ),
+            [key] => Some(format!("`{key}` is unused and has the same sizes: map it with a rule")),
             _ => hints::nearest(&variable.path.as_str().replace('/', "."), keys.into_iter()),
         }
     }

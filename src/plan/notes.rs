@@ -69,7 +69,7 @@ pub(super) fn notes(
         add(text.to_owned(), architecture.variables[index].path.as_str());
     }
     for &index in left_out {
-        let text = "has no value and is left out of the file: load it with `skip_mismatch=True`";
+        let text = "no value, left out of the file: load it with `skip_mismatch=True`";
         add(text.to_owned(), architecture.variables[index].path.as_str());
     }
     for binding in bindings {

@@ -55,7 +55,8 @@ pub fn plan(
     };
     expansion.run();
 
-    let binder = Binder { checkpoint, architecture: &architecture, dtype: options.dtype };
+    let binder =
+        Binder { checkpoint, architecture: &architecture, classes: &schema.classes, dtype: options.dtype };
     let mut ledger = Ledger::new(expansion, binder);
     ledger.bind_claims();
     ledger.bind_constants();

@@ -42,7 +42,7 @@ pub enum Error {
         input: PathBuf,
     },
     /// The disk is full.
-    #[error("cannot write {}: it needs {needed} bytes and {available} are free", path.display())]
+    #[error("cannot write {}: it needs {needed} bytes and {available} are free; make room, or write to another disk", path.display())]
     NoSpace {
         /// The file.
         path: PathBuf,

@@ -39,6 +39,15 @@ pub trait Progress: Sync {
     fn is_cancelled(&self) -> bool;
 }
 
+/// Nobody listens, and nobody stops it.
+impl Progress for () {
+    fn advance(&self, _bytes: u64) {}
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
 /// Writes the file, whole or not at all: an unnamed file or temporary sibling, then rename.
 ///
 /// # Errors
@@ -69,10 +78,10 @@ pub fn write(
 }
 
 /// Writes a tree whose datasets hold the values of these bindings, each with the shape and the name of its
-/// variable. What [`write`] does once the format has laid the variables out.
+/// variable. What [`write()`] does once the format has laid the variables out.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_tree(
     tree: &Group,
     bindings: &[(&Binding, &Shape, String)],

@@ -1,12 +1,7 @@
 //! Bad input of every kind: each has its exit code, says what is wrong and what to do, and leaves the
 //! folder as it was.
 
-use std::io::Write as _;
-
-use zip::CompressionMethod;
-use zip::write::SimpleFileOptions;
-
-use crate::run::{Folder, check};
+use crate::run::{Folder, archive, check};
 
 /// Converts in a folder of `simple_conv`, after `spoil`; nothing may be written.
 #[track_caller]
@@ -42,6 +37,7 @@ fn files_of_other_kinds() {
     check_spoilt("git_lfs_pointer", 3, |folder| folder.write("weights.pt", pointer));
     check_spoilt("empty", 3, |folder| folder.write("weights.pt", ""));
     check_spoilt("absent", 3, |folder| std::fs::remove_file(folder.path("weights.pt")).unwrap());
+    check_spoilt("text", 3, |folder| folder.write("weights.pt", "weights: none\n"));
     check_spoilt("keras_file", 3, |folder| folder.write("weights.pt", b"\x89HDF\r\n\x1a\n and so on"));
 }
 
@@ -50,6 +46,16 @@ fn truncated_checkpoint() {
     check_spoilt("truncated", 3, |folder| {
         let whole = folder.read("weights.pt");
         folder.write("weights.pt", &whole[..whole.len() / 2]);
+    });
+}
+
+#[test]
+fn truncated_safetensors() {
+    check_arguments("truncated_safetensors", 3, &["w.safetensors", "-s", "schema.toml"], |folder| {
+        folder.write_safetensors("w.safetensors", &[16, 3, 3, 3], 1.0);
+        let mut cut = folder.read("w.safetensors");
+        cut.truncate(cut.len() - 10);
+        folder.write("w.safetensors", cut);
     });
 }
 
@@ -62,19 +68,11 @@ fn a_pickle_that_calls() {
     });
 }
 
-fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    for (name, bytes) in members {
-        zip.start_file(*name, stored).unwrap();
-        zip.write_all(bytes).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
-}
-
 #[test]
 fn schemas() {
     check_rules("unknown_schema_key", 5, &format!("{CONV}transposed = true\n"));
+    check_rules("unknown_capture", 5, "[[layer]]\ntorch = \"conv\"\nkeras = \"conv_{i+1}\"\n");
+    check_rules("same_target_twice", 5, &format!("{CONV}\n{CONV}"));
     check_rules("unbound_capture", 5, "[[layer]]\ntorch = \"conv\"\nkeras = \"conv_{i}\"\n");
     check_rules("not_toml", 5, "[[layer]\n");
     let absent = ["weights.pt", "--schema", "absent.toml"];
@@ -112,6 +110,48 @@ fn architectures() {
         });
         folder.write("arch.json", config.to_string());
     });
+}
+
+/// The layer has twice the filters of the module.
+#[test]
+fn another_width() {
+    check_spoilt("another_width", 6, |folder| {
+        let text = String::from_utf8(folder.read("arch.json")).unwrap();
+        folder.write("arch.json", text.replace("\"filters\": 16", "\"filters\": 32"));
+    });
+}
+
+/// A template has no graph, so it does not tell what was flattened.
+#[test]
+fn flattened_features_of_a_template() {
+    let folder = Folder::with_case("mnist");
+    let convert = ["weights.pt", "--schema", "schema.toml", "-o", "template.weights.h5"];
+    assert!(folder.run(&convert).starts_with("exit 0\n"));
+    let plan = ["plan", "weights.pt", "--schema", "schema.toml", "--arch", "template.weights.h5"];
+    check("bad_flatten_untold", 6, &folder.run(&plan));
+}
+
+#[test]
+fn keras_files() {
+    let folder = Folder::with_case("simple_conv");
+    let legacy = ["weights.pt", "--schema", "schema.toml", "-o", "legacy.h5"];
+    assert!(folder.run(&legacy).starts_with("exit 0\n"));
+    let onto_legacy = ["plan", "weights.pt", "--schema", "schema.toml", "--arch", "legacy.h5"];
+    check("bad_legacy_architecture", 4, &folder.run(&onto_legacy));
+    let onto_checkpoint = ["plan", "weights.pt", "--schema", "schema.toml", "--arch", "weights.pt"];
+    check("bad_checkpoint_as_architecture", 4, &folder.run(&onto_checkpoint));
+    check(
+        "bad_verify_configuration",
+        4,
+        &folder.run(&["verify", "weights.pt", "arch.json", "-s", "schema.toml"]),
+    );
+    folder.run(&["weights.pt", "--schema", "schema.toml"]);
+    check("bad_diff_of_forms", 2, &folder.run(&["diff", "weights.weights.h5", "legacy.h5"]));
+    let mut cut = folder.read("legacy.h5");
+    cut.truncate(cut.len() / 2);
+    folder.write("cut.h5", cut);
+    check("bad_cut_weights", 4, &folder.run(&["inspect", "cut.h5"]));
+    check("bad_inspect_absent", 3, &folder.run(&["inspect", "absent"]));
 }
 
 /// As a Sequential is saved that has no Input and was never called.
@@ -163,13 +203,58 @@ fn outputs() {
         std::fs::rename(folder.path("weights.pt"), folder.path("old.weights.h5")).unwrap();
         std::os::unix::fs::symlink("old.weights.h5", folder.path("weights.pt")).unwrap();
     });
+    check_arguments("output_is_a_folder", 7, &to("out.weights.h5"), |folder| {
+        std::fs::create_dir(folder.path("out.weights.h5")).unwrap();
+    });
+    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/conditional_conv/template.weights.h5");
     let onto = ["weights.pt", "--schema", "schema.toml", "--arch", "t.weights.h5", "-o", "./t.weights.h5"];
     check_arguments("output_is_architecture", 7, &onto, |folder| {
-        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/conditional_conv/template.weights.h5");
         std::fs::copy(template, folder.path("t.weights.h5")).unwrap();
-        let map = "schema = 1\n\n[[layer]]\ntorch = \"conv\"\nkeras = \"small\"\nclass = \"Conv2D\"\n";
-        folder.write("schema.toml", map);
     });
+    check_arguments("output_is_schemas_architecture", 7, &to("link.weights.h5"), |folder| {
+        std::fs::rename(folder.path("arch.json"), folder.path("link.weights.h5")).unwrap();
+        std::fs::hard_link(folder.path("link.weights.h5"), folder.path("arch.json")).unwrap();
+    });
+    check_arguments("output_is_schema", 7, &["weights.pt", "-s", "s.h5", "-o", "s.h5"], |folder| {
+        std::fs::rename(folder.path("schema.toml"), folder.path("s.h5")).unwrap();
+    });
+}
+
+#[test]
+fn reports() {
+    let to = |report: &'static str| ["weights.pt", "--schema", "schema.toml", "--report", report];
+    check_arguments("report_without_folder", 7, &to("absent/report.json"), |_| {});
+    check_arguments("report_is_output", 2, &to("./weights.weights.h5"), |_| {});
+    check_arguments("report_is_schema", 7, &to("schema.toml"), |_| {});
+}
+
+/// A value that the smaller type cannot hold.
+#[test]
+fn overflow() {
+    let folder = Folder::with_case("simple_conv");
+    folder.write_safetensors("large.safetensors", &[16, 3, 3, 3], 65520.0);
+    let names = folder.names();
+    let convert = ["large.safetensors", "--schema", "schema.toml", "--dtype", "float16"];
+    check("bad_overflow", 7, &folder.run(&convert));
+    assert_eq!(folder.names(), names, "something was left behind");
+    check("overflow_waived", 0, &folder.run(&[&convert[..], &["--allow-overflow"]].concat()));
+}
+
+/// A file system of a few pages, where this user may mount one.
+#[test]
+fn a_full_file_system() {
+    let mount = "mount -t tmpfs -o size=8k none disk";
+    let folder = Folder::with_case("simple_conv");
+    std::fs::create_dir(folder.path("disk")).unwrap();
+    if folder.shell(&format!("unshare -rm sh -c '{mount}' && echo may")) != "may\n" {
+        eprintln!("SKIPPED: this user may not mount a tmpfs, so no full file system was tried");
+        return;
+    }
+    let convert = "\"$0\" weights.pt --schema schema.toml -o disk/out.weights.h5";
+    let rest = "code=$?; ls -A disk >&2; exit $code";
+    let script =
+        format!("unshare -rm sh -c '{mount} && echo old >disk/out.weights.h5; {convert}; {rest}' \"$0\"");
+    check("bad_full_file_system", 7, &folder.run_shell(&script));
 }
 
 /// A file-size limit stands for a full disk: the write fails half-way.

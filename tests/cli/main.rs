@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod good_input;
+mod interrupt;
 mod run;
 
 use run::{Folder, check};
@@ -23,7 +24,11 @@ fn help() {
 fn usage_errors() {
     let folder = Folder::new();
     let usage = |name: &str, arguments: &[&str]| check(&format!("usage_{name}"), 2, &folder.run(arguments));
+    usage("nothing", &[]);
     usage("no_schema", &["weights.pt"]);
+    usage("options_of_conversion", &["--dry-run", "inspect", "weights.pt"]);
+    usage("dry_run_with_report", &["w.pt", "-s", "s.toml", "--dry-run", "--report", "r.json"]);
+    usage("threads", &["w.pt", "-s", "s.toml", "--threads", "0"]);
     usage("options_alone", &["-q"]);
     usage("dtype", &["weights.pt", "--schema", "s.toml", "--dtype", "int8"]);
     usage("keras_archive", &["weights.pt", "--schema", "s.toml", "-o", "a.keras"]);

@@ -1,9 +1,12 @@
 //! Calls the binary in a folder of its own and renders what it said.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
 
 /// Checks the exit code, and the whole of what was said against the snapshot of that name.
 #[track_caller]
@@ -12,6 +15,17 @@ pub(crate) fn check(name: &str, code: u8, said: &str) {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, said);
     });
+}
+
+/// An archive as `torch.save` writes them: nothing compressed.
+pub(crate) fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, bytes) in members {
+        zip.start_file(*name, stored).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
 }
 
 /// A folder to run in.
@@ -48,6 +62,21 @@ impl Folder {
         std::fs::write(self.path(name), content).unwrap();
     }
 
+    /// Writes a float32 `conv.weight` of that shape and a `conv.bias` as long as its first axis, all of one
+    /// value.
+    pub(crate) fn write_safetensors(&self, name: &str, shape: &[usize], value: f32) {
+        let (bias, weight) = (shape[0] * 4, shape.iter().product::<usize>() * 4);
+        let header = serde_json::json!({
+            "conv.bias": { "dtype": "F32", "shape": [shape[0]], "data_offsets": [0, bias] },
+            "conv.weight": { "dtype": "F32", "shape": shape, "data_offsets": [bias, bias + weight] },
+        });
+        let mut header = header.to_string();
+        header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+        let length = (header.len() as u64).to_le_bytes();
+        let values = value.to_le_bytes().repeat((bias + weight) / 4);
+        self.write(name, [&length, header.as_bytes(), &values].concat());
+    }
+
     /// Reads a file.
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap()
@@ -82,12 +111,27 @@ impl Folder {
         self.render(&self.output(command.args(["-c", script, env!("CARGO_BIN_EXE_ptw2k")])))
     }
 
-    fn output(&self, command: &mut Command) -> Output {
-        command.current_dir(self.folder.path()).env_remove("COLUMNS").env_remove("CLICOLOR_FORCE");
-        command.env("NO_COLOR", "1").env("RUST_BACKTRACE", "0").output().unwrap()
+    /// Starts the binary and returns while it runs.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ptw2k"));
+        self.environment(command.args(arguments))
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
-    fn render(&self, output: &Output) -> String {
+    fn output(&self, command: &mut Command) -> Output {
+        self.environment(command).output().unwrap()
+    }
+
+    fn environment<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.current_dir(self.folder.path()).env_remove("COLUMNS").env_remove("CLICOLOR_FORCE");
+        command.env("NO_COLOR", "1").env("RUST_BACKTRACE", "0")
+    }
+
+    /// Exit code, stdout and stderr as one text, without what changes from run to run.
+    pub(crate) fn render(&self, output: &Output) -> String {
         let code = output.status.code().map_or_else(|| "by a signal".to_owned(), |code| code.to_string());
         let mut text = format!("exit {code}\n");
         for (name, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {

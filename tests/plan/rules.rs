@@ -275,7 +275,7 @@ fn every_fault_at_once() {
       at line 2
       hint: the shapes match after transposing: layout = `a b c d -> d c b a`
     Missing: `fc/kernel` (24, 11) gets no value
-      hint: `fc.weight` is unused and has the same sizes
+      hint: `fc.weight` is unused and has the same sizes: map it with a rule
     Missing: `norm/gamma` (4,) gets no value
       hint: did you mean `norm.weight`?
     Unexpected: `fc.weight` (11, 24) float32 has no use
