@@ -149,16 +149,15 @@ fn numerics(class: &str, config: &serde_json::Value) -> Vec<String> {
         notes.push(slope(KERAS_LEAKY_RELU));
     }
     if class == "LeakyReLU" {
-        // Keras up to 3.0 wrote `alpha`.
-        let value = number("negative_slope").or_else(|| number("alpha")).unwrap_or(KERAS_LEAKY_RELU_LAYER);
+        let value = number("negative_slope").unwrap_or(KERAS_LEAKY_RELU_LAYER);
         if !close(value, TORCH_LEAKY_RELU) {
             notes.push(slope(value));
         }
     }
-    if class == "ELU" {
-        if let Some(alpha) = number("alpha").filter(|&alpha| !close(alpha, 1.0)) {
-            notes.push(format!("alpha is {alpha}; PyTorch's default is 1"));
-        }
+    if class == "ELU"
+        && let Some(alpha) = number("alpha").filter(|&alpha| !close(alpha, 1.0))
+    {
+        notes.push(format!("alpha is {alpha}; PyTorch's default is 1"));
     }
     notes
 }
