@@ -1,7 +1,6 @@
 //! Whole files from hand-made trees and bindings, read back with an independent reader.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-
 use proptest::prelude::*;
 use ptw2k::bytes::{Bytes, LazyTensor};
 use ptw2k::keras::file_layout::{Attribute, AttributeValue, Dataset, Format, Group, Node};

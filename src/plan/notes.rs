@@ -155,10 +155,10 @@ fn numerics(class: &str, config: &serde_json::Value) -> Vec<String> {
             notes.push(slope(value));
         }
     }
-    if class == "ELU" {
-        if let Some(alpha) = number("alpha").filter(|&alpha| !close(alpha, 1.0)) {
-            notes.push(format!("alpha is {alpha}; PyTorch's default is 1"));
-        }
+    if class == "ELU"
+        && let Some(alpha) = number("alpha").filter(|&alpha| !close(alpha, 1.0))
+    {
+        notes.push(format!("alpha is {alpha}; PyTorch's default is 1"));
     }
     notes
 }
