@@ -1,4 +1,5 @@
 //! Whole files from hand-made trees and bindings, read back with an independent reader.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
 use ptw2k::bytes::{Bytes, LazyTensor};

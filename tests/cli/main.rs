@@ -7,6 +7,7 @@ mod good_input;
 mod interrupt;
 mod run;
 
+use ptw2k::schema::Schema;
 use run::{Folder, check};
 
 /// The help of every command reads on its own.
@@ -37,6 +38,30 @@ fn usage_errors() {
     usage("no_stem", &["..", "--schema", "s.toml"]);
     usage("glob", &["plan", "weights.pt", "--schema", "s.toml", "--allow-missing", "[a"]);
     usage("quiet_and_verbose", &["schemas", "-q", "-v"]);
+}
+
+/// What the README shows is what is said today.
+#[test]
+fn the_readme_is_true() {
+    let readme = include_str!("../../README.md");
+    let folder = Folder::with_case("mnist");
+    let said = folder.run(&["plan", "weights.pt", "--schema", "schema.toml"]);
+    let table = said.strip_prefix("exit 0\n----- stdout -----\n").unwrap();
+    assert!(
+        readme.contains(&format!("$ ptw2k plan weights.pt --schema schema.toml\n{table}```\n")),
+        "{table}"
+    );
+
+    let to = ["--arch", "arch.json", "-o", "mnist.weights.h5"];
+    let said = folder.run(&[&["weights.pt", "--schema", "schema.toml"], &to[..]].concat());
+    let line = said.strip_prefix("exit 0\n----- stdout -----\n").unwrap();
+    assert!(folder.filter(readme).contains(&format!("```text\n{line}```\n")), "{line}");
+
+    let blocks: Vec<&str> =
+        readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2);
+    assert!(include_str!("../../testdata/mnist/schema.toml").ends_with(blocks[0]));
+    Schema::parse("README.md", blocks[1], None).unwrap();
 }
 
 /// Whoever reads may go before the end.

@@ -144,7 +144,7 @@ impl Folder {
     }
 
     /// Takes out the folder's path and the seconds.
-    fn filter(&self, text: &str) -> String {
+    pub(crate) fn filter(&self, text: &str) -> String {
         let folder = self.folder.path().canonicalize().unwrap();
         let text = text
             .replace(&format!("{}/", folder.display()), "")
