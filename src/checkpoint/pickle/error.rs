@@ -117,6 +117,12 @@ pub enum PickleErrorKind {
         /// The limit.
         limit: usize,
     },
+    /// Containers nested deeper than any checkpoint has them.
+    #[error("more than {limit} containers are nested: this is no list of weights")]
+    TooManyMarks {
+        /// The limit.
+        limit: usize,
+    },
     /// A global whose names are no names.
     #[error("the module and name of a global have more than {limit} bytes")]
     GlobalTooLong {

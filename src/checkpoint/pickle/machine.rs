@@ -18,9 +18,11 @@ use super::value::{Pickle, Value, ValueId};
 /// tensors, and at 40 bytes a value the arena stays below a gigabyte.
 pub(crate) const MAX_VALUES: usize = 1 << 24;
 
-/// Opcodes of one pickle. A tensor of a state_dict takes about 45. Values are bounded on their own; this bounds
-/// what one byte can add to the stack, the marks and the memo.
+/// Opcodes of one pickle. A tensor of a state_dict takes about 45.
 const MAX_OPCODES: usize = 1 << 26;
+
+/// Containers that are open at a time. Python's own recursion limit stops writers at a thousand.
+const MAX_MARKS: usize = 1 << 16;
 
 /// Bytes of the module and the name of a global, together. Longer ones are no names.
 const MAX_GLOBAL_BYTES: usize = 1 << 12;
@@ -84,7 +86,7 @@ impl<'a> Machine<'a> {
         let byte = self.u8()?;
         match byte {
             op::STOP => return self.pop().map(Some),
-            op::MARK => self.marks.push(self.stack.len()),
+            op::MARK => self.mark()?,
             op::POP => {
                 if self.marks.last() == Some(&self.stack.len()) {
                     self.marks.pop();
@@ -97,7 +99,7 @@ impl<'a> Machine<'a> {
             }
             op::DUP => {
                 let top = self.top()?;
-                self.stack.push(top);
+                self.repeat(top)?;
             }
             op::PROTO => {
                 let protocol = self.u8()?;
@@ -193,6 +195,9 @@ impl<'a> Machine<'a> {
             _ => self.line_index("PUT")?,
         };
         let value = self.top()?;
+        if self.memo.len() + self.far_memo.len() >= MAX_VALUES {
+            return Err(Kind::TooManyValues { limit: MAX_VALUES });
+        }
         let next = self.memo.len();
         match self.memo.get_mut(index as usize) {
             Some(slot) => *slot = value,
@@ -216,8 +221,7 @@ impl<'a> Machine<'a> {
             _ => self.line_index("GET")?,
         };
         let value = self.memo.get(index as usize).or_else(|| self.far_memo.get(&index));
-        self.stack.push(*value.ok_or(Kind::MissingMemo { index })?);
-        Ok(())
+        self.repeat(*value.ok_or(Kind::MissingMemo { index })?)
     }
 
     fn tuple(&mut self, count: usize) -> Result<(), Kind> {
@@ -242,6 +246,23 @@ impl<'a> Machine<'a> {
         let id = ValueId(self.values.len() as u32);
         self.values.push(value);
         self.stack.push(id);
+        Ok(())
+    }
+
+    /// Pushes a value that there is already.
+    fn repeat(&mut self, id: ValueId) -> Result<(), Kind> {
+        if self.stack.len() >= MAX_VALUES {
+            return Err(Kind::TooManyValues { limit: MAX_VALUES });
+        }
+        self.stack.push(id);
+        Ok(())
+    }
+
+    fn mark(&mut self) -> Result<(), Kind> {
+        if self.marks.len() >= MAX_MARKS {
+            return Err(Kind::TooManyMarks { limit: MAX_MARKS });
+        }
+        self.marks.push(self.stack.len());
         Ok(())
     }
 
