@@ -2,10 +2,9 @@
 
 use ptw2k::bytes::LazyTensor;
 use ptw2k::tensor::{ByteOrder, Dtype};
-use sha2::{Digest, Sha256};
 
 /// The tensor as contiguous little-endian bytes, by a naive index loop.
-pub fn contiguous(tensor: &LazyTensor) -> Vec<u8> {
+pub(crate) fn contiguous(tensor: &LazyTensor) -> Vec<u8> {
     let (view, size) = (&tensor.view, tensor.dtype.size());
     let mut bytes = Vec::new();
     for flat in 0..view.shape().numel() {
@@ -25,9 +24,4 @@ pub fn contiguous(tensor: &LazyTensor) -> Vec<u8> {
         bytes.extend(element);
     }
     bytes
-}
-
-/// The SHA-256 of the tensor's contiguous little-endian bytes.
-pub fn digest(tensor: &LazyTensor) -> String {
-    Sha256::digest(contiguous(tensor)).iter().map(|byte| format!("{byte:02x}")).collect()
 }
