@@ -65,8 +65,8 @@ pub(super) fn search(pickle: &Pickle<'_>) -> Search {
     let mut pending = vec![0];
     let mut hits = Vec::new();
     let mut modules = Vec::new();
-    // Nested candidates are counted as parts of one another, so there is room for a few times the limit.
-    let mut budget = 4 * MAX_ENTRIES;
+    // Counts are for messages: many names of one large dictionary must not be counted each.
+    let mut budget = MAX_ENTRIES;
     while let Some(place) = pending.pop() {
         let Some(&Node { id, depth, .. }) = nodes.get(place) else { continue };
         if let Some(class) = module_class(pickle, id) {
