@@ -45,30 +45,29 @@ pub(super) fn output_shape(class: &str, config: Config<'_>, input: &InputShape) 
         "Dense" => {
             let mut shape = input.clone();
             *shape.last_mut()? = Some(config.size("units").ok()?);
-            return Some(shape);
+            Some(shape)
         }
-        "Flatten" => return Some(vec![*batch, product(rest)]),
-        "Reshape" => return reshape(input, &target_shape(config)?),
+        "Flatten" => Some(vec![*batch, product(rest)]),
+        "Reshape" => reshape(input, &target_shape(config)?),
         "Permute" => {
             let order = config.axes("dims").ok()??;
             let size = |axis: &i64| input.get(usize::try_from(*axis).ok()?).copied();
             let rest: Option<Vec<_>> = order.iter().map(size).collect();
-            return Some([vec![*batch], rest?].concat());
+            Some([vec![*batch], rest?].concat())
         }
-        "RepeatVector" => return Some(vec![*batch, Some(config.size("n").ok()?), *rest.first()?]),
+        "RepeatVector" => Some(vec![*batch, Some(config.size("n").ok()?), *rest.first()?]),
         "Embedding" => {
             let mut shape = input.clone();
             shape.push(Some(config.size("output_dim").ok()?));
-            return (shape.len() <= MAX_RANK).then_some(shape);
+            (shape.len() <= MAX_RANK).then_some(shape)
         }
         "LSTM" | "GRU" | "SimpleRNN" => {
             let units = Some(config.size("units").ok()?);
             let keeps_time = config.flag("return_sequences", false).ok()?;
-            return Some(if keeps_time { vec![*batch, *rest.first()?, units] } else { vec![*batch, units] });
+            Some(if keeps_time { vec![*batch, *rest.first()?, units] } else { vec![*batch, units] })
         }
-        _ => {}
+        _ => spatial(class, config, input),
     }
-    spatial(class, config, input)
 }
 
 /// Convolutions, pooling, padding, cropping and upsampling: each acts on the spatial axes alone.
@@ -77,7 +76,7 @@ fn spatial(class: &str, config: Config<'_>, input: &InputShape) -> Option<InputS
     let is_first = config.text("data_format").ok()? == Some("channels_first");
     let (batch, channels) = (*input.first()?, *if is_first { input.get(1)? } else { input.last()? });
     let sizes = if is_first { input.get(2..)? } else { input.get(1..=rank)? };
-    let per_axis = |field: &str| config.sizes(field, rank).ok();
+    let per_axis = |field: &str| -> Option<Vec<usize>> { config.sizes(field, rank).ok() };
     let per_axis_or = |field: &str, default: usize| match config.get(field) {
         None => Some(vec![default; rank]),
         Some(_) => per_axis(field),
