@@ -1,7 +1,5 @@
 //! Every way of naming a tensor that torch.save has, bit for bit: `testdata/checkpoint/views.pt`.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 #[path = "checkpoint_support/digest.rs"]
 mod digest;
 #[path = "checkpoint_support/values.rs"]

@@ -21,7 +21,7 @@ use words::is_known;
 /// A state_dict found in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// The keys that lead to it from the root; none for the root itself.
+    /// The keys that lead to it from the root, places in lists as numbers; none for the root itself.
     pub path: Vec<String>,
     /// How many tensors it holds.
     pub tensors: usize,

@@ -112,7 +112,8 @@ pub enum Warning {
 /// How to open a checkpoint.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
-    /// Which nested state_dict, as keys joined by dots, the empty text for the root; `None` finds it.
+    /// Which nested state_dict, as keys (in lists: places) joined by dots, the empty text for the root; `None`
+    /// finds it.
     pub key: Option<String>,
 }
 

@@ -58,17 +58,19 @@ impl Archive {
         let file = View { bytes: bytes.as_slice(), base: 0 };
         let end = find_end(file)?;
         let entries = read_entries(file, &end)?;
-        let mut archive = Self { records: Vec::with_capacity(entries.len()), places: HashMap::new() };
-        for (entry, range) in entries.iter().zip(locate(file, &entries, end.directory)?) {
+        let ranges = locate(file, &entries, end.directory)?;
+        let count = entries.len();
+        let mut archive = Self { records: Vec::with_capacity(count), places: HashMap::with_capacity(count) };
+        for (entry, range) in entries.into_iter().zip(ranges) {
             let outside = ZipError::Missing { what: "data of an entry", offset: range.0 };
             let start = usize::try_from(range.0).unwrap_or(usize::MAX);
             let stop = usize::try_from(range.1).unwrap_or(usize::MAX);
             let place = archive.records.len();
             if archive.places.insert(entry.name.clone(), place).is_some() {
-                return Err(ZipError::Duplicate { name: entry.name.clone() });
+                return Err(ZipError::Duplicate { name: entry.name });
             }
             archive.records.push(Record {
-                name: entry.name.clone(),
+                name: entry.name,
                 crc: entry.crc,
                 is_deflated: entry.method == DEFLATED,
                 bytes: bytes.slice(start..stop).ok_or(outside)?,
@@ -93,7 +95,8 @@ impl Archive {
     pub(crate) fn strip_folder(self) -> Result<Self, ZipError> {
         let first = self.records.first().ok_or(ZipError::Empty)?;
         let folder = first.name.split_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let mut stripped = Self { records: Vec::with_capacity(self.records.len()), places: HashMap::new() };
+        let count = self.records.len();
+        let mut stripped = Self { records: Vec::with_capacity(count), places: HashMap::with_capacity(count) };
         for mut record in self.records {
             let name = record.name.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/'));
             let Some(name) = name.map(ToOwned::to_owned) else {
