@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::axes::Axes;
 use super::binding::{Binding, Part, Term, Value};
-use super::expand::Claim;
+use super::expansion::Claim;
 use super::faults::{Fault, FaultDetail};
 use super::hints;
 use crate::checkpoint::{Checkpoint, Tensor};

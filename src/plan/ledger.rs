@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::bind::Binder;
 use super::binding::{Binding, Part, Provenance, Term, Value};
-use super::expand::{Claim, Expansion};
+use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
 use super::hints;
 use super::names::Lookup;
-use super::planner::PlanOptions;
+use super::options::PlanOptions;
 use crate::keras::Variable;
 use crate::schema::{Pattern, Rule, RuleKind};
 use crate::tensor::{CopyAxis, StateDictKey, StridedCopy};
@@ -226,7 +226,7 @@ impl<'a> Ledger<'a> {
         let mut unused = Vec::new();
         let checkpoint = self.expansion.checkpoint;
         let strays: BTreeSet<usize> =
-            self.expansion.astray.iter().flat_map(|(tensors, _)| tensors.iter().copied()).collect();
+            self.expansion.strays.iter().flat_map(|stray| stray.tensors.iter().copied()).collect();
         for (at, tensor) in checkpoint.tensors.iter().enumerate() {
             if self.used.contains(&at) || self.expansion.excused_tensors.contains(&at) {
                 continue;
@@ -271,9 +271,9 @@ impl<'a> Ledger<'a> {
 
     /// Modules whose rule leads nowhere, unless another rule or an `ignore` took care of their tensors.
     pub(super) fn report_strays(&mut self) {
-        for (tensors, fault) in std::mem::take(&mut self.expansion.astray) {
+        for Stray { tensors, fault, stands } in std::mem::take(&mut self.expansion.strays) {
             let open = |at: &usize| !self.used.contains(at) && !self.expansion.ignored.contains_key(at);
-            if tensors.iter().any(open) {
+            if stands || tensors.iter().any(open) {
                 self.faults.push(fault);
             }
         }

@@ -1,29 +1,33 @@
 //! Schema × checkpoint × architecture to bindings that leave nothing open, or the complete list of faults.
 //!
 //! ```text
-//! schema ─┐            names.rs    what the names on both sides lead to
-//!         ├→ expand → claims      expand.rs   which tensors a rule gives to which variables
-//! names  ─┘              │
-//!                        ▼
-//!                      bind       bind.rs     layouts solved, element types decided
-//!                        │
-//!                        ▼
-//!                   reconcile     ledger.rs   every variable once, every tensor accounted for
+//! schema ─┐            names.rs                what the names on both sides lead to
+//!         ├→ claims    layer.rs sequence.rs    which tensors a rule gives to which variables
+//! names  ─┘   │        tensor.rs
+//!             ▼
+//!          bindings    bind.rs order.rs        layouts solved, element types decided
+//!             │
+//!             ▼
+//!           plan       ledger.rs notes.rs      every variable once, every tensor accounted for
 //! ```
 
 mod axes;
 mod bind;
 mod binding;
-mod expand;
+mod expansion;
 mod faults;
 mod hints;
+mod layer;
 mod ledger;
 mod names;
 mod notes;
+mod options;
 mod order;
 mod planner;
 mod sequence;
+mod tensor;
 
 pub use binding::{Binding, Note, Part, Plan, Provenance, Term, Value};
 pub use faults::{Fault, FaultDetail, FaultKind, Faults};
-pub use planner::{PlanOptions, plan};
+pub use options::PlanOptions;
+pub use planner::plan;

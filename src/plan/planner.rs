@@ -4,26 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::bind::Binder;
 use super::binding::{Binding, Plan};
-use super::expand::Expansion;
+use super::expansion::Expansion;
 use super::faults::Faults;
 use super::ledger::Ledger;
 use super::names::{SourceNames, TargetNames};
 use super::notes::{self, Remarks};
+use super::options::PlanOptions;
+use super::sequence;
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
-use crate::schema::{Glob, Schema};
-use crate::tensor::Dtype;
-
-/// What the caller decides.
-#[derive(Debug, Clone, Default)]
-pub struct PlanOptions {
-    /// The element type of every floating-point variable, instead of the architecture's.
-    pub dtype: Option<Dtype>,
-    /// Variables that may stay without a source.
-    pub allow_missing: Vec<Glob>,
-    /// Tensors that may stay without a use.
-    pub allow_unexpected: Vec<Glob>,
-}
+use crate::schema::{RuleKind, Schema};
 
 /// Binds every variable of the architecture, or reports everything that keeps it from being bound.
 ///
@@ -45,7 +35,7 @@ pub fn plan(
         target: &target,
         claims: Vec::new(),
         faults: Vec::new(),
-        astray: Vec::new(),
+        strays: Vec::new(),
         ignored: BTreeMap::new(),
         remarks: Remarks::default(),
         lacking: BTreeMap::new(),
@@ -53,7 +43,15 @@ pub fn plan(
         excused: BTreeSet::new(),
         excused_tensors: BTreeSet::new(),
     };
-    expansion.run();
+    for rule in &schema.rules {
+        match &rule.kind {
+            RuleKind::Layer(layer) => expansion.layers(rule, layer),
+            RuleKind::Sequence(layer) => sequence::expand(&mut expansion, rule, layer),
+            RuleKind::Tensor(tensor) => expansion.tensors(rule, tensor),
+            // Constants come when every claim is known.
+            RuleKind::Fill(_) | RuleKind::Keep(_) => {}
+        }
+    }
 
     let binder =
         Binder { checkpoint, architecture: &architecture, classes: &schema.classes, dtype: options.dtype };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::Expansion;
+use super::expansion::Expansion;
 use super::faults::FaultDetail;
 use crate::schema::{CaptureKind, CaptureValue, Captures, Class, LayerRule, Pattern, Rule};
 

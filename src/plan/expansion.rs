@@ -1,0 +1,120 @@
+//! Claims: which tensors a rule gives to which variables, and what was found out on the way to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::binding::Provenance;
+use super::faults::{Fault, FaultDetail};
+use super::hints;
+use super::names::{SourceNames, TargetNames};
+use super::notes::Remarks;
+use crate::checkpoint::Checkpoint;
+use crate::keras::{Architecture, Origin};
+use crate::schema::{Captures, Pattern, Position, Rule, Schema, TensorRule};
+use crate::tensor::Layout;
+
+/// Tensors that one rule gives to variables, with the layouts that may carry them over.
+pub(super) struct Claim<'a> {
+    /// The rule that made it.
+    pub(super) provenance: Provenance,
+    /// The tensor rule, of the schema or of a class.
+    pub(super) rule: &'a TensorRule,
+    /// The candidate layouts.
+    pub(super) layouts: Vec<&'a Layout>,
+    /// Sizes that the architecture gives, beside the rule's own.
+    pub(super) sizes: BTreeMap<String, usize>,
+    /// The tensors, each with the captures that stand on the torch side alone.
+    pub(super) sources: Vec<(Captures, usize)>,
+    /// The variables, each with the captures that stand on the keras side alone.
+    pub(super) targets: Vec<(Captures, usize)>,
+    /// The keras pattern, whose captures tell the targets apart; none within a class.
+    pub(super) keras: Option<&'a Pattern>,
+}
+
+/// A module or tensor whose rule leads nowhere.
+pub(super) struct Stray {
+    /// The tensors.
+    pub(super) tensors: Vec<usize>,
+    /// The fault, which stands when no other rule uses the tensors.
+    pub(super) fault: Fault,
+    /// It stands in any case: the rule leads nowhere for all that it matches.
+    pub(super) stands: bool,
+}
+
+/// Both sides of a conversion and what has been found on the way.
+pub(super) struct Expansion<'a> {
+    pub(super) checkpoint: &'a Checkpoint,
+    pub(super) schema: &'a Schema,
+    pub(super) architecture: &'a Architecture,
+    pub(super) source: &'a SourceNames<'a>,
+    pub(super) target: &'a TargetNames,
+    /// The claims.
+    pub(super) claims: Vec<Claim<'a>>,
+    /// The faults.
+    pub(super) faults: Vec<Fault>,
+    /// Modules and tensors whose rule computed a path that is not there.
+    pub(super) strays: Vec<Stray>,
+    /// Tensors that a class has no use for, with the rule.
+    pub(super) ignored: BTreeMap<usize, Provenance>,
+    /// What the notes are to say.
+    pub(super) remarks: Remarks,
+    /// Variables whose module has no tensor for them, with the rule and what to say.
+    pub(super) lacking: BTreeMap<usize, (Position, String)>,
+    /// The layer that each module goes to.
+    pub(super) paired: BTreeMap<&'a str, usize>,
+    /// Variables that a fault has already been reported for.
+    pub(super) excused: BTreeSet<usize>,
+    /// Tensors that a fault has already been reported for.
+    pub(super) excused_tensors: BTreeSet<usize>,
+}
+
+impl<'a> Expansion<'a> {
+    pub(super) fn fault(&mut self, position: &Position, detail: FaultDetail, hint: Option<String>) {
+        self.faults.push(Fault { detail, position: Some(position.clone()), hint });
+    }
+
+    /// Takes a module's tensors and a layer's variables out of the account, a fault having been reported.
+    pub(super) fn excuse(&mut self, module: &str, variables: Range<usize>) {
+        self.excused_tensors.extend(self.source.below(module).into_iter().map(|(at, _)| at));
+        self.excused.extend(variables);
+    }
+
+    pub(super) fn unused(&mut self, rule: &Rule, pattern: &Pattern, keras: bool) {
+        if rule.optional {
+            return;
+        }
+        let hint = if keras {
+            hints::nearest(pattern.as_str(), self.architecture.layers.iter().map(|layer| layer.path.as_str()))
+        } else {
+            let modules = self.source.modules.iter().map(|(module, _)| *module);
+            hints::nearest(pattern.as_str(), modules.chain(self.source.keys.iter().copied()))
+        };
+        self.fault(
+            &rule.position,
+            FaultDetail::UnusedRule { pattern: pattern.as_str().to_owned(), keras },
+            hint.or_else(|| {
+                let file = if keras { "the architecture" } else { "the checkpoint" };
+                Some(format!(
+                    "`ptw2k inspect` shows the names in {file}; remove the rule, or say `optional = true` in it"
+                ))
+            }),
+        );
+    }
+
+    /// Lets the first stray since `first` stand: the rule that made it leads nowhere.
+    pub(super) fn let_stand(&mut self, first: usize) {
+        if let Some(stray) = self.strays.get_mut(first) {
+            stray.stands = true;
+        }
+    }
+
+    /// What a path that the architecture lacks may have meant.
+    pub(super) fn near_target<'p>(&self, path: &str, paths: impl Iterator<Item = &'p str>) -> Option<String> {
+        hints::nearest(path, paths).or_else(|| {
+            (self.architecture.origin == Origin::Template).then(|| {
+                let file = self.architecture.path.display();
+                format!("a template knows layers by their `name`: `ptw2k inspect {file}` lists them")
+            })
+        })
+    }
+}

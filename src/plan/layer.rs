@@ -1,0 +1,174 @@
+//! `[[layer]]`: a module to a layer, by the rules of the layer's class.
+
+use std::collections::BTreeMap;
+
+use super::binding::Provenance;
+use super::expansion::{Claim, Expansion, Stray};
+use super::faults::{Fault, FaultDetail};
+use super::names::Lookup;
+use super::order::{self, Outcome};
+use crate::keras::Layer;
+use crate::schema::{Captures, ClassVariable, LayerRule, Rule};
+
+impl<'a> Expansion<'a> {
+    /// `[[layer]]`.
+    pub(super) fn layers(&mut self, rule: &'a Rule, layer: &'a LayerRule) {
+        let (mut used, mut arrived, first_stray) = (false, false, self.strays.len());
+        for (module, _) in &self.source.modules {
+            let Some(captures) = layer.torch.matches(module) else { continue };
+            used = true;
+            let path = match layer.keras.substitute(&captures, &self.schema.tables) {
+                Ok(path) => path,
+                Err(source) => {
+                    let torch = (*module).to_owned();
+                    self.fault(&rule.position, FaultDetail::Evaluate { torch, source }, None);
+                    continue;
+                }
+            };
+            match self.target.layer(path.as_str()) {
+                Some(Lookup::One(at)) => {
+                    arrived = true;
+                    self.layer(rule, layer, module, at);
+                }
+                Some(Lookup::Several) => {
+                    let path = path.as_str().to_owned();
+                    self.fault(&rule.position, FaultDetail::AmbiguousPath { path }, None);
+                }
+                None => {
+                    let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
+                    let hint = self.near_target(path.as_str(), layers);
+                    let detail = FaultDetail::UnknownTarget {
+                        torch: (*module).to_owned(),
+                        keras: path.as_str().to_owned(),
+                    };
+                    let fault = Fault { detail, position: Some(rule.position.clone()), hint };
+                    let tensors = self.source.direct(module).to_vec();
+                    self.strays.push(Stray { tensors, fault, stands: false });
+                }
+            }
+        }
+        if !used {
+            self.unused(rule, &layer.torch, false);
+        } else if !arrived && !rule.optional {
+            self.let_stand(first_stray);
+        }
+    }
+
+    /// A module to a layer, by the rules of the layer's class.
+    pub(super) fn layer(&mut self, rule: &'a Rule, layer_rule: &'a LayerRule, module: &'a str, at: usize) {
+        self.paired.insert(module, at);
+        let architecture = self.architecture;
+        let layer = &architecture.layers[at];
+        let excuse = layer.variables.clone();
+        let class_name = match (&layer.class, &layer_rule.class) {
+            (Some(found), Some(expected)) if found != expected => {
+                let (found, expected) = (found.clone(), expected.clone());
+                let detail = FaultDetail::ClassMismatch { layer: layer.path.clone(), found, expected };
+                let hint = "leave `class` out of the rule: it is for layers whose class the architecture does not \
+                            tell";
+                self.fault(&rule.position, detail, Some(hint.to_owned()));
+                return self.excuse(module, excuse);
+            }
+            (Some(class), _) | (None, Some(class)) => class,
+            (None, None) => {
+                let hint = "say it in the rule: class = \"Conv2D\"".to_owned();
+                let detail = FaultDetail::UntoldClass { layer: layer.path.clone() };
+                self.fault(&rule.position, detail, Some(hint));
+                return self.excuse(module, excuse);
+            }
+        };
+        let Some(class) = self.schema.classes.get(class_name) else {
+            let hint =
+                format!("write [class.{class_name}] in the schema, or [[tensor]] rules for its variables");
+            let detail = FaultDetail::UnknownClass { layer: layer.path.clone(), class: class_name.clone() };
+            self.fault(&rule.position, detail, Some(hint));
+            return self.excuse(module, excuse);
+        };
+        if let Some(detail) = order::unsupported(architecture, layer_rule, layer, class) {
+            let hint =
+                "write [[tensor]] rules that put the layer's output features in Keras' order".to_owned();
+            self.fault(&rule.position, detail, Some(hint));
+            return self.excuse(module, excuse);
+        }
+        let provenance = Provenance::Class { class: class_name.clone(), rule: rule.position.clone() };
+        let count = layer.variables.len();
+        for index in layer.variables.clone() {
+            let variable = &architecture.variables[index];
+            // A template that does not tell the class has indices for names.
+            let named = class.variables.iter().find(|known| known.name == variable.name);
+            let known = named.or_else(|| {
+                let untold = layer.class.is_none() && class.variables.len() == count;
+                if untold { class.variables.get(variable.index) } else { None }
+            });
+            let Some(known) = known else {
+                let detail = FaultDetail::UnknownVariable {
+                    variable: variable.path.clone(),
+                    class: class_name.clone(),
+                };
+                let hint = "bind it with a [[tensor]] rule, or name it in [class]".to_owned();
+                self.fault(&rule.position, detail, Some(hint));
+                self.excused.insert(index);
+                continue;
+            };
+            self.class_variable(rule, layer_rule, layer, module, index, known, &provenance);
+        }
+        for (tensor, name) in self.source.below(module) {
+            if class.ignore.iter().any(|glob| glob.matches(name)) {
+                self.ignored.insert(tensor, provenance.clone());
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call, and every argument is a different thing")]
+    fn class_variable(
+        &mut self,
+        rule: &'a Rule,
+        layer_rule: &'a LayerRule,
+        layer: &Layer,
+        module: &str,
+        index: usize,
+        known: &'a ClassVariable,
+        provenance: &Provenance,
+    ) {
+        let sources = self.source.matching(module, &known.rule.torch);
+        if sources.is_empty() {
+            let lack = format!(
+                "module `{module}` has no `{}`: build the layer without `{}`, or give it a value with [[fill]]",
+                known.rule.torch.as_str(),
+                known.name
+            );
+            self.lacking.insert(index, (rule.position.clone(), lack));
+            return;
+        }
+        let mut claim = Claim {
+            provenance: provenance.clone(),
+            rule: &known.rule,
+            layouts: known.rule.layouts.iter().collect(),
+            sizes: BTreeMap::new(),
+            sources,
+            targets: vec![(Captures::new(), index)],
+            keras: None,
+        };
+        let choice = order::choose(self.architecture, layer_rule, layer, index, known);
+        if choice.is_assumed {
+            self.remarks.assumed_plain.push(index);
+        }
+        if choice.is_assumed_output {
+            self.remarks.assumed_output.push(index);
+        }
+        match choice.outcome {
+            Outcome::Plain => {}
+            Outcome::Map { layout, sizes } => {
+                claim.layouts = vec![layout];
+                claim.sizes = sizes;
+            }
+            Outcome::Refused { detail, hint } => {
+                self.fault(&rule.position, detail, Some(hint));
+                self.excused.insert(index);
+                self.excused_tensors.extend(claim.sources.iter().map(|(_, at)| *at));
+                return;
+            }
+        }
+        self.claims.push(claim);
+    }
+}

@@ -1,0 +1,15 @@
+//! What the caller of a plan decides.
+
+use crate::schema::Glob;
+use crate::tensor::Dtype;
+
+/// What the caller decides.
+#[derive(Debug, Clone, Default)]
+pub struct PlanOptions {
+    /// The element type of every floating-point variable, instead of the architecture's.
+    pub dtype: Option<Dtype>,
+    /// Variables that may stay without a source.
+    pub allow_missing: Vec<Glob>,
+    /// Tensors that may stay without a use.
+    pub allow_unexpected: Vec<Glob>,
+}
