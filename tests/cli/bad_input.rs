@@ -168,7 +168,10 @@ fn take_away_shapes(config: &mut serde_json::Value) {
             values.retain(|value| value["class_name"] != "InputLayer");
             values.iter_mut().for_each(take_away_shapes);
         }
-        _ => {}
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => {}
     }
 }
 
