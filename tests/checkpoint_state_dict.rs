@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use ptw2k::checkpoint::{Checkpoint, ErrorKind, OpenOptions, Warning};
+use ptw2k::checkpoint::{Checkpoint, ErrorKind, OpenOptions, TensorError, UnsupportedTensor, Warning};
 use ptw2k::tensor::ByteOrder;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -72,6 +72,55 @@ fn the_likeliest_is_chosen() {
     check(&both, Some("netD"), "netD", &["w", "b"]);
     check(&both, Some(""), "", &["netG.w", "netG.b", "netD.w", "netD.b"]);
     assert!(matches!(open(&both, "little", Some("netX")), Err(ErrorKind::NoSuchKey { .. })));
+}
+
+#[test]
+fn lists_and_integer_keys_lead_to_state_dicts() {
+    let weights = || dict(&[("w", tensor()), ("b", tensor())]);
+    let list = |items: &[Vec<u8>]| [b"](".as_slice(), &items.concat(), b"e"].concat();
+    let paths = |root: &[u8]| match open(root, "little", None) {
+        Err(ErrorKind::Ambiguous { candidates }) => {
+            candidates.iter().map(|found| found.path.join("/")).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    let models = dict(&[("models", list(&[weights(), weights()]))]);
+    assert_eq!(paths(&models), ["models/0", "models/1"]);
+    check(&models, Some("models.1"), "models/1", &["w", "b"]);
+    assert_eq!(paths(&list(&[weights(), weights(), b"K\x05".to_vec()])), ["0", "1"]);
+    check(&dict(&[("model", list(&[weights()])), ("history", weights())]), None, "model/0", &["w", "b"]);
+    assert_eq!(paths(&dict(&[("models", list(&[weights()])), ("rest", weights())])), ["models/0", "rest"]);
+    let numbered = [b"}(K\x03".as_slice(), &weights(), b"K\x04", &weights(), b"u"].concat();
+    assert_eq!(paths(&numbered), ["3", "4"]);
+    check(&numbered, Some("4"), "4", &["w", "b"]);
+    check(&dict(&[("optimizers", list(&[weights()])), ("net", weights())]), None, "net", &["w", "b"]);
+    assert!(matches!(open(&list(&[tensor()]), "little", None), Err(ErrorKind::NoStateDict { .. })));
+}
+
+#[test]
+fn nothing_that_holds_tensors_is_left_out() {
+    let list = |item: Vec<u8>| [b"](".as_slice(), &item, b"e"].concat();
+    let object = |state: Vec<u8>| [b"cmine\nThing\n)\x81".as_slice(), &state, b"b"].concat();
+    let refused = |value: Vec<u8>| {
+        let root = dict(&[("w", tensor()), ("odd", value)]);
+        match open(&root, "little", Some("")) {
+            Err(ErrorKind::Tensor { key, reason: TensorError::Unsupported(kind), more: 0 }) => {
+                assert_eq!(key.as_str(), "odd");
+                kind
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let inside = |what: &str| UnsupportedTensor::Inside { what: what.to_owned() };
+    assert_eq!(refused(list(tensor())), inside("list"));
+    assert_eq!(refused([tensor(), vec![0x85]].concat()), inside("tuple"));
+    assert_eq!(refused(list(dict(&[("w", tensor())]))), inside("list"));
+    assert_eq!(refused(dict(&[("deep", list(tensor()))])), inside("dict"));
+    assert_eq!(refused(object(dict(&[("data", tensor())]))), inside("mine.Thing object"));
+    let module = ["_parameters", "_buffers", "_modules"].map(|key| (key, b"}".to_vec()));
+    assert_eq!(refused(object(dict(&module))), UnsupportedTensor::Module { class: "mine.Thing".to_owned() });
+    let by_number = [b"}(Vw\n".as_slice(), &tensor(), b"K\x03", &tensor(), b"u"].concat();
+    assert!(matches!(open(&by_number, "little", None), Err(ErrorKind::TensorKey { what }) if what == "int"));
 }
 
 #[test]

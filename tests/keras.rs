@@ -100,6 +100,10 @@ fn features<'a>(architecture: &'a Architecture, path: &str) -> &'a FeatureOrder 
     &architecture.layers.iter().find(|layer| layer.path == path).unwrap().features
 }
 
+fn outputs<'a>(architecture: &'a Architecture, path: &str) -> &'a FeatureOrder {
+    &architecture.layers.iter().find(|layer| layer.path == path).unwrap().outputs
+}
+
 #[test]
 fn sequential() {
     let config = check("sequential_cnn.json", "sequential_cnn");
@@ -119,6 +123,39 @@ fn functional_with_nested_and_shared_layers() {
     for path in ["z", "excite", "shared", "inner/inner_dense"] {
         assert_eq!(*features(&net, path), FeatureOrder::Plain, "{path}");
     }
+}
+
+#[test]
+fn features_that_become_maps() {
+    let model = check("generator.json", "generator");
+    for path in ["project", "norm"] {
+        assert_eq!(*outputs(&model, path), FeatureOrder::Flattened(vec![5, 3, 4]), "{path}");
+    }
+    assert_eq!(*outputs(&model, "classes"), FeatureOrder::Flattened(vec![5, 3, 2]));
+    assert_eq!(*outputs(&model, "line"), FeatureOrder::Flattened(vec![5, 4]));
+    for path in ["mask", "permuted", "sequence", "other", "mixed", "up", "steps"] {
+        assert_eq!(*outputs(&model, path), FeatureOrder::Plain, "{path}");
+    }
+    for path in ["untold", "both"] {
+        assert!(matches!(outputs(&model, path), FeatureOrder::Unknown(_)), "{path}");
+    }
+}
+
+#[test]
+fn a_layer_in_two_models() {
+    let model = check("nested_twice.json", "nested_twice");
+    assert!(model.layers.iter().all(|layer| layer.aliases.is_empty()));
+}
+
+#[test]
+fn layers_without_variables() {
+    let model = Architecture::open(&testdata("functional.json")).unwrap();
+    let found: Vec<_> =
+        model.weightless.iter().map(|layer| format!("{} {}", layer.path, layer.class)).collect();
+    assert!(found.contains(&"squeeze GlobalAveragePooling2D".to_owned()), "{found:?}");
+    assert!(found.contains(&"tower/flatten Flatten".to_owned()), "{found:?}");
+    let is_listed = |path: &str| model.layers.iter().any(|layer| layer.path == path);
+    assert!(model.weightless.iter().all(|layer| !is_listed(&layer.path)), "{found:?}");
 }
 
 #[test]
@@ -180,6 +217,145 @@ fn weight_files() {
     assert_eq!(file.variables[0].tensor.dtype, Dtype::Bf16);
     let file = WeightsFile::open(&testdata("sequential_cnn.keras")).unwrap();
     assert_eq!((file.form, file.variables.len()), (WeightsForm::Archive, 11));
+}
+
+#[test]
+fn legacy_weight_files() {
+    let names: Vec<(String, usize)> = expected("frozen")["legacy"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| {
+            let layer = row[0].as_str().unwrap();
+            let weights = row[1].as_array().unwrap().iter();
+            weights.map(move |weight| {
+                let size = |size: &Value| usize::try_from(size.as_u64().unwrap()).unwrap();
+                let numel = weight[1].as_array().unwrap().iter().map(size).product();
+                (format!("{layer} {}", weight[0].as_str().unwrap()), numel)
+            })
+        })
+        .collect();
+    for (file, prefix) in [("frozen.legacy.h5", ""), ("frozen.whole.h5", "model_weights/")] {
+        let found = WeightsFile::open(&testdata(file)).unwrap();
+        assert_eq!(found.form, WeightsForm::LegacyH5);
+        assert!(found.variables.iter().all(|variable| variable.path.starts_with(prefix)), "{file}");
+        let found: Vec<(String, usize)> = found
+            .variables
+            .iter()
+            .map(|variable| {
+                let name = variable.path.rsplit('/').next().unwrap();
+                let layer = variable.layer.as_deref().unwrap();
+                (format!("{layer} {name}"), variable.tensor.view.shape().numel())
+            })
+            .collect();
+        assert_eq!(found, names, "{file}");
+    }
+    let refused = |file: &str| Architecture::open(&testdata(file)).unwrap_err().kind;
+    assert!(matches!(refused("frozen.legacy.h5"), ErrorKind::LegacyWeights));
+    assert!(matches!(refused("frozen.whole.h5"), ErrorKind::WholeModelH5));
+}
+
+/// Keras up to 3.5 writes no layer names, so paths are those of the groups without the lists around them.
+#[test]
+fn template_without_names() {
+    let model = check_variables_of("unnamed.weights.h5");
+    let layer = |path: &str| model.layers.iter().find(|layer| layer.path == path).unwrap();
+    assert_eq!(layer("block_1/fc1").aliases, ["blocks/block_1/fc1"]);
+    assert_eq!(layer("sequential/dense_1").class.as_deref(), Some("Dense"));
+    assert_eq!(layer("sequential/batch_normalization").class.as_deref(), Some("BatchNormalization"));
+    assert_eq!(layer("conv1").class, None);
+}
+
+/// Every stored variable is listed at its place, under the last part of its group.
+fn check_variables_of(file: &str) -> Architecture {
+    let model = Architecture::open(&testdata(file)).unwrap();
+    let case = file.split('.').next().unwrap();
+    let mut expected: Vec<String> = expected(case)["variables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let shape: Vec<u64> =
+                row[2].as_array().unwrap().iter().map(|size| size.as_u64().unwrap()).collect();
+            format!("{} {shape:?} {}", row[4].as_str().unwrap(), row[3].as_str().unwrap())
+        })
+        .collect();
+    let mut found: Vec<String> = model
+        .variables
+        .iter()
+        .enumerate()
+        .map(|(at, variable)| {
+            let h5 = file_layout::dataset_path(&model, Format::WeightsH5, at).unwrap();
+            let layer = &model.layers[variable.layer];
+            let last = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+            assert_eq!(last(&layer.path), last(&layer.group));
+            format!("{h5} {:?} {}", variable.shape.sizes(), variable.dtype)
+        })
+        .collect();
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+    model
+}
+
+/// What becomes of the 105 features that a Dense makes, before layers (class and settings).
+fn check_outputs(layers: &[(&str, Value)], expected: &FeatureOrder) {
+    let layer = |(at, (class, config)): (usize, &(&str, Value))| {
+        let mut config = config.clone();
+        config["name"] = json!(format!("l{at}"));
+        let build = match class {
+            &"Conv2D" | &"Conv1D" | &"LSTM" => config["reads"].take(),
+            _ => Value::Null,
+        };
+        json!({"module": "keras.layers", "class_name": class, "config": config,
+               "build_config": {"input_shape": build}})
+    };
+    let mut entries = vec![
+        json!({"module": "keras.layers", "class_name": "InputLayer",
+               "config": {"batch_shape": [null, 2], "name": "in"}}),
+        json!({"module": "keras.layers", "class_name": "Dense", "config": {"name": "dense", "units": 105}}),
+    ];
+    entries.extend(layers.iter().enumerate().map(layer));
+    let config = json!({"name": "s", "layers": entries});
+    let model = json!({"module": "keras", "class_name": "Sequential", "config": config});
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), model.to_string()).unwrap();
+    let found = Architecture::open(file.path()).unwrap();
+    match (outputs(&found, "dense"), expected) {
+        (FeatureOrder::Unknown(_), FeatureOrder::Unknown(_)) => {}
+        (found, expected) => assert_eq!(found, expected, "{layers:?}"),
+    }
+}
+
+#[test]
+fn output_orders() {
+    let none = json!({});
+    let reshape = |sizes: &[i64]| ("Reshape", json!({"target_shape": sizes}));
+    let conv = ("Conv2D", json!({"filters": 2, "kernel_size": 1, "reads": [null, 5, 7, 3]}));
+    let first =
+        json!({"filters": 2, "kernel_size": 1, "reads": [null, 3, 5, 7], "data_format": "channels_first"});
+    let line = ("Conv1D", json!({"filters": 2, "kernel_size": 1, "reads": [null, 21, 5]}));
+    let lstm = ("LSTM", json!({"units": 2, "reads": [null, 21, 5]}));
+    let map = FeatureOrder::Flattened(vec![5, 7, 3]);
+    let unknown = FeatureOrder::Unknown(String::new());
+    check_outputs(&[], &FeatureOrder::Plain);
+    check_outputs(&[reshape(&[5, 7, 3]), conv.clone()], &map);
+    check_outputs(&[reshape(&[5, -1, 3]), ("ReLU", none.clone()), conv.clone()], &map);
+    check_outputs(&[("Dropout", none.clone()), reshape(&[1, 105]), reshape(&[5, 7, 3]), conv.clone()], &map);
+    check_outputs(&[reshape(&[3, 5, 7]), ("Conv2D", first)], &FeatureOrder::Plain);
+    check_outputs(
+        &[reshape(&[3, 5, 7]), ("Permute", json!({"dims": [2, 3, 1]})), conv.clone()],
+        &FeatureOrder::Plain,
+    );
+    check_outputs(&[reshape(&[7, 5, 3]), ("Permute", json!({"dims": [2, 1, 3]})), conv.clone()], &unknown);
+    check_outputs(&[reshape(&[21, 5]), line], &FeatureOrder::Flattened(vec![21, 5]));
+    check_outputs(&[reshape(&[21, 5]), lstm], &FeatureOrder::Plain);
+    check_outputs(&[reshape(&[21, 5])], &unknown);
+    check_outputs(&[reshape(&[5, 7, 3])], &unknown);
+    check_outputs(&[reshape(&[15, 7, 1])], &FeatureOrder::Plain);
+    check_outputs(&[("Lambda", none.clone()), reshape(&[5, 7, 3]), conv.clone()], &unknown);
+    check_outputs(&[("Lambda", none.clone()), conv], &unknown);
+    check_outputs(&[("Lambda", none)], &FeatureOrder::Plain);
 }
 
 /// The features that a Dense reads behind layers (class and settings) on a map of 5 × 7 × 3.
@@ -316,7 +492,13 @@ fn broken_files_are_errors() {
             bytes[at] = u8::try_from(numbers.below(256)).unwrap();
         }
     };
-    for name in ["functional.json", "bfloat16.weights.h5", "subclassed.weights.h5", "sequential_cnn.keras"] {
+    for name in [
+        "functional.json",
+        "frozen.legacy.h5",
+        "bfloat16.weights.h5",
+        "subclassed.weights.h5",
+        "sequential_cnn.keras",
+    ] {
         mutate(name, 100, cut);
         mutate(name, 200, flip);
     }
@@ -348,7 +530,7 @@ fn replace(value: &mut Value, numbers: &mut Numbers) {
 
 #[test]
 fn strange_configurations_are_errors() {
-    for name in ["functional.json", "all_layers.json", "sequential_cnn.json"] {
+    for name in ["functional.json", "generator.json", "all_layers.json", "sequential_cnn.json"] {
         mutate(name, 300, |bytes, numbers| {
             let mut value: Value = serde_json::from_slice(bytes).unwrap();
             for _ in 0..=numbers.below(3) {

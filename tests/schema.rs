@@ -271,6 +271,8 @@ fn file_faults() {
 
 #[test]
 fn rule_faults() {
+    assert_snapshot!(faults("[[layer]]\ntorch = \"a\"\nkeras = \"a\"\nunflatten = [3, 0]"), @"t:5:17 `0`: `unflatten` must be an integer from 1");
+    assert_snapshot!(faults("[[layer]]\ntorch = \"a\"\nkeras = \"a\"\nunflatten = [1, 2, 3, 4, 5]"), @"t:5:13 `[1, 2, 3, 4, 5]`: `unflatten` must be the sizes of the map that the output becomes, channels last: `[height, width, channels]`, or `[]` when it becomes none");
     assert_snapshot!(faults("[[layer]]\nkeras = \"a\"\nflatten = [3]\noptional = 1"), @"
     t:2:1 `[[layer]]`: [[layer]] needs `torch`
     t:4:11 `[3]`: `flatten` must be the sizes of the flattened map, channels last: `[height, width, channels]`, or `[]` when nothing was flattened
@@ -345,7 +347,7 @@ fn class_faults() {
     assert_snapshot!(variables("{ keras = \"k\", torch = \"a\" }, { keras = \"k\", torch = \"b\" }"), @r#"t:3:54 `"k"`: `k` is the target of two rules"#);
     assert_snapshot!(variables("{ keras = \"k\", torch = \"a\", flatten = \"a\", optional = true }"), @"
     t:3:53 `a`: a layout has one `->` between the source's axes and the target's, as in `o i -> i o`
-    t:3:57 `optional`: unknown key `optional` in a variable of a class | the keys here are `torch`, `keras`, `layout`, `sizes`, `order`, `slice`, `take`, `reduce`, `flatten`
+    t:3:57 `optional`: unknown key `optional` in a variable of a class | the keys here are `torch`, `keras`, `layout`, `sizes`, `order`, `slice`, `take`, `reduce`, `flatten`, `unflatten`
     ");
 }
 

@@ -228,8 +228,15 @@ fn at_path(path: &[String]) -> String {
     if path.is_empty() { String::new() } else { format!(" at `{}`", Printable(&path.join("."))) }
 }
 
+/// State_dicts that one message lists.
+const MAX_SHOWN: usize = 16;
+
 fn list(candidates: &[Candidate]) -> String {
-    candidates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let mut shown: Vec<String> = candidates.iter().take(MAX_SHOWN).map(ToString::to_string).collect();
+    if candidates.len() > MAX_SHOWN {
+        shown.push(format!("and {} more", candidates.len() - MAX_SHOWN));
+    }
+    shown.join(", ")
 }
 
 fn hint(candidates: &[Candidate]) -> String {

@@ -2,7 +2,7 @@
 
 /// Prefix of DataParallel and DistributedDataParallel. `module` is an ordinary name as well, so it goes
 /// only when every key starts with it.
-const PARALLEL: &str = "module.";
+const PARALLEL: &str = "module";
 
 /// Names that only wrappers use; they go wherever they stand in a key.
 const WRAPPERS: [&str; 4] =
@@ -12,15 +12,15 @@ const WRAPPERS: [&str; 4] =
 pub(super) fn strip(keys: &mut [String]) -> Vec<String> {
     let mut stripped = Vec::new();
     loop {
-        let common = std::iter::once(PARALLEL.to_owned())
-            .chain(WRAPPERS.iter().map(|name| format!("{name}.")))
-            .find(|prefix| !keys.is_empty() && keys.iter().all(|key| has_prefix(key, prefix)));
-        if let Some(prefix) = common {
-            for key in &mut *keys {
-                key.drain(..prefix.len());
-            }
+        let mut start = 0;
+        while let Some(prefix) = common(keys, start) {
+            start += prefix.len();
             stripped.push(prefix);
-            continue;
+        }
+        if start > 0 {
+            for key in &mut *keys {
+                key.drain(..start);
+            }
         }
         let mut inner = Vec::new();
         for key in &mut *keys {
@@ -35,6 +35,16 @@ pub(super) fn strip(keys: &mut [String]) -> Vec<String> {
         }
         stripped.extend(inner.into_iter().map(|name| format!("{name}.")));
     }
+}
+
+/// The wrapper's prefix that every key has after its first `start` bytes.
+fn common(keys: &[String], start: usize) -> Option<String> {
+    let first = keys.first()?.get(start..)?;
+    let prefix = std::iter::once(PARALLEL)
+        .chain(WRAPPERS.iter().copied())
+        .map(|name| format!("{name}."))
+        .find(|prefix| has_prefix(first, prefix))?;
+    keys.iter().all(|key| key.get(start..).is_some_and(|key| has_prefix(key, &prefix))).then_some(prefix)
 }
 
 /// Whether something is left of a key without the prefix.

@@ -54,8 +54,7 @@ pub(super) fn read(bytes: &Bytes, key: Option<&str>) -> Result<Read, ErrorKind> 
     if choice.is_ema {
         source.warnings.push(Warning::MovingAverage { path: choice.path.clone() });
     }
-    let entries = find::entries(&pickle, choice.state_dict)
-        .ok_or(ErrorKind::TooManyEntries { limit: find::max_entries() })?;
+    let entries = find::entries(&pickle, choice.state_dict)?;
     let tensors = source.read_tensors(&pickle, &entries)?;
     if let Some(first) = source.unchecked.first() {
         let warning = Warning::NoChecksum { records: source.unchecked.len(), first: first.clone() };
@@ -225,10 +224,10 @@ fn check_other(
     entry: &Entry,
     seen: &mut HashSet<pickle::ValueId>,
 ) -> Result<Option<RawTensor>, TensorError> {
-    if let Some(class) = module_class(pickle, entry.value) {
-        return Err(TensorError::Unsupported(UnsupportedTensor::Module { class }));
-    }
     if find::holds_tensors(pickle, entry.value, seen) {
+        if let Some(class) = module_class(pickle, entry.value) {
+            return Err(TensorError::Unsupported(UnsupportedTensor::Module { class }));
+        }
         let what = pickle.describe(entry.value);
         return Err(TensorError::Unsupported(UnsupportedTensor::Inside { what }));
     }

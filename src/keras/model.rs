@@ -87,7 +87,9 @@ struct Builder {
     tree: Tree,
     /// Layers of classes that are not Keras' own.
     custom: Vec<CustomLayer>,
-    /// Layers that the file says are one and the same, by `shared_object_id`.
+    /// Layers that the file says are one and the same, by `shared_object_id`. `to_json` does not say it of a
+    /// layer in two nested models: Keras reads two layers back from that, and so they are two here. What is
+    /// written for them also loads into the original model, which takes the values of the first.
     shared: HashMap<u64, NodeId>,
 }
 

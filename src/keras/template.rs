@@ -1,7 +1,8 @@
 //! `.weights.h5` templates: the variables of a model that no configuration describes.
 //!
 //! Layer names come from the `name` attributes of the `vars` groups (Keras 3.6 and later), else from the
-//! groups. Classes come from the groups' names, which Keras makes from the class inside lists, or from names
+//! groups, without the lists that stand around them (`blocks/block_1/fc1` is the layer `block_1/fc1`, and found
+//! by both). Classes come from the groups' names, which Keras makes from the class inside lists, or from names
 //! that Keras gave by itself. What is not certain stays unknown: no class is guessed from shapes.
 
 use std::collections::HashSet;

@@ -178,6 +178,12 @@ pub enum FaultDetail {
         /// What hides it.
         reason: String,
     },
+    /// A map was flattened before the layer, and its output becomes one: a layout for each, none for both.
+    #[error("`{variable}` reads a flattened map and makes one, and its class has no layout for both")]
+    BothOrders {
+        /// The variable.
+        variable: VariablePath,
+    },
     /// Alternatives of a capture that is an axis are missing.
     #[error("`{variable}` joins the tensors of `{capture}`, of which {} missing", missing_values(.missing))]
     IncompleteCapture {
@@ -260,7 +266,8 @@ impl Fault {
             FaultDetail::SeveralSources { .. }
             | FaultDetail::SeveralLayouts { .. }
             | FaultDetail::FeatureOrder { .. }
-            | FaultDetail::OutputOrder { .. } => FaultKind::Ambiguous,
+            | FaultDetail::OutputOrder { .. }
+            | FaultDetail::BothOrders { .. } => FaultKind::Ambiguous,
             FaultDetail::IncompleteCapture { .. } | FaultDetail::Missing { .. } => FaultKind::Missing,
             FaultDetail::Shape { .. } => FaultKind::Shape,
             FaultDetail::Dtype { .. } => FaultKind::Dtype,

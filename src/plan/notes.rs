@@ -149,8 +149,7 @@ fn numerics(class: &str, config: &serde_json::Value) -> Vec<String> {
         notes.push(slope(KERAS_LEAKY_RELU));
     }
     if class == "LeakyReLU" {
-        // Keras up to 3.0 wrote `alpha`.
-        let value = number("negative_slope").or_else(|| number("alpha")).unwrap_or(KERAS_LEAKY_RELU_LAYER);
+        let value = number("negative_slope").unwrap_or(KERAS_LEAKY_RELU_LAYER);
         if !close(value, TORCH_LEAKY_RELU) {
             notes.push(slope(value));
         }

@@ -60,10 +60,10 @@ pub(super) fn choose<'a>(
                 .to_owned(),
         },
         (Side::Map(layout, sizes), Side::Map(other, others)) if layout != other || sizes != others => {
-            let reason = "a map was flattened before the layer, and its output becomes one".to_owned();
             Outcome::Refused {
-                detail: FaultDetail::FeatureOrder { variable: variable(), reason },
-                hint: "write a [[tensor]] rule with both: `(a b c) (d e f) -> (e f d) (b c a)` with `sizes`"
+                detail: FaultDetail::BothOrders { variable: variable() },
+                hint: "write a [[tensor]] rule; for a kernel, the layout `(a b c) (d e f) -> (e f d) (b c a)` with \
+                       the `sizes` of its axes (a and d are the channels)"
                     .to_owned(),
             }
         }

@@ -113,7 +113,35 @@ impl Strided {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// A view is made exactly when a loop over all its indices stays in the buffer.
+        #[test]
+        fn agrees_with_a_naive_loop(
+            axes in prop::collection::vec((0_usize..5, 0_usize..9), 0..5),
+            offset in 0_usize..12,
+            available in 0_usize..60,
+        ) {
+            let (sizes, strides): (Vec<usize>, Vec<usize>) = axes.iter().copied().unzip();
+            let mut places = vec![offset];
+            for &(size, stride) in &axes {
+                places = places
+                    .iter()
+                    .flat_map(|place| (0..size).map(move |index| place + index * stride))
+                    .collect();
+            }
+            let view = Strided::new(Shape::new(sizes).unwrap(), strides, offset, available);
+            prop_assert_eq!(view.is_ok(), places.iter().all(|&place| place < available));
+            if let Ok(view) = view {
+                prop_assert_eq!(view.shape().numel(), places.len());
+                let in_order = places.iter().copied().eq(view.offset()..view.offset() + places.len());
+                prop_assert_eq!(view.is_contiguous(), in_order);
+            }
+        }
+    }
 
     fn check(sizes: &[usize], strides: &[usize], offset: usize, available: usize, fits: bool) {
         let view = Strided::new(Shape::new(sizes).unwrap(), strides, offset, available);

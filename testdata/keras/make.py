@@ -4,11 +4,14 @@
 
 For each case: `<case>.json` (`model.to_json()`), `<case>.keras` or `<case>.weights.h5`, and
 `<case>.expected.json`, a list of [layer path, variable name, shape, dtype, HDF5 path] in the order in which
-Keras writes `.weights.h5`, plus the order of the legacy format where Keras can write it.
+Keras writes `.weights.h5`, plus the order of the legacy format where Keras can write it. Some have their legacy
+weights too: `<case>.legacy.h5`, and `<case>.whole.h5` with the model around them. `unnamed.py` runs in Keras
+3.0.5 (`keras-3.0.5` in the environment's folder).
 """
 
 import json
 import os
+import subprocess
 import sys
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -68,7 +71,8 @@ def legacy(model, path):
     return order
 
 
-def case(name, model, json_file=True, archive=False, template=False, with_legacy=True):
+def case(name, model, json_file=True, archive=False, template=False, with_legacy=True,
+         legacy_files=False):
     for n, v in enumerate(model.variables):
         if v.dtype in ("float32", "float16", "bfloat16"):
             v.assign(np.arange(np.prod(v.shape), dtype="float32").reshape(v.shape) / 8 + n)
@@ -79,7 +83,10 @@ def case(name, model, json_file=True, archive=False, template=False, with_legacy
     if with_legacy:
         path = os.path.join(HERE, name + ".legacy.h5")
         expected["legacy"] = legacy(model, path)
-        os.remove(path)
+        if legacy_files:
+            model.save(os.path.join(HERE, name + ".whole.h5"))
+        else:
+            os.remove(path)
     if json_file:
         with open(os.path.join(HERE, name + ".json"), "w") as file:
             file.write(model.to_json())
@@ -217,12 +224,66 @@ def frozen():
     return Sequential([Input((5,)), block("on"), part, off], name="freezing")
 
 
+def generator():
+    """Noise and a class to an image: what is unflattened, by which readers, and what is not."""
+    noise, label = Input((9,), name="noise"), Input((), dtype="int32", name="label")
+    x = layers.Dense(60, name="project")(noise)
+    x = layers.Activation("relu")(layers.BatchNormalization(name="norm")(x))
+    x = layers.Reshape((5, 3, 4))(x)
+    y = layers.Reshape((5, 3, 2))(layers.Embedding(7, 30, name="classes")(label))
+    mask = layers.Reshape((5, 3, 1))(layers.Dense(15, name="mask")(noise))
+    image = layers.Concatenate()([layers.Conv2D(4, 1, name="mixed")(x), y, mask])
+    image = layers.Conv2DTranspose(3, 2, strides=2, name="up")(image)
+    first = layers.Reshape((4, 5, 3))(layers.Dense(60, name="permuted")(noise))
+    first = layers.Conv2D(2, 1, name="after_permute")(layers.Permute((2, 3, 1))(first))
+    steps = layers.LSTM(3, name="steps")(layers.Reshape((5, 4))(layers.Dense(20, name="sequence")(noise)))
+    audio = layers.Conv1D(3, 2, name="audio")(layers.Reshape((5, 4))(layers.Dense(20, name="line")(noise)))
+    boxes = layers.Reshape((5, 4), name="boxes")(layers.Dense(20, name="untold")(noise))
+    both = layers.Dense(60, name="both")(noise)
+    other = layers.Dense(2, name="other")(both)
+    both = layers.Conv2D(2, 1, name="of_both")(layers.Reshape((5, 3, 4))(both))
+    return Model([noise, label], [image, first, steps, audio, boxes, other, both], name="generator")
+
+
+def nested_twice():
+    """One layer in two models, which `to_json` writes as two: the model that Keras reads back."""
+    shared = layers.Dense(4, name="shared")
+
+    def part(name):
+        x = Input((4,))
+        return Model(x, layers.Dense(4, name=name + "_own")(shared(x)), name=name)
+
+    x = Input((4,))
+    model = Model(x, part("b")(part("a")(x)), name="twice")
+    again = keras.models.model_from_json(model.to_json())
+    assert (len(model.variables), len(again.variables)) == (6, 8)
+    assert again.to_json() == model.to_json()
+    # What is written for the two layers loads into the model of one.
+    path = os.path.join(HERE, "again.weights.h5")
+    again.save_weights(path)
+    model.load_weights(path)
+    os.remove(path)
+    for path in ("a/shared", "a/a_own", "b/b_own"):
+        part, layer = path.split("/")
+        pair = [m.get_layer(part).get_layer(layer).kernel for m in (model, again)]
+        assert np.array_equal(*pair), path
+    return again
+
+
+def unnamed():
+    old = {"PYTHONPATH": os.path.join(sys.prefix, "keras-3.0.5"), "KERAS_BACKEND": "numpy"}
+    subprocess.run([sys.executable, os.path.join(HERE, "unnamed.py")], env=os.environ | old, check=True)
+
+
 CASES = {
     "sequential_cnn": lambda: case("sequential_cnn", sequential_cnn(), archive=True),
     "functional": lambda: case("functional", functional()),
     "subclassed": lambda: case("subclassed", subclassed(), template=True, with_legacy=False),
     "all_layers": lambda: case("all_layers", all_layers()),
-    "frozen": lambda: case("frozen", frozen()),
+    "frozen": lambda: case("frozen", frozen(), legacy_files=True),
+    "generator": lambda: case("generator", generator()),
+    "nested_twice": lambda: case("nested_twice", nested_twice()),
+    "unnamed": unnamed,
 }
 
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ptw2k::checkpoint::Checkpoint;
-use ptw2k::keras::{Architecture, FeatureOrder, Origin};
+use ptw2k::keras::{Architecture, FeatureOrder, Origin, Weightless};
 use ptw2k::plan::{FaultDetail, PlanOptions, Provenance, Value, plan};
 use ptw2k::schema::{Position, Schema};
 use ptw2k::tensor::Dtype;
@@ -172,6 +172,170 @@ fn a_template_that_does_not_tell() {
     Rule: the architecture does not tell the class of layer `conv`
       at line 2
       hint: say it in the rule: class = "Conv2D"
+    "#);
+}
+
+/// A layer whose output is reordered.
+fn before_reshape<'a>(
+    class: &'a str,
+    features: FeatureOrder,
+    outputs: FeatureOrder,
+    variables: &'a [(&'a str, &'a [usize])],
+) -> Architecture {
+    let mut architecture = architecture(Origin::Json, &[Spec("fc", class, features, variables)]);
+    architecture.layers[0].outputs = outputs;
+    architecture
+}
+
+#[test]
+fn a_dense_before_a_reshape() {
+    let variables: &[(&str, &[usize])] = &[("kernel", &[11, 24]), ("bias", &[24])];
+    let tensors = checkpoint(&[("fc.weight", &[24, 11]), ("fc.bias", &[24])]);
+    let rule = "[[layer]]\ntorch = 'fc'\nkeras = 'fc'\n";
+    let map = || FeatureOrder::Flattened(vec![2, 3, 4]);
+    let unknown = || FeatureOrder::Unknown("a Lambda".to_owned());
+    let check = |rule: &str, features, outputs| {
+        let dense = before_reshape("Dense", features, outputs, variables);
+        render(rule, &tensors, dense, &PlanOptions::default())
+    };
+    insta::assert_snapshot!(check(rule, FeatureOrder::Plain, map()), @"
+    fc/kernel (11, 24) = fc.weight [(c h w) i -> i (h w c)] Dense, line 2
+    fc/bias (24,) = fc.bias [(c h w) -> (h w c)] Dense, line 2
+    ");
+    insta::assert_snapshot!(check(rule, FeatureOrder::Plain, unknown()), @"
+    Ambiguous: `fc/kernel` makes features whose order is not known: a Lambda
+      at line 2
+      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
+    Ambiguous: `fc/bias` makes features whose order is not known: a Lambda
+      at line 2
+      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
+    ");
+    let told = format!("{rule}unflatten = [2, 3, 4]\n");
+    insta::assert_snapshot!(check(&told, FeatureOrder::Plain, unknown()), @"
+    fc/kernel (11, 24) = fc.weight [(c h w) i -> i (h w c)] Dense, line 2
+    fc/bias (24,) = fc.bias [(c h w) -> (h w c)] Dense, line 2
+    ");
+    let plain = format!("{rule}unflatten = []\n");
+    insta::assert_snapshot!(check(&plain, FeatureOrder::Plain, map()), @"
+    fc/kernel (11, 24) = fc.weight [o i -> i o] Dense, line 2
+    fc/bias (24,) = fc.bias [o -> o] Dense, line 2
+    ");
+    insta::assert_snapshot!(check(rule, FeatureOrder::Flattened(vec![1, 11, 1]), map()), @"
+    Ambiguous: `fc/kernel` reads a flattened map and makes one, and its class has no layout for both
+      at line 2
+      hint: write a [[tensor]] rule; for a kernel, the layout `(a b c) (d e f) -> (e f d) (b c a)` with the `sizes` of its axes (a and d are the channels)
+    ");
+    let five = FeatureOrder::Flattened(vec![1, 2, 3, 2, 2]);
+    insta::assert_snapshot!(check(rule, FeatureOrder::Plain, five), @"
+    Ambiguous: `fc/kernel` makes features whose order is not known: the class has no layout for a map of 5 axes
+      at line 2
+      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
+    Ambiguous: `fc/bias` makes features whose order is not known: the class has no layout for a map of 5 axes
+      at line 2
+      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
+    ");
+}
+
+#[test]
+fn a_normalization_beside_a_reshape() {
+    let variables: &[(&str, &[usize])] = &[("gamma", &[24])];
+    let tensors = checkpoint(&[("fc.weight", &[24])]);
+    let rule = "[[layer]]\ntorch = 'fc'\nkeras = 'fc'\n";
+    let map = |channels| FeatureOrder::Flattened(vec![2, 12 / channels, channels]);
+    let check = |class: &str, features, outputs| {
+        let norm = before_reshape(class, features, outputs, variables);
+        render(rule, &tensors, norm, &PlanOptions::default())
+    };
+    insta::assert_snapshot!(check("LayerNormalization", FeatureOrder::Plain, map(4)), @"fc/gamma (24,) = fc.weight [(c h w) -> (h w c)] LayerNormalization, line 2");
+    insta::assert_snapshot!(check("LayerNormalization", map(4), map(4)), @"fc/gamma (24,) = fc.weight [(c h w) -> (h w c)] LayerNormalization, line 2");
+    insta::assert_snapshot!(check("LayerNormalization", map(4), map(3)), @"
+    Ambiguous: `fc/gamma` reads a flattened map and makes one, and its class has no layout for both
+      at line 2
+      hint: write a [[tensor]] rule; for a kernel, the layout `(a b c) (d e f) -> (e f d) (b c a)` with the `sizes` of its axes (a and d are the channels)
+    ");
+    insta::assert_snapshot!(check("GroupNormalization", FeatureOrder::Plain, map(4)), @"
+    Ambiguous: `fc/gamma` makes features whose order is not known: they become a map, for which the class GroupNormalization has no layout
+      at line 2
+      hint: write [[tensor]] rules that put the layer's output features in Keras' order
+    ");
+}
+
+#[test]
+fn a_template_that_does_not_tell_of_a_reshape() {
+    let check = |input: usize, units: usize, more: &[Spec<'_>]| {
+        let (kernel, bias) = ([input, units], [units]);
+        let variables: &[(&str, &[usize])] = &[("kernel", &kernel), ("bias", &bias)];
+        let up: &[(&str, &[usize])] = &[("kernel", &[5, 7, 16, 8])];
+        let mut layers = vec![layer("fc", "Dense", variables), layer("up", "Conv2DTranspose", up)];
+        layers
+            .extend(more.iter().map(|Spec(path, class, features, variables)| {
+                Spec(path, class, features.clone(), variables)
+            }));
+        let rule = "[source]\nignore = ['x']\n[[layer]]\ntorch = 'fc'\nkeras = 'fc'\n[[fill]]\nkeras = ['up/kernel', \
+                    'next/kernel']\nvalue = 0\noptional = true\n";
+        let tensors = checkpoint(&[("fc.weight", &[units, input]), ("fc.bias", &[units]), ("x", &[1])]);
+        render(rule, &tensors, architecture(Origin::Template, &layers), &PlanOptions::default())
+    };
+    let next: &[(&str, &[usize])] = &[("kernel", &[48, 3])];
+    // Six positions of eight channels, the same read by a Dense, five features, and a classifier.
+    insta::assert_snapshot!(check(9, 48, &[]), @"
+    Ambiguous: `fc/kernel` makes features whose order is not known: the template has no graph, and the number of features is a multiple of a convolution's input channels
+      at line 4
+      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
+    Ambiguous: `fc/bias` makes features whose order is not known: the template has no graph, and the number of features is a multiple of a convolution's input channels
+      at line 4
+      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
+    ");
+    insta::assert_snapshot!(check(9, 48, &[layer("next", "Dense", next)]), @"
+    fc/kernel (9, 48) = fc.weight [o i -> i o] Dense, line 4
+    fc/bias (48,) = fc.bias [o -> o] Dense, line 4
+    up/kernel (5, 7, 16, 8) = 0.0 [] line 7
+    next/kernel (48, 3) = 0.0 [] line 7
+    unused: x
+    ");
+    insta::assert_snapshot!(check(9, 5, &[]), @"
+    fc/kernel (9, 5) = fc.weight [o i -> i o] Dense, line 4
+    fc/bias (5,) = fc.bias [o -> o] Dense, line 4
+    up/kernel (5, 7, 16, 8) = 0.0 [] line 7
+    unused: x
+    ");
+    insta::assert_snapshot!(check(16, 48, &[]), @"
+    fc/kernel (16, 48) = fc.weight [o i -> i o] Dense, line 4
+    fc/bias (48,) = fc.bias [o -> o] Dense, line 4
+    up/kernel (5, 7, 16, 8) = 0.0 [] line 7
+    unused: x
+    note: fc/kernel, fc/bias: its features are taken not to be reshaped into a map (the template has no graph, and they look like a classifier's); if they are, say `unflatten = [height, width, channels]` in its rule
+    ");
+}
+
+#[test]
+fn settings_of_layers_without_variables() {
+    let mut model = architecture(Origin::Json, &[layer("d", "Dense", &[("kernel", &[4, 3])])]);
+    let settings = [
+        ("pool", "MaxPooling2D", r#"{"padding": "same", "pool_size": [3, 3], "strides": [2, 2]}"#),
+        ("valid", "MaxPooling2D", r#"{"padding": "valid", "pool_size": [3, 3], "strides": [2, 2]}"#),
+        ("mean", "AveragePooling2D", r#"{"padding": "same", "pool_size": [3, 3], "strides": [1, 1]}"#),
+        ("leaky", "LeakyReLU", r#"{"negative_slope": 0.3}"#),
+        ("torch_leaky", "LeakyReLU", r#"{"negative_slope": 0.01}"#),
+        ("act", "Activation", r#"{"activation": "leaky_relu"}"#),
+        ("elu", "ELU", r#"{"alpha": 0.5}"#),
+    ];
+    for (path, class, config) in settings {
+        model.weightless.push(Weightless {
+            path: path.to_owned(),
+            class: class.to_owned(),
+            config: serde_json::from_str(config).unwrap(),
+        });
+    }
+    let rule = "[[layer]]\ntorch = 'd'\nkeras = 'd'\n";
+    let text = render(rule, &checkpoint(&[("d.weight", &[3, 4])]), model, &PlanOptions::default());
+    insta::assert_snapshot!(text, @r#"
+    d/kernel (4, 3) = d.weight [o i -> i o] Dense, line 2
+    note: elu: alpha is 0.5; PyTorch's default is 1
+    note: mean: padding is "same" in an average: Keras does not count the padding; PyTorch does, unless count_include_pad=False
+    note: pool: padding is "same" with strides above 1: Keras pads more at the end than at the beginning, PyTorch evenly; ZeroPadding and padding="valid" agree with PyTorch
+    note: act: the slope of the leaky ReLU is 0.2; PyTorch's default is 0.01
+    note: leaky: the slope of the leaky ReLU is 0.3; PyTorch's default is 0.01
     "#);
 }
 

@@ -111,6 +111,24 @@ pub enum PickleErrorKind {
         /// The limit.
         limit: usize,
     },
+    /// More opcodes than any checkpoint needs.
+    #[error("more than {limit} opcodes: this is no list of weights")]
+    TooManyOpcodes {
+        /// The limit.
+        limit: usize,
+    },
+    /// Containers nested deeper than any checkpoint has them.
+    #[error("more than {limit} containers are nested: this is no list of weights")]
+    TooManyMarks {
+        /// The limit.
+        limit: usize,
+    },
+    /// A global whose names are no names.
+    #[error("the module and name of a global have more than {limit} bytes")]
+    GlobalTooLong {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// A global that has no business in a checkpoint and that Python would be made to call.
     #[error(
         "it names `{global}`, which runs commands or code when a Python program loads the file; \

@@ -7,6 +7,7 @@ mod error;
 mod globals;
 mod machine;
 mod opcode;
+mod tensor_error;
 #[cfg(test)]
 mod tests;
 pub(crate) mod torch;
@@ -14,5 +15,5 @@ mod value;
 
 pub use error::{PickleError, PickleErrorKind};
 pub(crate) use machine::parse;
-pub use torch::{TensorError, UnsupportedTensor};
+pub use tensor_error::{TensorError, UnsupportedTensor};
 pub(crate) use value::{Dict, Pickle, Value, ValueId};

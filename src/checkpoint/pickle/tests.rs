@@ -91,6 +91,9 @@ fn broken_pickles() {
     check_error(b"\xff.", 0, &PickleErrorKind::UnknownOpcode { byte: 0xff });
     check_error(b"\x82\x01.", 0, &PickleErrorKind::UnsupportedOpcode { opcode: "EXT1" });
     check_error(b"\x80\x06.", 0, &PickleErrorKind::Protocol { protocol: 6 });
+    check_error(&b"(".repeat(70_000), 65_536, &PickleErrorKind::TooManyMarks { limit: 65_536 });
+    let long = [b"c".as_slice(), &[b'a'; 4096], b"\nb\n."].concat();
+    check_error(&long, 0, &PickleErrorKind::GlobalTooLong { limit: 4096 });
     check_error(b"NK\x01a.", 3, &PickleErrorKind::WrongTarget { opcode: "APPEND", what: "None".to_owned() });
 }
 

@@ -1,149 +1,10 @@
 //! What torch's own globals mean: storages (formats/pytorch.md sections 2.2 and 2.3) and the `_rebuild_*`
 //! functions (section 2.4).
 
-use crate::tensor::{Dtype, Printable, Shape, ShapeError, StridedError};
+use crate::tensor::{Dtype, MAX_RANK, Shape, ShapeError};
 
-use super::value::{Object, Pickle, Value, ValueId};
-
-/// Why a tensor of the state_dict cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TensorError {
-    /// A kind of tensor that is not supported.
-    #[error("{0}")]
-    Unsupported(UnsupportedTensor),
-    /// The arguments of a rebuild function are not what torch writes.
-    #[error("the arguments of {function} are wrong: {what}")]
-    Arguments {
-        /// The function.
-        function: String,
-        /// Which one.
-        what: &'static str,
-    },
-    /// The pickle changes the tensor after it was rebuilt.
-    #[error("the pickle sets items or a state on the tensor after it was rebuilt, which torch never does")]
-    Changed,
-    /// The storage has no record.
-    #[error("the archive has no record `{record}` for its storage", record = Printable(record))]
-    MissingRecord {
-        /// The record.
-        record: String,
-    },
-    /// The storage's record has another size than the pickle says.
-    #[error(
-        "the pickle says that the storage has {numel} elements of {width} bytes, \
-         but the record `{record}` has {bytes} bytes", record = Printable(record)
-    )]
-    RecordSize {
-        /// The record.
-        record: String,
-        /// Elements, by the pickle.
-        numel: usize,
-        /// Bytes of one.
-        width: usize,
-        /// Bytes of the record.
-        bytes: usize,
-    },
-    /// The storage's record cannot be read.
-    #[error("the record of its storage cannot be read: {0}")]
-    Record(crate::checkpoint::ZipError),
-    /// The sizes are no shape.
-    #[error("{0}")]
-    Shape(#[from] ShapeError),
-    /// The view reaches past the storage.
-    #[error("{0}")]
-    View(#[from] StridedError),
-    /// A view that repeats its elements is larger than anything that could be written.
-    #[error("the view repeats {storage} bytes up to {bytes} bytes; the limit is {limit}")]
-    Expanded {
-        /// Bytes of the storage.
-        storage: usize,
-        /// Bytes of the tensor when contiguous.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// A big-endian archive whose storage has another element width than the tensor.
-    #[error(
-        "a big-endian storage of {storage_width}-byte elements is viewed as {dtype}: its bytes have no known order"
-    )]
-    ByteOrder {
-        /// Bytes of an element of the storage.
-        storage_width: usize,
-        /// The tensor's element type.
-        dtype: Dtype,
-    },
-}
-
-/// The kinds of tensor that are not supported.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnsupportedTensor {
-    /// An element type without a Keras counterpart.
-    #[error("its dtype {dtype} is not supported; convert the tensor in PyTorch before saving", dtype = Printable(dtype))]
-    Dtype {
-        /// The name in torch.
-        dtype: String,
-    },
-    /// A quantized tensor.
-    #[error("it is a quantized tensor, which is not supported; call .dequantize() before saving")]
-    Quantized,
-    /// A sparse tensor.
-    #[error("it is a sparse tensor, which is not supported; call .to_dense() before saving")]
-    Sparse,
-    /// A nested tensor.
-    #[error("it is a nested tensor, which is not supported; save its parts, .unbind(), instead")]
-    Nested,
-    /// A tensor on the meta device.
-    #[error("it is a tensor on the meta device: the checkpoint has no values for it")]
-    Meta,
-    /// A conjugate or negative view.
-    #[error("it is a lazy {bit} view, which is not supported; call .resolve_{bit}() before saving")]
-    LazyBit {
-        /// `conj` or `neg`.
-        bit: &'static str,
-    },
-    /// Metadata that is not known.
-    #[error("its metadata has the entry {entry:?}, whose meaning is not known", entry = Printable(entry).to_string())]
-    Metadata {
-        /// The entry.
-        entry: String,
-    },
-    /// One rank's part of a distributed tensor.
-    #[error(
-        "it is a DTensor, of which this file has one rank's part; gather it with .full_tensor() before saving"
-    )]
-    Distributed,
-    /// A flat parameter of FSDP, which holds many tensors.
-    #[error(
-        "it is a flat parameter of FSDP; save with StateDictType.FULL_STATE_DICT so that every tensor has its name"
-    )]
-    FsdpFlat,
-    /// A subclass of `torch.Tensor`.
-    #[error("it is a tensor subclass, {class}, which is not supported; save plain tensors")]
-    Subclass {
-        /// The class.
-        class: String,
-    },
-    /// A function that makes tensors and is not known.
-    #[error("it is made by {function}, which is not supported")]
-    Function {
-        /// The function.
-        function: String,
-    },
-    /// A container or object that holds tensors, where a tensor is expected.
-    #[error("it is a {what} that holds tensors; only tensors and dictionaries of tensors can be read")]
-    Inside {
-        /// What it is.
-        what: String,
-    },
-    /// A pickled module.
-    #[error("it is a whole module ({class}), not a tensor; save model.state_dict() instead")]
-    Module {
-        /// The class.
-        class: String,
-    },
-}
+use super::tensor_error::{TensorError, UnsupportedTensor};
+use super::value::{Object, Pickle, Value, ValueId, shown_global};
 
 /// A tensor as the pickle tells of it; nothing is checked against the storage yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +36,9 @@ impl StorageSpec<'_> {
 
 /// Calls around calls that are looked through: a buffer in a subclass in a parameter takes three.
 const MAX_WRAPPERS: usize = 8;
+
+/// Bytes of a storage's key. torch writes decimal numbers.
+const MAX_STORAGE_KEY: usize = 256;
 
 /// Whether a value stands for a tensor, supported or not.
 pub(crate) fn is_tensor(pickle: &Pickle<'_>, id: ValueId) -> bool {
@@ -243,7 +107,7 @@ fn from_type<'a>(pickle: &Pickle<'a>, call: &Call<'_, 'a>) -> Result<TensorSpec<
     let (Some((module, name)), Value::Tuple(args)) = (pickle.global(function), pickle.get(args)) else {
         return Err(call.wrong("the function or its arguments"));
     };
-    Call { pickle, function: format!("{module}.{name}"), module, name, args }.rebuild()
+    Call { pickle, module, name, args }.rebuild()
 }
 
 fn raw_storage<'a>(pickle: &Pickle<'a>, id: ValueId) -> Result<TensorSpec<'a>, TensorError> {
@@ -255,7 +119,6 @@ fn raw_storage<'a>(pickle: &Pickle<'a>, id: ValueId) -> Result<TensorSpec<'a>, T
 /// A call of a rebuild function.
 struct Call<'p, 'a> {
     pickle: &'p Pickle<'a>,
-    function: String,
     module: &'a str,
     name: &'a str,
     args: &'p [ValueId],
@@ -274,11 +137,16 @@ impl<'p, 'a> Call<'p, 'a> {
             let function = pickle.global_name(object.callable);
             return Err(unsupported(UnsupportedTensor::Function { function }));
         };
-        Ok(Self { pickle, function: pickle.global_name(object.callable), module, name, args })
+        Ok(Self { pickle, module, name, args })
+    }
+
+    /// The function's name, for a message.
+    fn function(&self) -> String {
+        shown_global(self.module, self.name)
     }
 
     fn wrong(&self, what: &'static str) -> TensorError {
-        TensorError::Arguments { function: self.function.clone(), what }
+        TensorError::Arguments { function: self.function(), what }
     }
 
     fn arg(
@@ -296,7 +164,7 @@ impl<'p, 'a> Call<'p, 'a> {
     /// The functions that make a tensor from a storage; every other one by name.
     fn rebuild(&self) -> Result<TensorSpec<'a>, TensorError> {
         if !is_torch(self.module) {
-            return Err(unsupported(UnsupportedTensor::Function { function: self.function.clone() }));
+            return Err(unsupported(UnsupportedTensor::Function { function: self.function() }));
         }
         let (count, expected, metadata) = match self.name {
             "_rebuild_tensor" => (4..=4, "4 are expected", None),
@@ -319,8 +187,8 @@ impl<'p, 'a> Call<'p, 'a> {
         }
         let arg = |index: usize| self.args.get(index).copied().ok_or_else(|| self.wrong(expected));
         let offset = self.size(arg(1)?).ok_or_else(|| self.wrong("the offset is no count"))?;
-        let sizes = self.sizes(arg(2)?).ok_or_else(|| self.wrong("the sizes are no counts"))?;
-        let strides = self.sizes(arg(3)?).ok_or_else(|| self.wrong("the strides are no counts"))?;
+        let sizes = self.sizes(arg(2)?, "the sizes are no counts")?;
+        let strides = self.sizes(arg(3)?, "the strides are no counts")?;
         Ok(TensorSpec { storage, dtype, offset, shape: Shape::new(sizes)?, strides })
     }
 
@@ -333,7 +201,7 @@ impl<'p, 'a> Call<'p, 'a> {
             "_rebuild_wrapper_subclass" => UnsupportedTensor::Subclass {
                 class: self.args.first().map_or_else(String::new, |&class| self.pickle.global_name(class)),
             },
-            _ => UnsupportedTensor::Function { function: self.function.clone() },
+            _ => UnsupportedTensor::Function { function: self.function() },
         })
     }
 
@@ -372,8 +240,13 @@ impl<'p, 'a> Call<'p, 'a> {
         }
     }
 
-    fn sizes(&self, id: ValueId) -> Option<Vec<usize>> {
-        self.pickle.sequence(id)?.iter().map(|&size| self.size(size)).collect()
+    /// One count for every axis. A list that is too long is not walked: every tensor may name the same one.
+    fn sizes(&self, id: ValueId, wrong: &'static str) -> Result<Vec<usize>, TensorError> {
+        let sizes = self.pickle.sequence(id).ok_or_else(|| self.wrong(wrong))?;
+        if sizes.len() > MAX_RANK {
+            return Err(ShapeError::Rank { rank: sizes.len() }.into());
+        }
+        sizes.iter().map(|&size| self.size(size).ok_or_else(|| self.wrong(wrong))).collect()
     }
 }
 
@@ -395,6 +268,9 @@ fn storage<'a>(pickle: &Pickle<'a>, id: ValueId) -> Result<StorageSpec<'a>, Tens
     }
     let (_, class) = pickle.global(class).ok_or_else(|| wrong("the class is no global"))?;
     let key = pickle.text(key).ok_or_else(|| wrong("the key is no text"))?;
+    if key.len() > MAX_STORAGE_KEY {
+        return Err(wrong("the key is longer than any that torch writes"));
+    }
     let numel = match pickle.get(numel) {
         &Value::Int(numel) => usize::try_from(numel).ok(),
         _ => None,

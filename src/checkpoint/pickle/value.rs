@@ -1,11 +1,13 @@
 //! The values of a pickle, in an arena: containers hold ids, so shared values stay shared, cycles are
 //! harmless, and dropping needs no recursion.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::tensor::Printable;
 
 use super::globals::DictClass;
+use super::machine::Key;
 
 /// A value's place in its [`Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,14 +78,14 @@ impl Dict {
         self.items.len()
     }
 
+    /// What BUILD gave it: attributes.
+    pub(crate) const fn state(&self) -> Option<ValueId> {
+        self.state
+    }
+
     /// Sets an item. Keys of one class are equal.
     pub(super) fn insert(&mut self, key_class: u32, key: ValueId, value: ValueId) {
-        let place = if self.items.len() <= LINEAR_ITEMS {
-            self.items.iter().position(|item| item.key_class == key_class)
-        } else {
-            self.places.get(&key_class).copied()
-        };
-        if let Some(item) = place.and_then(|place| self.items.get_mut(place)) {
+        if let Some(item) = self.place(key_class).and_then(|place| self.items.get_mut(place)) {
             item.value = value;
             return;
         }
@@ -94,6 +96,15 @@ impl Dict {
                 self.items.iter().enumerate().map(|(place, item)| (item.key_class, place)).collect();
         } else if place > LINEAR_ITEMS {
             self.places.insert(key_class, place);
+        }
+    }
+
+    /// Where the item is whose key has this class.
+    fn place(&self, key_class: u32) -> Option<usize> {
+        if self.items.len() <= LINEAR_ITEMS {
+            self.items.iter().position(|item| item.key_class == key_class)
+        } else {
+            self.places.get(&key_class).copied()
         }
     }
 
@@ -126,6 +137,8 @@ pub(crate) struct Object {
 #[derive(Debug)]
 pub(crate) struct Pickle<'a> {
     pub(super) values: Vec<Value<'a>>,
+    /// The class of every key that a dictionary of this pickle has.
+    pub(super) key_classes: HashMap<Key<'a>, u32>,
     pub(super) root: ValueId,
 }
 
@@ -169,9 +182,20 @@ impl<'a> Pickle<'a> {
         }
     }
 
+    /// A key as `--key` takes it: a text, or an integer's digits.
+    pub(crate) fn step(&self, key: ValueId) -> Option<Cow<'a, str>> {
+        match self.get(key) {
+            Value::Text(text) => Some(Cow::Borrowed(text)),
+            Value::Int(number) => Some(Cow::Owned(number.to_string())),
+            _ => None,
+        }
+    }
+
     /// The value of a text key.
     pub(crate) fn item(&self, dict: &Dict, key: &str) -> Option<ValueId> {
-        dict.items().find(|&(item_key, _)| self.text(item_key) == Some(key)).map(|(_, value)| value)
+        let class = *self.key_classes.get(&Key::Text(key.as_bytes()))?;
+        let place = dict.place(class)?;
+        dict.items.get(place).map(|item| item.value)
     }
 
     /// The elements of a tuple, a list, or a `torch.Size`.
@@ -223,10 +247,15 @@ impl<'a> Pickle<'a> {
         let Some((module, name)) = self.global(id) else {
             return "computed".to_owned();
         };
-        let full = Printable(&format!("{module}.{name}")).to_string();
-        match full.char_indices().nth(MAX_SHOWN_NAME) {
-            Some((end, _)) => format!("{}…", full.get(..end).unwrap_or_default()),
-            None => full,
-        }
+        shown_global(module, name)
+    }
+}
+
+/// A global's module and name for a message.
+pub(super) fn shown_global(module: &str, name: &str) -> String {
+    let full = Printable(&format!("{module}.{name}")).to_string();
+    match full.char_indices().nth(MAX_SHOWN_NAME) {
+        Some((end, _)) => format!("{}…", full.get(..end).unwrap_or_default()),
+        None => full,
     }
 }

@@ -1,0 +1,58 @@
+//! What keys say about what is under them (formats/pytorch.md section 6).
+
+/// Bytes of a key that can say something.
+const MAX_WORD: usize = 256;
+
+/// Keys under which training scripts keep a state_dict.
+const KNOWN: [&str; 22] = [
+    "state_dict",
+    "model_state",
+    "model",
+    "module",
+    "net",
+    "network",
+    "weights",
+    "params",
+    "generator",
+    "discriminator",
+    "netG",
+    "netD",
+    "net_g",
+    "net_d",
+    "encoder",
+    "decoder",
+    "student",
+    "teacher",
+    "g",
+    "d",
+    "backbone",
+    "g_ema",
+];
+
+/// Parts of keys under which training scripts keep what is no weight.
+const TRAINING: [&str; 6] = ["optim", "sched", "scaler", "callbacks", "loops", "rng_state"];
+
+/// Whether a key says that what is under it is no weight.
+pub(super) fn is_aside(key: &str) -> bool {
+    if key.len() > MAX_WORD {
+        return false;
+    }
+    let key = key.to_ascii_lowercase();
+    is_extra_state(&key) || TRAINING.iter().any(|part| key.contains(part))
+}
+
+/// What a module keeps beside its tensors (`get_extra_state`).
+pub(super) fn is_extra_state(key: &str) -> bool {
+    key == "_extra_state" || key.ends_with("._extra_state")
+}
+
+/// Whether a key says that a state_dict is under it.
+pub(super) fn is_known(key: &str) -> bool {
+    KNOWN.contains(&key) || key.ends_with("state_dict") || is_ema(key)
+}
+
+/// Whether a key says that a moving average is under it.
+pub(super) fn is_ema(key: &str) -> bool {
+    key.split(|character: char| !character.is_ascii_alphanumeric())
+        .any(|word| word.eq_ignore_ascii_case("ema") || word.eq_ignore_ascii_case("swa"))
+}

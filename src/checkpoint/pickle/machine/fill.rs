@@ -1,0 +1,132 @@
+//! Calls that are not made, and the filling of containers.
+
+use super::{Kind, Machine, op};
+use crate::checkpoint::pickle::globals::{DictClass, dict_class};
+use crate::checkpoint::pickle::value::{Dict, Object, Value, ValueId};
+
+impl<'a> Machine<'a> {
+    pub(super) fn call(&mut self, byte: u8) -> Result<(), Kind> {
+        let opcode = match byte {
+            op::REDUCE => "REDUCE",
+            op::NEWOBJ => "NEWOBJ",
+            _ => "NEWOBJ_EX",
+        };
+        let kwargs = if byte == op::NEWOBJ_EX { Some(self.pop()?) } else { None };
+        let args = self.pop()?;
+        let callable = self.pop()?;
+        if !matches!(self.value(args), Some(Value::Tuple(_))) {
+            return Err(Kind::Arguments { opcode, what: self.describe(args) });
+        }
+        if let Some(&Value::Global { module, name }) = self.value(callable)
+            && let Some(class) = dict_class(module, name)
+        {
+            return self.make_dict(class, args);
+        }
+        self.push(Value::Object(Box::new(Object {
+            callable,
+            args,
+            is_call: byte == op::REDUCE,
+            kwargs,
+            state: None,
+            appended: Vec::new(),
+            items: Dict::default(),
+        })))
+    }
+
+    /// A dictionary of a class of `collections`. Python 2 puts the items into the arguments.
+    fn make_dict(&mut self, class: DictClass, args: ValueId) -> Result<(), Kind> {
+        let wrong = Kind::DictArguments { class: class.name() };
+        let source = match (self.value(args), class) {
+            (Some(Value::Tuple(args)), DictClass::DefaultDict) => match args.as_ref() {
+                [] | [_] => None,
+                [_, items] => Some(*items),
+                _ => return Err(wrong),
+            },
+            (Some(Value::Tuple(args)), _) => match args.as_ref() {
+                [] => None,
+                [items] => Some(*items),
+                _ => return Err(wrong),
+            },
+            _ => return Err(wrong),
+        };
+        self.push(Value::Dict(Box::new(Dict::of(class))))?;
+        let target = self.top()?;
+        let Some(source) = source else { return Ok(()) };
+        if let Some(Value::Dict(items)) = self.value(source) {
+            let items = items.classed_items();
+            self.charge(items.len())?;
+            let Some(Value::Dict(dict)) = self.values.get_mut(target.0 as usize) else { return Err(wrong) };
+            for (class, key, value) in items {
+                dict.insert(class, key, value);
+            }
+            return Ok(());
+        }
+        let Some(pairs) = self.elements(source) else { return Err(wrong) };
+        let mut items = Vec::with_capacity(pairs.len().saturating_mul(2));
+        for &pair in pairs {
+            match self.elements(pair) {
+                Some(&[key, value]) => items.extend([key, value]),
+                _ => return Err(wrong),
+            }
+        }
+        self.charge(items.len())?;
+        self.insert_pairs("REDUCE", target, &items)
+    }
+
+    pub(super) fn build(&mut self) -> Result<(), Kind> {
+        let state = self.pop()?;
+        let target = self.top()?;
+        let slot = match self.values.get_mut(target.0 as usize) {
+            Some(Value::Object(object)) => &mut object.state,
+            Some(Value::Dict(dict)) => &mut dict.state,
+            _ => return Err(self.wrong_target("BUILD", target)),
+        };
+        if slot.replace(state).is_some() {
+            return Err(self.wrong_target("a second BUILD", target));
+        }
+        Ok(())
+    }
+
+    pub(super) fn append(&mut self, byte: u8) -> Result<(), Kind> {
+        let items = if byte == op::APPEND { vec![self.pop()?] } else { self.pop_to_mark()? };
+        let target = self.top()?;
+        match self.values.get_mut(target.0 as usize) {
+            Some(Value::List(list)) => list.extend(items),
+            Some(Value::Object(object)) => object.appended.extend(items),
+            _ => return Err(self.wrong_target("APPEND", target)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_items(&mut self, byte: u8) -> Result<(), Kind> {
+        let items = if byte == op::SETITEM {
+            let value = self.pop()?;
+            let key = self.pop()?;
+            vec![key, value]
+        } else {
+            self.pop_to_mark()?
+        };
+        let target = self.top()?;
+        self.insert_pairs("SETITEM", target, &items)
+    }
+
+    pub(super) fn insert_pairs(
+        &mut self,
+        opcode: &'static str,
+        target: ValueId,
+        items: &[ValueId],
+    ) -> Result<(), Kind> {
+        let (pairs, []) = items.as_chunks::<2>() else {
+            return Err(Kind::OddItems { count: items.len() });
+        };
+        for &[key, value] in pairs {
+            let class = self.key_class(key)?;
+            match self.values.get_mut(target.0 as usize) {
+                Some(Value::Dict(dict)) => dict.insert(class, key, value),
+                Some(Value::Object(object)) => object.items.insert(class, key, value),
+                _ => return Err(self.wrong_target(opcode, target)),
+            }
+        }
+        Ok(())
+    }
+}

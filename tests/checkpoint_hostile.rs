@@ -1,0 +1,161 @@
+//! Hostile files through the program, in little memory: each ends by itself, with a message and its code.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "checkpoint_support/writer.rs"]
+mod writer;
+
+use std::path::Path;
+use std::time::Duration;
+
+use writer::{Archive, Entry};
+
+/// Address space of the program, in KiB: the program itself, its threads and a file take about a tenth.
+const MEMORY: &str = "524288";
+
+/// A program that takes longer hangs. A busy machine and an unoptimised program take a few seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The exit code of `inspect`. A crash, a hang or a panic fails the test.
+fn inspect(path: &Path) -> i32 {
+    let output = assert_cmd::Command::new("sh")
+        .arg("-c")
+        .arg(format!("ulimit -v {MEMORY} && exec \"$@\""))
+        .arg("sh")
+        .arg(env!("CARGO_BIN_EXE_ptw2k"))
+        .arg("inspect")
+        .arg(path)
+        .timeout(PATIENCE)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let code = output.status.code();
+    let code = code.unwrap_or_else(|| panic!("{} ended with {:?}: {stderr}", path.display(), output.status));
+    assert_eq!(code == 0, !stderr.contains("error"), "{}: {stderr}", path.display());
+    code
+}
+
+#[test]
+fn hostile_corpus() {
+    const READ: [&str; 5] = [
+        "pk_dup_keys.pt",
+        "pk_trailing_after_stop.pt",
+        "pk_two_pickles.pt",
+        "t_same_key_two_dtypes.pt",
+        "z_version_99.pt",
+    ];
+    let folder =
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus/checkpoints/hostile")).to_owned();
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name == "README.json" {
+            continue;
+        }
+        files += 1;
+        assert_eq!(inspect(&path), if READ.contains(&name) { 0 } else { 3 }, "{name}");
+    }
+    assert!(files >= 50, "{files}");
+}
+
+/// An archive with a deflated pickle, refused or read by the program.
+fn check(pickle: &[&[u8]], expected: i32) {
+    let entries = vec![
+        Entry::deflated("archive/data.pkl", &pickle.concat()),
+        Entry::stored("archive/data/0", &[1, 2, 3, 4]),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    std::fs::write(&path, Archive { entries, ..Archive::default() }.bytes()).unwrap();
+    assert_eq!(inspect(&path), expected);
+}
+
+/// A float32 tensor of one element.
+const TENSOR: &[u8] =
+    b"ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nK\x01tQ\
+    K\x00K\x01\x85K\x01\x85\x89NtR";
+
+/// BINUNICODE of `length` times the letter k.
+fn long_text(length: u32) -> Vec<u8> {
+    let mut text = b"X".to_vec();
+    text.extend(length.to_le_bytes());
+    text.resize(5 + length as usize, b'k');
+    text
+}
+
+#[test]
+fn a_long_key_many_times() {
+    let key = [&long_text(1 << 22), b"q\0".as_slice()].concat();
+    // One dictionary gets the same key again and again.
+    check(&[b"}", &key, b"Ns", &b"h\0Ns".repeat(50_000), b"."], 3);
+    // Many dictionaries have it, in a chain of names that could be a state_dict's.
+    let mut many = [key.as_slice(), b"0}("].concat();
+    for index in 0..20_000 {
+        many.extend(format!("V{index}\n}}h\0").bytes());
+        many.extend(TENSOR);
+        many.push(b's');
+    }
+    check(&[&many, b"u."], 3);
+}
+
+#[test]
+fn shared_dictionaries_multiply() {
+    // 14 levels of dictionaries that hold the next one 16 times, under a state_dict's name.
+    let mut bomb = [b"}Vw\n", TENSOR, b"sq\0"].concat();
+    for _ in 0..14 {
+        bomb.extend(b"0}(");
+        for key in 0..16 {
+            bomb.extend(format!("V{key}\nh\0").bytes());
+        }
+        bomb.extend(b"uq\0");
+    }
+    bomb.extend(b"0}Vstate_dict\nh\0s");
+    check(&[&bomb, b"."], 3);
+    // Many names of state_dicts for one dictionary with many entries.
+    let mut many = b"}(".to_vec();
+    for key in 0..3_000 {
+        many.extend(format!("Vw{key}\n").bytes());
+        many.extend(TENSOR);
+    }
+    many.extend(b"uq\x000}(");
+    for key in 0..3_000 {
+        many.extend(format!("V{key}.state_dict\n}}Vx\nh\0s").bytes());
+    }
+    check(&[&many, b"u."], 3);
+}
+
+#[test]
+fn keys_that_are_no_text() {
+    let mut integers = b"}(Vw\n".to_vec();
+    integers.extend(TENSOR);
+    for key in 0..100_000_u32 {
+        integers.push(b'J');
+        integers.extend(key.to_le_bytes());
+        integers.push(b'N');
+    }
+    check(&[&integers, b"u."], 0);
+}
+
+#[test]
+fn one_list_of_sizes_for_many_tensors() {
+    let mut sizes = b"(".to_vec();
+    sizes.extend(b"K\x01".repeat(100_000));
+    sizes.extend(b"tq\x000}(");
+    let shared: Vec<u8> = TENSOR
+        .windows(3)
+        .position(|window| window == b"K\x01\x85")
+        .map(|at| [&TENSOR[..at], b"h\0h\0", &TENSOR[at + 6..]].concat())
+        .unwrap();
+    for key in 0..10_000 {
+        sizes.extend(format!("Vw{key}\n").bytes());
+        sizes.extend(&shared);
+    }
+    check(&[&sizes, b"u."], 3);
+}
+
+#[test]
+fn many_marks() {
+    check(&[&b"(".repeat(1 << 22), b"."], 3);
+}

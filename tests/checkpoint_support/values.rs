@@ -1,0 +1,27 @@
+//! The values of a lazy tensor, read the plainest way.
+
+use ptw2k::bytes::LazyTensor;
+use ptw2k::tensor::{ByteOrder, Dtype};
+
+/// The tensor as contiguous little-endian bytes, by a naive index loop.
+pub(crate) fn contiguous(tensor: &LazyTensor) -> Vec<u8> {
+    let (view, size) = (&tensor.view, tensor.dtype.size());
+    let mut bytes = Vec::new();
+    for flat in 0..view.shape().numel() {
+        let mut rest = flat;
+        let mut place = view.offset();
+        for (&axis, &stride) in view.shape().sizes().iter().zip(view.strides()).rev() {
+            place += rest % axis * stride;
+            rest /= axis;
+        }
+        let mut element = tensor.bytes.as_slice()[place * size..(place + 1) * size].to_vec();
+        if tensor.byte_order == ByteOrder::Big {
+            element.reverse();
+        }
+        if tensor.dtype == Dtype::Bool {
+            element[0] = u8::from(element[0] != 0);
+        }
+        bytes.extend(element);
+    }
+    bytes
+}
