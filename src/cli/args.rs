@@ -43,7 +43,7 @@ impl Invocation {
     #[must_use]
     pub fn from_process() -> Self {
         let check = |invocation: Self| invocation.check();
-        let first = || std::env::args_os().nth(1)?.into_string().ok();
+        let first = || std::env::args_os().nth(1).and_then(|word| word.to_str().map(str::to_owned));
         Self::try_parse().and_then(check).unwrap_or_else(|error| explain(error, first()).exit())
     }
 
