@@ -43,7 +43,8 @@ impl Invocation {
     #[must_use]
     pub fn from_process() -> Self {
         let check = |invocation: Self| invocation.check();
-        Self::try_parse().and_then(check).unwrap_or_else(|error| error.exit())
+        let first = || std::env::args_os().nth(1).and_then(|word| word.to_str().map(str::to_owned));
+        Self::try_parse().and_then(check).unwrap_or_else(|error| explain(error, first()).exit())
     }
 
     /// Options of the conversion mean nothing to a command: clap lets them stand in front of its name, since
@@ -55,6 +56,29 @@ impl Invocation {
             return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
         }
         Ok(self)
+    }
+}
+
+/// What a mistyped command is taken for is a checkpoint, and then it is the rest that seems to be wrong.
+fn explain(error: clap::Error, first: Option<String>) -> clap::Error {
+    /// The least similarity (Jaro-Winkler, 0 to 1) at which a word is taken for a command.
+    const SIMILAR: f64 = 0.8;
+    let is_about_the_rest =
+        matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument);
+    // Commands are plain words, files hardly ever.
+    let Some(word) = first.filter(|word| is_about_the_rest && word.chars().all(char::is_alphanumeric)) else {
+        return error;
+    };
+    let mut command = Invocation::command();
+    let names = command.get_subcommands().map(|known| (strsim::jaro_winkler(known.get_name(), &word), known));
+    let nearest =
+        names.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(score, known)| (score, known.get_name()));
+    match nearest {
+        Some((score, name)) if score >= SIMILAR && name != word => {
+            let message = format!("there is no command `{word}`; did you mean `{name}`?");
+            command.error(ErrorKind::InvalidSubcommand, message)
+        }
+        _ => error,
     }
 }
 

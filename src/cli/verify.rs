@@ -45,6 +45,7 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
         terminal.json_result(&json!({
             "file": args.file.to_string_lossy(),
             "variables": plan.bindings.len(),
+            "equal": differences.is_empty(),
             "differences": differences.iter().map(to_json).collect::<Vec<_>>(),
         }))?;
     } else {

@@ -185,6 +185,7 @@ fn differences_are_found() {
     folder.write("other.weights.h5", &bytes);
     let verify = ["verify", "weights.pt", "other.weights.h5", "--schema", "schema.toml"];
     check("difference_verify", 8, &folder.run(&verify));
+    check("difference_verify_json", 8, &folder.run(&[&verify[..], &["--json"]].concat()));
     let diff = ["diff", "weights.weights.h5", "other.weights.h5"];
     check("difference_diff", 8, &folder.run(&diff));
     check("difference_diff_json", 8, &folder.run(&[&diff[..], &["--json"]].concat()));

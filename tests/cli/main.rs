@@ -27,6 +27,7 @@ fn usage_errors() {
     let usage = |name: &str, arguments: &[&str]| check(&format!("usage_{name}"), 2, &folder.run(arguments));
     usage("nothing", &[]);
     usage("no_schema", &["weights.pt"]);
+    usage("no_such_command", &["inspct", "weights.pt"]);
     usage("options_of_conversion", &["--dry-run", "inspect", "weights.pt"]);
     usage("dry_run_with_report", &["w.pt", "-s", "s.toml", "--dry-run", "--report", "r.json"]);
     usage("threads", &["w.pt", "-s", "s.toml", "--threads", "0"]);
