@@ -494,3 +494,34 @@ fn faults_have_stable_details() {
     assert!(matches!(faults.faults[0].detail, FaultDetail::UnusedRule { keras: false, .. }));
     assert!(matches!(faults.faults[1].detail, FaultDetail::Unexpected { .. }));
 }
+
+#[test]
+fn a_rule_that_leads_nowhere() {
+    insta::assert_snapshot!(check(
+        "[[layer]]\ntorch = 'fc'\nkeras = 'fc'\n[[layer]]\ntorch = 'fc'\nkeras = 'head'\n",
+        &[("fc.weight", &[3, 4])],
+        &[layer("fc", "Dense", &[("kernel", &[4, 3])])],
+    ), @"
+    Rule: `fc` goes to `head`, which the architecture does not have
+      at line 5
+    ");
+}
+
+#[test]
+fn kept_variables() {
+    let rules = "[[layer]]\ntorch = 'fc'\nkeras = 'fc'\n[[keep]]\nkeras = 'count/total'\n";
+    let layers = [layer("fc", "Dense", &[("kernel", &[4, 3])]), layer("count", "Custom", &[("total", &[2])])];
+    let tensors = checkpoint(&[("fc.weight", &[3, 4])]);
+    insta::assert_snapshot!(
+        render(rules, &tensors, architecture(Origin::Json, &layers), &PlanOptions::default()), @"
+    Rule: `count/total` is to be kept, but the architecture file holds no values
+      at line 5
+      hint: use a template (`model.save_weights`) or a `.keras` file as the architecture, or [[fill]]
+    ");
+    let mut valued = architecture(Origin::Archive, &layers);
+    valued.variables[1].value = Some(checkpoint(&[("total", &[2])]).tensors[0].tensor.clone());
+    insta::assert_snapshot!(render(rules, &tensors, valued, &PlanOptions::default()), @"
+    fc/kernel (4, 3) = fc.weight [o i -> i o] Dense, line 2
+    count/total (2,) =  [] line 5
+    ");
+}
