@@ -111,9 +111,11 @@ impl<'a> Expansion<'a> {
     /// What a path that the architecture lacks may have meant.
     pub(super) fn near_target<'p>(&self, path: &str, paths: impl Iterator<Item = &'p str>) -> Option<String> {
         hints::nearest(path, paths).or_else(|| {
-            (self.architecture.origin == Origin::Template).then(|| {
-                let file = self.architecture.path.display();
+            let file = self.architecture.path.display();
+            Some(if self.architecture.origin == Origin::Template {
                 format!("a template knows layers by their `name`: `ptw2k inspect {file}` lists them")
+            } else {
+                format!("`ptw2k inspect {file}` lists the layers")
             })
         })
     }

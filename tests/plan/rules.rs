@@ -504,6 +504,7 @@ fn a_rule_that_leads_nowhere() {
     ), @"
     Rule: `fc` goes to `head`, which the architecture does not have
       at line 5
+      hint: `ptw2k inspect model.json` lists the layers
     ");
 }
 
