@@ -9,11 +9,14 @@ use std::ops::Range;
 
 use crate::tensor::{CopyAxis, StridedCopy};
 
-/// Bytes of a tile: with its source lines it stays in the second-level cache.
-pub(super) const TILE_BYTES: usize = 1 << 20;
-/// Bytes of source that a tile uses in a row, where there are so many: a few cache lines, for the sake of the
-/// prefetcher.
-const SOURCE_RUN_BYTES: usize = 256;
+/// Bytes of a tile: its source lines, itself and the pages it is written to stay in the second-level cache.
+pub(super) const TILE_BYTES: usize = 1 << 19;
+/// Bytes of a tile that consists of whole rows of its target, which are then written with one call: writing
+/// pages in parts costs more than the cache does.
+const WHOLE_ROWS_BYTES: usize = 3 << 19;
+/// Bytes of source that a tile uses in a row, where there are so many: two cache lines, which are fetched in
+/// pairs.
+const SOURCE_RUN_BYTES: usize = 128;
 /// Bytes of target that have to lie in a row for a part to be written on its own.
 const TARGET_RUN_BYTES: usize = 32 * 1024;
 
@@ -48,6 +51,12 @@ impl Grid {
                 break;
             }
             run *= copy.axes[axis].size;
+        }
+        if let Some(row) = copy.axes.last().filter(|row| row.target_stride == 1) {
+            let last = steps.len() - 1;
+            if volume(&steps) / steps[last] * row.size <= WHOLE_ROWS_BYTES / size {
+                steps[last] = row.size;
+            }
         }
         for axis in (0..steps.len()).rev() {
             grow(&mut steps, axis, usize::MAX);

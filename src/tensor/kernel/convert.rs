@@ -1,5 +1,6 @@
 //! Conversion of elements between types, from either byte order.
 
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use crate::tensor::{ByteOrder, Dtype};
@@ -141,6 +142,89 @@ fn to_float(
     to: Dtype,
     allow_overflow: bool,
 ) -> Result<(), ConvertError> {
+    let overflow = match (from, to) {
+        (Dtype::F16, Dtype::F32) if !big => {
+            widen(source, target, f16::from_le_bytes);
+            None
+        }
+        (Dtype::Bf16, Dtype::F32) if !big => {
+            widen(source, target, bf16::from_le_bytes);
+            None
+        }
+        (Dtype::F32, Dtype::F16) if !big => narrow(source, target, f16::to_le_bytes, f16::is_infinite),
+        (Dtype::F32, Dtype::Bf16) if !big => narrow(source, target, bf16::to_le_bytes, bf16::is_infinite),
+        _ => to_float_one_by_one(source, from, big, target, to),
+    };
+    match overflow {
+        Some((index, value)) if !allow_overflow => Err(ConvertError::Overflow { index, value, target: to }),
+        _ => Ok(()),
+    }
+}
+
+/// Elements that are converted at a time between `float32` and the 16-bit floats, on the stack.
+const CHUNK: usize = 256;
+
+/// Converts 16-bit floats to `float32`.
+fn widen<H>(source: &[u8], target: &mut [u8], element: fn([u8; 2]) -> H)
+where
+    H: Copy + Default,
+    [H]: HalfFloatSliceExt,
+{
+    let (mut halves, mut floats) = ([H::default(); CHUNK], [0.0; CHUNK]);
+    let sources = source.as_chunks().0.chunks(CHUNK);
+    for (source, target) in sources.zip(target.as_chunks_mut().0.chunks_mut(CHUNK)) {
+        for (half, &bytes) in halves.iter_mut().zip(source) {
+            *half = element(bytes);
+        }
+        halves[..source.len()].convert_to_f32_slice(&mut floats[..source.len()]);
+        for (bytes, float) in target.iter_mut().zip(&floats[..source.len()]) {
+            *bytes = float.to_le_bytes();
+        }
+    }
+}
+
+/// Converts `float32` to 16-bit floats. Tells the first finite value that became an infinity, and its place.
+fn narrow<H>(
+    source: &[u8],
+    target: &mut [u8],
+    bytes_of: fn(H) -> [u8; 2],
+    is_infinite: fn(H) -> bool,
+) -> Option<(usize, f64)>
+where
+    H: Copy + Default,
+    [H]: HalfFloatSliceExt,
+{
+    let mut overflow = None;
+    let (mut floats, mut halves) = ([0.0_f32; CHUNK], [H::default(); CHUNK]);
+    let sources = source.as_chunks().0.chunks(CHUNK);
+    for (chunk, (source, target)) in sources.zip(target.as_chunks_mut().0.chunks_mut(CHUNK)).enumerate() {
+        let count = source.len().min(target.len());
+        for (float, &bytes) in floats.iter_mut().zip(source) {
+            *float = f32::from_le_bytes(bytes);
+        }
+        let (floats, halves) = (&floats[..count], &mut halves[..count]);
+        halves.convert_from_f32_slice(floats);
+        for (bytes, &half) in target.iter_mut().zip(&*halves) {
+            *bytes = bytes_of(half);
+        }
+        if overflow.is_none() {
+            let lost = |(float, half): (&f32, &H)| float.is_finite() && is_infinite(*half);
+            let place = floats.iter().zip(&*halves).position(lost);
+            overflow = place.map(|place| (chunk * CHUNK + place, f64::from(floats[place])));
+        }
+    }
+    overflow
+}
+
+/// Converts to floats by way of the widest types. Tells the first finite value that became an infinity, and
+/// its place.
+fn to_float_one_by_one(
+    source: &[u8],
+    from: Dtype,
+    big: bool,
+    target: &mut [u8],
+    to: Dtype,
+) -> Option<(usize, f64)> {
     let mut overflow = None;
     let size = to.size();
     each(source, from, big, |index, value| {
@@ -173,10 +257,7 @@ fn to_float(
             overflow = Some((index, value.to_f64()));
         }
     });
-    match overflow {
-        Some((index, value)) if !allow_overflow => Err(ConvertError::Overflow { index, value, target: to }),
-        _ => Ok(()),
-    }
+    overflow
 }
 
 /// The `f32` nearest to a value or, where none is equal, the one of its two neighbours whose last bit is set.
@@ -250,6 +331,36 @@ mod tests {
         let above = (1_i64 << 62) + (1 << 54) + 1;
         let expected = bf16::from_f32(2_f32.powi(62) + 2_f32.powi(55));
         check(&above.to_le_bytes(), Dtype::I64, Dtype::Bf16, &expected.to_le_bytes());
+    }
+
+    #[test]
+    fn chunks_equal_one_by_one() {
+        let check = |source: &[u8], from: Dtype, to: Dtype| {
+            let count = source.len() / from.size();
+            let mut expected = vec![0xAA; count * to.size()];
+            let overflow = to_float_one_by_one(source, from, false, &mut expected, to);
+            let mut target = vec![0x55; count * to.size()];
+            let outcome = convert(source, from, ByteOrder::Little, &mut target, to, false);
+            assert!(target == expected, "{from} to {to}");
+            let refused = overflow.map(|(index, value)| ConvertError::Overflow { index, value, target: to });
+            assert_eq!(outcome.err(), refused, "{from} to {to}");
+        };
+        let all: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+        check(&all, Dtype::F16, Dtype::F32);
+        check(&all, Dtype::Bf16, Dtype::F32);
+        // Every sign, exponent and upper mantissa, with what lies below: nothing, a little, a tie and its
+        // neighbours for either type.
+        let low = [0, 1, 0x0FFF, 0x1000, 0x1001, 0x2FFF, 0x3000, 0x3001, 0x7FFF, 0x8000, 0x8001, 0xFFFF];
+        let floats: Vec<u32> =
+            (0..=u16::MAX).flat_map(|high| low.map(|low| (u32::from(high) << 16) | low)).collect();
+        let bytes = |keep: &dyn Fn(f32) -> bool| -> Vec<u8> {
+            let kept = floats.iter().filter(|&&bits| keep(f32::from_bits(bits)));
+            kept.flat_map(|bits| bits.to_le_bytes()).collect()
+        };
+        for to in [Dtype::F16, Dtype::Bf16] {
+            check(&bytes(&|_| true), Dtype::F32, to);
+            check(&bytes(&|value| value.abs() < 65_000.0 || !value.is_finite()), Dtype::F32, to);
+        }
     }
 
     #[test]
