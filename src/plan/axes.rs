@@ -8,7 +8,7 @@ use crate::tensor::{Capture, Side};
 pub(super) struct Axes<'a> {
     axes: Vec<(&'a str, Vec<CaptureValue>)>,
     side: Option<Side>,
-    /// An axis whose listed alternatives are not all there.
+    /// An axis whose values are not all there: listed alternatives, or integers with gaps.
     missing: Option<(String, Vec<String>)>,
 }
 
@@ -40,6 +40,10 @@ impl<'a> Axes<'a> {
                 }
                 values = listed.iter().cloned().map(CaptureValue::Text).collect();
             }
+            let gaps = gaps(&values);
+            if !gaps.is_empty() {
+                missing = Some((name.clone(), gaps));
+            }
             axes.push((name.as_str(), values));
         }
         Self { axes, side: Some(side), missing }
@@ -68,4 +72,17 @@ impl<'a> Axes<'a> {
             count: values.len(),
         })
     }
+}
+
+/// How many missing values are named at most: a stray number far off would make millions of them.
+const NAMED_GAPS: usize = 5;
+
+/// The integers between the first and the last that are not there.
+fn gaps(values: &[CaptureValue]) -> Vec<String> {
+    let neighbours = values.iter().zip(values.iter().skip(1));
+    let between = neighbours.flat_map(|pair| match pair {
+        (CaptureValue::Integer(one), CaptureValue::Integer(next)) => one.saturating_add(1)..*next,
+        _ => 0..0,
+    });
+    between.take(NAMED_GAPS).map(|value| value.to_string()).collect()
 }

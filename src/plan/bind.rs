@@ -11,8 +11,8 @@ use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
 use crate::schema::{CaptureValue, Captures, Class, Reduce};
 use crate::tensor::{
-    Capture, CopyAxis, Dtype, Layout, Operation, Side, SolveError, SourcePiece, StridedCopy, TargetPiece,
-    rearrange,
+    Capture, CopyAxis, Dtype, Layout, Operation, Side, SolveError, SourcePiece, StateDictKey, StridedCopy,
+    TargetPiece, rearrange,
 };
 
 /// What a claim is bound with.
@@ -88,9 +88,19 @@ impl Binder<'_> {
 
     /// The one layout that fits. Several that fit and agree are as good as one.
     fn solve<'c>(&self, claim: &Claim<'c>) -> Result<Solved<'c>, Box<Fault>> {
+        if let Some(keys) = self.twins(claim) {
+            let (_, target) = self.first_pair(claim);
+            let detail = FaultDetail::SeveralSources { variable: target.path.clone(), keys };
+            let hint =
+                "their names are the same under the schema's prefix: ignore one, or choose the other prefix";
+            return Err(fault(claim, detail, Some(hint.to_owned())));
+        }
         if claim.layouts.is_empty() {
             return match self.attempt(claim, None) {
-                Ok(solution) => Ok((None, solution)),
+                Ok(solution) => match self.rival(claim, &solution, self.class_layouts(claim)) {
+                    Some(rival) => Err(self.several(claim, "no layout: a copy", rival.as_str())),
+                    None => Ok((None, solution)),
+                },
                 Err(Refusal::Fault(detail)) => Err(fault(claim, *detail, None)),
                 Err(Refusal::Solve(_)) => Err(self.misfit(claim, Vec::new())),
             };
@@ -102,17 +112,7 @@ impl Binder<'_> {
             match (self.attempt(claim, Some(layout)), &found) {
                 (Ok(solution), None) => found = Some((layout, solution)),
                 (Ok(solution), Some((first, other))) if !equal(&solution, other) => {
-                    let (source, target) = self.first_pair(claim);
-                    let detail = FaultDetail::SeveralLayouts {
-                        key: source.key.clone(),
-                        source_shape: source.tensor.view.shape().clone(),
-                        variable: target.path.clone(),
-                        target_shape: target.shape.clone(),
-                        first: first.as_str().to_owned(),
-                        second: layout.as_str().to_owned(),
-                    };
-                    let hint = "spell the one that is meant in a [[tensor]] rule".to_owned();
-                    return Err(fault(claim, detail, Some(hint)));
+                    return Err(self.several(claim, first.as_str(), layout.as_str()));
                 }
                 (Ok(_), Some(_)) => {}
                 (Err(Refusal::Solve(error)), _) => attempts.push((layout.as_str().to_owned(), error)),
@@ -124,6 +124,36 @@ impl Binder<'_> {
             (None, Some(detail)) => Err(fault(claim, *detail, None)),
             (None, None) => Err(self.misfit(claim, attempts)),
         }
+    }
+
+    /// Tensors that no capture tells apart: they have one name under the schema's prefix.
+    fn twins(&self, claim: &Claim<'_>) -> Option<Vec<StateDictKey>> {
+        let mut seen = BTreeMap::new();
+        claim.sources.iter().find_map(|(captures, tensor)| {
+            let other = seen.insert(captures, *tensor)?;
+            Some([other, *tensor].map(|at| self.checkpoint.tensors[at].key.clone()).to_vec())
+        })
+    }
+
+    /// A layout that fits as well and gives something else.
+    fn rival<'r>(&self, claim: &Claim<'_>, solution: &Solution, rivals: &'r [Layout]) -> Option<&'r Layout> {
+        rivals
+            .iter()
+            .find(|rival| self.attempt(claim, Some(rival)).is_ok_and(|other| !equal(&other, solution)))
+    }
+
+    fn several(&self, claim: &Claim<'_>, first: &str, second: &str) -> Box<Fault> {
+        let (source, target) = self.first_pair(claim);
+        let detail = FaultDetail::SeveralLayouts {
+            key: source.key.clone(),
+            source_shape: source.tensor.view.shape().clone(),
+            variable: target.path.clone(),
+            target_shape: target.shape.clone(),
+            first: first.to_owned(),
+            second: second.to_owned(),
+        };
+        let hint = "say the one that is meant, as `layout = …` in a [[tensor]] rule".to_owned();
+        fault(claim, detail, Some(hint))
     }
 
     fn first_pair<'s>(&'s self, claim: &Claim<'_>) -> (&'s Tensor, &'s crate::keras::Variable) {
@@ -147,17 +177,28 @@ impl Binder<'_> {
 
     /// The layout of the layer's class, where the rule says another one that does not fit.
     fn class_layout(&self, claim: &Claim<'_>) -> Option<String> {
-        claim.keras?;
         let (_, target) = self.first_pair(claim);
-        let name = self.architecture.layers.get(target.layer)?.class.as_deref()?;
-        let variable = self.classes.get(name)?.variables.iter().find(|known| known.name == target.name)?;
-        let layout = variable.rule.layouts.iter().find(|layout| self.attempt(claim, Some(layout)).is_ok())?;
+        let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
+        let layout =
+            self.class_layouts(claim).iter().find(|layout| self.attempt(claim, Some(layout)).is_ok())?;
         Some(format!(
-            "`{}` fits, the layout of the `{}` of a {name}: say it in the rule, or pair the module with the \
-             layer in a [[layer]] rule",
+            "`{}` fits, the layout of the `{}` of a {class}: say it in the rule, or pair the module with the layer \
+             in a [[layer]] rule",
             layout.as_str(),
             target.name
         ))
+    }
+
+    /// The layouts that the layer's class has for the variable of a [[tensor]] rule.
+    fn class_layouts(&self, claim: &Claim<'_>) -> &[Layout] {
+        let (_, target) = self.first_pair(claim);
+        let of_class = || {
+            claim.keras?;
+            let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
+            let known = self.classes.get(class)?.variables.iter().find(|known| known.name == target.name)?;
+            Some(known.rule.layouts.as_slice())
+        };
+        of_class().unwrap_or(&[])
     }
 
     fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {
@@ -169,7 +210,7 @@ impl Binder<'_> {
             None => Axes::default(),
         };
         let variable = || self.architecture.variables[claim.targets[0].1].path.clone();
-        if let Some((capture, missing)) = torch.missing() {
+        if let Some((capture, missing)) = torch.missing().or_else(|| keras.missing()) {
             let detail = FaultDetail::IncompleteCapture { variable: variable(), capture, missing };
             return Err(Refusal::Fault(Box::new(detail)));
         }

@@ -118,13 +118,13 @@ pub enum FaultDetail {
         /// Layers found.
         layers: usize,
     },
-    /// A sequence needs an order that the checkpoint does not have.
-    #[error(
-        "`{pattern}` captures text, and this checkpoint is sorted by name: it has no order of modules to follow"
-    )]
+    /// A sequence needs an order that a file does not have.
+    #[error("`{pattern}` captures text, and this {file} is sorted by name: it has no order to follow")]
     SequenceOrder {
         /// The pattern.
         pattern: String,
+        /// `checkpoint` or `template`.
+        file: &'static str,
     },
     /// Two rules bind one variable.
     #[error("`{variable}` is bound twice, by {} and by {}", place(.first), place(.second))]

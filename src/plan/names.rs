@@ -4,14 +4,17 @@ use std::collections::HashMap;
 
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
-use crate::schema::{Pattern, RuleKind, Schema};
+use crate::schema::{Captures, Pattern, RuleKind, Schema};
 
 /// The checkpoint's keys under the schema's prefix.
 pub(super) struct SourceNames<'a> {
     /// Per tensor, the key without the prefix.
     pub(super) keys: Vec<&'a str>,
-    by_key: HashMap<&'a str, usize>,
-    /// The tensors by key.
+    /// The tensors that rules can name, in the order of the file.
+    visible: Vec<usize>,
+    /// Those of one name; more than one where a key with the prefix meets one without.
+    by_key: HashMap<&'a str, Vec<usize>>,
+    /// The same, sorted by key.
     sorted: Vec<usize>,
     /// Every module, in order of first appearance, with the tensors directly in it.
     pub(super) modules: Vec<(&'a str, Vec<usize>)>,
@@ -23,7 +26,8 @@ pub(super) struct SourceNames<'a> {
 impl<'a> SourceNames<'a> {
     /// Strips the first prefix under which a rule matches.
     pub(super) fn new(checkpoint: &'a Checkpoint, schema: &'a Schema) -> Self {
-        let under = |prefix| Self::under(checkpoint, prefix);
+        let with_others = schema.prefixes.iter().any(String::is_empty);
+        let under = |prefix| Self::under(checkpoint, prefix, with_others);
         let first = schema.prefixes.first().map_or("", String::as_str);
         schema
             .prefixes
@@ -33,7 +37,9 @@ impl<'a> SourceNames<'a> {
             .unwrap_or_else(|| under(first))
     }
 
-    fn under(checkpoint: &'a Checkpoint, prefix: &'a str) -> Self {
+    /// The names under a prefix. A key without it keeps its own name where `with_others`, and has none for the
+    /// rules otherwise.
+    fn under(checkpoint: &'a Checkpoint, prefix: &'a str, with_others: bool) -> Self {
         let keys: Vec<&str> = checkpoint
             .tensors
             .iter()
@@ -42,22 +48,18 @@ impl<'a> SourceNames<'a> {
                 key.strip_prefix(prefix).unwrap_or(key)
             })
             .collect();
-        // A key that has the prefix comes before one that reads the same without it; the other is then
-        // left over, and reported.
-        let mut by_key = HashMap::with_capacity(keys.len());
-        for strip in [true, false] {
-            for (at, key) in keys.iter().enumerate() {
-                let stripped = key.len() < checkpoint.tensors[at].key.as_str().len();
-                if stripped == strip {
-                    by_key.entry(*key).or_insert(at);
-                }
-            }
+        let is_visible = |at: &usize| with_others || checkpoint.tensors[*at].key.as_str().starts_with(prefix);
+        let visible: Vec<usize> = (0..keys.len()).filter(is_visible).collect();
+        let mut by_key: HashMap<&str, Vec<usize>> = HashMap::with_capacity(visible.len());
+        for &at in &visible {
+            by_key.entry(keys[at]).or_default().push(at);
         }
-        let mut sorted: Vec<usize> = (0..keys.len()).collect();
+        let mut sorted = visible.clone();
         sorted.sort_unstable_by_key(|&at| keys[at]);
         let mut modules: Vec<(&str, Vec<usize>)> = Vec::new();
         let mut by_module = HashMap::new();
-        for (tensor, key) in keys.iter().enumerate() {
+        for &tensor in &visible {
+            let key = keys[tensor];
             let mut ends: Vec<usize> = key.match_indices('.').map(|(at, _)| at).collect();
             let parent = ends.last().copied().unwrap_or(0);
             if parent == 0 {
@@ -74,12 +76,14 @@ impl<'a> SourceNames<'a> {
                 }
             }
         }
-        Self { keys, by_key, sorted, modules, by_module, prefix }
+        Self { keys, visible, by_key, sorted, modules, by_module, prefix }
     }
 
     fn any_match(&self, rule: &RuleKind) -> bool {
         match rule {
-            RuleKind::Tensor(rule) => self.keys.iter().any(|key| rule.torch.matches(key).is_some()),
+            RuleKind::Tensor(rule) => {
+                self.visible.iter().any(|&at| rule.torch.matches(self.keys[at]).is_some())
+            }
             RuleKind::Layer(rule) | RuleKind::Sequence(rule) => {
                 self.modules.iter().any(|(module, _)| rule.torch.matches(module).is_some())
             }
@@ -90,7 +94,7 @@ impl<'a> SourceNames<'a> {
     /// The tensors below a module, in the order of the file, with their names relative to it.
     pub(super) fn below(&self, module: &str) -> Vec<(usize, &'a str)> {
         if module.is_empty() {
-            return self.keys.iter().copied().enumerate().collect();
+            return self.visible.iter().map(|&at| (at, self.keys[at])).collect();
         }
         let start = self.sorted.partition_point(|&at| self.keys[at] < module);
         let mut found: Vec<(usize, &str)> = self.sorted[start..]
@@ -103,11 +107,12 @@ impl<'a> SourceNames<'a> {
     }
 
     /// The tensors that a pattern, relative to a module, matches. A literal needs no search.
-    pub(super) fn matching(&self, module: &str, pattern: &Pattern) -> Vec<(crate::schema::Captures, usize)> {
+    pub(super) fn matching(&self, module: &str, pattern: &Pattern) -> Vec<(Captures, usize)> {
         if pattern.is_literal() {
             let name = pattern.as_str();
             let key = if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
-            return self.by_key.get(key.as_str()).map(|&at| (Default::default(), at)).into_iter().collect();
+            let found = self.by_key.get(key.as_str()).map_or(&[][..], Vec::as_slice);
+            return found.iter().map(|&at| (Captures::new(), at)).collect();
         }
         self.below(module)
             .into_iter()

@@ -32,6 +32,8 @@ pub(super) struct Remarks {
     /// Variables in a template whose layer's output was taken not to become a map, against what the sizes
     /// allow.
     pub(super) assumed_output: Vec<usize>,
+    /// Layers that a sequence paired by the order of the files alone.
+    pub(super) by_order: Vec<usize>,
     /// Variables that are a part of a tensor, by `slice` or `take`.
     pub(super) cut: Vec<usize>,
 }
@@ -63,6 +65,11 @@ pub(super) fn notes(
         let text = "its features are taken not to be reshaped into a map (the template has no graph, and they look \
                     like a classifier's); if they are, say `unflatten = [height, width, channels]` in its rule";
         add(text.to_owned(), architecture.variables[index].path.as_str());
+    }
+    for &layer in &remarks.by_order {
+        let text = "paired by [[sequence]] in the order of the files, which names do not confirm: where the graph \
+                    branches, Keras orders layers by depth and PyTorch as they were defined";
+        add(text.to_owned(), &architecture.layers[layer].path);
     }
     for &index in &remarks.cut {
         let text = "reads a part of its tensor, as the rule's `slice` or `take` says";

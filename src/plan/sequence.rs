@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expansion::Expansion;
 use super::faults::FaultDetail;
+use crate::keras::Origin;
 use crate::schema::{CaptureKind, CaptureValue, Captures, Class, LayerRule, Pattern, Rule};
 
 /// What a pattern matched: the shared captures, its own, and a module or layer.
@@ -55,9 +56,20 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
             !shared.contains(name.as_str()) && matches!(kind, CaptureKind::Segment | CaptureKind::Segments)
         })
     };
-    if textual(&layer.torch) && !expansion.checkpoint.is_module_order {
-        let pattern = layer.torch.as_str().to_owned();
-        return expansion.fault(&rule.position, FaultDetail::SequenceOrder { pattern }, None);
+    let unordered = if textual(&layer.torch) && !expansion.checkpoint.is_module_order {
+        Some((&layer.torch, "checkpoint"))
+    } else if textual(&layer.keras) && expansion.architecture.origin == Origin::Template {
+        Some((&layer.keras, "template"))
+    } else {
+        None
+    };
+    if let Some((pattern, file)) = unordered {
+        let hint = "capture integers, list the alternatives in order, or write [[layer]] rules".to_owned();
+        let detail = FaultDetail::SequenceOrder { pattern: pattern.as_str().to_owned(), file };
+        return expansion.fault(&rule.position, detail, Some(hint));
+    }
+    if textual(&layer.torch) || textual(&layer.keras) {
+        expansion.remarks.by_order.extend(layers.values().flatten().map(|(_, at)| *at));
     }
     let mut modules = modules;
     let mut layers = layers;

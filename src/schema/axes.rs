@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::error::FaultKind;
+use super::pattern::CaptureKind;
 use super::reader::Faults;
 use super::rule::TensorRule;
 use crate::tensor::Layout;
@@ -26,6 +27,7 @@ pub(super) fn check(rule: &TensorRule, places: &[Range<usize>], named: &Named, f
     let captures = one_sided(rule);
     for (layout, place) in rule.layouts.iter().zip(places) {
         check_captures(layout, &captures, place, faults);
+        check_order(layout, rule, &captures, place, faults);
         check_lost(layout, &captures, rule, place, faults);
     }
     for name in &captures.keras {
@@ -78,6 +80,27 @@ fn check_captures(layout: &Layout, captures: &OneSided, place: &Range<usize>, fa
         faults
             .add(place.clone(), FaultKind::CaptureIsAxis(name.clone(), side))
             .help("rename one of the two: the capture in both names, or the axis in the layout");
+    }
+}
+
+/// A capture that becomes an axis needs values with an order of their own: integers or listed alternatives.
+fn check_order(
+    layout: &Layout,
+    rule: &TensorRule,
+    captures: &OneSided,
+    place: &Range<usize>,
+    faults: &mut Faults,
+) {
+    let patterns = std::iter::once(&rule.torch).chain(&rule.keras);
+    for (name, kind) in patterns.flat_map(|pattern| pattern.captures()) {
+        let is_text = matches!(kind, CaptureKind::Segment | CaptureKind::Segments);
+        let is_axis = captures.torch.contains(name) && layout.has_right(name)
+            || captures.keras.contains(name) && layout.has_left(name);
+        if is_text && is_axis {
+            faults.add(place.clone(), FaultKind::TextAxis(name.clone())).help(format!(
+                "capture an integer, `{{{name}}}`, or list the values in order: `{{{name}:first|second}}`"
+            ));
+        }
     }
 }
 

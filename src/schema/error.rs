@@ -172,6 +172,9 @@ pub enum FaultKind {
     /// An expression in a state_dict key.
     #[error("a state_dict key cannot compute: names of tensors are matched, names of variables are made")]
     TorchComputes,
+    /// An axis whose values are any text.
+    #[error("the capture `{0}` is an axis, but its values are any text, which has no order")]
+    TextAxis(String),
     /// An expression reads what the torch side does not capture.
     #[error("the capture `{0}` is not bound: the torch side does not have it")]
     Unbound(String),
@@ -226,6 +229,7 @@ impl FaultKind {
             Self::NoTable(_) => "looks up a table that is not there",
             Self::OneSided { .. } => "on this side only",
             Self::CaptureIsAxis(..) => "one name for two things",
+            Self::TextAxis(_) => "names an axis without an order",
             Self::AxisLost(_) => "left only",
             Self::NoAxis { .. } => "no such axis",
             Self::NoLayout(_) => "needs a layout",

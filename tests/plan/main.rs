@@ -6,3 +6,4 @@ mod classes;
 mod language;
 mod made;
 mod rules;
+mod traps;

@@ -456,7 +456,7 @@ fn two_layouts_that_fit() {
     ), @"
     Ambiguous: `o i -> i o` and `i o -> i o` both fit `w` (3, 3) to `d/kernel` (3, 3), and differ
       at line 5
-      hint: spell the one that is meant in a [[tensor]] rule
+      hint: say the one that is meant, as `layout = …` in a [[tensor]] rule
     ");
     // They agree where an axis is one.
     insta::assert_snapshot!(check(
