@@ -204,6 +204,11 @@ fn template_of_a_subclassed_model() {
     assert_eq!(layer("second_conv").class, None);
     assert_eq!(layer("mha/query").class.as_deref(), Some("EinsumDense"));
     assert_eq!(layer("x").class.as_deref(), Some("Dense"));
+    // Lists of layers and attention layers tell classes; names that Keras or the author gave only suggest them.
+    assert!(conv.class_from_name);
+    for path in ["x", "mha", "mha/query", "second_conv"] {
+        assert!(!layer(path).class_from_name, "{path}");
+    }
     assert!(matches!(layer("x").features, FeatureOrder::Unknown(_)));
 }
 

@@ -51,6 +51,10 @@ pub struct Layer {
     pub aliases: Vec<String>,
     /// The class (`Conv2D`), or `None` when a template does not tell.
     pub class: Option<String>,
+    /// Whether nothing but the layer's name in a template tells the class. Keras names a layer after its class
+    /// (`dense_1`), but so may the model's author name another one: the plan must not let such a class choose
+    /// among layouts alone.
+    pub class_from_name: bool,
     /// The layer's own variables, as a range of [`Architecture::variables`].
     pub variables: Range<usize>,
     /// The layer's group in `.weights.h5`: `layers/conv2d_1`; empty for the root.

@@ -2,8 +2,9 @@
 //!
 //! Layer names come from the `name` attributes of the `vars` groups (Keras 3.6 and later), else from the
 //! groups, without the lists that stand around them (`blocks/block_1/fc1` is the layer `block_1/fc1`, and found
-//! by both). Classes come from the groups' names, which Keras makes from the class inside lists, or from names
-//! that Keras gave by itself. What is not certain stays unknown: no class is guessed from shapes.
+//! by both). Classes come from the groups' names, which Keras makes from the class inside lists, or from layer
+//! names. The latter are certain only where Keras gave them by itself, which the file does not tell, so such a
+//! class is marked ([`Layer::class_from_name`]). No class is guessed from shapes.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -102,30 +103,37 @@ impl Template<'_> {
         if let Some(vars) = vars {
             let name = hdf5::text_attribute(&vars.group, "name", &vars.path)?;
             let name = name.filter(|name| !name.is_empty() && !name.contains('/'));
-            class = class_of(tree, place, parent, name.as_deref());
+            let found = class_of(tree, place, parent, name.as_deref());
             if !is_root {
                 below.path = join(&place.path, name.as_deref().unwrap_or(&tree.name));
             }
-            self.layer(tree, vars, &below.path, class.as_deref())?;
+            self.layer(tree, vars, &below.path, found)?;
+            class = found.map(|found| found.class);
         }
         // Keras gives every layer a `vars` group, so a group without one is a list or dictionary of layers.
         // Groups in a container are named by class; those in a layer, by attribute.
         below.is_listed = !is_layer && !is_root;
         for group in tree.groups.iter().filter(|group| group.name != "vars" && group.path != OPTIMIZER) {
             let place = Place { is_listed: below.is_listed, path: below.path.clone() };
-            self.visit(group, &place, class.as_deref())?;
+            self.visit(group, &place, class)?;
         }
         Ok(())
     }
 
-    fn layer(&mut self, tree: &Tree, vars: &Tree, path: &str, class: Option<&str>) -> Result<(), ErrorKind> {
+    fn layer(
+        &mut self,
+        tree: &Tree,
+        vars: &Tree,
+        path: &str,
+        found: Option<FoundClass>,
+    ) -> Result<(), ErrorKind> {
         let has_variables_below = tree.groups.iter().any(has_datasets);
         if vars.datasets.is_empty() && !has_variables_below {
             return Ok(());
         }
         let first = self.variables.len();
         let layer = self.layers.len();
-        let names = class.map_or_else(Vec::new, |class| variable_names(class, vars.datasets.len()));
+        let names = found.map_or_else(Vec::new, |found| variable_names(found.class, vars.datasets.len()));
         for (index, dataset) in vars.datasets.iter().enumerate() {
             let at = join(&vars.path, dataset.name());
             let tensor = self.file.tensor(dataset, &at)?;
@@ -148,7 +156,8 @@ impl Template<'_> {
         self.layers.push(Layer {
             path: path.to_owned(),
             aliases: if tree.path.is_empty() { vec![] } else { aliases },
-            class: class.map(ToOwned::to_owned),
+            class: found.map(|found| found.class.to_owned()),
+            class_from_name: found.is_some_and(|found| found.is_from_name),
             variables: first..self.variables.len(),
             group: tree.path.clone(),
             config: None,
@@ -163,18 +172,25 @@ fn has_datasets(tree: &Tree) -> bool {
     !tree.datasets.is_empty() || tree.groups.iter().any(has_datasets)
 }
 
+/// A class that a template tells.
+#[derive(Clone, Copy)]
+struct FoundClass {
+    class: &'static str,
+    /// Only the layer's name tells it, which the model's author may have chosen.
+    is_from_name: bool,
+}
+
 /// The class of a layer, when something tells it.
-fn class_of(tree: &Tree, place: &Place, parent: Option<&str>, name: Option<&str>) -> Option<String> {
-    let children: Vec<&str> = tree.groups.iter().map(|group| group.name.as_str()).collect();
-    let has = |child: &str| children.contains(&child);
+fn class_of(tree: &Tree, place: &Place, parent: Option<&str>, name: Option<&str>) -> Option<FoundClass> {
+    let has = |child: &str| tree.groups.iter().any(|group| group.name == child);
     let by_name = || {
         // Bidirectional names its two directions after the layer that it was given.
         let name = name?;
         let name = name.strip_prefix("forward_").or_else(|| name.strip_prefix("backward_")).unwrap_or(name);
-        class_of_group(name)
+        class_of_group(name).map(|class| FoundClass { class, is_from_name: true })
     };
-    let found = if tree.path.is_empty() {
-        None
+    let by_place = if tree.path.is_empty() {
+        return None;
     } else if let Some(class) = projection_class(&tree.name, parent) {
         Some(class)
     } else if place.is_listed {
@@ -184,9 +200,9 @@ fn class_of(tree: &Tree, place: &Place, parent: Option<&str>, name: Option<&str>
     } else if has("forward_layer") && has("backward_layer") {
         Some("Bidirectional")
     } else {
-        by_name()
+        return by_name();
     };
-    found.map(ToOwned::to_owned)
+    by_place.map(|class| FoundClass { class, is_from_name: false })
 }
 
 fn is_statistic(name: &str) -> bool {

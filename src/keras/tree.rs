@@ -143,6 +143,7 @@ impl Walk {
             path: path.to_owned(),
             aliases: Vec::new(),
             class: Some(node.class.clone()),
+            class_from_name: false,
             variables: first..first + own.len(),
             group: group.to_owned(),
             config: Some(std::mem::take(&mut node.config)),

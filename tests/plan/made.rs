@@ -69,6 +69,7 @@ pub(crate) fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture 
             path: (*path).to_owned(),
             aliases: Vec::new(),
             class: (!class.is_empty()).then(|| (*class).to_owned()),
+            class_from_name: false,
             variables: start..architecture.variables.len(),
             group: format!("layers/{path}"),
             config: None,
