@@ -75,7 +75,7 @@ impl Binder<'_> {
                 dtype,
                 value: Value::Gather(terms.into_iter().map(term).collect()),
                 provenance: claim.provenance.clone(),
-                layout: layout.map_or_else(String::new, |layout| layout.as_str().to_owned()),
+                layout: layout.map_or_else(String::new, |layout| said(layout, &claim.sizes)),
             })
         };
         claim.targets.iter().zip(solution).map(bind).collect()
@@ -97,7 +97,7 @@ impl Binder<'_> {
         }
         if claim.layouts.is_empty() {
             return match self.attempt(claim, None) {
-                Ok(solution) => match self.rival(claim, &solution, self.class_layouts(claim)) {
+                Ok(solution) => match self.rival(claim, &solution, self.class_layouts(claim).iter()) {
                     Some(rival) => Err(self.several(claim, "no layout: a copy", rival.as_str())),
                     None => Ok((None, solution)),
                 },
@@ -120,7 +120,12 @@ impl Binder<'_> {
             }
         }
         match (found, refused) {
-            (Some((layout, solution)), _) => Ok((Some(layout), solution)),
+            (Some((layout, solution)), _) => {
+                match self.rival(claim, &solution, claim.rivals.iter().copied()) {
+                    Some(rival) => Err(self.untold(claim, layout.as_str(), rival.as_str())),
+                    None => Ok((Some(layout), solution)),
+                }
+            }
             (None, Some(detail)) => Err(fault(claim, *detail, None)),
             (None, None) => Err(self.misfit(claim, attempts)),
         }
@@ -136,10 +141,29 @@ impl Binder<'_> {
     }
 
     /// A layout that fits as well and gives something else.
-    fn rival<'r>(&self, claim: &Claim<'_>, solution: &Solution, rivals: &'r [Layout]) -> Option<&'r Layout> {
-        rivals
-            .iter()
-            .find(|rival| self.attempt(claim, Some(rival)).is_ok_and(|other| !equal(&other, solution)))
+    fn rival<'r>(
+        &self,
+        claim: &Claim<'_>,
+        solution: &Solution,
+        mut rivals: impl Iterator<Item = &'r Layout>,
+    ) -> Option<&'r Layout> {
+        rivals.find(|rival| self.attempt(claim, Some(rival)).is_ok_and(|other| !equal(&other, solution)))
+    }
+
+    /// Another class than the one that the layer's name tells would read the tensor in another way.
+    fn untold(&self, claim: &Claim<'_>, first: &str, second: &str) -> Box<Fault> {
+        let mut fault = self.several(claim, first, second);
+        fault.hint = Some(self.only_named(claim));
+        fault
+    }
+
+    fn only_named(&self, claim: &Claim<'_>) -> String {
+        let (_, target) = self.first_pair(claim);
+        let class = self.architecture.layers.get(target.layer).and_then(|layer| layer.class.as_deref());
+        format!(
+            "only its name says that the layer is of class {}: say the class in the rule, as `class = \"…\"`",
+            class.unwrap_or("unknown")
+        )
     }
 
     fn several(&self, claim: &Claim<'_>, first: &str, second: &str) -> Box<Fault> {
@@ -162,9 +186,20 @@ impl Binder<'_> {
 
     fn misfit(&self, claim: &Claim<'_>, attempts: Vec<(String, SolveError)>) -> Box<Fault> {
         let (source, target) = self.first_pair(claim);
-        let hint = self
-            .class_layout(claim)
-            .or_else(|| hints::permutation(source.tensor.view.shape(), &target.shape));
+        // Within a class there is no layout to be said.
+        let hint = match claim.keras {
+            Some(_) => self
+                .class_layout(claim)
+                .or_else(|| hints::permutation(source.tensor.view.shape(), &target.shape)),
+            None if !claim.rivals.is_empty() => Some(self.only_named(claim)),
+            None if claim.sizes.is_empty() => hints::permutation(source.tensor.view.shape(), &target.shape)
+                .map(|hint| format!("{hint}; the class has another: are two axes exchanged in the model?")),
+            None => {
+                let sizes: Vec<String> = claim.sizes.values().map(ToString::to_string).collect();
+                let product = claim.sizes.values().product::<usize>();
+                Some(format!("the flattened map's sizes {} make {product} features", sizes.join(" × ")))
+            }
+        };
         let detail = FaultDetail::Shape {
             key: source.key.clone(),
             source_shape: source.tensor.view.shape().clone(),
@@ -271,6 +306,13 @@ impl Binder<'_> {
         }
         Ok(solution)
     }
+}
+
+/// A layout with the sizes that the architecture gave to it.
+fn said(layout: &Layout, sizes: &BTreeMap<String, usize>) -> String {
+    let sizes: Vec<String> =
+        layout.right_axes().filter_map(|axis| sizes.get(axis).map(|size| format!("{axis}={size}"))).collect();
+    if sizes.is_empty() { layout.as_str().to_owned() } else { format!("{layout}, {}", sizes.join(" ")) }
 }
 
 fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Box<Fault> {

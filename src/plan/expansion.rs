@@ -10,7 +10,7 @@ use super::names::{SourceNames, TargetNames};
 use super::notes::Remarks;
 use crate::checkpoint::Checkpoint;
 use crate::keras::{Architecture, Origin};
-use crate::schema::{Captures, Pattern, Position, Rule, Schema, TensorRule};
+use crate::schema::{Captures, Pattern, Position, Rule, RuleKind, Schema, TensorRule};
 use crate::tensor::Layout;
 
 /// Tensors that one rule gives to variables, with the layouts that may carry them over.
@@ -29,6 +29,8 @@ pub(super) struct Claim<'a> {
     pub(super) targets: Vec<(Captures, usize)>,
     /// The keras pattern, whose captures tell the targets apart; none within a class.
     pub(super) keras: Option<&'a Pattern>,
+    /// Layouts of other classes that could be meant, where only the layer's name tells the class.
+    pub(super) rivals: Vec<&'a Layout>,
 }
 
 /// A module or tensor whose rule leads nowhere.
@@ -87,7 +89,12 @@ impl<'a> Expansion<'a> {
             hints::nearest(pattern.as_str(), self.architecture.layers.iter().map(|layer| layer.path.as_str()))
         } else {
             let modules = self.source.modules.iter().map(|(module, _)| *module);
-            hints::nearest(pattern.as_str(), modules.chain(self.source.keys.iter().copied()))
+            let is_layer = !matches!(rule.kind, RuleKind::Tensor(_));
+            let tensor = self.source.keys.iter().find(|key| is_layer && pattern.matches(key).is_some());
+            tensor.and_then(|key| key.rsplit_once('.')).map(|(module, name)| {
+                format!("`{module}.{name}` is a tensor; [[layer]] and [[sequence]] name the module: `{module}`")
+            })
+            .or_else(|| hints::nearest(pattern.as_str(), modules.chain(self.source.keys.iter().copied())))
         };
         self.fault(
             &rule.position,
@@ -110,6 +117,12 @@ impl<'a> Expansion<'a> {
 
     /// What a path that the architecture lacks may have meant.
     pub(super) fn near_target<'p>(&self, path: &str, paths: impl Iterator<Item = &'p str>) -> Option<String> {
+        let below = path.split_once('/').map(|(_, below)| below);
+        let rooted =
+            below.filter(|below| self.target.layer(below).is_some() || self.target.variable(below).is_some());
+        if let Some(below) = rooted {
+            return Some(format!("the root model's own name is no part of a path: `{below}`"));
+        }
         hints::nearest(path, paths).or_else(|| {
             let file = self.architecture.path.display();
             Some(if self.architecture.origin == Origin::Template {

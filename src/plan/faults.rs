@@ -226,6 +226,16 @@ pub enum FaultDetail {
         /// The variable.
         variable: VariablePath,
     },
+    /// A waived variable of a layer whose others have values.
+    #[error(
+        "`{variable}` would be left out, and Keras loads a layer whole or not at all: `{other}` would not be loaded either"
+    )]
+    PartlyFilled {
+        /// The variable.
+        variable: VariablePath,
+        /// Another of the same layer.
+        other: VariablePath,
+    },
     /// A variable without a source.
     #[error("`{variable}` {shape} gets no value")]
     Missing {
@@ -268,7 +278,9 @@ impl Fault {
             | FaultDetail::FeatureOrder { .. }
             | FaultDetail::OutputOrder { .. }
             | FaultDetail::BothOrders { .. } => FaultKind::Ambiguous,
-            FaultDetail::IncompleteCapture { .. } | FaultDetail::Missing { .. } => FaultKind::Missing,
+            FaultDetail::IncompleteCapture { .. }
+            | FaultDetail::PartlyFilled { .. }
+            | FaultDetail::Missing { .. } => FaultKind::Missing,
             FaultDetail::Shape { .. } => FaultKind::Shape,
             FaultDetail::Dtype { .. } => FaultKind::Dtype,
             FaultDetail::Unexpected { .. } => FaultKind::Unexpected,

@@ -61,6 +61,7 @@ impl<'a> Expansion<'a> {
         let layer = &architecture.layers[at];
         let excuse = layer.variables.clone();
         let class_name = match (&layer.class, &layer_rule.class) {
+            (Some(_), Some(told)) if layer.class_from_name => told,
             (Some(found), Some(expected)) if found != expected => {
                 let (found, expected) = (found.clone(), expected.clone());
                 let detail = FaultDetail::ClassMismatch { layer: layer.path.clone(), found, expected };
@@ -71,7 +72,16 @@ impl<'a> Expansion<'a> {
             }
             (Some(class), _) | (None, Some(class)) => class,
             (None, None) => {
-                let hint = "say it in the rule: class = \"Conv2D\"".to_owned();
+                let rank =
+                    architecture.variables.get(layer.variables.start).map_or(0, |first| first.shape.rank());
+                let example = match rank {
+                    0 | 1 => "LayerNormalization",
+                    2 => "Dense",
+                    3 => "Conv1D",
+                    4 => "Conv2D",
+                    _ => "Conv3D",
+                };
+                let hint = format!("say the Keras class in the rule, such as `class = \"{example}\"`");
                 let detail = FaultDetail::UntoldClass { layer: layer.path.clone() };
                 self.fault(&rule.position, detail, Some(hint));
                 return self.excuse(module, excuse);
@@ -97,8 +107,12 @@ impl<'a> Expansion<'a> {
             // A template that does not tell the class has indices for names.
             let named = class.variables.iter().find(|known| known.name == variable.name);
             let known = named.or_else(|| {
-                let untold = layer.class.is_none() && class.variables.len() == count;
-                if untold { class.variables.get(variable.index) } else { None }
+                let untold = layer.class.is_none() || layer.class_from_name && layer_rule.class.is_some();
+                let all = class.variables.len() == count;
+                // The one that every layer of such a class has, without the bias.
+                let kernel =
+                    count == 1 && class.variables.first().is_some_and(|first| first.name == "kernel");
+                if untold && (all || kernel) { class.variables.get(variable.index) } else { None }
             });
             let Some(known) = known else {
                 let detail = FaultDetail::UnknownVariable {
@@ -133,9 +147,10 @@ impl<'a> Expansion<'a> {
         let sources = self.source.matching(module, &known.rule.torch);
         if sources.is_empty() {
             let lack = format!(
-                "module `{module}` has no `{}`: build the layer without `{}`, or give it a value with [[fill]]",
+                "module `{module}` has no `{}`: build the layer without `{}`{}, or give it a value with [[fill]]",
                 known.rule.torch.as_str(),
-                known.name
+                known.name,
+                switch(&known.name),
             );
             self.lacking.insert(index, (rule.position.clone(), lack));
             return;
@@ -148,7 +163,15 @@ impl<'a> Expansion<'a> {
             sources,
             targets: vec![(Captures::new(), index)],
             keras: None,
+            rivals: Vec::new(),
         };
+        if layer.class_from_name && layer_rule.class.is_none() {
+            let others = self.schema.classes.values().flat_map(|class| &class.variables);
+            claim.rivals = others
+                .filter(|other| other.rule.torch == known.rule.torch)
+                .flat_map(|other| &other.rule.layouts)
+                .collect();
+        }
         let choice = order::choose(self.architecture, layer_rule, layer, index, known);
         if choice.is_assumed {
             self.remarks.assumed_plain.push(index);
@@ -170,5 +193,15 @@ impl<'a> Expansion<'a> {
             }
         }
         self.claims.push(claim);
+    }
+}
+
+/// The argument of a Keras layer that does without a variable.
+fn switch(variable: &str) -> &'static str {
+    match variable {
+        "bias" => " (`use_bias=False`)",
+        "gamma" => " (`scale=False`)",
+        "beta" => " (`center=False`)",
+        _ => "",
     }
 }

@@ -6,7 +6,6 @@ use super::bind::Binder;
 use super::binding::{Binding, Part, Provenance, Term, Value};
 use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
-use super::hints;
 use super::names::Lookup;
 use super::options::PlanOptions;
 use crate::keras::Variable;
@@ -197,6 +196,24 @@ impl<'a> Ledger<'a> {
             };
             self.faults.push(fault);
         }
+        self.refuse_partly_filled_layers();
+    }
+
+    /// Keras loads a layer whole or not at all: one without some of its variables would lose the others too.
+    fn refuse_partly_filled_layers(&mut self) {
+        for &index in &self.left_out {
+            let layer = &self.expansion.architecture.layers[self.variable(index).layer];
+            let Some(bound) = layer.variables.clone().find(|other| self.bindings.contains_key(other)) else {
+                continue;
+            };
+            let detail = FaultDetail::PartlyFilled {
+                variable: self.variable(index).path.clone(),
+                other: self.variable(bound).path.clone(),
+            };
+            let hint = "give it a value with [[fill]], build the layer without it, or use a template as the \
+                        architecture, whose values are kept";
+            self.faults.push(Fault { detail, position: None, hint: Some(hint.to_owned()) });
+        }
     }
 
     /// The unused tensors that could be meant: of the same shape, or of a permuted one.
@@ -212,12 +229,12 @@ impl<'a> Ledger<'a> {
         let keys: Vec<&str> = fitting.map(|(_, tensor)| tensor.key.as_str()).collect();
         match keys.as_slice() {
             [] => Some(
-                "no unused tensor has the same sizes: give it a constant with [[fill]], or waive it with \
-                 --allow-missing"
+                "no unused tensor has the same sizes: where PyTorch keeps it with others in one tensor, split that \
+                 with a [[tensor]] rule; a constant is [[fill]]"
                     .to_owned(),
             ),
             [key] => Some(format!("`{key}` is unused and has the same sizes: map it with a rule")),
-            _ => hints::nearest(&variable.path.as_str().replace('/', "."), keys.into_iter()),
+            _ => None,
         }
     }
 

@@ -81,6 +81,7 @@ impl<'a> Expansion<'a> {
             sources,
             targets,
             keras: Some(keras),
+            rivals: Vec::new(),
         });
     }
 }

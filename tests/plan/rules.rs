@@ -109,7 +109,7 @@ fn a_dense_after_a_flatten() {
     let tensors: &[(&str, &[usize])] = &[("fc.weight", &[11, 24]), ("fc.bias", &[11])];
     let rule = "[[layer]]\ntorch = 'fc'\nkeras = 'fc'\n";
     insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Flattened(vec![2, 3, 4]))]), @"
-    fc/kernel (24, 11) = fc.weight [o (c h w) -> (h w c) o] Dense, line 2
+    fc/kernel (24, 11) = fc.weight [o (c h w) -> (h w c) o, h=2 w=3 c=4] Dense, line 2
     fc/bias (11,) = fc.bias [o -> o] Dense, line 2
     ");
     insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Plain)]), @"
@@ -123,7 +123,7 @@ fn a_dense_after_a_flatten() {
     ");
     let told = format!("{rule}flatten = [2, 3, 4]\n");
     insta::assert_snapshot!(check(&told, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"
-    fc/kernel (24, 11) = fc.weight [o (c h w) -> (h w c) o] Dense, line 2
+    fc/kernel (24, 11) = fc.weight [o (c h w) -> (h w c) o, h=2 w=3 c=4] Dense, line 2
     fc/bias (11,) = fc.bias [o -> o] Dense, line 2
     ");
     let plain = format!("{rule}flatten = []\n");
@@ -171,7 +171,7 @@ fn a_template_that_does_not_tell() {
     insta::assert_snapshot!(render(&unsaid, &tensors(16), template(16, 11), &plain), @r#"
     Rule: the architecture does not tell the class of layer `conv`
       at line 2
-      hint: say it in the rule: class = "Conv2D"
+      hint: say the Keras class in the rule, such as `class = "Conv2D"`
     "#);
 }
 
@@ -199,8 +199,8 @@ fn a_dense_before_a_reshape() {
         render(rule, &tensors, dense, &PlanOptions::default())
     };
     insta::assert_snapshot!(check(rule, FeatureOrder::Plain, map()), @"
-    fc/kernel (11, 24) = fc.weight [(c h w) i -> i (h w c)] Dense, line 2
-    fc/bias (24,) = fc.bias [(c h w) -> (h w c)] Dense, line 2
+    fc/kernel (11, 24) = fc.weight [(c h w) i -> i (h w c), h=2 w=3 c=4] Dense, line 2
+    fc/bias (24,) = fc.bias [(c h w) -> (h w c), h=2 w=3 c=4] Dense, line 2
     ");
     insta::assert_snapshot!(check(rule, FeatureOrder::Plain, unknown()), @"
     Ambiguous: `fc/kernel` makes features whose order is not known: a Lambda
@@ -212,8 +212,8 @@ fn a_dense_before_a_reshape() {
     ");
     let told = format!("{rule}unflatten = [2, 3, 4]\n");
     insta::assert_snapshot!(check(&told, FeatureOrder::Plain, unknown()), @"
-    fc/kernel (11, 24) = fc.weight [(c h w) i -> i (h w c)] Dense, line 2
-    fc/bias (24,) = fc.bias [(c h w) -> (h w c)] Dense, line 2
+    fc/kernel (11, 24) = fc.weight [(c h w) i -> i (h w c), h=2 w=3 c=4] Dense, line 2
+    fc/bias (24,) = fc.bias [(c h w) -> (h w c), h=2 w=3 c=4] Dense, line 2
     ");
     let plain = format!("{rule}unflatten = []\n");
     insta::assert_snapshot!(check(&plain, FeatureOrder::Plain, map()), @"
@@ -246,8 +246,8 @@ fn a_normalization_beside_a_reshape() {
         let norm = before_reshape(class, features, outputs, variables);
         render(rule, &tensors, norm, &PlanOptions::default())
     };
-    insta::assert_snapshot!(check("LayerNormalization", FeatureOrder::Plain, map(4)), @"fc/gamma (24,) = fc.weight [(c h w) -> (h w c)] LayerNormalization, line 2");
-    insta::assert_snapshot!(check("LayerNormalization", map(4), map(4)), @"fc/gamma (24,) = fc.weight [(c h w) -> (h w c)] LayerNormalization, line 2");
+    insta::assert_snapshot!(check("LayerNormalization", FeatureOrder::Plain, map(4)), @"fc/gamma (24,) = fc.weight [(c h w) -> (h w c), h=2 w=3 c=4] LayerNormalization, line 2");
+    insta::assert_snapshot!(check("LayerNormalization", map(4), map(4)), @"fc/gamma (24,) = fc.weight [(c h w) -> (h w c), h=2 w=3 c=4] LayerNormalization, line 2");
     insta::assert_snapshot!(check("LayerNormalization", map(4), map(3)), @"
     Ambiguous: `fc/gamma` reads a flattened map and makes one, and its class has no layout for both
       at line 2
@@ -437,11 +437,10 @@ fn every_fault_at_once() {
     Shape: `conv.weight` (16, 3, 7, 5) does not fit `conv/kernel` (5, 7, 3, 16)
       by `o i h w -> h w i o`: axis `h` is 7 in the source and 5 in the target
       at line 2
-      hint: the shapes match after transposing: layout = `a b c d -> d c b a`
+      hint: the shapes match after transposing: layout = `a b c d -> d c b a`; the class has another: are two axes exchanged in the model?
     Missing: `fc/kernel` (24, 11) gets no value
       hint: `fc.weight` is unused and has the same sizes: map it with a rule
     Missing: `norm/gamma` (4,) gets no value
-      hint: did you mean `norm.weight`?
     Unexpected: `fc.weight` (11, 24) float32 has no use
       hint: map it with a rule, or list it in `source.ignore`
     ");

@@ -93,3 +93,48 @@ fn names_that_meet_under_a_prefix() {
         check(&faults(&ignored, &[("w", &[3]), ("ema.w", &[3])], made()), &[]);
     }
 }
+
+#[test]
+fn a_class_that_only_a_name_tells() {
+    let made = |sizes: &'static [usize]| {
+        let variables: &'static [(&str, &[usize])] = Box::leak(Box::new([("embeddings", sizes)]));
+        let mut made = architecture(Origin::Template, &[layer("embedding", "Embedding", variables)]);
+        made.layers[0].class_from_name = true;
+        made
+    };
+    let rule = "[[layer]]\ntorch = 'm'\nkeras = 'embedding'\n";
+    check(
+        &faults(rule, &[("m.weight", &[6, 6])], made(&[6, 6])),
+        &[(
+            FaultKind::Ambiguous,
+            "`v e -> v e` and `o i -> i o` both fit `m.weight` (6, 6) to `embedding/embeddings` (6, 6), and differ",
+        )],
+    );
+    let told = |class: &str| format!("{rule}class = '{class}'\n");
+    check(&faults(&told("Embedding"), &[("m.weight", &[6, 6])], made(&[6, 6])), &[]);
+    check(&faults(&told("Dense"), &[("m.weight", &[5, 6])], made(&[6, 5])), &[]);
+    // Another shape tells that it is none.
+    check(&faults(rule, &[("m.weight", &[6, 5])], made(&[6, 5])), &[]);
+}
+
+#[test]
+fn a_layer_that_would_be_filled_in_part() {
+    let made = architecture(Origin::Json, &[layer("d", "Dense", &[("kernel", &[4, 3]), ("bias", &[3])])]);
+    let schema =
+        Schema::parse("schema.toml", "schema = 1\n[[layer]]\ntorch = 'd'\nkeras = 'd'\n", None).unwrap();
+    let options = PlanOptions {
+        allow_missing: vec![ptw2k::schema::Glob::new("d/bias").unwrap()],
+        ..PlanOptions::default()
+    };
+    let faults = plan(&checkpoint(&[("d.weight", &[3, 4])]), &schema, made, &options).unwrap_err();
+    let found: Vec<(FaultKind, String)> =
+        faults.faults.iter().map(|fault| (fault.kind(), fault.to_string())).collect();
+    check(
+        &found,
+        &[(
+            FaultKind::Missing,
+            "`d/bias` would be left out, and Keras loads a layer whole or not at all: `d/kernel` would not be loaded \
+         either",
+        )],
+    );
+}
