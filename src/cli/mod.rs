@@ -3,6 +3,7 @@
 //! stdout carries results, stderr everything else. Nothing in the library imports this module.
 
 pub mod args;
+mod binary;
 mod completions;
 mod convert;
 mod diff;

@@ -6,6 +6,7 @@ use indicatif::HumanBytes;
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
+use super::binary::F64;
 use super::element::{self, Number, Raw};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -15,7 +16,7 @@ use crate::bytes::LazyTensor;
 use crate::keras::file_layout::{Format, dataset_path};
 use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
 use crate::plan::{Binding, Plan, Term, Value};
-use crate::tensor::{Dtype, Shape};
+use crate::tensor::{Dtype, Shape, StridedCopy};
 
 /// How a variable of the file differs from the plan.
 enum Difference {
@@ -103,15 +104,18 @@ fn compare_variable(binding: &Binding, shape: &Shape, stored: &LazyTensor) -> Op
     let mut tally = Tally { stored, shape, count: 0, first: None };
     let uncovered = match &binding.value {
         Value::Fill(value) => {
-            let expected = element::encode(Number::Float(*value), binding.dtype);
-            (0..shape.numel()).for_each(|at| tally.compare(at, expected));
+            (0..shape.numel()).for_each(|at| tally.compare_number(at, Number::Float(*value)));
             0
         }
         Value::Gather(terms) => match terms.as_slice() {
             [term] => for_each_element(term, shape, |at, raw, dtype| {
-                tally.compare(at, convert(raw, dtype, binding.dtype));
+                if dtype == binding.dtype && dtype != Dtype::Bool {
+                    tally.compare(at, raw);
+                } else {
+                    tally.compare_number(at, element::decode(raw, dtype));
+                }
             }),
-            terms => compare_sum(terms, binding.dtype, &mut tally),
+            terms => compare_sum(terms, &mut tally),
         },
     };
     if uncovered > 0 {
@@ -125,65 +129,137 @@ fn compare_variable(binding: &Binding, shape: &Shape, stored: &LazyTensor) -> Op
     })
 }
 
+/// How numbers are added: what the writer documents of sums, decided here again from the terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Addition {
+    /// Whole numbers alone: exactly.
+    Exact,
+    /// Floats of at most 32 bits alone: each step rounded to `float32`.
+    Single,
+    /// All else: each step rounded to `float64`.
+    Double,
+}
+
+impl Addition {
+    fn of(terms: &[Term]) -> Self {
+        let mut dtypes = terms.iter().flat_map(|term| &term.parts).map(|part| part.source.dtype);
+        if dtypes.clone().all(|dtype| !dtype.is_float()) {
+            Self::Exact
+        } else if dtypes.all(|dtype| matches!(dtype, Dtype::F16 | Dtype::Bf16 | Dtype::F32)) {
+            Self::Single
+        } else {
+            Self::Double
+        }
+    }
+
+    fn add(self, one: Number, other: Number) -> Number {
+        if let (Number::Integer(one), Number::Integer(other), Self::Exact) = (one, other, self) {
+            // Only so many sums of 64 bits that no checkpoint holds as many tensors would reach the end.
+            return Number::Integer(one.saturating_add(other));
+        }
+        let float = |number| match number {
+            Number::Float(value) => value,
+            Number::Integer(_) => f64::from_bits(F64.nearest(number)),
+        };
+        let (one, other) = (float(one), float(other));
+        #[expect(clippy::cast_possible_truncation, reason = "single precision is the point")]
+        Number::Float(if self == Self::Single { f64::from(one as f32 + other as f32) } else { one + other })
+    }
+}
+
 /// Compares sums; they are of biases, so the few values are held.
-fn compare_sum(terms: &[Term], dtype: Dtype, tally: &mut Tally<'_>) -> usize {
+fn compare_sum(terms: &[Term], tally: &mut Tally<'_>) -> usize {
+    let addition = Addition::of(terms);
     let mut sums: Vec<Option<Number>> = vec![None; tally.shape.numel()];
     let mut uncovered = 0;
     for term in terms {
         uncovered += for_each_element(term, tally.shape, |at, raw, source| {
             let value = element::decode(raw, source);
             if let Some(sum) = sums.get_mut(at) {
-                *sum = Some(sum.map_or(value, |sum| add(sum, value, dtype)));
+                *sum = Some(sum.map_or(value, |sum| addition.add(sum, value)));
             }
         });
     }
     for (at, sum) in sums.into_iter().enumerate() {
         if let Some(sum) = sum {
-            tally.compare(at, element::encode(sum, dtype));
+            tally.compare_number(at, sum);
         }
     }
     uncovered
 }
 
-/// A sum as PyTorch computes it: in double precision for `float64`, in single precision for other floats.
-#[expect(clippy::cast_possible_truncation, reason = "single precision is the point")]
-fn add(one: Number, other: Number, dtype: Dtype) -> Number {
-    match (one, other) {
-        (Number::Integer(one), Number::Integer(other)) => Number::Integer(one + other),
-        (Number::Float(one), Number::Float(other)) if dtype == Dtype::F64 => Number::Float(one + other),
-        (Number::Float(one), Number::Float(other)) => Number::Float(f64::from(one as f32 + other as f32)),
-        (Number::Float(float), Number::Integer(integer))
-        | (Number::Integer(integer), Number::Float(float)) =>
-        {
-            #[expect(clippy::cast_precision_loss, reason = "as any sum of a float and an integer")]
-            add(Number::Float(float), Number::Float(integer as f64), dtype)
-        }
-    }
-}
-
 /// Calls with the place in the variable, the bytes and the type of every element of a term. Returns how many
 /// elements of the variable got no value, or more than one, or one that the checkpoint does not have.
 fn for_each_element(term: &Term, shape: &Shape, mut each: impl FnMut(usize, Raw, Dtype)) -> usize {
-    let mut covered = vec![false; shape.numel()];
+    let mut coverage = Coverage::of(term, shape.numel());
     let mut wrong = 0;
     for part in &term.parts {
         for step in 0..part.copy.numel() {
             let (from, to) = element::step(&part.copy, step);
-            match (element::read(&part.source, from), covered.get_mut(to)) {
-                (Some(raw), Some(is_covered)) if !*is_covered => {
-                    *is_covered = true;
-                    each(to, raw, part.source.dtype);
-                }
+            match element::read(&part.source, from) {
+                Some(raw) if coverage.is_first(to) => each(to, raw, part.source.dtype),
                 _ => wrong += 1,
             }
         }
     }
-    wrong + covered.iter().filter(|is_covered| !**is_covered).count()
+    wrong + coverage.left()
 }
 
-/// As the writer has to convert: the same bytes for the same type, else the nearest value.
-fn convert(raw: Raw, source: Dtype, target: Dtype) -> Raw {
-    if source == target { raw } else { element::encode(element::decode(raw, source), target) }
+/// Which elements of a variable have got their value.
+enum Coverage {
+    /// Each is written once: the loops of the only copy enumerate them.
+    Whole,
+    /// A bit per element.
+    Bits { words: Vec<u64>, numel: usize },
+}
+
+impl Coverage {
+    fn of(term: &Term, numel: usize) -> Self {
+        if let [part] = term.parts.as_slice()
+            && enumerates(&part.copy, numel)
+        {
+            return Self::Whole;
+        }
+        Self::Bits { words: vec![0; numel.div_ceil(WORD)], numel }
+    }
+
+    /// Takes note of a value. Whether the element exists and had none.
+    fn is_first(&mut self, at: usize) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Bits { words, numel } => match words.get_mut(at / WORD) {
+                Some(word) if at < *numel && *word >> (at % WORD) & 1 == 0 => {
+                    *word |= 1 << (at % WORD);
+                    true
+                }
+                _ => false,
+            },
+        }
+    }
+
+    /// How many have none.
+    fn left(&self) -> usize {
+        match self {
+            Self::Whole => 0,
+            Self::Bits { words, numel } => {
+                numel - words.iter().map(|word| word.count_ones() as usize).sum::<usize>()
+            }
+        }
+    }
+}
+
+/// Bits of a word.
+const WORD: usize = u64::BITS as usize;
+
+/// Whether a copy's loops write the elements from 0 to `numel`, each once: by rising stride, each stride is as
+/// many elements as the loops before it write.
+fn enumerates(copy: &StridedCopy, numel: usize) -> bool {
+    let mut axes: Vec<_> = copy.axes.iter().filter(|axis| axis.size != 1).collect();
+    axes.sort_by_key(|axis| axis.target_stride);
+    let written = axes.iter().try_fold(1_usize, |written, axis| {
+        if axis.target_stride == written { written.checked_mul(axis.size) } else { None }
+    });
+    copy.target_offset == 0 && written == Some(numel)
 }
 
 /// Compares values with those of the file.
@@ -195,18 +271,33 @@ struct Tally<'a> {
 }
 
 impl Tally<'_> {
+    /// Compares with an element of the file's type.
     fn compare(&mut self, at: usize, expected: Raw) {
         let dtype = self.stored.dtype;
         let found = element::read(self.stored, element::place(&self.stored.view, at));
-        if found == Some(expected) {
-            return;
+        if found != Some(expected) {
+            self.differ(at, element::decode(expected, dtype), found);
         }
+    }
+
+    /// Compares with what the file's type makes of a number.
+    fn compare_number(&mut self, at: usize, number: Number) {
+        match element::encode(number, self.stored.dtype) {
+            Some(expected) => self.compare(at, expected),
+            None => {
+                let found = element::read(self.stored, element::place(&self.stored.view, at));
+                self.differ(at, number, found);
+            }
+        }
+    }
+
+    fn differ(&mut self, at: usize, expected: Number, found: Option<Raw>) {
+        let dtype = self.stored.dtype;
         self.count += 1;
-        let place = || element::index(self.shape, at);
-        // The reader has checked that the file holds every element, so the default stands for none.
-        let found = element::decode(found.unwrap_or([0; 8]), dtype);
         self.first.get_or_insert_with(|| {
-            (place(), element::decode(expected, dtype).shown(dtype), found.shown(dtype))
+            // The reader has checked that the file holds every element, so the default stands for none.
+            let found = element::decode(found.unwrap_or_default(), dtype);
+            (element::index(self.shape, at), expected.shown(dtype), found.shown(dtype))
         });
     }
 }
@@ -245,4 +336,76 @@ fn to_json((path, difference): &(String, Difference)) -> Json {
         Difference::Uncovered { count } => ("uncovered", json!({ "count": count })),
     };
     json!({ "variable": path, "difference": kind, "detail": detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::Bytes;
+    use crate::plan::Part;
+    use crate::tensor::{ByteOrder, CopyAxis, StateDictKey, Strided};
+
+    fn part(dtype: Dtype, numel: usize, axes: &[(usize, usize)], target_offset: usize) -> Part {
+        let axes: Vec<_> = axes
+            .iter()
+            .map(|&(size, target_stride)| CopyAxis { size, source_stride: 1, target_stride })
+            .collect();
+        Part {
+            key: StateDictKey::new("tensor"),
+            source: LazyTensor {
+                dtype,
+                view: Strided::contiguous(Shape::new([numel]).unwrap()),
+                byte_order: ByteOrder::Little,
+                bytes: Bytes::held(vec![0; numel * dtype.size()]),
+            },
+            copy: StridedCopy { axes, source_offset: 0, target_offset },
+        }
+    }
+
+    fn check_coverage(parts: Vec<Part>, sizes: &[usize], is_whole: bool, expected: usize) {
+        let term = Term { parts };
+        let shape = Shape::new(sizes).unwrap();
+        let mut called = 0;
+        assert_eq!(matches!(Coverage::of(&term, shape.numel()), Coverage::Whole), is_whole);
+        assert_eq!(for_each_element(&term, &shape, |_, _, _| called += 1), expected);
+        if expected == 0 {
+            assert_eq!(called, shape.numel());
+        }
+    }
+
+    #[test]
+    fn coverage() {
+        let part = |axes: &[(usize, usize)], offset| part(Dtype::F32, 400, axes, offset);
+        check_coverage(vec![part(&[(5, 1), (3, 35), (7, 5)], 0)], &[3, 7, 5], true, 0);
+        check_coverage(vec![part(&[(1, 99), (3, 1)], 0)], &[3], true, 0);
+        check_coverage(vec![part(&[(3, 1)], 1)], &[3], false, 2);
+        check_coverage(vec![part(&[(3, 5), (4, 1)], 0)], &[3, 5], false, 3);
+        check_coverage(vec![part(&[(3, 4), (5, 1)], 0)], &[3, 5], false, 4);
+        check_coverage(vec![part(&[(70, 2)], 0), part(&[(70, 2)], 1)], &[140], false, 0);
+        check_coverage(vec![part(&[(70, 2)], 0), part(&[(69, 2)], 1)], &[140], false, 1);
+        check_coverage(vec![part(&[(70, 1)], 0), part(&[(71, 1)], 69)], &[140], false, 1);
+    }
+
+    fn check_sum(dtypes: &[Dtype], numbers: &[Number], expected: Number) {
+        let term = |&dtype: &Dtype| Term { parts: vec![part(dtype, 1, &[], 0)] };
+        let terms: Vec<_> = dtypes.iter().map(term).collect();
+        let addition = Addition::of(&terms);
+        let sum = numbers.iter().copied().reduce(|sum, number| addition.add(sum, number)).unwrap();
+        assert_eq!(sum, expected, "{dtypes:?}");
+    }
+
+    #[test]
+    fn sums() {
+        use Number::{Float, Integer};
+        let low = 2_f64.powi(-24);
+        let (one, small) = (Float(1.0), Float(low));
+        check_sum(&[Dtype::F32, Dtype::F32], &[one, small], one);
+        check_sum(&[Dtype::F16, Dtype::Bf16, Dtype::F32], &[one, small, small], one);
+        check_sum(&[Dtype::F64, Dtype::F32], &[one, small], Float(1.0 + low));
+        check_sum(&[Dtype::F32, Dtype::I8], &[small, Integer(1)], Float(1.0 + low));
+        check_sum(&[Dtype::F32, Dtype::F32], &[Float(3e38_f32.into()); 2], Float(f64::INFINITY));
+        let large = Integer((1 << 53) + 1);
+        check_sum(&[Dtype::I64, Dtype::U8], &[large, Integer(2)], Integer((1 << 53) + 3));
+        check_sum(&[Dtype::I64, Dtype::F32], &[large, one], Float(9_007_199_254_740_992.0));
+    }
 }
