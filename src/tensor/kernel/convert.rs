@@ -20,7 +20,7 @@ pub enum ConvertError {
         target: Dtype,
     },
     /// A sum of finite values is beyond the largest of the type they are added in.
-    #[error("the values {one} and {other} have no sum in {dtype}")]
+    #[error("the values {one:?} and {other:?} have no sum in {dtype}")]
     SumOverflow {
         /// The sum so far.
         one: f64,
