@@ -1,5 +1,6 @@
 //! Single elements of lazy tensors, read and converted one by one. Slow and plain on purpose: what is
-//! compared here is judged by code that shares nothing with the kernels that wrote it.
+//! compared here is judged by code that shares nothing with the kernels that wrote it. Where the elements lie is
+//! the plan's to say, for both.
 
 use super::binary::{BF16, F16, F32, F64};
 use crate::bytes::LazyTensor;
