@@ -6,7 +6,8 @@ use indicatif::HumanBytes;
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::binary::F64;
+use super::addition::Addition;
+use super::coverage::Coverage;
 use super::element::{self, Number, Raw};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -16,7 +17,7 @@ use crate::bytes::LazyTensor;
 use crate::keras::file_layout::{Format, dataset_path};
 use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
 use crate::plan::{Binding, Plan, Term, Value};
-use crate::tensor::{Dtype, Shape, StridedCopy};
+use crate::tensor::{Dtype, Shape};
 
 /// How a variable of the file differs from the plan.
 enum Difference {
@@ -34,7 +35,7 @@ enum Difference {
     Uncovered { count: usize },
 }
 
-/// Derives every value again and compares.
+/// Compares every value of a file with what the plan makes of the checkpoint. The plan itself is not judged.
 ///
 /// # Errors
 /// When an input cannot be read or the plan has faults.
@@ -129,44 +130,6 @@ fn compare_variable(binding: &Binding, shape: &Shape, stored: &LazyTensor) -> Op
     })
 }
 
-/// How numbers are added: what the writer documents of sums, decided here again from the terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Addition {
-    /// Whole numbers alone: exactly.
-    Exact,
-    /// Floats of at most 32 bits alone: each step rounded to `float32`.
-    Single,
-    /// All else: each step rounded to `float64`.
-    Double,
-}
-
-impl Addition {
-    fn of(terms: &[Term]) -> Self {
-        let mut dtypes = terms.iter().flat_map(|term| &term.parts).map(|part| part.source.dtype);
-        if dtypes.clone().all(|dtype| !dtype.is_float()) {
-            Self::Exact
-        } else if dtypes.all(|dtype| matches!(dtype, Dtype::F16 | Dtype::Bf16 | Dtype::F32)) {
-            Self::Single
-        } else {
-            Self::Double
-        }
-    }
-
-    fn add(self, one: Number, other: Number) -> Number {
-        if let (Number::Integer(one), Number::Integer(other), Self::Exact) = (one, other, self) {
-            // Only so many sums of 64 bits that no checkpoint holds as many tensors would reach the end.
-            return Number::Integer(one.saturating_add(other));
-        }
-        let float = |number| match number {
-            Number::Float(value) => value,
-            Number::Integer(_) => f64::from_bits(F64.nearest(number)),
-        };
-        let (one, other) = (float(one), float(other));
-        #[expect(clippy::cast_possible_truncation, reason = "single precision is the point")]
-        Number::Float(if self == Self::Single { f64::from(one as f32 + other as f32) } else { one + other })
-    }
-}
-
 /// Compares sums; they are of biases, so the few values are held.
 fn compare_sum(terms: &[Term], tally: &mut Tally<'_>) -> usize {
     let addition = Addition::of(terms);
@@ -203,63 +166,6 @@ fn for_each_element(term: &Term, shape: &Shape, mut each: impl FnMut(usize, Raw,
         }
     }
     wrong + coverage.left()
-}
-
-/// Which elements of a variable have got their value.
-enum Coverage {
-    /// Each is written once: the loops of the only copy enumerate them.
-    Whole,
-    /// A bit per element.
-    Bits { words: Vec<u64>, numel: usize },
-}
-
-impl Coverage {
-    fn of(term: &Term, numel: usize) -> Self {
-        if let [part] = term.parts.as_slice()
-            && enumerates(&part.copy, numel)
-        {
-            return Self::Whole;
-        }
-        Self::Bits { words: vec![0; numel.div_ceil(WORD)], numel }
-    }
-
-    /// Takes note of a value. Whether the element exists and had none.
-    fn is_first(&mut self, at: usize) -> bool {
-        match self {
-            Self::Whole => true,
-            Self::Bits { words, numel } => match words.get_mut(at / WORD) {
-                Some(word) if at < *numel && *word >> (at % WORD) & 1 == 0 => {
-                    *word |= 1 << (at % WORD);
-                    true
-                }
-                _ => false,
-            },
-        }
-    }
-
-    /// How many have none.
-    fn left(&self) -> usize {
-        match self {
-            Self::Whole => 0,
-            Self::Bits { words, numel } => {
-                numel - words.iter().map(|word| word.count_ones() as usize).sum::<usize>()
-            }
-        }
-    }
-}
-
-/// Bits of a word.
-const WORD: usize = u64::BITS as usize;
-
-/// Whether a copy's loops write the elements from 0 to `numel`, each once: by rising stride, each stride is as
-/// many elements as the loops before it write.
-fn enumerates(copy: &StridedCopy, numel: usize) -> bool {
-    let mut axes: Vec<_> = copy.axes.iter().filter(|axis| axis.size != 1).collect();
-    axes.sort_by_key(|axis| axis.target_stride);
-    let written = axes.iter().try_fold(1_usize, |written, axis| {
-        if axis.target_stride == written { written.checked_mul(axis.size) } else { None }
-    });
-    copy.target_offset == 0 && written == Some(numel)
 }
 
 /// Compares values with those of the file.
@@ -343,7 +249,7 @@ mod tests {
     use super::*;
     use crate::bytes::Bytes;
     use crate::plan::Part;
-    use crate::tensor::{ByteOrder, CopyAxis, StateDictKey, Strided};
+    use crate::tensor::{ByteOrder, CopyAxis, StateDictKey, Strided, StridedCopy};
 
     fn part(dtype: Dtype, numel: usize, axes: &[(usize, usize)], target_offset: usize) -> Part {
         let axes: Vec<_> = axes
@@ -384,28 +290,5 @@ mod tests {
         check_coverage(vec![part(&[(70, 2)], 0), part(&[(70, 2)], 1)], &[140], false, 0);
         check_coverage(vec![part(&[(70, 2)], 0), part(&[(69, 2)], 1)], &[140], false, 1);
         check_coverage(vec![part(&[(70, 1)], 0), part(&[(71, 1)], 69)], &[140], false, 1);
-    }
-
-    fn check_sum(dtypes: &[Dtype], numbers: &[Number], expected: Number) {
-        let term = |&dtype: &Dtype| Term { parts: vec![part(dtype, 1, &[], 0)] };
-        let terms: Vec<_> = dtypes.iter().map(term).collect();
-        let addition = Addition::of(&terms);
-        let sum = numbers.iter().copied().reduce(|sum, number| addition.add(sum, number)).unwrap();
-        assert_eq!(sum, expected, "{dtypes:?}");
-    }
-
-    #[test]
-    fn sums() {
-        use Number::{Float, Integer};
-        let low = 2_f64.powi(-24);
-        let (one, small) = (Float(1.0), Float(low));
-        check_sum(&[Dtype::F32, Dtype::F32], &[one, small], one);
-        check_sum(&[Dtype::F16, Dtype::Bf16, Dtype::F32], &[one, small, small], one);
-        check_sum(&[Dtype::F64, Dtype::F32], &[one, small], Float(1.0 + low));
-        check_sum(&[Dtype::F32, Dtype::I8], &[small, Integer(1)], Float(1.0 + low));
-        check_sum(&[Dtype::F32, Dtype::F32], &[Float(3e38_f32.into()); 2], Float(f64::INFINITY));
-        let large = Integer((1 << 53) + 1);
-        check_sum(&[Dtype::I64, Dtype::U8], &[large, Integer(2)], Integer((1 << 53) + 3));
-        check_sum(&[Dtype::I64, Dtype::F32], &[large, one], Float(9_007_199_254_740_992.0));
     }
 }

@@ -1,19 +1,5 @@
 //! Values into a laid-out file: workers take tiles, gather each into a buffer of their own and write it where
 //! it belongs. What is written does not depend on who writes it, so neither do the file's bytes.
-//!
-//! Terms are added in the type that the types of all of them decide, in their order, and the sum is then
-//! converted to the type of the file, whatever that is:
-//!
-//! | terms | added in |
-//! |---|---|
-//! | whole numbers and `bool` alone | whole numbers, exactly |
-//! | floats of 16 and 32 bits alone | `float32`, every step rounded |
-//! | any others | `float64`, every step rounded |
-//!
-//! So `float32` and `float64` are added as PyTorch does. It rounds sums of the 16-bit floats to 16 bits, adds
-//! whole numbers to floats in the float's type, and wraps whole numbers around; here they keep their bits. A
-//! sum of finite values that is beyond the type it is added in is an error, unless overflow is allowed; a sum
-//! of whole numbers that the file's whole type does not hold always is.
 
 use std::fs::File;
 use std::io;
@@ -23,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::plan::{Binding, Part, Term, Value};
-use crate::tensor::kernel::{ConvertError, add_whole, convert, convert_whole, gather};
+use crate::tensor::kernel::{ConvertError, convert, gather};
 use crate::tensor::{ByteOrder, Dtype, StridedCopy};
 
 use super::tile::{Grid, TILE_BYTES, clip, has_long_runs, packed, target_runs, unpacked};
@@ -63,13 +49,13 @@ enum Work<'a> {
 
 /// A worker's memory, kept from tile to tile.
 #[derive(Default)]
-struct Buffers {
-    gathered: Vec<u8>,
-    converted: Vec<u8>,
-    term: Vec<u8>,
-    sums: Vec<f64>,
-    whole_sums: Vec<i128>,
-    out: Vec<u8>,
+pub(super) struct Buffers {
+    pub(super) gathered: Vec<u8>,
+    pub(super) converted: Vec<u8>,
+    pub(super) term: Vec<u8>,
+    pub(super) sums: Vec<f64>,
+    pub(super) whole_sums: Vec<i128>,
+    pub(super) out: Vec<u8>,
 }
 
 /// Fills the datasets.
@@ -202,11 +188,11 @@ fn check_target(target: &Target<'_>, copy: &StridedCopy) -> Result<(), Error> {
 }
 
 /// What writes one tile.
-struct TileWriter<'a> {
+pub(super) struct TileWriter<'a> {
     file: &'a File,
     path: &'a Path,
-    target: &'a Target<'a>,
-    options: &'a WriteOptions,
+    pub(super) target: &'a Target<'a>,
+    pub(super) options: &'a WriteOptions,
     progress: &'a dyn Progress,
 }
 
@@ -271,86 +257,13 @@ impl TileWriter<'_> {
             out.resize(range.len() * dtype.size(), 0);
             self.assemble(term, range, dtype, gathered, converted, out)?;
         } else {
-            let mut dtypes = terms.iter().flat_map(|term| &term.parts).map(|part| part.source.dtype);
-            if dtypes.clone().any(Dtype::is_float) {
-                let narrow = dtypes.all(|dtype| dtype.is_float() && dtype != Dtype::F64);
-                let dtype = if narrow { Dtype::F32 } else { Dtype::F64 };
-                self.add_floats(terms, range, dtype, buffers)?;
-            } else {
-                self.add_whole(terms, range, buffers)?;
-            }
+            self.add(terms, range, buffers)?;
         }
         self.write(&buffers.out, range.start * self.target.binding.dtype.size())
     }
 
-    /// Adds terms in `float32` or `float64`, and converts the sums.
-    fn add_floats(
-        &self,
-        terms: &[Term],
-        range: &Range<usize>,
-        dtype: Dtype,
-        buffers: &mut Buffers,
-    ) -> Result<(), Error> {
-        let Buffers { gathered, converted, term: sum_term, sums, out, .. } = buffers;
-        sums.clear();
-        sums.resize(range.len(), 0.0);
-        for (index, term) in terms.iter().enumerate() {
-            sum_term.clear();
-            sum_term.resize(range.len() * size_of::<f64>(), 0);
-            self.assemble(term, range, Dtype::F64, gathered, converted, sum_term)?;
-            for (sum, bytes) in sums.iter_mut().zip(sum_term.as_chunks().0) {
-                let value = f64::from_le_bytes(*bytes);
-                // The first is not added to a zero: -0.0 stays.
-                let mut next = if index == 0 { value } else { *sum + value };
-                if dtype == Dtype::F32 {
-                    // A sum of two `float32` in `float64`, rounded, is their sum in `float32`.
-                    next = f64::from(next as f32);
-                }
-                if !next.is_finite() && sum.is_finite() && value.is_finite() && !self.options.allow_overflow {
-                    return Err(self.convert_error(ConvertError::SumOverflow {
-                        one: *sum,
-                        other: value,
-                        dtype,
-                    }));
-                }
-                *sum = next;
-            }
-        }
-        for (bytes, sum) in sum_term.as_chunks_mut().0.iter_mut().zip(sums) {
-            *bytes = sum.to_le_bytes();
-        }
-        let target = self.target.binding.dtype;
-        out.clear();
-        out.resize(range.len() * target.size(), 0);
-        self.convert(sum_term, Dtype::F64, ByteOrder::Little, out, target)
-    }
-
-    /// Adds terms of whole numbers, and converts the sums.
-    fn add_whole(&self, terms: &[Term], range: &Range<usize>, buffers: &mut Buffers) -> Result<(), Error> {
-        let Buffers { gathered, converted, whole_sums: sums, out, .. } = buffers;
-        sums.clear();
-        sums.resize(range.len(), 0);
-        for part in terms.iter().flat_map(|term| &term.parts).filter(|part| part.copy.numel() > 0) {
-            clip(&part.copy.collapse(), range, &mut |mut copy| {
-                copy.target_offset -= range.start;
-                let dtype = part.source.dtype;
-                let bytes = self.pack(part, &packed(&copy), dtype, gathered, converted)?;
-                let (run, starts) = target_runs(&copy);
-                for (bytes, start) in bytes.chunks_exact(run * dtype.size()).zip(starts) {
-                    add_whole(bytes, dtype, ByteOrder::Little, &mut sums[start..start + run]);
-                }
-                Ok::<(), Error>(())
-            })?;
-        }
-        let dtype = self.target.binding.dtype;
-        out.clear();
-        out.resize(range.len() * dtype.size(), 0);
-        convert_whole(sums, out, dtype, self.options.allow_overflow)
-            .map_err(|source| self.convert_error(source))
-    }
-
     /// Puts what of a term lies in a range into a buffer for that range.
-    fn assemble(
+    pub(super) fn assemble(
         &self,
         term: &Term,
         range: &Range<usize>,
@@ -377,7 +290,7 @@ impl TileWriter<'_> {
     }
 
     /// Gathers into a packed buffer and converts.
-    fn pack<'b>(
+    pub(super) fn pack<'b>(
         &self,
         part: &Part,
         packed: &StridedCopy,
@@ -405,7 +318,7 @@ impl TileWriter<'_> {
             .map_err(|source| Error::Gather { variable: self.target.name.to_owned(), source })
     }
 
-    fn convert(
+    pub(super) fn convert(
         &self,
         source: &[u8],
         from: Dtype,
@@ -417,7 +330,7 @@ impl TileWriter<'_> {
             .map_err(|source| self.convert_error(source))
     }
 
-    fn convert_error(&self, source: ConvertError) -> Error {
+    pub(super) fn convert_error(&self, source: ConvertError) -> Error {
         Error::Convert { variable: self.target.name.to_owned(), source }
     }
 
