@@ -137,6 +137,74 @@ fn adds_terms() {
     check(&[count], Dtype::F32, || Value::Gather(vec![term(&one), term(&two)]), &expected);
 }
 
+/// A term of one tensor of these elements.
+fn term(dtype: Dtype, elements: &[&[u8]]) -> Term {
+    let bytes = elements.concat();
+    assert_eq!(bytes.len(), elements.len() * dtype.size());
+    let source = LazyTensor {
+        dtype,
+        view: Strided::contiguous(Shape::new([elements.len()]).unwrap()),
+        byte_order: ByteOrder::Little,
+        bytes: Bytes::held(bytes),
+    };
+    let axes = vec![axis(elements.len(), 1, 1)];
+    let copy = StridedCopy { axes, source_offset: 0, target_offset: 0 };
+    Term { parts: vec![Part { key: StateDictKey::new("tensor"), source, copy }] }
+}
+
+/// The types of the terms decide the type they are added in, whatever the type of the file.
+#[test]
+fn adds_in_the_type_of_the_terms() {
+    let low = 2_f64.powi(-24);
+    let single = |value: f64| term(Dtype::F32, &[&(value as f32).to_le_bytes()]);
+    let double = |value: f64| term(Dtype::F64, &[&value.to_le_bytes()]);
+    let sum = |terms: &dyn Fn() -> Vec<Term>, dtype: Dtype, expected: &[u8]| {
+        check(&[1], dtype, || Value::Gather(terms()), expected);
+    };
+    // Each of the small terms is lost in float32, and none in float64.
+    let small = || vec![single(1.0), single(low), single(low)];
+    sum(&small, Dtype::F32, &1_f32.to_le_bytes());
+    sum(&small, Dtype::F64, &1_f64.to_le_bytes());
+    let wide = || vec![double(1.0), single(low), double(low)];
+    sum(&wide, Dtype::F64, &(1.0 + 2.0 * low).to_le_bytes());
+    sum(&wide, Dtype::F32, &(1.0 + 2.0_f32.powi(-23)).to_le_bytes());
+    // Just above a tie of float16, in float64 only.
+    let above = || vec![double(1.0 + 2_f64.powi(-11)), double(2_f64.powi(-40))];
+    sum(&above, Dtype::F16, &[0x01, 0x3C]);
+    // More than float16 holds: in float32.
+    let half = |bits: u16| term(Dtype::F16, &[&bits.to_le_bytes()]);
+    let halves = || vec![half(0x3C00), half(0x0002)];
+    sum(&halves, Dtype::F32, &(1.0 + 2_f32.powi(-23)).to_le_bytes());
+    sum(&halves, Dtype::F16, &[0x00, 0x3C]);
+    // Exactly: float64 has no odd numbers of this size.
+    let large = || term(Dtype::I64, &[&((1_i64 << 53) + 1).to_le_bytes()]);
+    let byte = || term(Dtype::U8, &[&[2]]);
+    sum(&|| vec![large(), byte()], Dtype::I64, &((1_i64 << 53) + 3).to_le_bytes());
+    sum(&|| vec![large(), large(), byte()], Dtype::F64, &(2_f64.powi(54) + 4.0).to_le_bytes());
+    sum(&|| vec![single(1.0), large()], Dtype::F64, &9_007_199_254_740_992_f64.to_le_bytes());
+}
+
+/// Whole numbers of any layout, over more than one tile.
+#[test]
+fn adds_whole_numbers() {
+    let (rows, columns) = (701, 503);
+    let value = || {
+        let term_of = |shift: i32| {
+            let elements: Vec<[u8; 4]> =
+                (0..rows * columns).map(|at| (at as i32 - shift).to_le_bytes()).collect();
+            let elements: Vec<&[u8]> = elements.iter().map(<[u8; 4]>::as_slice).collect();
+            term(Dtype::I32, &elements)
+        };
+        let mut transposed = term_of(7);
+        transposed.parts[0].copy.axes = vec![axis(columns, 1, rows), axis(rows, columns, 1)];
+        Value::Gather(vec![term_of(5), transposed])
+    };
+    let expected: Vec<u8> = (0..rows * columns)
+        .flat_map(|at| ((at + at % rows * columns + at / rows) as i64 - 12).to_le_bytes())
+        .collect();
+    check(&[columns, rows], Dtype::I64, value, &expected);
+}
+
 #[test]
 fn fills_constants() {
     check(&[3], Dtype::F32, || Value::Fill(1.5), &f32_bytes([1.5; 3]));
@@ -162,6 +230,43 @@ fn leaves_nothing_behind() {
     assert!(matches!(run(1e6, false), Err(Error::Convert { variable, .. }) if variable == "dense/kernel"));
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn sums_beyond_their_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.h5");
+    let shape = Shape::new([1]).unwrap();
+    let tree = Group {
+        children: vec![("d".to_owned(), Node::Dataset(Dataset { variable: 0, attributes: vec![] }))],
+        ..Group::default()
+    };
+    let run = |terms: Vec<Term>, dtype: Dtype, allow_overflow: bool| {
+        let binding = binding(0, dtype, Value::Gather(terms));
+        let targets = [(&binding, &shape, "dense/bias".to_owned())];
+        let options = WriteOptions { allow_overflow, ..options(1) };
+        match write_tree(&tree, &targets, &path, &options, &Silent { cancelled: false }) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    };
+    let single = |value: f32| term(Dtype::F32, &[&value.to_le_bytes()]);
+    let large = || vec![single(3e38), single(3e38), single(-3e38)];
+    let message = run(large(), Dtype::F32, false);
+    assert!(message.starts_with("variable dense/bias: the values 3"), "{message}");
+    assert!(message.ends_with("have no sum in float32"), "{message}");
+    assert_eq!(run(large(), Dtype::F64, false), message);
+    assert_eq!(run(large(), Dtype::F32, true), "");
+    // What is infinite already is none of the sum's doing.
+    assert_eq!(run(vec![single(f32::INFINITY), single(1.0)], Dtype::F32, false), "");
+    let byte = || term(Dtype::I8, &[&[100]]);
+    for allow in [false, true] {
+        assert_eq!(
+            run(vec![byte(), byte()], Dtype::I8, allow),
+            "variable dense/bias: the value 200 does not fit in int8"
+        );
+        assert_eq!(run(vec![byte(), byte()], Dtype::I16, allow), "");
+    }
 }
 
 /// Trees whose names are distinct, with the number of datasets.

@@ -124,7 +124,7 @@ pub enum Command {
     Inspect(Inspect),
     /// Show what would be written, and every fault; write nothing
     Plan(Plan),
-    /// Derive every value of a Keras file again from the checkpoint and compare bit for bit
+    /// Compare every value of a Keras file with what the plan says, bit for bit
     Verify(Verify),
     /// Compare two Keras weight files
     Diff(Diff),

@@ -199,15 +199,18 @@ impl Failure {
             Self::DifferentForms { .. } => {
                 "compare files of one format: both `.weights.h5`, or both `.h5`".to_owned()
             }
-            Self::Write(error)
-                if matches!(
-                    **error,
-                    writer::Error::Convert { source: ConvertError::Overflow { .. }, .. }
-                ) =>
-            {
-                "write a larger type with --dtype, or let it become an infinity with --allow-overflow"
-                    .to_owned()
-            }
+            Self::Write(error) => match &**error {
+                writer::Error::Convert { source: ConvertError::Overflow { target, .. }, .. }
+                    if target.is_float() =>
+                {
+                    "write a larger type with --dtype, or let it become an infinity with --allow-overflow"
+                        .to_owned()
+                }
+                writer::Error::Convert { source: ConvertError::SumOverflow { .. }, .. } => {
+                    "let it become an infinity with --allow-overflow".to_owned()
+                }
+                _ => return None,
+            },
             Self::NoStem { .. } => "name the output with -o".to_owned(),
             Self::ReportIsOutput { .. } => "give --report another name".to_owned(),
             Self::Schema(error) => error.help()?.to_string(),

@@ -18,9 +18,17 @@ const GROUPS: [(FaultKind, &str, &str); 7] = [
     (FaultKind::Unexpected, "unexpected", "tensors without a use"),
 ];
 
+/// So many variables without a value, beside rules that cannot be applied, are told to follow from these
+/// instead of what each could take its value from.
+const FOLLOWING: usize = 3;
+
+/// The hint of variables that probably lack a value because a rule cannot be applied.
+const FOLLOWS: &str = "correct the rules that cannot be applied first: these variables may be theirs";
+
 /// Tells all faults on stderr.
 pub(super) fn report(faults: &Faults, terminal: Terminal) {
     terminal.label(ERROR, "error", format!("{faults}; nothing was written"));
+    let has_rule_faults = faults.faults.iter().any(|fault| fault.kind() == FaultKind::Rule);
     let mut text = String::new();
     for (kind, name, meaning) in GROUPS {
         let group: Vec<&Fault> = faults.faults.iter().filter(|fault| fault.kind() == kind).collect();
@@ -29,32 +37,28 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
         }
         // Writing to a string cannot fail.
         let _ = writeln!(text, "\n{HEADING}{name}{HEADING:#}: {meaning} ({})", group.len());
-        let shared = shared_hint(&group);
-        for fault in group {
-            let message = escape_message(&fault.to_string()).replace('\n', "\n  ");
-            let _ = writeln!(text, "  {message}");
-            if let Some(position) = &fault.position {
-                let _ = writeln!(text, "    {PLACE}at {}{PLACE:#}", place(position));
+        let follows = kind == FaultKind::Missing && group.len() >= FOLLOWING && has_rule_faults;
+        // A hundred faults in a row with one hint need it once.
+        for run in group.chunk_by(|one, next| hint(one, follows) == hint(next, follows)) {
+            for fault in run {
+                let message = escape_message(&fault.to_string()).replace('\n', "\n  ");
+                let _ = writeln!(text, "  {message}");
+                if let Some(position) = &fault.position {
+                    let _ = writeln!(text, "    {PLACE}at {}{PLACE:#}", place(position));
+                }
             }
-            if let (Some(hint), None) = (&fault.hint, shared) {
-                let _ = writeln!(text, "    {HINT}hint:{HINT:#} {}", escape_message(hint));
+            if let Some(hint) = run.first().and_then(|fault| hint(fault, follows)) {
+                let indent = if run.len() > 1 { "  " } else { "    " };
+                let _ = writeln!(text, "{indent}{HINT}hint:{HINT:#} {}", escape_message(hint));
             }
-        }
-        if let Some(hint) = shared {
-            let _ = writeln!(text, "  {HINT}hint:{HINT:#} {}", escape_message(hint));
         }
     }
     terminal.error_text(&text);
 }
 
-/// The hint of a whole group of faults: a hundred of them need it once.
-fn shared_hint<'a>(group: &[&'a Fault]) -> Option<&'a str> {
-    match group {
-        [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|fault| fault.hint == first.hint) => {
-            first.hint.as_deref()
-        }
-        _ => None,
-    }
+/// What is said of a fault; what a rule is to blame for has a hint of its own.
+fn hint(fault: &Fault, follows: bool) -> Option<&str> {
+    if follows && fault.position.is_none() { Some(FOLLOWS) } else { fault.hint.as_deref() }
 }
 
 /// The faults for machines.

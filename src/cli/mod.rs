@@ -2,9 +2,12 @@
 //!
 //! stdout carries results, stderr everything else. Nothing in the library imports this module.
 
+mod addition;
 pub mod args;
+mod binary;
 mod completions;
 mod convert;
+mod coverage;
 mod diff;
 mod element;
 mod escape;

@@ -6,6 +6,8 @@ use indicatif::HumanBytes;
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
+use super::addition::Addition;
+use super::coverage::Coverage;
 use super::element::{self, Number, Raw};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -33,7 +35,7 @@ enum Difference {
     Uncovered { count: usize },
 }
 
-/// Derives every value again and compares.
+/// Compares every value of a file with what the plan makes of the checkpoint. The plan itself is not judged.
 ///
 /// # Errors
 /// When an input cannot be read or the plan has faults.
@@ -103,15 +105,18 @@ fn compare_variable(binding: &Binding, shape: &Shape, stored: &LazyTensor) -> Op
     let mut tally = Tally { stored, shape, count: 0, first: None };
     let uncovered = match &binding.value {
         Value::Fill(value) => {
-            let expected = element::encode(Number::Float(*value), binding.dtype);
-            (0..shape.numel()).for_each(|at| tally.compare(at, expected));
+            (0..shape.numel()).for_each(|at| tally.compare_number(at, Number::Float(*value)));
             0
         }
         Value::Gather(terms) => match terms.as_slice() {
             [term] => for_each_element(term, shape, |at, raw, dtype| {
-                tally.compare(at, convert(raw, dtype, binding.dtype));
+                if dtype == binding.dtype && dtype != Dtype::Bool {
+                    tally.compare(at, raw);
+                } else {
+                    tally.compare_number(at, element::decode(raw, dtype));
+                }
             }),
-            terms => compare_sum(terms, binding.dtype, &mut tally),
+            terms => compare_sum(terms, &mut tally),
         },
     };
     if uncovered > 0 {
@@ -126,64 +131,41 @@ fn compare_variable(binding: &Binding, shape: &Shape, stored: &LazyTensor) -> Op
 }
 
 /// Compares sums; they are of biases, so the few values are held.
-fn compare_sum(terms: &[Term], dtype: Dtype, tally: &mut Tally<'_>) -> usize {
+fn compare_sum(terms: &[Term], tally: &mut Tally<'_>) -> usize {
+    let addition = Addition::of(terms);
     let mut sums: Vec<Option<Number>> = vec![None; tally.shape.numel()];
     let mut uncovered = 0;
     for term in terms {
         uncovered += for_each_element(term, tally.shape, |at, raw, source| {
             let value = element::decode(raw, source);
             if let Some(sum) = sums.get_mut(at) {
-                *sum = Some(sum.map_or(value, |sum| add(sum, value, dtype)));
+                *sum = Some(sum.map_or(value, |sum| addition.add(sum, value)));
             }
         });
     }
     for (at, sum) in sums.into_iter().enumerate() {
         if let Some(sum) = sum {
-            tally.compare(at, element::encode(sum, dtype));
+            tally.compare_number(at, sum);
         }
     }
     uncovered
 }
 
-/// A sum as PyTorch computes it: in double precision for `float64`, in single precision for other floats.
-#[expect(clippy::cast_possible_truncation, reason = "single precision is the point")]
-fn add(one: Number, other: Number, dtype: Dtype) -> Number {
-    match (one, other) {
-        (Number::Integer(one), Number::Integer(other)) => Number::Integer(one + other),
-        (Number::Float(one), Number::Float(other)) if dtype == Dtype::F64 => Number::Float(one + other),
-        (Number::Float(one), Number::Float(other)) => Number::Float(f64::from(one as f32 + other as f32)),
-        (Number::Float(float), Number::Integer(integer))
-        | (Number::Integer(integer), Number::Float(float)) =>
-        {
-            #[expect(clippy::cast_precision_loss, reason = "as any sum of a float and an integer")]
-            add(Number::Float(float), Number::Float(integer as f64), dtype)
-        }
-    }
-}
-
 /// Calls with the place in the variable, the bytes and the type of every element of a term. Returns how many
 /// elements of the variable got no value, or more than one, or one that the checkpoint does not have.
 fn for_each_element(term: &Term, shape: &Shape, mut each: impl FnMut(usize, Raw, Dtype)) -> usize {
-    let mut covered = vec![false; shape.numel()];
+    let mut coverage = Coverage::of(term, shape.numel());
     let mut wrong = 0;
     for part in &term.parts {
         for step in 0..part.copy.numel() {
             let (from, to) = element::step(&part.copy, step);
-            match (element::read(&part.source, from), covered.get_mut(to)) {
-                (Some(raw), Some(is_covered)) if !*is_covered => {
-                    *is_covered = true;
-                    each(to, raw, part.source.dtype);
-                }
+            match element::read(&part.source, from) {
+                Some(raw) if coverage.is_first(to) => each(to, raw, part.source.dtype),
                 _ => wrong += 1,
             }
         }
     }
-    wrong + covered.iter().filter(|is_covered| !**is_covered).count()
-}
-
-/// As the writer has to convert: the same bytes for the same type, else the nearest value.
-fn convert(raw: Raw, source: Dtype, target: Dtype) -> Raw {
-    if source == target { raw } else { element::encode(element::decode(raw, source), target) }
+    wrong + coverage.left()
 }
 
 /// Compares values with those of the file.
@@ -195,18 +177,33 @@ struct Tally<'a> {
 }
 
 impl Tally<'_> {
+    /// Compares with an element of the file's type.
     fn compare(&mut self, at: usize, expected: Raw) {
         let dtype = self.stored.dtype;
         let found = element::read(self.stored, element::place(&self.stored.view, at));
-        if found == Some(expected) {
-            return;
+        if found != Some(expected) {
+            self.differ(at, element::decode(expected, dtype), found);
         }
+    }
+
+    /// Compares with what the file's type makes of a number.
+    fn compare_number(&mut self, at: usize, number: Number) {
+        match element::encode(number, self.stored.dtype) {
+            Some(expected) => self.compare(at, expected),
+            None => {
+                let found = element::read(self.stored, element::place(&self.stored.view, at));
+                self.differ(at, number, found);
+            }
+        }
+    }
+
+    fn differ(&mut self, at: usize, expected: Number, found: Option<Raw>) {
+        let dtype = self.stored.dtype;
         self.count += 1;
-        let place = || element::index(self.shape, at);
-        // The reader has checked that the file holds every element, so the default stands for none.
-        let found = element::decode(found.unwrap_or([0; 8]), dtype);
         self.first.get_or_insert_with(|| {
-            (place(), element::decode(expected, dtype).shown(dtype), found.shown(dtype))
+            // The reader has checked that the file holds every element, so the default stands for none.
+            let found = element::decode(found.unwrap_or_default(), dtype);
+            (element::index(self.shape, at), expected.shown(dtype), found.shown(dtype))
         });
     }
 }
@@ -245,4 +242,53 @@ fn to_json((path, difference): &(String, Difference)) -> Json {
         Difference::Uncovered { count } => ("uncovered", json!({ "count": count })),
     };
     json!({ "variable": path, "difference": kind, "detail": detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::Bytes;
+    use crate::plan::Part;
+    use crate::tensor::{ByteOrder, CopyAxis, StateDictKey, Strided, StridedCopy};
+
+    fn part(dtype: Dtype, numel: usize, axes: &[(usize, usize)], target_offset: usize) -> Part {
+        let axes: Vec<_> = axes
+            .iter()
+            .map(|&(size, target_stride)| CopyAxis { size, source_stride: 1, target_stride })
+            .collect();
+        Part {
+            key: StateDictKey::new("tensor"),
+            source: LazyTensor {
+                dtype,
+                view: Strided::contiguous(Shape::new([numel]).unwrap()),
+                byte_order: ByteOrder::Little,
+                bytes: Bytes::held(vec![0; numel * dtype.size()]),
+            },
+            copy: StridedCopy { axes, source_offset: 0, target_offset },
+        }
+    }
+
+    fn check_coverage(parts: Vec<Part>, sizes: &[usize], is_whole: bool, expected: usize) {
+        let term = Term { parts };
+        let shape = Shape::new(sizes).unwrap();
+        let mut called = 0;
+        assert_eq!(matches!(Coverage::of(&term, shape.numel()), Coverage::Whole), is_whole);
+        assert_eq!(for_each_element(&term, &shape, |_, _, _| called += 1), expected);
+        if expected == 0 {
+            assert_eq!(called, shape.numel());
+        }
+    }
+
+    #[test]
+    fn coverage() {
+        let part = |axes: &[(usize, usize)], offset| part(Dtype::F32, 400, axes, offset);
+        check_coverage(vec![part(&[(5, 1), (3, 35), (7, 5)], 0)], &[3, 7, 5], true, 0);
+        check_coverage(vec![part(&[(1, 99), (3, 1)], 0)], &[3], true, 0);
+        check_coverage(vec![part(&[(3, 1)], 1)], &[3], false, 2);
+        check_coverage(vec![part(&[(3, 5), (4, 1)], 0)], &[3, 5], false, 3);
+        check_coverage(vec![part(&[(3, 4), (5, 1)], 0)], &[3, 5], false, 4);
+        check_coverage(vec![part(&[(70, 2)], 0), part(&[(70, 2)], 1)], &[140], false, 0);
+        check_coverage(vec![part(&[(70, 2)], 0), part(&[(69, 2)], 1)], &[140], false, 1);
+        check_coverage(vec![part(&[(70, 1)], 0), part(&[(71, 1)], 69)], &[140], false, 1);
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::plan::{Binding, Part, Term, Value};
-use crate::tensor::kernel::{convert, gather};
+use crate::tensor::kernel::{ConvertError, convert, gather};
 use crate::tensor::{ByteOrder, Dtype, StridedCopy};
 
 use super::tile::{Grid, TILE_BYTES, clip, has_long_runs, packed, target_runs, unpacked};
@@ -49,12 +49,13 @@ enum Work<'a> {
 
 /// A worker's memory, kept from tile to tile.
 #[derive(Default)]
-struct Buffers {
-    gathered: Vec<u8>,
-    converted: Vec<u8>,
-    term: Vec<u8>,
-    sums: Vec<f64>,
-    out: Vec<u8>,
+pub(super) struct Buffers {
+    pub(super) gathered: Vec<u8>,
+    pub(super) converted: Vec<u8>,
+    pub(super) term: Vec<u8>,
+    pub(super) sums: Vec<f64>,
+    pub(super) whole_sums: Vec<i128>,
+    pub(super) out: Vec<u8>,
 }
 
 /// Fills the datasets.
@@ -187,11 +188,11 @@ fn check_target(target: &Target<'_>, copy: &StridedCopy) -> Result<(), Error> {
 }
 
 /// What writes one tile.
-struct TileWriter<'a> {
+pub(super) struct TileWriter<'a> {
     file: &'a File,
     path: &'a Path,
-    target: &'a Target<'a>,
-    options: &'a WriteOptions,
+    pub(super) target: &'a Target<'a>,
+    pub(super) options: &'a WriteOptions,
     progress: &'a dyn Progress,
 }
 
@@ -237,8 +238,7 @@ impl TileWriter<'_> {
             let whole = value as i64;
             if whole as f64 != value || i128::from(whole) != clamp_integer(whole, dtype) {
                 let target = dtype;
-                let source = crate::tensor::kernel::ConvertError::Overflow { index: 0, value, target };
-                return Err(Error::Convert { variable: self.target.name.to_owned(), source });
+                return Err(self.convert_error(ConvertError::Overflow { index: 0, value, target }));
             }
             element.copy_from_slice(&whole.to_le_bytes()[..dtype.size()]);
         }
@@ -250,44 +250,20 @@ impl TileWriter<'_> {
     }
 
     fn write_range(&self, terms: &[Term], range: &Range<usize>, buffers: &mut Buffers) -> Result<(), Error> {
-        let Buffers { gathered, converted, term: sum_term, sums, out } = buffers;
-        let dtype = self.target.binding.dtype;
-        let size = dtype.size();
-        out.clear();
-        out.resize(range.len() * size, 0);
         if let [term] = terms {
+            let Buffers { gathered, converted, out, .. } = buffers;
+            let dtype = self.target.binding.dtype;
+            out.clear();
+            out.resize(range.len() * dtype.size(), 0);
             self.assemble(term, range, dtype, gathered, converted, out)?;
-            return self.write(out, range.start * size);
+        } else {
+            self.add(terms, range, buffers)?;
         }
-        // torch adds floats of 32 and fewer bits in float32; a float64 sum of two, rounded, is the same.
-        let narrow = terms
-            .iter()
-            .flat_map(|term| &term.parts)
-            .all(|part| part.source.dtype.is_float() && part.source.dtype != Dtype::F64);
-        sums.clear();
-        sums.resize(range.len(), 0.0);
-        for (index, term) in terms.iter().enumerate() {
-            sum_term.clear();
-            sum_term.resize(range.len() * size_of::<f64>(), 0);
-            self.assemble(term, range, Dtype::F64, gathered, converted, sum_term)?;
-            for (sum, bytes) in sums.iter_mut().zip(sum_term.as_chunks().0) {
-                let value = f64::from_le_bytes(*bytes);
-                // The first is not added to a zero: -0.0 stays.
-                *sum = if index == 0 { value } else { *sum + value };
-                if narrow {
-                    *sum = f64::from(*sum as f32);
-                }
-            }
-        }
-        for (bytes, sum) in sum_term.as_chunks_mut().0.iter_mut().zip(sums) {
-            *bytes = sum.to_le_bytes();
-        }
-        self.convert(sum_term, Dtype::F64, ByteOrder::Little, out, dtype)?;
-        self.write(out, range.start * size)
+        self.write(&buffers.out, range.start * self.target.binding.dtype.size())
     }
 
     /// Puts what of a term lies in a range into a buffer for that range.
-    fn assemble(
+    pub(super) fn assemble(
         &self,
         term: &Term,
         range: &Range<usize>,
@@ -314,7 +290,7 @@ impl TileWriter<'_> {
     }
 
     /// Gathers into a packed buffer and converts.
-    fn pack<'b>(
+    pub(super) fn pack<'b>(
         &self,
         part: &Part,
         packed: &StridedCopy,
@@ -342,7 +318,7 @@ impl TileWriter<'_> {
             .map_err(|source| Error::Gather { variable: self.target.name.to_owned(), source })
     }
 
-    fn convert(
+    pub(super) fn convert(
         &self,
         source: &[u8],
         from: Dtype,
@@ -351,7 +327,11 @@ impl TileWriter<'_> {
         to: Dtype,
     ) -> Result<(), Error> {
         convert(source, from, order, target, to, self.options.allow_overflow)
-            .map_err(|source| Error::Convert { variable: self.target.name.to_owned(), source })
+            .map_err(|source| self.convert_error(source))
+    }
+
+    pub(super) fn convert_error(&self, source: ConvertError) -> Error {
+        Error::Convert { variable: self.target.name.to_owned(), source }
     }
 
     /// Writes to a place of the dataset.

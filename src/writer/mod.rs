@@ -4,6 +4,7 @@ mod atomic;
 mod error;
 mod fill;
 pub mod hdf5;
+mod sum;
 mod tile;
 mod write;
 

@@ -190,6 +190,15 @@ fn faults_of_plans() {
     check_rules("shapes", 6, &format!("{bias}\n{wrong}"));
 }
 
+/// What follows from a rule that reaches nothing is said once.
+#[test]
+fn a_rule_that_reaches_nothing() {
+    let folder = Folder::with_case("mnist");
+    let rule = "[[layer]]\ntorch = \"model.{name}\"\nkeras = \"{name}\"\n";
+    folder.write("schema.toml", format!("schema = 1\n\n[target]\narchitecture = \"arch.json\"\n\n{rule}"));
+    check("bad_rule_reaches_nothing", 6, &folder.run(&["plan", "weights.pt", "--schema", "schema.toml"]));
+}
+
 #[test]
 fn faults_for_machines() {
     let arguments = ["plan", "weights.pt", "--schema", "schema.toml", "--json"];
@@ -241,6 +250,31 @@ fn overflow() {
     check("bad_overflow", 7, &folder.run(&convert));
     assert_eq!(folder.names(), names, "something was left behind");
     check("overflow_waived", 0, &folder.run(&[&convert[..], &["--allow-overflow"]].concat()));
+}
+
+/// A sum of finite values that the type they are added in cannot hold.
+#[test]
+fn overflow_of_a_sum() {
+    let folder = Folder::with_case("simple_conv");
+    let rules = "[[tensor]]\ntorch = \"conv.weight\"\nkeras = \"conv/kernel\"\nlayout = \"o i h w -> h w i o\"\n\n\
+        [[tensor]]\ntorch = \"{part:one|two}\"\nkeras = \"conv/bias\"\nlayout = \"o -> o\"\nreduce = \"sum\"\n";
+    folder.write("schema.toml", format!("schema = 1\n\n[target]\narchitecture = \"arch.json\"\n\n{rules}"));
+    let values = |count: usize| 3e38_f32.to_le_bytes().repeat(count);
+    let (bias, kernel) = (values(16), values(16 * 27));
+    let tensors: [(&str, &str, &[usize], &[u8]); 3] = [
+        ("one", "F32", &[16], &bias),
+        ("two", "F32", &[16], &bias),
+        ("conv.weight", "F32", &[16, 3, 3, 3], &kernel),
+    ];
+    folder.write_tensors("large.safetensors", &tensors);
+    let names = folder.names();
+    let convert = ["large.safetensors", "--schema", "schema.toml", "-o", "out.weights.h5"];
+    check("bad_overflow_of_a_sum", 7, &folder.run(&convert));
+    assert_eq!(folder.names(), names, "something was left behind");
+    let said = folder.run(&[&convert[..], &["--allow-overflow"]].concat());
+    assert!(said.starts_with("exit 0\n"), "{said}");
+    let verify = ["verify", "large.safetensors", "out.weights.h5", "--schema", "schema.toml"];
+    assert!(folder.run(&verify).starts_with("exit 0\n"));
 }
 
 /// A file system of a few pages, where this user may mount one.

@@ -154,6 +154,61 @@ fn another_element_type() {
     check("dtype_verify_without", 8, &folder.run(&verify));
 }
 
+/// Values that one rounding too many would spoil, single and in sums: what is written is what verify expects.
+#[test]
+fn low_bits() {
+    // Around ties of every float type, with what a smaller type loses: a generator's numbers fill the rest.
+    let values = |count: usize, seed: u64| -> Vec<f64> {
+        let mut state = seed;
+        let ties = [8, 11, 24].map(|bits| 2_f64.powi(-bits));
+        let lows = [0.0, 2_f64.powi(-40), -(2_f64.powi(-40)), 2_f64.powi(-26), -(2_f64.powi(-26))];
+        let value = |at: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let whole = 1.0 + (state >> 60) as f64 * ties[at % 3] * 2.0;
+            (whole + ties[at % 3] + lows[at / 3 % 5]) * if state >> 59 & 1 == 0 { 1.0 } else { -1.0 }
+        };
+        (0..count).map(value).collect()
+    };
+    let doubles = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let singles =
+        |values: &[f64]| values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect::<Vec<u8>>();
+    let wholes = |values: &[f64]| {
+        let whole = |&value: &f64| ((value * 2_f64.powi(62)) as i64).to_le_bytes();
+        values.iter().flat_map(whole).collect::<Vec<u8>>()
+    };
+    let schema = "schema = 1\n\n[target]\narchitecture = \"arch.json\"\n\n\
+        [[tensor]]\ntorch = \"weight\"\nkeras = \"conv/kernel\"\nlayout = \"o i h w -> h w i o\"\n\n\
+        [[tensor]]\ntorch = \"{part:one|two}\"\nkeras = \"conv/bias\"\nlayout = \"o -> o\"\nreduce = \"sum\"\n";
+    let (weight, one, two) = (values(16 * 27, 1), values(16, 2), values(16, 3));
+    for (name, one, two) in [
+        ("doubles", ("F64", doubles(&one)), ("F64", doubles(&two))),
+        ("singles", ("F32", singles(&one)), ("F32", singles(&two))),
+        ("mixed", ("F32", singles(&one)), ("F64", doubles(&two))),
+        ("wholes", ("I64", wholes(&one)), ("I64", wholes(&two))),
+    ] {
+        let folder = Folder::with_case("simple_conv");
+        folder.write("schema.toml", schema);
+        for (kernel, bytes) in [("F64", doubles(&weight)), ("I64", wholes(&weight))] {
+            folder.write_tensors(
+                "w.safetensors",
+                &[
+                    ("one", one.0, &[16], &one.1),
+                    ("two", two.0, &[16], &two.1),
+                    ("weight", kernel, &[16, 3, 3, 3], &bytes),
+                ],
+            );
+            for dtype in ["bfloat16", "float32", "float64"] {
+                let source = ["--schema", "schema.toml", "--dtype", dtype];
+                let said = folder.run(&[&["w.safetensors", "-o", "out.weights.h5"], &source[..]].concat());
+                assert!(said.starts_with("exit 0\n"), "{name}: {said}");
+                let said =
+                    folder.run(&[&["verify", "w.safetensors", "out.weights.h5"], &source[..]].concat());
+                assert!(said.starts_with("exit 0\n"), "{name} of {kernel} as {dtype}: {said}");
+            }
+        }
+    }
+}
+
 /// A float32 tensor of shape (2, 3) on the one storage, as pickled by torch.
 const TENSOR: &[u8] =
     b"ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nK\x06tQ\

@@ -65,16 +65,28 @@ impl Folder {
     /// Writes a float32 `conv.weight` of that shape and a `conv.bias` as long as its first axis, all of one
     /// value.
     pub(crate) fn write_safetensors(&self, name: &str, shape: &[usize], value: f32) {
-        let (bias, weight) = (shape[0] * 4, shape.iter().product::<usize>() * 4);
-        let header = serde_json::json!({
-            "conv.bias": { "dtype": "F32", "shape": [shape[0]], "data_offsets": [0, bias] },
-            "conv.weight": { "dtype": "F32", "shape": shape, "data_offsets": [bias, bias + weight] },
-        });
-        let mut header = header.to_string();
+        let values = |count: usize| value.to_le_bytes().repeat(count);
+        let (bias, weight) = (values(shape[0]), values(shape.iter().product()));
+        self.write_tensors(
+            name,
+            &[("conv.bias", "F32", &shape[..1], &bias), ("conv.weight", "F32", shape, &weight)],
+        );
+    }
+
+    /// Writes a safetensors file of these tensors: name, type, shape and bytes.
+    pub(crate) fn write_tensors(&self, name: &str, tensors: &[(&str, &str, &[usize], &[u8])]) {
+        let mut header = serde_json::Map::new();
+        let mut data = Vec::new();
+        for &(tensor, dtype, shape, bytes) in tensors {
+            let offsets = [data.len(), data.len() + bytes.len()];
+            let about = serde_json::json!({ "dtype": dtype, "shape": shape, "data_offsets": offsets });
+            header.insert(tensor.to_owned(), about);
+            data.extend_from_slice(bytes);
+        }
+        let mut header = serde_json::Value::from(header).to_string();
         header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
         let length = (header.len() as u64).to_le_bytes();
-        let values = value.to_le_bytes().repeat((bias + weight) / 4);
-        self.write(name, [&length, header.as_bytes(), &values].concat());
+        self.write(name, [&length, header.as_bytes(), &data].concat());
     }
 
     /// Reads a file.

@@ -19,6 +19,16 @@ pub enum ConvertError {
         /// The element type it was to become.
         target: Dtype,
     },
+    /// A sum of finite values is beyond the largest of the type they are added in.
+    #[error("the values {one:?} and {other:?} have no sum in {dtype}")]
+    SumOverflow {
+        /// The sum so far.
+        one: f64,
+        /// What was added.
+        other: f64,
+        /// The element type they are added in.
+        dtype: Dtype,
+    },
     /// No such conversion: it would drop fractions or wrap integers.
     #[error("{source_dtype} elements cannot become {target}")]
     Unsupported {
@@ -63,6 +73,46 @@ pub fn convert(
         }
         _ => Err(ConvertError::Unsupported { source_dtype: from, target: to }),
     }
+}
+
+/// Adds whole numbers of a whole type, or of `bool`, to sums, exactly. What one buffer has more than the other
+/// is left alone.
+pub fn add_whole(source: &[u8], from: Dtype, order: ByteOrder, sums: &mut [i128]) {
+    each(source, from, order == ByteOrder::Big, |index, value| {
+        if let (Element::Integer(value), Some(sum)) = (value, sums.get_mut(index)) {
+            // A sum of 64-bit numbers reaches the end after 2^63 of them.
+            *sum = sum.saturating_add(value);
+        }
+    });
+}
+
+/// Converts whole numbers to little-endian elements of a type, rounding as [`convert`] does.
+///
+/// # Errors
+/// When a number does not fit in a whole type, or is beyond a float's largest and `allow_overflow` is not set.
+pub fn convert_whole(
+    numbers: &[i128],
+    target: &mut [u8],
+    to: Dtype,
+    allow_overflow: bool,
+) -> Result<(), ConvertError> {
+    for (index, (&number, target)) in numbers.iter().zip(target.chunks_exact_mut(to.size())).enumerate() {
+        let fits = if to.is_float() {
+            !put_float(Element::Integer(number), target, to) || allow_overflow
+        } else {
+            target.copy_from_slice(&number.to_le_bytes()[..to.size()]);
+            let bits = to.size() as u32 * u8::BITS;
+            match to {
+                Dtype::Bool => (0..=1).contains(&number),
+                Dtype::U8 | Dtype::U16 | Dtype::U32 | Dtype::U64 => (0..1 << bits).contains(&number),
+                _ => (-(1 << (bits - 1))..1 << (bits - 1)).contains(&number),
+            }
+        };
+        if !fits {
+            return Err(ConvertError::Overflow { index, value: number as f64, target: to });
+        }
+    }
+    Ok(())
 }
 
 /// Copies elements of one type, putting their bytes in little-endian order.
@@ -229,35 +279,40 @@ fn to_float_one_by_one(
     let size = to.size();
     each(source, from, big, |index, value| {
         let Some(target) = target.get_mut(index * size..(index + 1) * size) else { return };
-        let infinite = match to {
-            Dtype::F64 => {
-                target.copy_from_slice(&value.to_f64().to_le_bytes());
-                false
-            }
-            Dtype::F32 => {
-                let rounded = match value {
-                    Element::Integer(value) => value as f32,
-                    Element::Float(value) => value as f32,
-                };
-                target.copy_from_slice(&rounded.to_le_bytes());
-                rounded.is_infinite()
-            }
-            Dtype::F16 => {
-                let rounded = f16::from_f32(round_to_odd(value));
-                target.copy_from_slice(&rounded.to_le_bytes());
-                rounded.is_infinite()
-            }
-            _ => {
-                let rounded = bf16::from_f32(round_to_odd(value));
-                target.copy_from_slice(&rounded.to_le_bytes());
-                rounded.is_infinite()
-            }
-        };
+        let infinite = put_float(value, target, to);
         if infinite && overflow.is_none() && value.to_f64().is_finite() {
             overflow = Some((index, value.to_f64()));
         }
     });
     overflow
+}
+
+/// Writes a value as an element of a float type, rounded once. Whether that is an infinity.
+fn put_float(value: Element, target: &mut [u8], to: Dtype) -> bool {
+    match to {
+        Dtype::F64 => {
+            target.copy_from_slice(&value.to_f64().to_le_bytes());
+            false
+        }
+        Dtype::F32 => {
+            let rounded = match value {
+                Element::Integer(value) => value as f32,
+                Element::Float(value) => value as f32,
+            };
+            target.copy_from_slice(&rounded.to_le_bytes());
+            rounded.is_infinite()
+        }
+        Dtype::F16 => {
+            let rounded = f16::from_f32(round_to_odd(value));
+            target.copy_from_slice(&rounded.to_le_bytes());
+            rounded.is_infinite()
+        }
+        _ => {
+            let rounded = bf16::from_f32(round_to_odd(value));
+            target.copy_from_slice(&rounded.to_le_bytes());
+            rounded.is_infinite()
+        }
+    }
 }
 
 /// The `f32` nearest to a value or, where none is equal, the one of its two neighbours whose last bit is set.
@@ -326,6 +381,8 @@ mod tests {
             Dtype::F16,
             &f16::from_f32(1.0 + 2_f32.powi(-10)).to_le_bytes(),
         );
+        let above = 1.0 + 2_f64.powi(-8) + 2_f64.powi(-40);
+        check(&above.to_le_bytes(), Dtype::F64, Dtype::Bf16, &[0x81, 0x3F]);
         let tie = 1.0 + 2_f64.powi(-11);
         check(&tie.to_le_bytes(), Dtype::F64, Dtype::F16, &f16::ONE.to_le_bytes());
         let above = (1_i64 << 62) + (1 << 54) + 1;
@@ -374,6 +431,41 @@ mod tests {
         assert_eq!(run(&mut target, false), Err(error));
         assert_eq!(run(&mut target, true), Ok(()));
         assert_eq!(target[2..], f16::NEG_INFINITY.to_le_bytes());
+    }
+
+    #[test]
+    fn whole_numbers_are_added_exactly() {
+        let mut sums = [0; 2];
+        let source: Vec<u8> = [(1_i64 << 53) + 1, -7].iter().flat_map(|value| value.to_be_bytes()).collect();
+        add_whole(&source, Dtype::I64, ByteOrder::Big, &mut sums);
+        add_whole(&[2, 250], Dtype::U8, ByteOrder::Little, &mut sums);
+        add_whole(&[9, 0], Dtype::Bool, ByteOrder::Little, &mut sums);
+        assert_eq!(sums, [(1 << 53) + 4, 243]);
+    }
+
+    fn check_whole(number: i128, to: Dtype, expected: Option<&[u8]>) {
+        let mut target = vec![0xAA; to.size()];
+        let outcome = convert_whole(&[number], &mut target, to, false);
+        match expected {
+            Some(bytes) => assert_eq!((outcome, &target[..]), (Ok(()), bytes), "{number} to {to}"),
+            None => {
+                let error = ConvertError::Overflow { index: 0, value: number as f64, target: to };
+                assert_eq!(outcome, Err(error));
+            }
+        }
+    }
+
+    #[test]
+    fn whole_numbers() {
+        check_whole(-2, Dtype::I16, Some(&[0xFE, 0xFF]));
+        check_whole(255, Dtype::U8, Some(&[0xFF]));
+        check_whole(256, Dtype::U8, None);
+        check_whole(-1, Dtype::U64, None);
+        check_whole(1 << 63, Dtype::U64, Some(&[0, 0, 0, 0, 0, 0, 0, 0x80]));
+        check_whole(1 << 63, Dtype::I64, None);
+        check_whole(2, Dtype::Bool, None);
+        check_whole((1 << 62) + (1 << 54) + 1, Dtype::Bf16, Some(&[0x81, 0x5E]));
+        check_whole(65_520, Dtype::F16, None);
     }
 
     #[test]

@@ -5,5 +5,5 @@ mod convert;
 mod gather;
 mod portable;
 
-pub use convert::{ConvertError, convert};
+pub use convert::{ConvertError, add_whole, convert, convert_whole};
 pub use gather::{GatherError, Level, gather, gather_at};

@@ -1,0 +1,86 @@
+//! How `verify` adds.
+
+use super::binary::F64;
+use super::element::Number;
+use crate::plan::Term;
+use crate::tensor::Dtype;
+
+/// How numbers are added: what the writer documents of sums, decided here again from the terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Addition {
+    /// Whole numbers alone: exactly.
+    Exact,
+    /// Floats of at most 32 bits alone: each step rounded to `float32`.
+    Single,
+    /// All else: each step rounded to `float64`.
+    Double,
+}
+
+impl Addition {
+    pub(super) fn of(terms: &[Term]) -> Self {
+        let mut dtypes = terms.iter().flat_map(|term| &term.parts).map(|part| part.source.dtype);
+        if dtypes.clone().all(|dtype| !dtype.is_float()) {
+            Self::Exact
+        } else if dtypes.all(|dtype| matches!(dtype, Dtype::F16 | Dtype::Bf16 | Dtype::F32)) {
+            Self::Single
+        } else {
+            Self::Double
+        }
+    }
+
+    pub(super) fn add(self, one: Number, other: Number) -> Number {
+        if let (Number::Integer(one), Number::Integer(other), Self::Exact) = (one, other, self) {
+            // Only so many sums of 64 bits that no checkpoint holds as many tensors would reach the end.
+            return Number::Integer(one.saturating_add(other));
+        }
+        let float = |number| match number {
+            Number::Float(value) => value,
+            Number::Integer(_) => f64::from_bits(F64.nearest(number)),
+        };
+        let (one, other) = (float(one), float(other));
+        #[expect(clippy::cast_possible_truncation, reason = "single precision is the point")]
+        Number::Float(if self == Self::Single { f64::from(one as f32 + other as f32) } else { one + other })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::{Bytes, LazyTensor};
+    use crate::plan::Part;
+    use crate::tensor::{ByteOrder, Shape, StateDictKey, Strided, StridedCopy};
+
+    fn part(dtype: Dtype) -> Part {
+        let source = LazyTensor {
+            dtype,
+            view: Strided::contiguous(Shape::scalar()),
+            byte_order: ByteOrder::Little,
+            bytes: Bytes::held(vec![0; dtype.size()]),
+        };
+        let copy = StridedCopy { axes: vec![], source_offset: 0, target_offset: 0 };
+        Part { key: StateDictKey::new("tensor"), source, copy }
+    }
+
+    fn check_sum(dtypes: &[Dtype], numbers: &[Number], expected: Number) {
+        let term = |&dtype: &Dtype| Term { parts: vec![part(dtype)] };
+        let terms: Vec<_> = dtypes.iter().map(term).collect();
+        let addition = Addition::of(&terms);
+        let sum = numbers.iter().copied().reduce(|sum, number| addition.add(sum, number)).unwrap();
+        assert_eq!(sum, expected, "{dtypes:?}");
+    }
+
+    #[test]
+    fn sums() {
+        use Number::{Float, Integer};
+        let low = 2_f64.powi(-24);
+        let (one, small) = (Float(1.0), Float(low));
+        check_sum(&[Dtype::F32, Dtype::F32], &[one, small], one);
+        check_sum(&[Dtype::F16, Dtype::Bf16, Dtype::F32], &[one, small, small], one);
+        check_sum(&[Dtype::F64, Dtype::F32], &[one, small], Float(1.0 + low));
+        check_sum(&[Dtype::F32, Dtype::I8], &[small, Integer(1)], Float(1.0 + low));
+        check_sum(&[Dtype::F32, Dtype::F32], &[Float(3e38_f32.into()); 2], Float(f64::INFINITY));
+        let large = Integer((1 << 53) + 1);
+        check_sum(&[Dtype::I64, Dtype::U8], &[large, Integer(2)], Integer((1 << 53) + 3));
+        check_sum(&[Dtype::I64, Dtype::F32], &[large, one], Float(9_007_199_254_740_992.0));
+    }
+}

@@ -1,0 +1,110 @@
+//! Sums of tensors.
+//!
+//! Terms are added in the type that the types of all of them decide, in their order, and the sum is then
+//! converted to the type of the file, whatever that is:
+//!
+//! | terms | added in |
+//! |---|---|
+//! | whole numbers and `bool` alone | whole numbers, exactly |
+//! | floats of 16 and 32 bits alone | `float32`, every step rounded |
+//! | any others | `float64`, every step rounded |
+//!
+//! So `float32` and `float64` are added as PyTorch does. It rounds sums of the 16-bit floats to 16 bits, adds
+//! whole numbers to floats in the float's type, and wraps whole numbers around; here they keep their bits. A
+//! sum of finite values that is beyond the type it is added in is an error, unless overflow is allowed; a sum
+//! of whole numbers that the file's whole type does not hold always is.
+
+use std::ops::Range;
+
+use crate::plan::Term;
+use crate::tensor::kernel::{ConvertError, add_whole, convert_whole};
+use crate::tensor::{ByteOrder, Dtype};
+
+use super::Error;
+use super::fill::{Buffers, TileWriter};
+use super::tile::{clip, packed, target_runs};
+
+impl TileWriter<'_> {
+    /// Adds what of the terms lies in a range, and leaves the sums as elements of the file in `buffers.out`.
+    pub(super) fn add(
+        &self,
+        terms: &[Term],
+        range: &Range<usize>,
+        buffers: &mut Buffers,
+    ) -> Result<(), Error> {
+        let mut dtypes = terms.iter().flat_map(|term| &term.parts).map(|part| part.source.dtype);
+        if dtypes.clone().any(Dtype::is_float) {
+            let narrow = dtypes.all(|dtype| dtype.is_float() && dtype != Dtype::F64);
+            let dtype = if narrow { Dtype::F32 } else { Dtype::F64 };
+            self.add_floats(terms, range, dtype, buffers)
+        } else {
+            self.add_whole(terms, range, buffers)
+        }
+    }
+
+    /// Adds terms in `float32` or `float64`, and converts the sums.
+    fn add_floats(
+        &self,
+        terms: &[Term],
+        range: &Range<usize>,
+        dtype: Dtype,
+        buffers: &mut Buffers,
+    ) -> Result<(), Error> {
+        let Buffers { gathered, converted, term: sum_term, sums, out, .. } = buffers;
+        sums.clear();
+        sums.resize(range.len(), 0.0);
+        for (index, term) in terms.iter().enumerate() {
+            sum_term.clear();
+            sum_term.resize(range.len() * size_of::<f64>(), 0);
+            self.assemble(term, range, Dtype::F64, gathered, converted, sum_term)?;
+            for (sum, bytes) in sums.iter_mut().zip(sum_term.as_chunks().0) {
+                let value = f64::from_le_bytes(*bytes);
+                // The first is not added to a zero: -0.0 stays.
+                let mut next = if index == 0 { value } else { *sum + value };
+                if dtype == Dtype::F32 {
+                    // A sum of two `float32` in `float64`, rounded, is their sum in `float32`.
+                    next = f64::from(next as f32);
+                }
+                if !next.is_finite() && sum.is_finite() && value.is_finite() && !self.options.allow_overflow {
+                    return Err(self.convert_error(ConvertError::SumOverflow {
+                        one: *sum,
+                        other: value,
+                        dtype,
+                    }));
+                }
+                *sum = next;
+            }
+        }
+        for (bytes, sum) in sum_term.as_chunks_mut().0.iter_mut().zip(sums) {
+            *bytes = sum.to_le_bytes();
+        }
+        let target = self.target.binding.dtype;
+        out.clear();
+        out.resize(range.len() * target.size(), 0);
+        self.convert(sum_term, Dtype::F64, ByteOrder::Little, out, target)
+    }
+
+    /// Adds terms of whole numbers, and converts the sums.
+    fn add_whole(&self, terms: &[Term], range: &Range<usize>, buffers: &mut Buffers) -> Result<(), Error> {
+        let Buffers { gathered, converted, whole_sums: sums, out, .. } = buffers;
+        sums.clear();
+        sums.resize(range.len(), 0);
+        for part in terms.iter().flat_map(|term| &term.parts).filter(|part| part.copy.numel() > 0) {
+            clip(&part.copy.collapse(), range, &mut |mut copy| {
+                copy.target_offset -= range.start;
+                let dtype = part.source.dtype;
+                let bytes = self.pack(part, &packed(&copy), dtype, gathered, converted)?;
+                let (run, starts) = target_runs(&copy);
+                for (bytes, start) in bytes.chunks_exact(run * dtype.size()).zip(starts) {
+                    add_whole(bytes, dtype, ByteOrder::Little, &mut sums[start..start + run]);
+                }
+                Ok::<(), Error>(())
+            })?;
+        }
+        let dtype = self.target.binding.dtype;
+        out.clear();
+        out.resize(range.len() * dtype.size(), 0);
+        convert_whole(sums, out, dtype, self.options.allow_overflow)
+            .map_err(|source| self.convert_error(source))
+    }
+}
