@@ -6,6 +6,7 @@ mod archive;
 mod error;
 mod features;
 pub mod file_layout;
+mod flattening;
 mod graph;
 mod hdf5;
 mod infer;
