@@ -602,6 +602,22 @@ fn what_is_refused() {
     );
 }
 
+#[test]
+fn links_are_refused() {
+    for (file, link, leads_to) in [
+        ("soft.weights.h5", "layers/dense/vars/1", "/elsewhere"),
+        ("external.weights.h5", "layers/dense/vars/1", "other.h5:/x"),
+        ("many.weights.h5", "layers/dense/vars/11", "/vars"),
+    ] {
+        let is_link = |kind: &ErrorKind| matches!(kind, ErrorKind::Link { at, target } if at == link && target == leads_to);
+        let path = testdata("links").join(file);
+        let template = Architecture::open(&path).unwrap_err();
+        assert!(is_link(&template.kind), "{file}: {template:?}");
+        let weights = WeightsFile::open(&path).unwrap_err();
+        assert!(is_link(&weights.kind), "{file}: {weights:?}");
+    }
+}
+
 /// A generator of the same numbers on every run (SplitMix64).
 struct Numbers(u64);
 

@@ -13,6 +13,7 @@ mod infer;
 mod json;
 mod layers;
 mod legacy;
+mod links;
 mod model;
 mod outputs;
 mod template;
