@@ -194,6 +194,16 @@ pub enum ErrorKind {
         #[source]
         source: Box<hdf5_reader::error::Error>,
     },
+    /// A group has a soft or external link, which Keras never writes: what is behind it may be missing.
+    #[error(
+        "`{at}` is a link to `{target}`: save the weights with Keras again, or replace the links by what they lead to"
+    )]
+    Link {
+        /// The link.
+        at: String,
+        /// Where it leads; an external one: the file, `:` and the path.
+        target: String,
+    },
     /// A dataset whose element type is no variable's.
     #[error("`{at}` holds elements of an unsupported type: {found}")]
     ElementType {

@@ -12,6 +12,7 @@ use crate::tensor::{ByteOrder, Dtype, Shape, Strided};
 
 use super::error::ErrorKind;
 use super::graph::join;
+use super::links::foreign_link;
 
 /// The first bytes of an HDF5 file.
 pub(super) const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -93,7 +94,36 @@ impl File {
     /// A group and everything below it.
     pub(super) fn tree(&self, group: Group, path: &str) -> Result<Tree, ErrorKind> {
         let mut objects = 0;
-        read_tree(group, path, 0, &mut objects)
+        self.read_tree(group, path, 0, &mut objects)
+    }
+
+    fn read_tree(
+        &self,
+        group: Group,
+        path: &str,
+        depth: usize,
+        objects: &mut usize,
+    ) -> Result<Tree, ErrorKind> {
+        if depth > MAX_DEPTH {
+            return Err(ErrorKind::TooMany { what: "levels of groups", limit: MAX_DEPTH });
+        }
+        if let Some(link) = foreign_link(&self.file, &group).map_err(at(path))? {
+            return Err(ErrorKind::Link { at: join(path, &link.name), target: link.target });
+        }
+        let (groups, mut datasets) = group.members().map_err(at(path))?;
+        *objects = objects.saturating_add(groups.len()).saturating_add(datasets.len());
+        if *objects > MAX_OBJECTS {
+            return Err(ErrorKind::TooMany { what: "groups and datasets", limit: MAX_OBJECTS });
+        }
+        let mut below = Vec::with_capacity(groups.len());
+        for group in groups {
+            let path = join(path, group.name());
+            below.push(self.read_tree(group, &path, depth + 1, objects)?);
+        }
+        below.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+        datasets.sort_by(|a, b| natural(a.name()).cmp(&natural(b.name())));
+        let name = path.rsplit('/').next().unwrap_or(path).to_owned();
+        Ok(Tree { path: path.to_owned(), name, group, groups: below, datasets })
     }
 
     /// A dataset as a tensor: a range of the file where it is contiguous, decoded otherwise.
@@ -149,26 +179,6 @@ impl File {
             _ => None,
         })
     }
-}
-
-fn read_tree(group: Group, path: &str, depth: usize, objects: &mut usize) -> Result<Tree, ErrorKind> {
-    if depth > MAX_DEPTH {
-        return Err(ErrorKind::TooMany { what: "levels of groups", limit: MAX_DEPTH });
-    }
-    let (groups, mut datasets) = group.members().map_err(at(path))?;
-    *objects = objects.saturating_add(groups.len()).saturating_add(datasets.len());
-    if *objects > MAX_OBJECTS {
-        return Err(ErrorKind::TooMany { what: "groups and datasets", limit: MAX_OBJECTS });
-    }
-    let mut below = Vec::with_capacity(groups.len());
-    for group in groups {
-        let path = join(path, group.name());
-        below.push(read_tree(group, &path, depth + 1, objects)?);
-    }
-    below.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
-    datasets.sort_by(|a, b| natural(a.name()).cmp(&natural(b.name())));
-    let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-    Ok(Tree { path: path.to_owned(), name, group, groups: below, datasets })
 }
 
 /// A key that sorts `dense_2` before `dense_10`: the text before a final number, then the number.

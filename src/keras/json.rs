@@ -25,10 +25,14 @@ pub(super) struct Config<'a> {
 impl<'a> Config<'a> {
     /// The `config` of a serialized object.
     pub(super) fn of(object: &'a Value, layer: &'a str) -> Result<Self, ErrorKind> {
-        match object.get("config") {
-            Some(Value::Object(fields)) => Ok(Self { layer, fields }),
-            Some(_) => Err(wrong(layer, "config", "an object")),
-            None => Err(missing(layer, "config")),
+        Self::new(object.get("config").ok_or_else(|| missing(layer, "config"))?, layer)
+    }
+
+    /// A `config` itself.
+    pub(super) fn new(config: &'a Value, layer: &'a str) -> Result<Self, ErrorKind> {
+        match config {
+            Value::Object(fields) => Ok(Self { layer, fields }),
+            _ => Err(wrong(layer, "config", "an object")),
         }
     }
 

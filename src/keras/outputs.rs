@@ -8,10 +8,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::architecture::FeatureOrder;
-use super::features::{ELEMENTWISE, LOCAL, MAX_CALLS, is_channels_first, is_local, reshape_target};
+use super::features::MAX_CALLS;
+use super::flattening::{ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, reshape_target};
 use super::graph::Tensor;
 use super::infer::{keeps_shape, product, target_shape};
 use super::json::{Config, InputShape};
@@ -30,6 +31,9 @@ enum Use {
     Unclear(String),
     /// Its features (on the last axis; the others are 1) become a map of these sizes, channels last.
     Split(Vec<usize>),
+    /// Its features, one axis of several, become several axes. PyTorch splits those of a sequence in the same
+    /// order, but those of a map (`PixelShuffle`) in another one.
+    Divided(String),
     /// What becomes of its features is not known.
     Unknown(String),
 }
@@ -83,9 +87,8 @@ impl Propagation {
                 Some(StepKind::Layer(node)) => self.layer(tree, *node, &results, read, output),
                 Some(StepKind::Operation(class, config)) => {
                     let made = all_of(&results, name(call.0));
-                    let object = json!({ "config": config });
                     let usage = |tensor: &Tensor| {
-                        operation(class, &object, name(call.0), &made, tensor.shape.as_ref(), output)
+                        operation(class, config, name(call.0), &made, tensor.shape.as_ref(), output)
                     };
                     read.iter().map(usage).collect()
                 }
@@ -114,36 +117,44 @@ impl Propagation {
         let Some(node) = tree.nodes.get(id) else { return Vec::new() };
         if node.graph.is_some() {
             if self.calls > MAX_CALLS {
-                let reason = format!("the model `{}` is called too often", node.name);
+                let reason = format!("what reads `{}`, a model that is called too often", node.name);
                 return vec![Use::Unknown(reason); read.len()];
             }
             return self.model(tree, id, results);
         }
         let made = all_of(results, &node.name);
-        self.record(tree, id, &made);
-        let object = json!({ "config": node.config });
+        let is_map = read.iter().any(|tensor| tensor.shape.as_ref().is_some_and(|shape| shape.len() > 3));
+        self.record(tree, id, &made, is_map);
         let usage = |tensor: &Tensor| {
-            of_layer(&node.class, &object, &node.name, &made, tensor.shape.as_ref(), output)
+            of_layer(&node.class, &node.config, &node.name, &made, tensor.shape.as_ref(), output)
         };
         read.iter().map(usage).collect()
     }
 
-    /// Notes what becomes of a layer's features, which are those of the layer that it wraps.
-    fn record(&mut self, tree: &Tree, id: NodeId, made: &Use) {
+    /// Notes what becomes of a layer's features (of a map, or a sequence), which are those of the layer that it
+    /// wraps.
+    fn record(&mut self, tree: &Tree, id: NodeId, made: &Use, is_map: bool) {
         let Some(node) = tree.nodes.get(id) else { return };
         let order = match made {
             Use::Open | Use::Same | Use::Map | Use::Unclear(_) => FeatureOrder::Plain,
             Use::Split(sizes) => FeatureOrder::Flattened(sizes.clone()),
+            Use::Divided(reason) if is_convolution(&node.class) || is_map => {
+                FeatureOrder::Unknown(reason.clone())
+            }
+            Use::Divided(_) => FeatureOrder::Plain,
             Use::Unknown(reason) => FeatureOrder::Unknown(reason.clone()),
         };
         let order = if self.orders.get(&id).is_some_and(|known| *known != order) {
-            FeatureOrder::Unknown(format!("`{}` is called for features of different orders", node.name))
+            FeatureOrder::Unknown(format!(
+                "the readers of `{}`, which take its features in different orders",
+                node.name
+            ))
         } else {
             order
         };
         if matches!(node.class.as_str(), "TimeDistributed" | "SpectralNormalization" | "Wrapper") {
             for (_, child) in &node.children {
-                self.record(tree, *child, made);
+                self.record(tree, *child, made, is_map);
             }
         }
         self.orders.insert(id, order);
@@ -160,10 +171,13 @@ fn merge(a: Use, b: Use, name: &str) -> Use {
         (Use::Open, other) | (other, Use::Open) => other,
         (a, b) if a == b => a,
         (Use::Unknown(reason), _) | (_, Use::Unknown(reason)) => Use::Unknown(reason),
-        (Use::Split(_), _) | (_, Use::Split(_)) => {
-            Use::Unknown(format!("`{name}` is read both as a map and as features, or as two maps"))
+        (Use::Divided(reason), _) | (_, Use::Divided(reason)) => Use::Divided(reason),
+        (Use::Split(_), _) | (_, Use::Split(_)) => Use::Unknown(format!(
+            "the readers of `{name}`, which take it both for a map and for features, or for two maps"
+        )),
+        _ => {
+            Use::Unclear(format!("the readers of `{name}`, which take it both for a map and for a sequence"))
         }
-        _ => Use::Unclear(format!("`{name}` is read both as a map and as a sequence")),
     }
 }
 
@@ -188,16 +202,18 @@ fn map_of(config: Config<'_>) -> Use {
 /// What a layer, of whose output `made` is said, says of an input.
 fn of_layer(
     class: &str,
-    object: &Value,
+    config: &Value,
     name: &str,
     made: &Use,
     shape: Option<&InputShape>,
     output: Option<&InputShape>,
 ) -> Use {
-    let Ok(config) = Config::of(object, name) else { return other(made, shape, output, name) };
+    let Ok(config) = Config::new(config, name) else { return other(made, shape, output, name) };
     let rank = shape.map_or(0, Vec::len);
-    let sequence = || if rank <= 3 { Use::Same } else { Use::Unclear(format!("`{name}` reads it")) };
+    let sequence = || if rank <= 3 { Use::Same } else { Use::Unclear(format!("`{name}`, which reads it")) };
     match class {
+        // What acts on each feature alone hands on that the features are split.
+        _ if matches!(made, Use::Divided(_)) && (keeps_shape(class) || is_local(class)) => made.clone(),
         "BatchNormalization" if rank > 2 => normalized_axis(config, rank, name),
         "Add" | "Subtract" | "Multiply" | "Average" | "Maximum" | "Minimum" => elementwise(made, shape),
         _ if keeps_shape(class) => elementwise(made, shape),
@@ -208,7 +224,7 @@ fn of_layer(
         // A 1x1 convolution of a map, or features of a sequence.
         "Dense" | "EinsumDense" if rank > 3 => match made {
             Use::Map => Use::Map,
-            _ => Use::Unclear(format!("`{name}` reads it")),
+            _ => Use::Unclear(format!("`{name}`, which reads it")),
         },
         "Dense"
         | "EinsumDense"
@@ -225,13 +241,20 @@ fn of_layer(
         | "GroupedQueryAttention"
         | "Attention"
         | "AdditiveAttention" => sequence(),
-        _ if class.starts_with("ConvLSTM") => Use::Unclear(format!("`{name}` reads a sequence of maps")),
-        _ if class.starts_with("Global") && rank == 3 => {
-            Use::Unclear(format!("`{name}` reads a sequence or a map"))
+        _ if class.starts_with("ConvLSTM") => {
+            Use::Unclear(format!("`{name}`, which reads a sequence of maps"))
         }
-        _ if class.starts_with("Global") || class.contains("Conv") || is_local(class) => map_of(config),
+        _ if class.starts_with("Global") && rank == 3 => {
+            Use::Unclear(format!("`{name}`, which reads a sequence or a map"))
+        }
+        _ if class.starts_with("Global") || is_convolution(class) || is_local(class) => map_of(config),
+        "Lambda" if rank > 3 && shape != output => Use::Divided(hidden(name)),
         _ => other(made, shape, output, name),
     }
+}
+
+fn hidden(name: &str) -> String {
+    format!("what `{name}` makes of a map, which may have its channels split")
 }
 
 /// PyTorch normalizes axis 1.
@@ -241,7 +264,7 @@ fn normalized_axis(config: Config<'_>, rank: usize, name: &str) -> Use {
         None | Some([-1]) => Use::Map,
         Some([1]) => Use::Same,
         Some([axis]) if *axis == last => Use::Map,
-        _ => Use::Unclear(format!("`{name}` normalizes another axis")),
+        _ => Use::Unclear(format!("`{name}`, which normalizes another axis")),
     }
 }
 
@@ -255,7 +278,7 @@ fn elementwise(made: &Use, shape: Option<&InputShape>) -> Use {
 
 fn concatenate(made: &Use, name: &str) -> Use {
     match made {
-        Use::Split(_) => Use::Unknown(format!("`{name}` joins features that become a map")),
+        Use::Split(_) => Use::Unknown(format!("`{name}`, which joins features that become a map")),
         other => other.clone(),
     }
 }
@@ -263,12 +286,12 @@ fn concatenate(made: &Use, name: &str) -> Use {
 fn reshape(made: &Use, shape: Option<&InputShape>, target: Option<&[Option<usize>]>, name: &str) -> Use {
     let unknown = || match made {
         Use::Same => Use::Same,
-        _ => Use::Unknown(format!("`{name}` reshapes features")),
+        _ => Use::Unknown(format!("`{name}`, which reshapes features")),
     };
     let (Some(shape), Some(target)) = (shape, target) else { return unknown() };
     let Some(features) = shape.last().copied().flatten() else { return unknown() };
     if !is_vector(shape) {
-        return reshape_axes(made, features, target, name);
+        return reshape_axes(made, shape, features, target, name);
     }
     let known = target.iter().flatten().try_fold(1_usize, |product, &size| product.checked_mul(size));
     let open = known.and_then(|known| features.checked_div(known));
@@ -287,23 +310,42 @@ fn reshape(made: &Use, shape: Option<&InputShape>, target: Option<&[Option<usize
         _ if channels == 1 => Use::Same,
         Use::Same => Use::Same,
         Use::Map => Use::Split(sizes),
-        Use::Open => Use::Unknown(format!("nothing tells whether `{name}` makes a map or a sequence")),
+        Use::Open => Use::Unknown(format!("`{name}`, which makes a map or a sequence")),
         Use::Unclear(reason) => {
-            Use::Unknown(format!("nothing tells whether `{name}` makes a map or a sequence: {reason}"))
+            Use::Unknown(format!("`{name}`, which makes a map or a sequence (for {reason})"))
         }
-        Use::Split(_) | Use::Unknown(_) => unknown(),
+        Use::Divided(_) | Use::Split(_) | Use::Unknown(_) => unknown(),
     }
 }
 
 /// A tensor of several axes whose last one may be kept, split or joined with others.
-fn reshape_axes(made: &Use, features: usize, target: &[Option<usize>], name: &str) -> Use {
+fn reshape_axes(
+    made: &Use,
+    shape: &InputShape,
+    features: usize,
+    target: &[Option<usize>],
+    name: &str,
+) -> Use {
     // Some last axes of the target take exactly the features.
     let keeps = (0..target.len()).any(|at| product(target.get(at..).unwrap_or(&[])) == Some(features));
+    // The last axis takes all of the features, alone or with others, unless they are split.
+    let last = target.iter().rev().find(|size| **size != Some(1)).copied();
+    let splits = match last {
+        Some(Some(last)) => last % features.max(1) != 0,
+        Some(None) => {
+            let known = target.iter().flatten().try_fold(1_usize, |product, &size| product.checked_mul(size));
+            let open = shape.get(1..).and_then(product).zip(known);
+            let last = open.and_then(|(all, known)| all.checked_div(known));
+            last.is_none_or(|last| last % features.max(1) != 0)
+        }
+        None => false,
+    };
     match made {
-        Use::Same | Use::Open => made.clone(),
-        Use::Map | Use::Split(_) if !keeps => Use::Unknown(format!("`{name}` reshapes features")),
-        Use::Map | Use::Split(_) | Use::Unclear(_) => Use::Unclear(format!("`{name}` reshapes it")),
         Use::Unknown(reason) => Use::Unknown(reason.clone()),
+        _ if splits => Use::Divided(format!("`{name}`, which splits the channels")),
+        Use::Same | Use::Open | Use::Divided(_) => made.clone(),
+        Use::Map | Use::Split(_) if !keeps => Use::Unknown(format!("`{name}`, which reshapes features")),
+        Use::Map | Use::Split(_) | Use::Unclear(_) => Use::Unclear(format!("`{name}`, which reshapes it")),
     }
 }
 
@@ -313,41 +355,42 @@ fn permute(made: &Use, config: Config<'_>, shape: Option<&InputShape>, name: &st
     let first_to_last: Vec<i64> = (2..=rank).chain(std::iter::once(1)).collect();
     let keeps_last = axes.last() == Some(&rank);
     match made {
-        Use::Open => Use::Open,
+        Use::Open | Use::Divided(_) => made.clone(),
         // The map is made channels first, as in PyTorch.
         Use::Map if axes == first_to_last => Use::Same,
         Use::Split(_) | Use::Unknown(_) if shape.is_some_and(is_vector) && keeps_last => made.clone(),
         Use::Split(_) | Use::Unknown(_) => {
-            Use::Unknown(format!("`{name}` moves the features to another axis"))
+            Use::Unknown(format!("`{name}`, which moves the features to another axis"))
         }
-        Use::Same | Use::Map | Use::Unclear(_) => Use::Unclear(format!("`{name}` permutes the axes")),
+        Use::Same | Use::Map | Use::Unclear(_) => Use::Unclear(format!("`{name}`, which permutes the axes")),
     }
 }
 
 /// A function of which nothing is known: it may hide a reshape when it makes several axes of one.
 fn other(made: &Use, shape: Option<&InputShape>, output: Option<&InputShape>, name: &str) -> Use {
     let last = |shape: Option<&InputShape>| shape.and_then(|shape| shape.last().copied().flatten());
-    let between = || Use::Unknown(format!("`{name}` stands before the map"));
+    let between = || Use::Unknown(format!("`{name}`, which stands before the map"));
     match made {
         Use::Split(_) | Use::Unknown(_) => between(),
-        Use::Same | Use::Open => made.clone(),
+        Use::Same | Use::Open | Use::Divided(_) => made.clone(),
         Use::Map | Use::Unclear(_) if shape.is_some() && shape == output => made.clone(),
         Use::Map | Use::Unclear(_) if shape.is_none_or(is_vector) && last(shape) != last(output) => between(),
-        Use::Map | Use::Unclear(_) => Use::Unclear(format!("`{name}` reads it")),
+        Use::Map | Use::Unclear(_) => Use::Unclear(format!("`{name}`, which reads it")),
     }
 }
 
 fn operation(
     class: &str,
-    object: &Value,
+    config: &Value,
     name: &str,
     made: &Use,
     shape: Option<&InputShape>,
     output: Option<&InputShape>,
 ) -> Use {
-    match (class, Config::of(object, name)) {
+    match (class, Config::new(config, name)) {
         _ if ELEMENTWISE.contains(&class) => elementwise(made, shape),
         ("Concatenate", _) => concatenate(made, name),
+        ("DepthToSpace", _) => Use::Divided(hidden(name)),
         ("Reshape", Ok(config)) => reshape(made, shape, reshape_target(config).as_deref(), name),
         ("ExpandDims" | "Squeeze", _) if shape.is_some_and(is_vector) && output.is_some_and(is_vector) => {
             made.clone()

@@ -275,6 +275,24 @@ def unnamed():
     subprocess.run([sys.executable, os.path.join(HERE, "unnamed.py")], env=os.environ | old, check=True)
 
 
+def links():
+    """Links that are no objects of the same file, in each form of group that HDF5 has for them."""
+    directory = os.path.join(HERE, "links")
+    os.makedirs(directory, exist_ok=True)
+    for name, link, count in [
+        ("soft", h5py.SoftLink("/elsewhere"), 1),
+        ("external", h5py.ExternalLink("other.h5", "/x"), 1),
+        ("many", h5py.SoftLink("/vars"), 11),
+    ]:
+        libver = "latest" if name == "many" else "earliest"
+        with h5py.File(os.path.join(directory, f"{name}.weights.h5"), "w", libver=libver) as file:
+            file.create_group("vars")
+            group = file.create_group("layers/dense/vars")
+            for index in range(count):
+                group[str(index)] = np.zeros(3, "float32")
+            group[str(count)] = link
+
+
 CASES = {
     "sequential_cnn": lambda: case("sequential_cnn", sequential_cnn(), archive=True),
     "functional": lambda: case("functional", functional()),
@@ -284,6 +302,7 @@ CASES = {
     "generator": lambda: case("generator", generator()),
     "nested_twice": lambda: case("nested_twice", nested_twice()),
     "unnamed": unnamed,
+    "links": links,
 }
 
 
