@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::args::Source;
+use super::escape::escape;
 use super::failure::Failure;
 use super::terminal::{Terminal, WARNING};
 use crate::checkpoint::{Checkpoint, OpenOptions};
@@ -22,12 +23,31 @@ pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure>
     for warning in &checkpoint.warnings {
         terminal.remark(WARNING, "warning", warning);
     }
+    if source.key.is_none() {
+        name_the_others(&checkpoint, terminal);
+    }
     let path = match (&source.arch, &schema.architecture) {
         (Some(path), _) | (None, Some(path)) => path,
         (None, None) => return Err(Failure::NoArchitecture { schema: schema.file.name.clone() }),
     };
     let architecture = Architecture::open(path)?;
     Ok(plan::plan(&checkpoint, &schema, architecture, &options)?)
+}
+
+/// Says which state_dict was chosen where the file holds more (averaged weights, a discriminator).
+fn name_the_others(checkpoint: &Checkpoint, terminal: Terminal) {
+    let joined = |path: &[String]| if path.is_empty() { "the root".to_owned() } else { path.join(".") };
+    let others: Vec<String> = checkpoint
+        .candidates
+        .iter()
+        .filter(|candidate| candidate.path != checkpoint.state_dict_path)
+        .map(|candidate| format!("`{}`", escape(&joined(&candidate.path))))
+        .collect();
+    if !others.is_empty() {
+        let chosen = joined(&checkpoint.state_dict_path);
+        let text = format!("read `{}`; there is also {} (--key)", escape(&chosen), others.join(", "));
+        terminal.remark(WARNING, "note", text);
+    }
 }
 
 /// Opens a checkpoint.
