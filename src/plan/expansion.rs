@@ -62,6 +62,8 @@ pub(super) struct Expansion<'a> {
     pub(super) remarks: Remarks,
     /// Variables whose module has no tensor for them, with the rule and what to say.
     pub(super) lacking: BTreeMap<usize, (Position, String)>,
+    /// The first layer that a rule's `flatten` or `unflatten` fits, by the rule's place and the key.
+    pub(super) mapped: BTreeMap<(usize, &'static str), usize>,
     /// The layer that each module goes to.
     pub(super) paired: BTreeMap<&'a str, usize>,
     /// Variables that a fault has already been reported for.

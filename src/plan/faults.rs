@@ -184,6 +184,30 @@ pub enum FaultDetail {
         /// The variable.
         variable: VariablePath,
     },
+    /// The rule says another order of features than the architecture's graph.
+    #[error("the rule says `{key} = {said:?}` for layer `{layer}`, and the architecture `{key} = {found:?}`")]
+    OrderContradiction {
+        /// The layer.
+        layer: String,
+        /// `flatten` or `unflatten`.
+        key: &'static str,
+        /// The rule's sizes.
+        said: Vec<usize>,
+        /// The architecture's; none for no map.
+        found: Vec<usize>,
+    },
+    /// Two layers of a template that the one map of a rule fits.
+    #[error(
+        "the rule's `{key}` fits both `{first}` and `{second}`, and the template does not tell which is meant"
+    )]
+    SeveralMaps {
+        /// `flatten` or `unflatten`.
+        key: &'static str,
+        /// One layer.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// Alternatives of a capture that is an axis are missing.
     #[error("`{variable}` joins the tensors of `{capture}`, of which {} missing", missing_values(.missing))]
     IncompleteCapture {
@@ -271,13 +295,15 @@ impl Fault {
             | FaultDetail::UnknownVariable { .. }
             | FaultDetail::SequenceLength { .. }
             | FaultDetail::SequenceOrder { .. }
+            | FaultDetail::OrderContradiction { .. }
             | FaultDetail::NothingToKeep { .. } => FaultKind::Rule,
             FaultDetail::Duplicate { .. } => FaultKind::Duplicate,
             FaultDetail::SeveralSources { .. }
             | FaultDetail::SeveralLayouts { .. }
             | FaultDetail::FeatureOrder { .. }
             | FaultDetail::OutputOrder { .. }
-            | FaultDetail::BothOrders { .. } => FaultKind::Ambiguous,
+            | FaultDetail::BothOrders { .. }
+            | FaultDetail::SeveralMaps { .. } => FaultKind::Ambiguous,
             FaultDetail::IncompleteCapture { .. }
             | FaultDetail::PartlyFilled { .. }
             | FaultDetail::Missing { .. } => FaultKind::Missing,

@@ -6,8 +6,7 @@ use super::binding::Provenance;
 use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
 use super::names::Lookup;
-use super::order::{self, Outcome};
-use crate::keras::Layer;
+use super::order::{Outcome, Place};
 use crate::schema::{Captures, ClassVariable, LayerRule, Rule};
 
 impl<'a> Expansion<'a> {
@@ -94,11 +93,20 @@ impl<'a> Expansion<'a> {
             self.fault(&rule.position, detail, Some(hint));
             return self.excuse(module, excuse);
         };
-        if let Some(detail) = order::unsupported(architecture, layer_rule, layer, class) {
-            let hint =
-                "write [[tensor]] rules that put the layer's output features in Keras' order".to_owned();
+        let place = Place { architecture, schema: self.schema, rule: layer_rule, layer };
+        if let Some((detail, hint)) = place.refused(class) {
             self.fault(&rule.position, detail, Some(hint));
             return self.excuse(module, excuse);
+        }
+        for key in place.fitting() {
+            let first = *self.mapped.entry((rule.position.span.start, key)).or_insert(at);
+            if first != at {
+                let (first, second) = (architecture.layers[first].path.clone(), layer.path.clone());
+                let detail = FaultDetail::SeveralMaps { key, first, second };
+                let hint = "write one rule for each layer, so that each says its own".to_owned();
+                self.fault(&rule.position, detail, Some(hint));
+                return self.excuse(module, excuse);
+            }
         }
         let provenance = Provenance::Class { class: class_name.clone(), rule: rule.position.clone() };
         let count = layer.variables.len();
@@ -124,7 +132,7 @@ impl<'a> Expansion<'a> {
                 self.excused.insert(index);
                 continue;
             };
-            self.class_variable(rule, layer_rule, layer, module, index, known, &provenance);
+            self.class_variable(rule, &place, module, index, known, &provenance);
         }
         for (tensor, name) in self.source.below(module) {
             if class.ignore.iter().any(|glob| glob.matches(name)) {
@@ -133,12 +141,10 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call, and every argument is a different thing")]
     fn class_variable(
         &mut self,
         rule: &'a Rule,
-        layer_rule: &'a LayerRule,
-        layer: &Layer,
+        place: &Place<'a>,
         module: &str,
         index: usize,
         known: &'a ClassVariable,
@@ -165,25 +171,20 @@ impl<'a> Expansion<'a> {
             keras: None,
             rivals: Vec::new(),
         };
-        if layer.class_from_name && layer_rule.class.is_none() {
+        if place.layer.class_from_name && place.rule.class.is_none() {
             let others = self.schema.classes.values().flat_map(|class| &class.variables);
             claim.rivals = others
                 .filter(|other| other.rule.torch == known.rule.torch)
                 .flat_map(|other| &other.rule.layouts)
                 .collect();
         }
-        let choice = order::choose(self.architecture, layer_rule, layer, index, known);
-        if choice.is_assumed {
-            self.remarks.assumed_plain.push(index);
-        }
-        if choice.is_assumed_output {
-            self.remarks.assumed_output.push(index);
-        }
-        match choice.outcome {
+        match place.choose(index, known) {
             Outcome::Plain => {}
-            Outcome::Map { layout, sizes } => {
-                claim.layouts = vec![layout];
+            Outcome::Map { layouts, sizes } => {
+                claim.layouts = layouts;
                 claim.sizes = sizes;
+                // Who says what was flattened before the layer knows its class.
+                claim.rivals.clear();
             }
             Outcome::Refused { detail, hint } => {
                 self.fault(&rule.position, detail, Some(hint));

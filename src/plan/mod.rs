@@ -26,6 +26,7 @@ mod order;
 mod planner;
 mod sequence;
 mod tensor;
+mod untold;
 
 pub use binding::{Binding, Note, Part, Plan, Provenance, Term, Value};
 pub use faults::{Fault, FaultDetail, FaultKind, Faults};

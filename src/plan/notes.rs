@@ -27,11 +27,6 @@ const NAMED: usize = 3;
 /// Variables that the making of the plan had something to say about.
 #[derive(Default)]
 pub(super) struct Remarks {
-    /// Kernels in a template that were taken not to follow a flattening, from the sizes alone.
-    pub(super) assumed_plain: Vec<usize>,
-    /// Variables in a template whose layer's output was taken not to become a map, against what the sizes
-    /// allow.
-    pub(super) assumed_output: Vec<usize>,
     /// Layers that a sequence paired by the order of the files alone.
     pub(super) by_order: Vec<usize>,
     /// Variables that are a part of a tensor, by `slice` or `take`.
@@ -55,16 +50,6 @@ pub(super) fn notes(
         for text in numerics(class, config) {
             add(text, path);
         }
-    }
-    for &index in &remarks.assumed_plain {
-        let text = "taken not to follow a Flatten (the template has no graph, the sizes speak against it); if it \
-                    does, say `flatten = [height, width, channels]` in its rule";
-        add(text.to_owned(), architecture.variables[index].path.as_str());
-    }
-    for &index in &remarks.assumed_output {
-        let text = "its features are taken not to be reshaped into a map (the template has no graph, and they look \
-                    like a classifier's); if they are, say `unflatten = [height, width, channels]` in its rule";
-        add(text.to_owned(), architecture.variables[index].path.as_str());
     }
     for &layer in &remarks.by_order {
         let text = "paired by [[sequence]] in the order of the files, which names do not confirm: where the graph \

@@ -39,6 +39,7 @@ pub fn plan(
         ignored: BTreeMap::new(),
         remarks: Remarks::default(),
         lacking: BTreeMap::new(),
+        mapped: BTreeMap::new(),
         paired: BTreeMap::new(),
         excused: BTreeSet::new(),
         excused_tensors: BTreeSet::new(),

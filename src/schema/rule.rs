@@ -25,6 +25,10 @@ pub struct Schema {
     pub ignore: Vec<Glob>,
     /// `target.architecture`, resolved against the schema's folder.
     pub architecture: Option<PathBuf>,
+    /// `target.flatten = []`: in a template, nothing is flattened before a layer whose rule does not say so.
+    pub is_nothing_flattened: bool,
+    /// `target.unflatten = []`: in a template, no output becomes a map but where its layer's rule says so.
+    pub is_nothing_unflattened: bool,
     /// `[table]`.
     pub tables: Tables,
     /// Every rule.

@@ -92,5 +92,5 @@ fn normalizations() {
     );
     check("RMSNormalization", &[("weight", &[6])], &[("scale", &[6], "c -> c")]);
     check("PReLU", &[("weight", &[6])], &[("alpha", &[1, 1, 6], "c -> h w c")]);
-    check("PReLU", &[("weight", &[1])], &[("alpha", &[1, 1, 6], "1 -> h w c")]);
+    check("PReLU", &[("weight", &[1])], &[("alpha", &[3, 4, 6], "1 -> h w c")]);
 }

@@ -5,5 +5,6 @@
 mod classes;
 mod language;
 mod made;
+mod order;
 mod rules;
 mod traps;

@@ -116,11 +116,11 @@ fn a_dense_after_a_flatten() {
     fc/kernel (24, 11) = fc.weight [o i -> i o] Dense, line 2
     fc/bias (11,) = fc.bias [o -> o] Dense, line 2
     ");
-    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"
+    insta::assert_snapshot!(check(rule, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @r#"
     Ambiguous: `fc/kernel` reads features whose order is not known: a Lambda
       at line 2
-      hint: say in the rule what was flattened before the layer: `flatten = [height, width, channels]`, or `flatten = []` when nothing was
-    ");
+      hint: say in the rule what was flattened before the layer: `flatten = [height, width, channels]`, or `flatten = []` when nothing was; a [[tensor]] rule can spell any order out, as in `layout = "o (c h w) -> (h w c) o", sizes = { h = 5, w = 7 }`
+    "#);
     let told = format!("{rule}flatten = [2, 3, 4]\n");
     insta::assert_snapshot!(check(&told, tensors, &[dense(FeatureOrder::Unknown("a Lambda".to_owned()))]), @"
     fc/kernel (24, 11) = fc.weight [o (c h w) -> (h w c) o, h=2 w=3 c=4] Dense, line 2
@@ -131,48 +131,6 @@ fn a_dense_after_a_flatten() {
     fc/kernel (24, 11) = fc.weight [o i -> i o] Dense, line 2
     fc/bias (11,) = fc.bias [o -> o] Dense, line 2
     ");
-}
-
-#[test]
-fn a_template_that_does_not_tell() {
-    let untold = || FeatureOrder::Unknown("the template has no graph".to_owned());
-    let template = |input: usize, units: usize| {
-        let kernel: &'static [usize] = Box::leak(Box::new([input, units]));
-        let bias: &'static [usize] = Box::leak(Box::new([units]));
-        let variables: &'static [(&str, &[usize])] =
-            Box::leak(Box::new([("kernel", kernel), ("bias", bias)]));
-        architecture(Origin::Template, &[layer("conv", "", CONV), Spec("fc", "Dense", untold(), variables)])
-    };
-    let rules = "[[layer]]\ntorch = 'conv'\nkeras = 'conv'\nclass = 'Conv2D'\n\
-                 [[layer]]\ntorch = 'fc'\nkeras = 'fc'\n";
-    let tensors = |input: usize| {
-        checkpoint(&[
-            ("conv.weight", &[16, 3, 5, 7]),
-            ("conv.bias", &[16]),
-            ("fc.weight", &[11, input]),
-            ("fc.bias", &[11]),
-        ])
-    };
-    let plain = PlanOptions::default();
-    // 16 channels pooled to one position, and 16 channels over five positions.
-    insta::assert_snapshot!(render(rules, &tensors(16), template(16, 11), &plain), @"
-    conv/kernel (5, 7, 3, 16) = conv.weight [o i h w -> h w i o] Conv2D, line 2
-    conv/bias (16,) = conv.bias [o -> o] Conv2D, line 2
-    fc/kernel (16, 11) = fc.weight [o i -> i o] Dense, line 6
-    fc/bias (11,) = fc.bias [o -> o] Dense, line 6
-    note: fc/kernel: taken not to follow a Flatten (the template has no graph, the sizes speak against it); if it does, say `flatten = [height, width, channels]` in its rule
-    ");
-    insta::assert_snapshot!(render(rules, &tensors(80), template(80, 11), &plain), @"
-    Ambiguous: `fc/kernel` reads features whose order is not known: the template has no graph
-      at line 6
-      hint: say in the rule what was flattened before the layer: `flatten = [height, width, channels]`, or `flatten = []` when nothing was
-    ");
-    let unsaid = rules.replace("class = 'Conv2D'\n", "");
-    insta::assert_snapshot!(render(&unsaid, &tensors(16), template(16, 11), &plain), @r#"
-    Rule: the architecture does not tell the class of layer `conv`
-      at line 2
-      hint: say the Keras class in the rule, such as `class = "Conv2D"`
-    "#);
 }
 
 /// A layer whose output is reordered.
@@ -202,21 +160,21 @@ fn a_dense_before_a_reshape() {
     fc/kernel (11, 24) = fc.weight [(c h w) i -> i (h w c), h=2 w=3 c=4] Dense, line 2
     fc/bias (24,) = fc.bias [(c h w) -> (h w c), h=2 w=3 c=4] Dense, line 2
     ");
-    insta::assert_snapshot!(check(rule, FeatureOrder::Plain, unknown()), @"
+    insta::assert_snapshot!(check(rule, FeatureOrder::Plain, unknown()), @r#"
     Ambiguous: `fc/kernel` makes features whose order is not known: a Lambda
       at line 2
-      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
+      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map; a [[tensor]] rule can spell any order out, as in `layout = "(c h w) i -> i (h w c)", sizes = { h = 5, w = 7 }`
     Ambiguous: `fc/bias` makes features whose order is not known: a Lambda
       at line 2
-      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
-    ");
+      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map; a [[tensor]] rule can spell any order out, as in `layout = "(c h w) i -> i (h w c)", sizes = { h = 5, w = 7 }`
+    "#);
     let told = format!("{rule}unflatten = [2, 3, 4]\n");
     insta::assert_snapshot!(check(&told, FeatureOrder::Plain, unknown()), @"
     fc/kernel (11, 24) = fc.weight [(c h w) i -> i (h w c), h=2 w=3 c=4] Dense, line 2
     fc/bias (24,) = fc.bias [(c h w) -> (h w c), h=2 w=3 c=4] Dense, line 2
     ");
     let plain = format!("{rule}unflatten = []\n");
-    insta::assert_snapshot!(check(&plain, FeatureOrder::Plain, map()), @"
+    insta::assert_snapshot!(check(&plain, FeatureOrder::Plain, unknown()), @"
     fc/kernel (11, 24) = fc.weight [o i -> i o] Dense, line 2
     fc/bias (24,) = fc.bias [o -> o] Dense, line 2
     ");
@@ -226,14 +184,14 @@ fn a_dense_before_a_reshape() {
       hint: write a [[tensor]] rule; for a kernel, the layout `(a b c) (d e f) -> (e f d) (b c a)` with the `sizes` of its axes (a and d are the channels)
     ");
     let five = FeatureOrder::Flattened(vec![1, 2, 3, 2, 2]);
-    insta::assert_snapshot!(check(rule, FeatureOrder::Plain, five), @"
+    insta::assert_snapshot!(check(rule, FeatureOrder::Plain, five), @r#"
     Ambiguous: `fc/kernel` makes features whose order is not known: the class has no layout for a map of 5 axes
       at line 2
-      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
+      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map; a [[tensor]] rule can spell any order out, as in `layout = "(c h w) i -> i (h w c)", sizes = { h = 5, w = 7 }`
     Ambiguous: `fc/bias` makes features whose order is not known: the class has no layout for a map of 5 axes
       at line 2
-      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
-    ");
+      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map; a [[tensor]] rule can spell any order out, as in `layout = "(c h w) i -> i (h w c)", sizes = { h = 5, w = 7 }`
+    "#);
 }
 
 #[test]
@@ -257,54 +215,6 @@ fn a_normalization_beside_a_reshape() {
     Ambiguous: `fc/gamma` makes features whose order is not known: they become a map, for which the class GroupNormalization has no layout
       at line 2
       hint: write [[tensor]] rules that put the layer's output features in Keras' order
-    ");
-}
-
-#[test]
-fn a_template_that_does_not_tell_of_a_reshape() {
-    let check = |input: usize, units: usize, more: &[Spec<'_>]| {
-        let (kernel, bias) = ([input, units], [units]);
-        let variables: &[(&str, &[usize])] = &[("kernel", &kernel), ("bias", &bias)];
-        let up: &[(&str, &[usize])] = &[("kernel", &[5, 7, 16, 8])];
-        let mut layers = vec![layer("fc", "Dense", variables), layer("up", "Conv2DTranspose", up)];
-        layers
-            .extend(more.iter().map(|Spec(path, class, features, variables)| {
-                Spec(path, class, features.clone(), variables)
-            }));
-        let rule = "[source]\nignore = ['x']\n[[layer]]\ntorch = 'fc'\nkeras = 'fc'\n[[fill]]\nkeras = ['up/kernel', \
-                    'next/kernel']\nvalue = 0\noptional = true\n";
-        let tensors = checkpoint(&[("fc.weight", &[units, input]), ("fc.bias", &[units]), ("x", &[1])]);
-        render(rule, &tensors, architecture(Origin::Template, &layers), &PlanOptions::default())
-    };
-    let next: &[(&str, &[usize])] = &[("kernel", &[48, 3])];
-    // Six positions of eight channels, the same read by a Dense, five features, and a classifier.
-    insta::assert_snapshot!(check(9, 48, &[]), @"
-    Ambiguous: `fc/kernel` makes features whose order is not known: the template has no graph, and the number of features is a multiple of a convolution's input channels
-      at line 4
-      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
-    Ambiguous: `fc/bias` makes features whose order is not known: the template has no graph, and the number of features is a multiple of a convolution's input channels
-      at line 4
-      hint: say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or `unflatten = []` when to no map
-    ");
-    insta::assert_snapshot!(check(9, 48, &[layer("next", "Dense", next)]), @"
-    fc/kernel (9, 48) = fc.weight [o i -> i o] Dense, line 4
-    fc/bias (48,) = fc.bias [o -> o] Dense, line 4
-    up/kernel (5, 7, 16, 8) = 0.0 [] line 7
-    next/kernel (48, 3) = 0.0 [] line 7
-    unused: x
-    ");
-    insta::assert_snapshot!(check(9, 5, &[]), @"
-    fc/kernel (9, 5) = fc.weight [o i -> i o] Dense, line 4
-    fc/bias (5,) = fc.bias [o -> o] Dense, line 4
-    up/kernel (5, 7, 16, 8) = 0.0 [] line 7
-    unused: x
-    ");
-    insta::assert_snapshot!(check(16, 48, &[]), @"
-    fc/kernel (16, 48) = fc.weight [o i -> i o] Dense, line 4
-    fc/bias (48,) = fc.bias [o -> o] Dense, line 4
-    up/kernel (5, 7, 16, 8) = 0.0 [] line 7
-    unused: x
-    note: fc/kernel, fc/bias: its features are taken not to be reshaped into a map (the template has no graph, and they look like a classifier's); if they are, say `unflatten = [height, width, channels]` in its rule
     ");
 }
 

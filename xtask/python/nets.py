@@ -250,8 +250,14 @@ GENERATOR = ("project", "norm", "up1", "bn1", "up2")
 GENERATOR_TEMPLATE_SCHEMA = (
     HEADER
     + """[[layer]]
-torch = "{x:project|norm}"
-keras = "{x}"
+torch = "project"
+keras = "project"
+flatten = []
+unflatten = [5, 3, 8]
+
+[[layer]]
+torch = "norm"
+keras = "norm"
 unflatten = [5, 3, 8]
 
 [[layer]]

@@ -51,6 +51,7 @@ fn document(root: &DeTable<'_>, folder: Option<&Path>, faults: &mut Faults) -> S
     let tables = tables(&root, faults);
     let mut rules = rules::parse(&root, &tables, faults);
     rules.sort_by_key(|rule| rule.position.span.start);
+    let Target { architecture, is_nothing_flattened, is_nothing_unflattened } = target(&root, folder, faults);
     targets::check(&rules, faults);
     Schema {
         file: Arc::clone(&faults.file),
@@ -58,7 +59,9 @@ fn document(root: &DeTable<'_>, folder: Option<&Path>, faults: &mut Faults) -> S
         about: root.string("about", faults).map(Spanned::into_inner),
         prefixes,
         ignore,
-        architecture: architecture(&root, folder, faults),
+        architecture,
+        is_nothing_flattened,
+        is_nothing_unflattened,
         tables,
         rules,
         classes: class::parse(&root, faults),
@@ -116,14 +119,44 @@ pub(super) fn globs(table: &Table<'_>, key: &str, faults: &mut Faults) -> Vec<Gl
     globs
 }
 
-fn architecture(root: &Table<'_>, folder: Option<&Path>, faults: &mut Faults) -> Option<PathBuf> {
-    let table = Table::of("target", root.get("target")?, "[target]", faults)?;
-    table.check_keys(&["architecture"], &[], faults);
-    let path = PathBuf::from(table.string("architecture", faults)?.into_inner());
-    Some(match folder {
-        Some(folder) => folder.join(path),
-        None => path,
-    })
+/// `[target]`.
+#[derive(Default)]
+struct Target {
+    architecture: Option<PathBuf>,
+    is_nothing_flattened: bool,
+    is_nothing_unflattened: bool,
+}
+
+fn target(root: &Table<'_>, folder: Option<&Path>, faults: &mut Faults) -> Target {
+    let table = root.get("target").and_then(|value| Table::of("target", value, "[target]", faults));
+    let Some(table) = table else { return Target::default() };
+    table.check_keys(&["architecture", "flatten", "unflatten"], &[], faults);
+    let architecture = table.string("architecture", faults).map(|path| {
+        let path = PathBuf::from(path.into_inner());
+        match folder {
+            Some(folder) => folder.join(path),
+            None => path,
+        }
+    });
+    Target {
+        architecture,
+        is_nothing_flattened: is_nothing(&table, "flatten", faults),
+        is_nothing_unflattened: is_nothing(&table, "unflatten", faults),
+    }
+}
+
+/// Whether the key is there; its one value is `[]`.
+fn is_nothing(table: &Table<'_>, key: &'static str, faults: &mut Faults) -> bool {
+    const EXPECTED: &str = "`[]`: sizes of a map belong to the rule of one layer";
+    let Some(value) = table.get(key) else { return false };
+    match value.get_ref() {
+        DeValue::Array(items) if items.is_empty() => {}
+        DeValue::Array(_) => {
+            faults.add(value.span(), FaultKind::Value { key: key.to_owned(), expected: EXPECTED });
+        }
+        other => wrong_type(key, value.span(), "`[]`", other, faults),
+    }
+    true
 }
 
 fn tables(root: &Table<'_>, faults: &mut Faults) -> Tables {
