@@ -90,8 +90,7 @@ fn convolutions(architecture: &Architecture) -> impl Iterator<Item = (Option<&La
     let kernels = architecture.variables.iter().filter(|variable| variable.shape.rank() >= CONVOLUTION_RANK);
     let kernels = kernels.map(|variable| (architecture.layers.get(variable.layer), variable.shape.sizes()));
     kernels.filter(|(layer, _)| {
-        let class = layer.and_then(|layer| layer.class.as_deref());
-        class.is_none_or(|class| !class.contains("Einsum") && !class.contains("Attention"))
+        certain_class(*layer).is_none_or(|class| !class.contains("Einsum") && !class.contains("Attention"))
     })
 }
 
@@ -100,12 +99,17 @@ fn convolutions(architecture: &Architecture) -> impl Iterator<Item = (Option<&La
 fn input_channels(architecture: &Architecture) -> impl Iterator<Item = usize> {
     convolutions(architecture).flat_map(|(layer, sizes)| {
         let [.., one, other] = sizes else { return Vec::new() };
-        match layer.and_then(|layer| layer.class.as_deref()) {
+        match certain_class(layer) {
             Some(class) if class.ends_with("Transpose") => vec![*other],
             Some(class) if class.contains("Conv") && *one > 1 => vec![*one],
             _ => vec![*one, *other],
         }
     })
+}
+
+/// The class, unless only the layer's name tells it.
+fn certain_class(layer: Option<&Layer>) -> Option<&str> {
+    layer.filter(|layer| !layer.class_from_name)?.class.as_deref()
 }
 
 fn is_composite(size: usize) -> bool {

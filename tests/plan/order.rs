@@ -70,7 +70,8 @@ fn check(origin: Origin, schema: &str, layers: &[Made], expected: &[&str]) {
             .iter()
             .map(|binding| {
                 assert!(matches!(binding.value, Value::Gather(_)));
-                format!("{} {}", plan.architecture.variables[binding.variable].path, binding.layout)
+                let layout = binding.layout.split(',').next().unwrap();
+                format!("{} {layout}", plan.architecture.variables[binding.variable].path)
             })
             .collect(),
         Err(faults) => faults
