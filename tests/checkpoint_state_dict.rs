@@ -40,7 +40,7 @@ fn open(root: &[u8], byte_order: &str, key: Option<&str>) -> Result<Checkpoint, 
         zip.write_all(bytes).unwrap();
     }
     zip.finish().unwrap();
-    Checkpoint::open(file.path(), &OpenOptions { key: key.map(ToOwned::to_owned) })
+    Checkpoint::open(file.path(), &OpenOptions { key: key.map(ToOwned::to_owned), ..OpenOptions::default() })
         .map_err(|error| error.kind)
 }
 

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
-use ptw2k::bytes::{Bytes, LazyTensor};
 use ptw2k::keras::file_layout::{Attribute, AttributeValue, Dataset, Format, Group, Node};
+use ptw2k::lazy::{Bytes, LazyTensor};
 use ptw2k::plan::{Binding, Part, Provenance, Term, Value};
 use ptw2k::tensor::{ByteOrder, CopyAxis, Dtype, Shape, StateDictKey, Strided, StridedCopy};
 use ptw2k::writer::{Error, Progress, WriteOptions, write_tree};
@@ -35,7 +35,7 @@ fn f32_part(values: &[f32], axes: Vec<CopyAxis>, target_offset: usize) -> Part {
             dtype: Dtype::F32,
             view: Strided::contiguous(Shape::new([values.len()]).unwrap()),
             byte_order: ByteOrder::Little,
-            bytes: Bytes::held(bytes),
+            storage: Bytes::held(bytes).into(),
         },
         copy: StridedCopy { axes, source_offset: 0, target_offset },
     }
@@ -145,7 +145,7 @@ fn term(dtype: Dtype, elements: &[&[u8]]) -> Term {
         dtype,
         view: Strided::contiguous(Shape::new([elements.len()]).unwrap()),
         byte_order: ByteOrder::Little,
-        bytes: Bytes::held(bytes),
+        storage: Bytes::held(bytes).into(),
     };
     let axes = vec![axis(elements.len(), 1, 1)];
     let copy = StridedCopy { axes, source_offset: 0, target_offset: 0 };

@@ -3,19 +3,34 @@
 //! One file per form ([`Form`]); a form that is recognised and not read is refused by name
 //! ([`UnsupportedForm`]).
 
+mod dcp;
+mod dcp_safetensors;
 mod error;
+mod export;
 mod find;
+mod form;
+mod legacy;
+mod old_export;
+mod open;
 mod pickle;
+mod pickled;
 mod prefix;
+mod read;
+mod records;
 mod safetensors;
+mod sharded;
 mod sniff;
 mod state_dict;
+mod tar;
 mod torch_save;
+mod torchscript;
+mod torchscript_json;
 mod zip;
 
 pub use error::{Error, ErrorKind, NotACheckpoint, UnsupportedForm};
 pub use find::Candidate;
+pub use form::Form;
 pub use pickle::{PickleError, PickleErrorKind, TensorError, UnsupportedTensor};
 pub use safetensors::SafetensorsError;
-pub use state_dict::{Checkpoint, Form, OpenOptions, Tensor, Warning};
+pub use state_dict::{Checkpoint, OpenOptions, Quantized, Role, Tensor, Warning};
 pub use zip::ZipError;

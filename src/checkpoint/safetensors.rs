@@ -9,13 +9,14 @@ use ::safetensors::tensor::Dtype as StoredDtype;
 use ::safetensors::{SafeTensorError, SafeTensors};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::bytes::{Bytes, LazyTensor};
+use crate::lazy::{Bytes, LazyTensor};
 use crate::tensor::{ByteOrder, Dtype, Printable, Shape, StateDictKey, Strided};
 
 use super::error::{ErrorKind, UnsupportedForm};
 use super::find::Candidate;
 use super::pickle::{TensorError, UnsupportedTensor};
-use super::state_dict::{RawTensor, Read};
+use super::read::{RawTensor, Read};
+use super::state_dict::{OpenOptions, Role};
 
 /// Why a safetensors file cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,7 @@ const METADATA: &str = "__metadata__";
 const SHARDING: &str = "DCP_SHARDING_INFO";
 
 /// Reads a file's tensors, in the order of the header.
-pub(super) fn read(bytes: &Bytes, key: Option<&str>) -> Result<Read, ErrorKind> {
+pub(super) fn read(bytes: &Bytes, options: &OpenOptions) -> Result<Read, ErrorKind> {
     let (header_length, metadata) =
         SafeTensors::read_metadata(bytes.as_slice()).map_err(SafetensorsError::Format)?;
     let data_start = LENGTH_SIZE.saturating_add(header_length);
@@ -69,7 +70,7 @@ pub(super) fn read(bytes: &Bytes, key: Option<&str>) -> Result<Read, ErrorKind> 
     for key in keys {
         let Some(stored) = metadata.info(&key) else { continue };
         match read_tensor(bytes, data_start, stored) {
-            Ok(tensor) => tensors.push(RawTensor { key, tensor, storage: None }),
+            Ok(tensor) => tensors.push(RawTensor { key, tensor, storage: None, role: Role::Unknown }),
             Err(reason) if failed.is_none() => failed = Some((StateDictKey::new(key), reason)),
             Err(_) => more += 1,
         }
@@ -81,9 +82,9 @@ pub(super) fn read(bytes: &Bytes, key: Option<&str>) -> Result<Read, ErrorKind> 
         return Err(SafetensorsError::Empty.into());
     }
     let candidates = vec![Candidate { path: Vec::new(), tensors: tensors.len() }];
-    match key {
-        Some(key) if !key.is_empty() => Err(ErrorKind::NoSuchKey { key: key.to_owned(), candidates }),
-        _ => Ok(Read { tensors, path: Vec::new(), candidates, warnings: Vec::new() }),
+    match &options.key {
+        Some(key) if !key.is_empty() => Err(ErrorKind::NoSuchKey { key: key.clone(), candidates }),
+        _ => Ok(Read { tensors, candidates, ..Read::default() }),
     }
 }
 
@@ -100,7 +101,7 @@ fn read_tensor(
     let bytes = bytes.slice(range.clone()).ok_or_else(missing)?;
     let strides = shape.contiguous_strides();
     let view = Strided::new(shape, strides, 0, bytes.len() / dtype.size())?;
-    Ok(LazyTensor { dtype, view, byte_order: ByteOrder::Little, bytes })
+    Ok(LazyTensor { dtype, view, byte_order: ByteOrder::Little, storage: bytes.into() })
 }
 
 fn dtype(stored: StoredDtype) -> Result<Dtype, TensorError> {

@@ -1,19 +1,37 @@
 //! What kind of file it is, by its first bytes (formats/pytorch.md section 0). The name says nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::bytes::Bytes;
+use crate::lazy::Bytes;
 
 use super::error::{ErrorKind, NotACheckpoint, UnsupportedForm};
-use super::zip::is_zip;
+use super::form::Form;
+use super::zip::{Archive, is_zip};
 
 /// The forms that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sniffed {
     /// A zip archive; which kind, its records tell.
     Zip,
+    /// A legacy stream.
+    Legacy,
+    /// A tar file.
+    Tar,
     /// A safetensors file.
     Safetensors,
+    /// The index of shards.
+    Index,
+}
+
+/// What a folder holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Folder {
+    /// A distributed checkpoint.
+    Dcp,
+    /// A distributed checkpoint in safetensors files.
+    DcpSafetensors,
+    /// The index of shards.
+    Index(PathBuf),
 }
 
 /// Where the name of the tar format stands.
@@ -24,7 +42,7 @@ const LEGACY_MAGIC: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 const LEGACY_HEAD: usize = 32;
 
 /// Recognises a file, or says what it is instead.
-pub(super) fn sniff(path: &Path, bytes: &Bytes) -> Result<Sniffed, ErrorKind> {
+pub(super) fn file(path: &Path, bytes: &Bytes) -> Result<Sniffed, ErrorKind> {
     let bytes = bytes.as_slice();
     let unsupported = |form| Err(ErrorKind::Unsupported(form));
     let not = |what| Err(ErrorKind::NotACheckpoint(what));
@@ -35,12 +53,12 @@ pub(super) fn sniff(path: &Path, bytes: &Bytes) -> Result<Sniffed, ErrorKind> {
         return Ok(Sniffed::Zip);
     }
     if bytes.get(TAR_MAGIC) == Some(b"ustar") {
-        return unsupported(UnsupportedForm::Tar);
+        return Ok(Sniffed::Tar);
     }
     if matches!(bytes, [0x80, 2..=5, ..]) {
         let head = bytes.get(..LEGACY_HEAD).unwrap_or(bytes);
         let is_legacy = head.windows(LEGACY_MAGIC.len()).any(|window| window == LEGACY_MAGIC);
-        return unsupported(if is_legacy { UnsupportedForm::Legacy } else { UnsupportedForm::Pickle });
+        return if is_legacy { Ok(Sniffed::Legacy) } else { unsupported(UnsupportedForm::Pickle) };
     }
     if bytes.starts_with(b"PYTORCH1") {
         return unsupported(UnsupportedForm::Preview);
@@ -67,11 +85,11 @@ pub(super) fn sniff(path: &Path, bytes: &Bytes) -> Result<Sniffed, ErrorKind> {
     } else if bytes.starts_with(b"GGUF") {
         NotACheckpoint::Gguf
     } else if starts(b"{") {
-        return unsupported(if contains(text, b"\"weight_map\"") {
-            UnsupportedForm::ShardIndex
+        return if contains(text, b"\"weight_map\"") {
+            Ok(Sniffed::Index)
         } else {
-            UnsupportedForm::Json
-        });
+            unsupported(UnsupportedForm::Json)
+        };
     } else {
         NotACheckpoint::Unknown { start: bytes.get(..8).unwrap_or(bytes).to_vec() }
     })
@@ -93,27 +111,46 @@ fn contains(bytes: &[u8], word: &[u8]) -> bool {
     head.windows(word.len()).any(|window| window == word)
 }
 
-/// What a folder holds, which is not supported yet in any form.
-pub(super) fn sniff_folder(path: &Path) -> ErrorKind {
-    let entries = match std::fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(error) => return ErrorKind::Io(error),
+/// Tells what wrote an archive by its entries (formats/pytorch.md section 0).
+pub(super) fn archive(archive: &Archive) -> Result<Form, ErrorKind> {
+    let has = |wanted: &str| {
+        archive
+            .names()
+            .any(|name| name == wanted || name.split_once('/').is_some_and(|(_, rest)| rest == wanted))
     };
+    let has_at_root = |wanted: &str| archive.names().any(|name| name == wanted);
+    if has("archive_format") {
+        Ok(Form::Export)
+    } else if has_at_root("serialized_exported_program.json") {
+        Ok(Form::OldExport)
+    } else if has("constants.pkl") {
+        Ok(Form::TorchScript)
+    } else if has("model.json") {
+        Ok(Form::TorchScriptJson)
+    } else if has_at_root("model.weights.h5") {
+        Err(ErrorKind::NotACheckpoint(NotACheckpoint::KerasArchive))
+    } else if archive.names().all(|name| name.ends_with(".npy")) {
+        Err(ErrorKind::NotACheckpoint(NotACheckpoint::Numpy))
+    } else {
+        Ok(Form::Zip)
+    }
+}
+
+/// Tells what a folder holds by the names in it.
+pub(super) fn folder(path: &Path) -> Result<Folder, ErrorKind> {
     let mut found = None;
-    for entry in entries {
-        let name = match entry {
-            Ok(entry) => entry.file_name(),
-            Err(error) => return ErrorKind::Io(error),
-        };
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
         let name = name.to_string_lossy();
         if name == ".metadata" || name.ends_with(".distcp") {
-            return ErrorKind::Unsupported(UnsupportedForm::Dcp);
+            return Ok(Folder::Dcp);
         }
         if name.ends_with(".index.json") {
-            found = Some(UnsupportedForm::ShardIndex);
+            found = Some(Folder::Index(entry.path()));
         } else if name.starts_with("shard-") && name.ends_with(".safetensors") && found.is_none() {
-            found = Some(UnsupportedForm::DcpShard);
+            found = Some(Folder::DcpSafetensors);
         }
     }
-    found.map_or(ErrorKind::NotACheckpoint(NotACheckpoint::Folder), ErrorKind::Unsupported)
+    found.ok_or(ErrorKind::NotACheckpoint(NotACheckpoint::Folder))
 }

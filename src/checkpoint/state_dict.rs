@@ -1,17 +1,12 @@
 //! The state_dict of a checkpoint.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::bytes::{Bytes, LazyTensor};
+use crate::lazy::LazyTensor;
 use crate::tensor::{Printable, StateDictKey};
 
-use super::error::{Error, ErrorKind};
 use super::find::Candidate;
-use super::sniff::{Sniffed, sniff, sniff_folder};
-use super::{prefix, safetensors, torch_save};
+use super::form::Form;
 
 /// A checkpoint's state_dict, read but for the values.
 #[derive(Debug)]
@@ -31,6 +26,10 @@ pub struct Checkpoint {
     /// The wrappers' prefixes that were stripped (`module.` from every key, `_orig_mod.` wherever it stood),
     /// outermost first.
     pub stripped: Vec<String>,
+    /// What wrote the file, as far as it tells: `torch 2.1 or later`.
+    pub written_by: Option<String>,
+    /// Whose conventions the file follows, where they are known: `Lightning 2.6.6`.
+    pub trainer: Option<String>,
     /// What a reader of the report should know.
     pub warnings: Vec<Warning>,
 }
@@ -42,26 +41,34 @@ pub struct Tensor {
     pub key: StateDictKey,
     /// The tensor.
     pub tensor: LazyTensor,
+    /// What it is to its module.
+    pub role: Role,
     /// The first tensor (by index) that shares this one's storage and view, when another does: tied weights.
     pub tied_to: Option<usize>,
 }
 
-/// The kinds of checkpoint file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a tensor is to its module, as far as the file tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Form {
-    /// The zip archive that `torch.save` writes since 1.6.
-    Zip,
-    /// A single safetensors file.
-    Safetensors,
+pub enum Role {
+    /// The file does not tell: a state_dict.
+    #[default]
+    Unknown,
+    /// `nn.Parameter`.
+    Parameter,
+    /// A buffer that the state_dict holds.
+    Buffer,
+    /// A buffer that is registered with `persistent=False`, so the state_dict would not hold it.
+    NonPersistentBuffer,
+    /// A tensor that is an attribute or a constant of the program, so the state_dict would not hold it.
+    Attribute,
 }
 
-impl fmt::Display for Form {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Zip => "torch.save (zip)",
-            Self::Safetensors => "safetensors",
-        })
+impl Role {
+    /// Whether the module's state_dict would hold it.
+    #[must_use]
+    pub const fn is_in_state_dict(self) -> bool {
+        !matches!(self, Self::NonPersistentBuffer | Self::Attribute)
     }
 }
 
@@ -115,91 +122,18 @@ pub struct OpenOptions {
     /// Which nested state_dict, as keys (in lists: places) joined by dots, the empty text for the root; `None`
     /// finds it.
     pub key: Option<String>,
+    /// Whether to read the moving average of the weights where the file holds one beside them.
+    pub ema: bool,
+    /// What becomes of quantized tensors.
+    pub quantized: Quantized,
 }
 
-impl Checkpoint {
-    /// Opens a checkpoint file and finds its state_dict. Values are not read.
-    ///
-    /// # Errors
-    /// When the file is not a checkpoint, is not supported, or breaks the rules of its form; when the
-    /// state_dict is ambiguous, or one of its tensors cannot be read exactly.
-    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
-        open(path, options).map_err(|kind| Error { path: path.to_owned(), kind })
-    }
-}
-
-fn open(path: &Path, options: &OpenOptions) -> Result<Checkpoint, ErrorKind> {
-    if path.is_dir() {
-        return Err(sniff_folder(path));
-    }
-    let bytes = Bytes::map(path)?;
-    let key = options.key.as_deref();
-    let (form, read) = match sniff(path, &bytes)? {
-        Sniffed::Zip => (Form::Zip, torch_save::read(&bytes, key)?),
-        Sniffed::Safetensors => (Form::Safetensors, safetensors::read(&bytes, key)?),
-    };
-    let mut keys: Vec<String> = read.tensors.iter().map(|raw| raw.key.clone()).collect();
-    let stripped = prefix::strip(&mut keys);
-    let mut tensors = Vec::with_capacity(keys.len());
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(keys.len());
-    let mut ties = HashMap::new();
-    for (place, (raw, key)) in read.tensors.iter().zip(keys).enumerate() {
-        match places.entry(key) {
-            Entry::Occupied(entry) => {
-                let first = read.tensors.get(*entry.get()).map_or("", |first| first.key.as_str());
-                return Err(ErrorKind::SameKey {
-                    first: StateDictKey::new(first),
-                    second: StateDictKey::new(raw.key.as_str()),
-                    key: StateDictKey::new(entry.key().as_str()),
-                });
-            }
-            Entry::Vacant(entry) => {
-                let key = StateDictKey::new(entry.key().as_str());
-                entry.insert(place);
-                tensors.push(Tensor { key, tensor: raw.tensor.clone(), tied_to: tie(&mut ties, raw, place) });
-            }
-        }
-    }
-    Ok(Checkpoint {
-        path: path.to_owned(),
-        form,
-        tensors,
-        is_module_order: form == Form::Zip,
-        state_dict_path: read.path,
-        candidates: read.candidates,
-        stripped,
-        warnings: read.warnings,
-    })
-}
-
-/// What makes two tensors one: the storage, the element type and the view.
-type Identity<'a> = (usize, crate::tensor::Dtype, usize, &'a [usize], &'a [usize]);
-
-fn tie<'a>(ties: &mut HashMap<Identity<'a>, usize>, raw: &'a RawTensor, place: usize) -> Option<usize> {
-    let view = &raw.tensor.view;
-    let storage = raw.storage.filter(|_| view.shape().numel() > 0)?;
-    let identity = (storage, raw.tensor.dtype, view.offset(), view.shape().sizes(), view.strides());
-    match ties.entry(identity) {
-        Entry::Occupied(entry) => Some(*entry.get()),
-        Entry::Vacant(entry) => {
-            entry.insert(place);
-            None
-        }
-    }
-}
-
-/// What the reader of a form hands over.
-pub(super) struct Read {
-    pub(super) tensors: Vec<RawTensor>,
-    pub(super) path: Vec<String>,
-    pub(super) candidates: Vec<Candidate>,
-    pub(super) warnings: Vec<Warning>,
-}
-
-/// A tensor with its key as it stands in the file.
-pub(super) struct RawTensor {
-    pub(super) key: String,
-    pub(super) tensor: LazyTensor,
-    /// Which storage, in forms where tensors can share one.
-    pub(super) storage: Option<usize>,
+/// What becomes of quantized tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Quantized {
+    /// `float32` values, computed as torch's `dequantize` does.
+    #[default]
+    Dequantize,
+    /// The integers as they are, and beside them the tensors `<key>.scale` and `<key>.zero_point`.
+    Keep,
 }

@@ -46,7 +46,7 @@ impl Addition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bytes::{Bytes, LazyTensor};
+    use crate::lazy::{Bytes, LazyTensor};
     use crate::plan::Part;
     use crate::tensor::{ByteOrder, Shape, StateDictKey, Strided, StridedCopy};
 
@@ -55,7 +55,7 @@ mod tests {
             dtype,
             view: Strided::contiguous(Shape::scalar()),
             byte_order: ByteOrder::Little,
-            bytes: Bytes::held(vec![0; dtype.size()]),
+            storage: Bytes::held(vec![0; dtype.size()]).into(),
         };
         let copy = StridedCopy { axes: vec![], source_offset: 0, target_offset: 0 };
         Part { key: StateDictKey::new("tensor"), source, copy }

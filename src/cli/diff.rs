@@ -11,8 +11,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::table::{self, count};
 use super::terminal::Terminal;
-use crate::bytes::LazyTensor;
 use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
+use crate::lazy::LazyTensor;
 use crate::tensor::{Dtype, Shape};
 
 /// How a variable differs between two files.
@@ -105,7 +105,7 @@ fn compare_tensors(one: &LazyTensor, other: &LazyTensor) -> Option<Difference> {
             continue;
         }
         // The reader has checked that the files hold every element, so the default stands for none.
-        let decode = |raw: Option<Raw>, dtype| element::decode(raw.unwrap_or([0; 8]), dtype);
+        let decode = |raw: Option<Raw>, dtype| element::decode(raw.unwrap_or_default(), dtype);
         let (one, other) = (decode(one_raw, dtype), decode(other_raw, dtype));
         let values = found.get_or_insert_with(|| Values {
             count: 0,

@@ -3,11 +3,11 @@
 //! the plan's to say, for both.
 
 use super::binary::{BF16, F16, F32, F64};
-use crate::bytes::LazyTensor;
+use crate::lazy::LazyTensor;
 use crate::tensor::{ByteOrder, Dtype, Shape, Strided, StridedCopy};
 
 /// The bytes of an element in little-endian order, zeros after them.
-pub(super) type Raw = [u8; 8];
+pub(super) type Raw = [u8; 16];
 
 /// A value, exactly.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +22,7 @@ pub(super) enum Number {
 pub(super) fn read(tensor: &LazyTensor, element: usize) -> Option<Raw> {
     let size = tensor.dtype.size();
     let start = element.checked_mul(size)?;
-    let bytes = tensor.bytes.as_slice().get(start..start.checked_add(size)?)?;
+    let bytes = tensor.storage.ready()?.as_slice().get(start..start.checked_add(size)?)?;
     let mut raw = Raw::default();
     raw.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     if tensor.byte_order == ByteOrder::Big {
@@ -68,7 +68,8 @@ pub(super) fn step(copy: &StridedCopy, step: usize) -> (usize, usize) {
 
 /// The value of an element.
 pub(super) fn decode(raw: Raw, dtype: Dtype) -> Number {
-    let [a, b, c, d, ..] = raw;
+    let [a, b, c, d, e, f, g, h, ..] = raw;
+    let wide = [a, b, c, d, e, f, g, h];
     match dtype {
         Dtype::Bool => Number::Integer(i128::from(a != 0)),
         Dtype::U8 => Number::Integer(a.into()),
@@ -77,12 +78,23 @@ pub(super) fn decode(raw: Raw, dtype: Dtype) -> Number {
         Dtype::I16 => Number::Integer(i16::from_le_bytes([a, b]).into()),
         Dtype::U32 => Number::Integer(u32::from_le_bytes([a, b, c, d]).into()),
         Dtype::I32 => Number::Integer(i32::from_le_bytes([a, b, c, d]).into()),
-        Dtype::U64 => Number::Integer(u64::from_le_bytes(raw).into()),
-        Dtype::I64 => Number::Integer(i64::from_le_bytes(raw).into()),
+        Dtype::U64 => Number::Integer(u64::from_le_bytes(wide).into()),
+        Dtype::I64 => Number::Integer(i64::from_le_bytes(wide).into()),
         Dtype::F16 => Number::Float(F16.value(u16::from_le_bytes([a, b]).into())),
         Dtype::Bf16 => Number::Float(BF16.value(u16::from_le_bytes([a, b]).into())),
         Dtype::F32 => Number::Float(f32::from_le_bytes([a, b, c, d]).into()),
-        Dtype::F64 => Number::Float(f64::from_le_bytes(raw)),
+        Dtype::F64 => Number::Float(f64::from_le_bytes(wide)),
+        // No binding has them as its source yet.
+        Dtype::F8E4m3fn
+        | Dtype::F8E5m2
+        | Dtype::F8E4m3fnuz
+        | Dtype::F8E5m2fnuz
+        | Dtype::F8E8m0fnu
+        | Dtype::F4E2m1fnX2
+        | Dtype::Complex32
+        | Dtype::Bcomplex32
+        | Dtype::Complex64
+        | Dtype::Complex128 => Number::Float(f64::NAN),
     }
 }
 
@@ -103,12 +115,22 @@ pub(super) fn encode(number: Number, dtype: Dtype) -> Option<Raw> {
         Dtype::I16 => i16::try_from(whole()?).ok().map(|value| pad(value.to_le_bytes())),
         Dtype::U32 => u32::try_from(whole()?).ok().map(|value| pad(value.to_le_bytes())),
         Dtype::I32 => i32::try_from(whole()?).ok().map(|value| pad(value.to_le_bytes())),
-        Dtype::U64 => u64::try_from(whole()?).ok().map(u64::to_le_bytes),
-        Dtype::I64 => i64::try_from(whole()?).ok().map(i64::to_le_bytes),
-        Dtype::F16 => Some(F16.nearest(number).to_le_bytes()),
-        Dtype::Bf16 => Some(BF16.nearest(number).to_le_bytes()),
-        Dtype::F32 => Some(F32.nearest(number).to_le_bytes()),
-        Dtype::F64 => Some(F64.nearest(number).to_le_bytes()),
+        Dtype::U64 => u64::try_from(whole()?).ok().map(|value| pad(value.to_le_bytes())),
+        Dtype::I64 => i64::try_from(whole()?).ok().map(|value| pad(value.to_le_bytes())),
+        Dtype::F16 => Some(pad(F16.nearest(number).to_le_bytes())),
+        Dtype::Bf16 => Some(pad(BF16.nearest(number).to_le_bytes())),
+        Dtype::F32 => Some(pad(F32.nearest(number).to_le_bytes())),
+        Dtype::F64 => Some(pad(F64.nearest(number).to_le_bytes())),
+        Dtype::F8E4m3fn
+        | Dtype::F8E5m2
+        | Dtype::F8E4m3fnuz
+        | Dtype::F8E5m2fnuz
+        | Dtype::F8E8m0fnu
+        | Dtype::F4E2m1fnX2
+        | Dtype::Complex32
+        | Dtype::Bcomplex32
+        | Dtype::Complex64
+        | Dtype::Complex128 => None,
     }
 }
 

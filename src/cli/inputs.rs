@@ -52,7 +52,7 @@ fn name_the_others(checkpoint: &Checkpoint, terminal: Terminal) {
 
 /// Opens a checkpoint.
 pub(super) fn checkpoint(path: &Path, key: Option<&str>) -> Result<Checkpoint, Failure> {
-    Ok(Checkpoint::open(path, &OpenOptions { key: key.map(str::to_owned) })?)
+    Ok(Checkpoint::open(path, &OpenOptions { key: key.map(str::to_owned), ..OpenOptions::default() })?)
 }
 
 fn globs(option: &'static str, texts: &[String]) -> Result<Vec<Glob>, Failure> {

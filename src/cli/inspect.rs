@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::table::{self, count};
 use super::terminal::{HEADING, Terminal, WARNING};
 use super::{args, inputs};
-use crate::checkpoint::{Checkpoint, Form, Tensor};
+use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::file_layout::{Format, dataset_path};
 use crate::keras::{Architecture, Origin, WeightsFile, WeightsForm};
 
@@ -86,13 +86,6 @@ fn sniff(path: &Path) -> std::io::Result<Kind> {
     Ok(if is_text && first == Some(&b'{') { Kind::Architecture } else { Kind::Checkpoint })
 }
 
-const fn form_name(form: Form) -> &'static str {
-    match form {
-        Form::Zip => "PyTorch zip archive",
-        Form::Safetensors => "safetensors file",
-    }
-}
-
 const fn origin_name(origin: Origin) -> &'static str {
     match origin {
         Origin::Json => "Keras model configuration",
@@ -108,7 +101,7 @@ fn where_it_lies(path: &[String]) -> String {
 fn print_checkpoint(checkpoint: &Checkpoint, verbose: bool, out: &mut dyn Write) -> std::io::Result<()> {
     let tensors = &checkpoint.tensors;
     let path = escape(&checkpoint.path.to_string_lossy());
-    writeln!(out, "{HEADING}{path}{HEADING:#}: {}", form_name(checkpoint.form))?;
+    writeln!(out, "{HEADING}{path}{HEADING:#}: {}", checkpoint.form)?;
     writeln!(out, "state_dict at {}", where_it_lies(&checkpoint.state_dict_path))?;
     if !checkpoint.stripped.is_empty() {
         writeln!(out, "stripped from every key: {}", escape(&checkpoint.stripped.join("")))?;
@@ -181,7 +174,7 @@ fn checkpoint_json(checkpoint: &Checkpoint) -> Json {
     let warnings = checkpoint.warnings.iter();
     json!({
         "path": checkpoint.path.to_string_lossy(),
-        "form": form_name(checkpoint.form),
+        "form": checkpoint.form.to_string(),
         "state_dict": checkpoint.state_dict_path,
         "candidates": candidates
             .map(|found| json!({ "path": found.path, "tensors": found.tensors }))

@@ -13,9 +13,9 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{args, inputs, ledger, table};
-use crate::bytes::LazyTensor;
 use crate::keras::file_layout::{Format, dataset_path};
 use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
+use crate::lazy::LazyTensor;
 use crate::plan::{Binding, Plan, Term, Value};
 use crate::tensor::{Dtype, Shape};
 
@@ -247,7 +247,7 @@ fn to_json((path, difference): &(String, Difference)) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bytes::Bytes;
+    use crate::lazy::Bytes;
     use crate::plan::Part;
     use crate::tensor::{ByteOrder, CopyAxis, StateDictKey, Strided, StridedCopy};
 
@@ -262,7 +262,7 @@ mod tests {
                 dtype,
                 view: Strided::contiguous(Shape::new([numel]).unwrap()),
                 byte_order: ByteOrder::Little,
-                bytes: Bytes::held(vec![0; numel * dtype.size()]),
+                storage: Bytes::held(vec![0; numel * dtype.size()]).into(),
             },
             copy: StridedCopy { axes, source_offset: 0, target_offset },
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::bytes::{Bytes, LazyTensor};
+use crate::lazy::{Bytes, LazyTensor};
 use crate::tensor::{Dtype, Shape, VariablePath};
 
 use super::archive::{self, Archive};

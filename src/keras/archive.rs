@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
 
-use crate::bytes::Bytes;
+use crate::lazy::Bytes;
 
 use super::error::ErrorKind;
 use super::json::MAX_CONFIG_BYTES;

@@ -7,7 +7,7 @@ use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::layout::DataLayout;
 use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
 
-use crate::bytes::{Bytes, LazyTensor};
+use crate::lazy::{Bytes, LazyTensor};
 use crate::tensor::{ByteOrder, Dtype, Shape, Strided};
 
 use super::error::ErrorKind;
@@ -155,7 +155,7 @@ impl File {
         if bytes.len() != length {
             return Err(truncated());
         }
-        Ok(LazyTensor { dtype, view: Strided::contiguous(shape), byte_order, bytes })
+        Ok(LazyTensor { dtype, view: Strided::contiguous(shape), byte_order, storage: bytes.into() })
     }
 
     /// The offset of a dataset's bytes in the file, when they lie in one piece.

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::bytes::Bytes;
+use crate::lazy::Bytes;
 use crate::tensor::VariablePath;
 
 use super::architecture::{Architecture, FeatureOrder, Layer, Origin, Variable};

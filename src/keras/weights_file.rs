@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hdf5_reader::group::Group;
 
-use crate::bytes::{Bytes, LazyTensor};
+use crate::lazy::{Bytes, LazyTensor};
 
 use super::architecture::{Content, sniff};
 use super::archive::Archive;

@@ -355,5 +355,6 @@ fn equal(one: &Solution, other: &Solution) -> bool {
 /// Whether values of one type may become values of the other: floats become floats, whole numbers and bools
 /// anything that holds numbers; a fraction never becomes a whole number.
 fn convertible(source: Dtype, target: Dtype) -> bool {
-    source == target || target.is_float() || source.fits_exactly(target)
+    let is_plain = !source.is_complex() && !source.is_small_float();
+    source == target || is_plain && (target.is_float() || source.fits_exactly(target))
 }

@@ -1,7 +1,7 @@
 //! A plan: where every byte of every variable comes from.
 
-use crate::bytes::LazyTensor;
 use crate::keras::Architecture;
+use crate::lazy::LazyTensor;
 use crate::schema::Position;
 use crate::tensor::{Dtype, StateDictKey, StridedCopy};
 

@@ -32,11 +32,31 @@ pub enum Dtype {
     F32,
     /// `float64`.
     F64,
+    /// `float8_e4m3fn`: bias 7, no infinities.
+    F8E4m3fn,
+    /// `float8_e5m2`: bias 15, as IEEE.
+    F8E5m2,
+    /// `float8_e4m3fnuz`: bias 8, neither infinities nor a negative zero.
+    F8E4m3fnuz,
+    /// `float8_e5m2fnuz`: bias 16, neither infinities nor a negative zero.
+    F8E5m2fnuz,
+    /// `float8_e8m0fnu`: a power of two, the scale of a block.
+    F8E8m0fnu,
+    /// `float4_e2m1fn_x2`: two numbers in a byte, the first in the low half. torch counts bytes, not numbers.
+    F4E2m1fnX2,
+    /// `complex32`: two `float16`, real and imaginary.
+    Complex32,
+    /// `bcomplex32`: two `bfloat16`.
+    Bcomplex32,
+    /// `complex64`: two `float32`.
+    Complex64,
+    /// `complex128`: two `float64`.
+    Complex128,
 }
 
 impl Dtype {
     /// Every element type, in the order of the declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 23] = [
         Self::Bool,
         Self::U8,
         Self::I8,
@@ -50,17 +70,37 @@ impl Dtype {
         Self::Bf16,
         Self::F32,
         Self::F64,
+        Self::F8E4m3fn,
+        Self::F8E5m2,
+        Self::F8E4m3fnuz,
+        Self::F8E5m2fnuz,
+        Self::F8E8m0fnu,
+        Self::F4E2m1fnX2,
+        Self::Complex32,
+        Self::Bcomplex32,
+        Self::Complex64,
+        Self::Complex128,
     ];
 
-    /// Bytes of one element: 1, 2, 4 or 8.
+    /// Bytes of one element: 1, 2, 4, 8 or 16.
     #[must_use]
     pub const fn size(self) -> usize {
         match self {
             Self::Bool | Self::U8 | Self::I8 => 1,
+            Self::F8E4m3fn | Self::F8E5m2 | Self::F8E4m3fnuz | Self::F8E5m2fnuz => 1,
+            Self::F8E8m0fnu | Self::F4E2m1fnX2 => 1,
             Self::U16 | Self::I16 | Self::F16 | Self::Bf16 => 2,
-            Self::U32 | Self::I32 | Self::F32 => 4,
-            Self::U64 | Self::I64 | Self::F64 => 8,
+            Self::U32 | Self::I32 | Self::F32 | Self::Complex32 | Self::Bcomplex32 => 4,
+            Self::U64 | Self::I64 | Self::F64 | Self::Complex64 => 8,
+            Self::Complex128 => 16,
         }
+    }
+
+    /// Bytes that are reversed together when the byte order changes: one number, of which a complex element
+    /// has two.
+    #[must_use]
+    pub const fn swapped_size(self) -> usize {
+        if self.is_complex() { self.size() / 2 } else { self.size() }
     }
 
     /// The name in PyTorch (without `torch.`), NumPy and Keras.
@@ -80,6 +120,16 @@ impl Dtype {
             Self::Bf16 => "bfloat16",
             Self::F32 => "float32",
             Self::F64 => "float64",
+            Self::F8E4m3fn => "float8_e4m3fn",
+            Self::F8E5m2 => "float8_e5m2",
+            Self::F8E4m3fnuz => "float8_e4m3fnuz",
+            Self::F8E5m2fnuz => "float8_e5m2fnuz",
+            Self::F8E8m0fnu => "float8_e8m0fnu",
+            Self::F4E2m1fnX2 => "float4_e2m1fn_x2",
+            Self::Complex32 => "complex32",
+            Self::Bcomplex32 => "bcomplex32",
+            Self::Complex64 => "complex64",
+            Self::Complex128 => "complex128",
         }
     }
 
@@ -89,10 +139,30 @@ impl Dtype {
         Self::ALL.into_iter().find(|dtype| dtype.name() == name)
     }
 
-    /// Whether it is one of the floating-point types.
+    /// Whether it is one of the floating-point types that a model computes in: 16 bits or more.
     #[must_use]
     pub const fn is_float(self) -> bool {
         matches!(self, Self::F16 | Self::Bf16 | Self::F32 | Self::F64)
+    }
+
+    /// Whether it is one of the floating-point types of 8 bits and less, which hold quantized weights.
+    #[must_use]
+    pub const fn is_small_float(self) -> bool {
+        matches!(
+            self,
+            Self::F8E4m3fn
+                | Self::F8E5m2
+                | Self::F8E4m3fnuz
+                | Self::F8E5m2fnuz
+                | Self::F8E8m0fnu
+                | Self::F4E2m1fnX2
+        )
+    }
+
+    /// Whether an element is a pair of a real and an imaginary number.
+    #[must_use]
+    pub const fn is_complex(self) -> bool {
+        matches!(self, Self::Complex32 | Self::Bcomplex32 | Self::Complex64 | Self::Complex128)
     }
 
     /// Whether every value of `self` is exactly a value of `target`.
@@ -104,17 +174,24 @@ impl Dtype {
         else {
             return matches!((self, target), (Self::Bool, _));
         };
-        let float_to_integer = self.is_float() && !target.is_float();
+        let is_any_float = self.is_float() || self.is_small_float();
+        let float_to_integer = is_any_float && !target.is_float();
         !float_to_integer
             && need_bits <= have_bits
             && (have_sign || !need_sign)
-            && (!self.is_float() || need_exponent <= have_exponent)
+            && (!is_any_float || need_exponent <= have_exponent)
     }
 
     /// Significand or magnitude bits, whether there is a sign, and exponent bits (0 for integers).
     const fn extent(self) -> Option<(u8, bool, u8)> {
         Some(match self {
             Self::Bool => return None,
+            Self::Complex32 | Self::Bcomplex32 | Self::Complex64 | Self::Complex128 => return None,
+            // Two numbers in a byte have no counterpart of one element.
+            Self::F4E2m1fnX2 => return None,
+            Self::F8E4m3fn | Self::F8E4m3fnuz => (4, true, 4),
+            Self::F8E5m2 | Self::F8E5m2fnuz => (3, true, 5),
+            Self::F8E8m0fnu => (1, false, 8),
             Self::U8 => (8, false, 0),
             Self::I8 => (7, true, 0),
             Self::U16 => (16, false, 0),

@@ -19,6 +19,14 @@ pub enum Error {
         /// The reason.
         source: std::io::Error,
     },
+    /// The values of a tensor cannot be computed: the checkpoint is damaged.
+    #[error("the values for `{variable}` cannot be read from the checkpoint")]
+    Source {
+        /// The variable.
+        variable: String,
+        /// The reason.
+        source: crate::lazy::LoadError,
+    },
     /// The folder that the output goes to does not exist.
     #[error("cannot write {}: there is no folder {}; create it first", path.display(), folder.display())]
     NoFolder {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::lazy::{Bytes, LazyTensor};
 use crate::plan::{Binding, Part, Term, Value};
 use crate::tensor::kernel::{ConvertError, convert, gather};
 use crate::tensor::{ByteOrder, Dtype, StridedCopy};
@@ -160,7 +161,7 @@ fn plain(part: &Part, dtype: Dtype) -> Option<(&[u8], usize)> {
     }
     let start = copy.source_offset.checked_mul(size)?;
     let end = start.checked_add(copy.numel().checked_mul(size)?)?;
-    Some((part.source.bytes.as_slice().get(start..end)?, copy.target_offset * size))
+    Some((part.source.storage.ready()?.as_slice().get(start..end)?, copy.target_offset * size))
 }
 
 fn needs_no_conversion(part: &Part, dtype: Dtype) -> bool {
@@ -280,7 +281,7 @@ impl TileWriter<'_> {
             clip(&copy, range, &mut |mut copy| {
                 copy.target_offset -= range.start;
                 if needs_no_conversion(part, dtype) {
-                    return self.gather(&copy, dtype.size(), part.source.bytes.as_slice(), out);
+                    return self.gather(&copy, dtype.size(), self.load(&part.source)?.as_slice(), out);
                 }
                 let bytes = self.pack(part, &packed(&copy), dtype, gathered, converted)?;
                 self.gather(&unpacked(&copy), dtype.size(), bytes, out)
@@ -304,13 +305,20 @@ impl TileWriter<'_> {
             gathered.resize(len, 0);
         }
         let gathered = &mut gathered[..len];
-        self.gather(packed, source.dtype.size(), source.bytes.as_slice(), gathered)?;
+        self.gather(packed, source.dtype.size(), self.load(source)?.as_slice(), gathered)?;
         if needs_no_conversion(part, dtype) {
             return Ok(gathered);
         }
         converted.resize(numel * dtype.size(), 0);
         self.convert(gathered, source.dtype, source.byte_order, converted, dtype)?;
         Ok(converted)
+    }
+
+    fn load(&self, source: &LazyTensor) -> Result<Bytes, Error> {
+        source
+            .storage
+            .load()
+            .map_err(|source| Error::Source { variable: self.target.name.to_owned(), source })
     }
 
     fn gather(&self, copy: &StridedCopy, size: usize, source: &[u8], target: &mut [u8]) -> Result<(), Error> {

@@ -61,7 +61,7 @@ fn values(folder: &Folder, output: &str, format: Format) -> Vec<Json> {
         let path = dataset_path(&architecture, format, at).unwrap();
         let stored = &file.variables.iter().find(|stored| stored.path == path).unwrap().tensor;
         assert!(stored.view.is_contiguous() && stored.view.offset() == 0, "{path}");
-        let digest = Sha256::digest(&stored.bytes.as_slice()[..stored.byte_len()]);
+        let digest = Sha256::digest(&stored.storage.ready().unwrap().as_slice()[..stored.byte_len()]);
         serde_json::json!({
             "path": variable.path.as_str(),
             "shape": stored.view.shape().sizes(),

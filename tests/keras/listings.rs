@@ -109,7 +109,16 @@ fn sequential() {
     assert_eq!(*features(&config, "head"), FeatureOrder::Plain);
     assert!(config.variables.iter().all(|variable| variable.value.is_none()));
     let archive = check("sequential_cnn.keras", "sequential_cnn");
-    assert!(archive.variables.iter().all(|variable| variable.value.as_ref().unwrap().bytes.is_mapped()));
+    assert!(
+        archive.variables.iter().all(|variable| variable
+            .value
+            .as_ref()
+            .unwrap()
+            .storage
+            .ready()
+            .unwrap()
+            .is_mapped())
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The schema language, from TOML to values: what each key does to tensors that count 0, 1, 2, ….
 
-use ptw2k::bytes::LazyTensor;
 use ptw2k::keras::Origin;
+use ptw2k::lazy::LazyTensor;
 use ptw2k::plan::{PlanOptions, Value, plan};
 use ptw2k::schema::Schema;
 use ptw2k::tensor::{CopyAxis, StridedCopy};
@@ -39,7 +39,9 @@ fn values(schema: &str, tensors: &[(&str, &[usize])], variables: &[(&str, &[usiz
 }
 
 fn element(tensor: &LazyTensor, at: usize) -> f64 {
-    f64::from(f32::from_le_bytes(tensor.bytes.as_slice()[4 * at..4 * at + 4].try_into().unwrap()))
+    f64::from(f32::from_le_bytes(
+        tensor.storage.ready().unwrap().as_slice()[4 * at..4 * at + 4].try_into().unwrap(),
+    ))
 }
 
 fn apply(copy: &StridedCopy, visit: &mut dyn FnMut(usize, usize)) {

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use ptw2k::bytes::{Bytes, LazyTensor};
-use ptw2k::checkpoint::{Checkpoint, Form, Tensor};
+use ptw2k::checkpoint::{Checkpoint, Form, Role, Tensor};
 use ptw2k::keras::{Architecture, FeatureOrder, Layer, Origin, Variable};
+use ptw2k::lazy::{Bytes, LazyTensor};
 use ptw2k::tensor::{ByteOrder, Dtype, Shape, StateDictKey, Strided, VariablePath};
 
 /// A checkpoint of float32 tensors that count 0, 1, 2, … each.
@@ -14,8 +14,9 @@ pub(crate) fn checkpoint(tensors: &[(&str, &[usize])]) -> Checkpoint {
         let values = (0..shape.numel()).flat_map(|value| (value as f32).to_le_bytes());
         let bytes = Bytes::held(values.collect());
         let view = Strided::contiguous(shape);
-        let tensor = LazyTensor { dtype: Dtype::F32, view, byte_order: ByteOrder::Little, bytes };
-        Tensor { key: StateDictKey::new(key), tensor, tied_to: None }
+        let tensor =
+            LazyTensor { dtype: Dtype::F32, view, byte_order: ByteOrder::Little, storage: bytes.into() };
+        Tensor { key: StateDictKey::new(key), tensor, tied_to: None, role: Role::Unknown }
     };
     Checkpoint {
         path: PathBuf::from("weights.pt"),
@@ -25,6 +26,8 @@ pub(crate) fn checkpoint(tensors: &[(&str, &[usize])]) -> Checkpoint {
         state_dict_path: Vec::new(),
         candidates: Vec::new(),
         stripped: Vec::new(),
+        written_by: None,
+        trainer: None,
         warnings: Vec::new(),
     }
 }

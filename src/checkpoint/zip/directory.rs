@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::bytes::Bytes;
+use crate::lazy::Bytes;
 
 use super::ZipError;
 use super::record::Record;

@@ -1,8 +1,6 @@
 //! One record of an archive, and its bytes.
 
-use std::io::Read;
-
-use crate::bytes::Bytes;
+use crate::lazy::{Bytes, Inflate, Recipe, Storage};
 
 use super::ZipError;
 
@@ -41,20 +39,39 @@ impl Record {
         if !self.is_deflated {
             return Ok(self.bytes.clone());
         }
-        let wrong = || ZipError::Inflate { name: self.name.clone(), announced: self.size };
+        let byte_len = self.charge(budget, limit)?;
+        let (record, compressed) = (self.name.clone(), self.bytes.clone());
+        let inflate = Recipe::Inflate(Inflate { record, compressed, byte_len, crc: None });
+        inflate.compute().map(Bytes::held).map_err(|_| self.wrong())
+    }
+
+    fn wrong(&self) -> ZipError {
+        ZipError::Inflate { name: self.name.clone(), announced: self.size }
+    }
+
+    /// Bytes that a compressed record announces, after they are taken from the budget.
+    fn charge(&self, budget: &mut u64, limit: u64) -> Result<usize, ZipError> {
         if self.size > (self.bytes.len() as u64).saturating_mul(MAX_DEFLATE_RATIO) {
-            return Err(wrong());
+            return Err(self.wrong());
         }
         *budget = budget
             .checked_sub(self.size)
             .ok_or_else(|| ZipError::TooLarge { name: self.name.clone(), limit })?;
-        let size = usize::try_from(self.size).map_err(|_| wrong())?;
-        let mut inflated = Vec::with_capacity(size);
-        flate2::read::DeflateDecoder::new(self.bytes.as_slice())
-            .take(self.size.saturating_add(1))
-            .read_to_end(&mut inflated)
-            .map_err(|_| wrong())?;
-        if inflated.len() == size { Ok(Bytes::held(inflated)) } else { Err(wrong()) }
+        usize::try_from(self.size).map_err(|_| self.wrong())
+    }
+
+    /// The record's bytes as a storage: a range of the file, or inflated when they are needed.
+    ///
+    /// `budget` is what may still be inflated, in bytes, of `limit`.
+    pub(crate) fn storage(&self, budget: &mut u64, limit: u64) -> Result<Storage, ZipError> {
+        if !self.is_deflated {
+            return Ok(self.bytes.clone().into());
+        }
+        let byte_len = self.charge(budget, limit)?;
+        let crc = (!self.lacks_checksum()).then_some(self.crc);
+        let (record, compressed) = (self.name.clone(), self.bytes.clone());
+        // Any number of tensors may view it.
+        Ok(Storage::computed_once(Recipe::Inflate(Inflate { record, compressed, byte_len, crc })))
     }
 
     /// Compares the checksum with that of the record's bytes (inflated).

@@ -56,8 +56,11 @@ pub fn convert(
 ) -> Result<(), ConvertError> {
     let big = order == ByteOrder::Big;
     if from == to && from != Dtype::Bool {
-        copy(source, from.size(), big, target);
+        copy(source, from.swapped_size(), big, target);
         return Ok(());
+    }
+    if [from, to].iter().any(|dtype| dtype.is_small_float() || dtype.is_complex()) {
+        return Err(ConvertError::Unsupported { source_dtype: from, target: to });
     }
     if from == Dtype::Bool && to == Dtype::Bool {
         for (target, &source) in target.iter_mut().zip(source) {
@@ -169,6 +172,17 @@ fn each(source: &[u8], from: Dtype, big: bool, mut call: impl FnMut(usize, Eleme
         Dtype::Bf16 => elements!(bf16, |value: bf16| Element::Float(value.to_f64())),
         Dtype::F32 => elements!(f32, |value| Element::Float(f64::from(value))),
         Dtype::F64 => elements!(f64, Element::Float),
+        // `convert` refuses them.
+        Dtype::F8E4m3fn
+        | Dtype::F8E5m2
+        | Dtype::F8E4m3fnuz
+        | Dtype::F8E5m2fnuz
+        | Dtype::F8E8m0fnu
+        | Dtype::F4E2m1fnX2
+        | Dtype::Complex32
+        | Dtype::Bcomplex32
+        | Dtype::Complex64
+        | Dtype::Complex128 => {}
     }
 }
 

@@ -125,7 +125,8 @@ pub(super) fn dataspace(sizes: &[usize]) -> Vec<u8> {
 }
 
 /// The datatype of an element (IV.A.2.d), version 1. `bool` is the enumeration that h5py writes for NumPy's;
-/// `bfloat16` is two opaque bytes, as Keras stores it.
+/// `bfloat16` and what HDF5
+/// has no number for are opaque bytes, as Keras stores them.
 pub(super) fn datatype(dtype: Dtype) -> Vec<u8> {
     match dtype {
         Dtype::Bool => {
@@ -139,7 +140,17 @@ pub(super) fn datatype(dtype: Dtype) -> Vec<u8> {
         Dtype::F16 => float(16, 5, 10),
         Dtype::F32 => float(32, 8, 23),
         Dtype::F64 => float(64, 11, 52),
-        Dtype::Bf16 => vec![0x15, 0, 0, 0, 2, 0, 0, 0],
+        Dtype::Bf16
+        | Dtype::F8E4m3fn
+        | Dtype::F8E5m2
+        | Dtype::F8E4m3fnuz
+        | Dtype::F8E5m2fnuz
+        | Dtype::F8E8m0fnu
+        | Dtype::F4E2m1fnX2
+        | Dtype::Complex32
+        | Dtype::Bcomplex32
+        | Dtype::Complex64
+        | Dtype::Complex128 => vec![0x15, 0, 0, 0, dtype.size() as u8, 0, 0, 0],
     }
 }
 

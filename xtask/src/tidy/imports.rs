@@ -6,12 +6,12 @@ use super::code::{blank, without_tests};
 /// What each module may name of this crate. `cli` and the crate's root may name everything.
 const MAY_USE: [(&str, &[&str]); 7] = [
     ("tensor", &[]),
-    ("bytes", &["tensor"]),
-    ("checkpoint", &["tensor", "bytes"]),
+    ("lazy", &["tensor"]),
+    ("checkpoint", &["tensor", "lazy"]),
     ("schema", &["tensor"]),
-    ("keras", &["tensor", "bytes"]),
-    ("plan", &["tensor", "bytes", "checkpoint", "schema", "keras"]),
-    ("writer", &["tensor", "bytes", "plan", "keras"]),
+    ("keras", &["tensor", "lazy"]),
+    ("plan", &["tensor", "lazy", "checkpoint", "schema", "keras"]),
+    ("writer", &["tensor", "lazy", "plan", "keras"]),
 ];
 
 /// What the writer may name of `keras`: the file layout, and the architecture that it lays out.
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn broken_invariants_are_all_found() {
         let cases: [(&str, &str, usize); 10] = [
-            ("src/tensor/dtype.rs", "use crate::bytes::Mapped;", 1),
+            ("src/tensor/dtype.rs", "use crate::lazy::Mapped;", 1),
             ("src/tensor/dtype.rs", "use crate::tensor::Shape;", 0),
             ("src/checkpoint/zip.rs", "use crate::{schema, keras, bytes};", 2),
             ("src/schema/rule.rs", "fn f(x: crate::checkpoint::Open) {}", 1),

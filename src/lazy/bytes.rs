@@ -1,4 +1,4 @@
-//! Files mapped into memory, and tensors as ranges of them.
+//! Files mapped into memory, and ranges of them.
 
 use std::fs::File;
 use std::ops::Range;
@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::Mmap;
-
-use crate::tensor::{ByteOrder, Dtype, Strided};
 
 /// Bytes that are cheap to clone and to narrow: a range of a memory-mapped file, or of a buffer that had to
 /// be made (an inflated record).
@@ -92,34 +90,5 @@ impl std::fmt::Debug for Bytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let owner = if self.is_mapped() { "mapped" } else { "held" };
         write!(f, "Bytes({owner}, {:?})", self.range)
-    }
-}
-
-/// A tensor that has not been read: its element type, its strided view, and the bytes that the view counts
-/// its elements in.
-#[derive(Debug, Clone)]
-pub struct LazyTensor {
-    /// The element type.
-    pub dtype: Dtype,
-    /// Which elements of `bytes`; checked against their number when it was made.
-    pub view: Strided,
-    /// The order of the bytes of one element.
-    pub byte_order: ByteOrder,
-    /// The storage. Nothing is known about its alignment.
-    pub bytes: Bytes,
-}
-
-impl LazyTensor {
-    /// Bytes that the tensor takes when contiguous.
-    #[must_use]
-    pub fn byte_len(&self) -> usize {
-        self.view.shape().numel() * self.dtype.size()
-    }
-
-    /// Whether the tensor's elements lie in the file just as a Keras file holds them: contiguous and
-    /// little-endian.
-    #[must_use]
-    pub fn is_plain(&self) -> bool {
-        self.view.is_contiguous() && (self.byte_order == ByteOrder::Little || self.dtype.size() == 1)
     }
 }

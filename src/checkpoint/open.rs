@@ -1,0 +1,134 @@
+//! Opens a checkpoint: tells its form, lets that form's reader read it, and takes the wrappers' names off.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::Path;
+
+use crate::lazy::Bytes;
+use crate::tensor::{Dtype, StateDictKey};
+
+use super::error::{Error, ErrorKind};
+use super::form::Form;
+use super::read::{RawTensor, Read};
+use super::sniff::{self, Sniffed};
+use super::state_dict::{Checkpoint, OpenOptions, Tensor};
+use super::zip::Archive;
+use super::{
+    dcp, dcp_safetensors, export, legacy, old_export, prefix, safetensors, sharded, tar, torch_save,
+    torchscript, torchscript_json,
+};
+
+impl Checkpoint {
+    /// Opens a checkpoint, a file or a folder, and finds its state_dict. Values are not read.
+    ///
+    /// # Errors
+    /// When it is not a checkpoint, is not supported, or breaks the rules of its form; when the state_dict is
+    /// ambiguous, or one of its tensors cannot be read exactly.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        open(path, options).map_err(|kind| Error { path: path.to_owned(), kind })
+    }
+
+    /// Reads the bytes of a checkpoint that is a file, as [`Self::open`] does. `path` only names it.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; an index of shards cannot be read from its bytes.
+    pub fn from_bytes(path: &Path, bytes: &Bytes, options: &OpenOptions) -> Result<Self, Error> {
+        let read = read_file(path, bytes, options);
+        read.and_then(|(form, read)| finish(path, form, read))
+            .map_err(|kind| Error { path: path.to_owned(), kind })
+    }
+}
+
+fn open(path: &Path, options: &OpenOptions) -> Result<Checkpoint, ErrorKind> {
+    let (form, read) = if path.is_dir() {
+        read_folder(path, options)?
+    } else {
+        read_file(path, &Bytes::map(path)?, options)?
+    };
+    finish(path, form, read)
+}
+
+fn read_folder(path: &Path, options: &OpenOptions) -> Result<(Form, Read), ErrorKind> {
+    match sniff::folder(path)? {
+        sniff::Folder::Dcp => Ok((Form::Dcp, dcp::read(path, options)?)),
+        sniff::Folder::DcpSafetensors => Ok((Form::DcpSafetensors, dcp_safetensors::read(path, options)?)),
+        sniff::Folder::Index(index) => Ok((Form::Sharded, sharded::read(&index, options)?)),
+    }
+}
+
+fn read_file(path: &Path, bytes: &Bytes, options: &OpenOptions) -> Result<(Form, Read), ErrorKind> {
+    match sniff::file(path, bytes)? {
+        Sniffed::Zip => read_archive(bytes, options),
+        Sniffed::Legacy => Ok((Form::Legacy, legacy::read(bytes, options)?)),
+        Sniffed::Tar => Ok((Form::Tar, tar::read(bytes, options)?)),
+        Sniffed::Safetensors => Ok((Form::Safetensors, safetensors::read(bytes, options)?)),
+        Sniffed::Index => Ok((Form::Sharded, sharded::read(path, options)?)),
+    }
+}
+
+fn read_archive(bytes: &Bytes, options: &OpenOptions) -> Result<(Form, Read), ErrorKind> {
+    let archive = Archive::read(bytes)?;
+    let form = sniff::archive(&archive)?;
+    let read = match form {
+        Form::TorchScript => torchscript::read(archive, options)?,
+        Form::TorchScriptJson => torchscript_json::read(archive, options)?,
+        Form::Export => export::read(archive, options)?,
+        Form::OldExport => old_export::read(archive, options)?,
+        _ => torch_save::read(archive, options)?,
+    };
+    Ok((form, read))
+}
+
+fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> {
+    let mut keys: Vec<String> = read.tensors.iter().map(|raw| raw.key.clone()).collect();
+    let stripped = prefix::strip(&mut keys);
+    let mut tensors = Vec::with_capacity(keys.len());
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(keys.len());
+    let mut ties = HashMap::new();
+    for (place, (raw, key)) in read.tensors.iter().zip(keys).enumerate() {
+        match places.entry(key) {
+            Entry::Occupied(entry) => {
+                let first = read.tensors.get(*entry.get()).map_or("", |first| first.key.as_str());
+                return Err(ErrorKind::SameKey {
+                    first: StateDictKey::new(first),
+                    second: StateDictKey::new(raw.key.as_str()),
+                    key: StateDictKey::new(entry.key().as_str()),
+                });
+            }
+            Entry::Vacant(entry) => {
+                let key = StateDictKey::new(entry.key().as_str());
+                entry.insert(place);
+                let tied_to = tie(&mut ties, raw, place);
+                tensors.push(Tensor { key, tensor: raw.tensor.clone(), tied_to, role: raw.role });
+            }
+        }
+    }
+    Ok(Checkpoint {
+        path: path.to_owned(),
+        form,
+        tensors,
+        is_module_order: form.is_module_order(),
+        state_dict_path: read.path,
+        candidates: read.candidates,
+        stripped,
+        written_by: read.written_by,
+        trainer: read.trainer,
+        warnings: read.warnings,
+    })
+}
+
+/// What makes two tensors one: the storage, the element type and the view.
+type Identity<'a> = (usize, Dtype, usize, &'a [usize], &'a [usize]);
+
+fn tie<'a>(ties: &mut HashMap<Identity<'a>, usize>, raw: &'a RawTensor, place: usize) -> Option<usize> {
+    let view = &raw.tensor.view;
+    let storage = raw.storage.filter(|_| view.shape().numel() > 0)?;
+    let identity = (storage, raw.tensor.dtype, view.offset(), view.shape().sizes(), view.strides());
+    match ties.entry(identity) {
+        Entry::Occupied(entry) => Some(*entry.get()),
+        Entry::Vacant(entry) => {
+            entry.insert(place);
+            None
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The records of a zip archive, and the storages among them (formats/pytorch.md sections 1.1 to 1.6).
+
+use std::collections::HashMap;
+
+use crate::lazy::{Bytes, Storage};
+use crate::tensor::ByteOrder;
+
+use super::error::ErrorKind;
+use super::pickle::TensorError;
+use super::pickle::torch::StorageSpec;
+use super::pickled::Storages;
+use super::state_dict::Warning;
+use super::zip::{Archive, Checksum};
+
+/// Bytes that the compressed records of one archive may inflate to. torch compresses no storages; other
+/// programs that packed an archive again may have. What is inflated lives in memory, so this is what a small
+/// machine has.
+const MAX_INFLATED_BYTES: u64 = 4 << 30;
+
+/// Up to this size the checksum of a storage's record is verified on opening; larger ones would mean to read
+/// the whole file.
+const MAX_CHECKED_BYTES: usize = 4 << 10;
+
+/// Bytes of the records that hold a word (`byteorder`, `version`) that are looked at.
+const MAX_WORD: u64 = 64;
+
+/// The newest version of the archive that torch 2.15 reads.
+const MAX_VERSION: u32 = 10;
+
+/// An archive from which records and storages are read.
+pub(super) struct Records {
+    archive: Archive,
+    /// What stands before a storage's key in the name of its record: `data/`.
+    folder: &'static str,
+    byte_order: ByteOrder,
+    /// Bytes that may still be inflated.
+    budget: u64,
+    /// Storages read, by their record's place.
+    storages: HashMap<usize, Storage>,
+    warnings: Vec<Warning>,
+    /// How many records have no checksum, and the first.
+    unchecked: usize,
+    first_unchecked: Option<String>,
+}
+
+impl Records {
+    /// The records of an archive whose entries' common folder was stripped; storages lie in `folder`.
+    pub(super) fn new(archive: Archive, folder: &'static str) -> Self {
+        Self {
+            archive,
+            folder,
+            byte_order: ByteOrder::Little,
+            budget: MAX_INFLATED_BYTES,
+            storages: HashMap::new(),
+            warnings: Vec::new(),
+            unchecked: 0,
+            first_unchecked: None,
+        }
+    }
+
+    /// Reads `byteorder` and `version`.
+    pub(super) fn read_words(&mut self) -> Result<(), ErrorKind> {
+        match self.word("byteorder")?.as_deref() {
+            None | Some("little") => {}
+            Some("big") => self.byte_order = ByteOrder::Big,
+            Some(other) => return Err(ErrorKind::ByteOrder { found: other.to_owned() }),
+        }
+        if let Some(version) = self.word("version")?
+            && !version.parse().is_ok_and(|version: u32| (1..=MAX_VERSION).contains(&version))
+        {
+            self.warnings.push(Warning::Version { version });
+        }
+        Ok(())
+    }
+
+    /// The text of a small record, if there is the record.
+    pub(super) fn word(&mut self, name: &str) -> Result<Option<String>, ErrorKind> {
+        let Some((_, record)) = self.archive.get(name) else { return Ok(None) };
+        if record.size > MAX_WORD {
+            return Ok(Some(format!("{} bytes", record.size)));
+        }
+        let bytes = record.read(&mut self.budget, MAX_INFLATED_BYTES)?;
+        Ok(Some(String::from_utf8_lossy(bytes.as_slice().trim_ascii()).into_owned()))
+    }
+
+    /// A whole record that torch always writes; compressed ones are inflated. A wrong checksum is a warning.
+    pub(super) fn read(&mut self, name: &'static str) -> Result<Bytes, ErrorKind> {
+        let (_, record) = self.archive.get(name).ok_or(ErrorKind::MissingRecord { record: name })?;
+        let bytes = record.read(&mut self.budget, MAX_INFLATED_BYTES)?;
+        if record.check(bytes.as_slice()) == Checksum::Wrong {
+            self.warnings.push(Warning::Checksum { record: record.name.clone() });
+        }
+        Ok(bytes)
+    }
+
+    /// A storage by the name of its record: its place, and its bytes.
+    pub(super) fn storage_at(&mut self, name: &str) -> Result<(usize, Storage), TensorError> {
+        let Some((place, record)) = self.archive.get(name) else {
+            return Err(TensorError::MissingRecord { record: name.to_owned() });
+        };
+        if let Some(storage) = self.storages.get(&place) {
+            return Ok((place, storage.clone()));
+        }
+        let storage = record.storage(&mut self.budget, MAX_INFLATED_BYTES).map_err(TensorError::Record)?;
+        if record.lacks_checksum() {
+            self.unchecked += 1;
+            self.first_unchecked.get_or_insert_with(|| name.to_owned());
+        } else if let Some(bytes) = storage.ready()
+            && bytes.len() <= MAX_CHECKED_BYTES
+            && record.check(bytes.as_slice()) == Checksum::Wrong
+        {
+            self.warnings.push(Warning::Checksum { record: name.to_owned() });
+        }
+        self.storages.insert(place, storage.clone());
+        Ok((place, storage))
+    }
+
+    /// What was found on the way.
+    pub(super) fn into_warnings(mut self) -> Vec<Warning> {
+        if let Some(first) = self.first_unchecked {
+            self.warnings.push(Warning::NoChecksum { records: self.unchecked, first });
+        }
+        self.warnings
+    }
+}
+
+impl Storages for Records {
+    fn storage(&mut self, spec: &StorageSpec<'_>) -> Result<(usize, Storage), TensorError> {
+        let name = format!("{}{}", self.folder, spec.key);
+        let (place, storage) = self.storage_at(&name)?;
+        let (width, bytes) = (spec.width(), storage.byte_len());
+        if spec.numel.checked_mul(width) != Some(bytes) {
+            return Err(TensorError::RecordSize { record: name, numel: spec.numel, width, bytes });
+        }
+        Ok((place, storage))
+    }
+
+    fn byte_order(&self) -> ByteOrder {
+        self.byte_order
+    }
+}

@@ -1,0 +1,10 @@
+//! The tar file that `torch.save` wrote before 0.1.10 (formats/pytorch.md section 3.3).
+
+use super::error::{ErrorKind, UnsupportedForm};
+use super::read::Read;
+use super::state_dict::OpenOptions;
+use crate::lazy::Bytes;
+/// Reads it.
+pub(super) fn read(_bytes: &Bytes, _options: &OpenOptions) -> Result<Read, ErrorKind> {
+    Err(ErrorKind::Unsupported(UnsupportedForm::Tar))
+}

@@ -1,0 +1,10 @@
+//! The archive of `torch.jit.save` since 1.4 (formats/pytorch.md section 4.1).
+
+use super::error::{ErrorKind, UnsupportedForm};
+use super::read::Read;
+use super::state_dict::OpenOptions;
+use super::zip::Archive;
+/// Reads it.
+pub(super) fn read(_archive: Archive, _options: &OpenOptions) -> Result<Read, ErrorKind> {
+    Err(ErrorKind::Unsupported(UnsupportedForm::TorchScript))
+}

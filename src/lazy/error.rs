@@ -1,0 +1,26 @@
+//! Why values cannot be computed.
+
+use crate::tensor::kernel::GatherError;
+
+/// Why the bytes of a storage cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A compressed record does not inflate to what its archive says.
+    #[error("the record `{record}` does not inflate to the {announced} bytes that its archive announces")]
+    Inflate {
+        /// The record.
+        record: String,
+        /// Bytes, as announced.
+        announced: usize,
+    },
+    /// A compressed record inflates to other bytes than were compressed.
+    #[error("the checksum of the record `{record}` is wrong: the file was changed or damaged")]
+    Checksum {
+        /// The record.
+        record: String,
+    },
+    /// A view of the source cannot be copied.
+    #[error("{0}")]
+    Gather(#[from] GatherError),
+}

@@ -1,0 +1,19 @@
+//! Tensors that have not been read: views of ranges of a mapped file, or of values that are computed when they
+//! are needed (an inflated record, a dequantized tensor).
+//!
+//! ```text
+//! LazyTensor = dtype + view + byte order + Storage
+//! Storage    = bytes of the file | a recipe that makes bytes
+//! ```
+
+mod bytes;
+mod error;
+mod recipe;
+mod storage;
+mod tensor;
+
+pub use bytes::Bytes;
+pub use error::LoadError;
+pub use recipe::{Inflate, Recipe};
+pub use storage::{Computed, Storage};
+pub use tensor::LazyTensor;
