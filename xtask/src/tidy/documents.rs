@@ -22,7 +22,7 @@ const MENTIONS: [(&str, &[&str]); 2] = [
         "ARCHITECTURE.md",
         &[
             "src/tensor",
-            "src/bytes",
+            "src/lazy",
             "src/checkpoint",
             "src/schema",
             "src/keras",
