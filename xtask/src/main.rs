@@ -2,6 +2,7 @@
 
 mod bench;
 mod fixtures;
+mod fuzz;
 mod judges;
 mod shell;
 mod test;
@@ -19,6 +20,7 @@ usage: cargo xtask <COMMAND>
   tidy                                  the house rules: imports, unsafe, file sizes, style, documents
   fixtures [--check | --hashes]         make testdata again; --check compares hashes, without Python;
                                         --hashes writes the hashes of what is there
+  fuzz [--minutes N] [TARGET]...        the parsers of checkpoints under libFuzzer, 20 minutes each
   bench [--quick] [--dir FOLDER]        speed and memory beside `cp` and torch + numpy + h5py
 ";
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["fixtures", "--check"] => fixtures::check(),
         ["fixtures", "--hashes"] => fixtures::write_manifest(),
         ["bench", options @ ..] => bench::run(options),
+        ["fuzz", options @ ..] => fuzz::run(options),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())
