@@ -1,6 +1,13 @@
 //! Values into a laid-out file: workers take tiles, gather each into a buffer of their own and write it where
 //! it belongs. What is written does not depend on who writes it, so neither do the file's bytes.
+//!
+//! A dataset with a source that has to be computed (an inflated record, a dequantized tensor) is done as one
+//! piece, by one worker: it computes the sources, once, writes all tiles, and drops the sources unless its next
+//! dataset reads the same. So at any time each worker holds the computed sources of one dataset: the memory
+//! that takes is at most the number of threads times the largest sum of the computed storages that one dataset
+//! reads.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -8,8 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::lazy::{Bytes, LazyTensor};
-use crate::plan::{Binding, Part, Term, Value};
+use crate::plan::{Binding, LoadedStorages, Part, Term, Value};
 use crate::tensor::kernel::{ConvertError, convert, gather};
 use crate::tensor::{ByteOrder, Dtype, StridedCopy, clip};
 
@@ -46,6 +52,8 @@ enum Work<'a> {
     Boxes { part: &'a Part, grid: Grid },
     /// Everything, range by range of so many elements.
     Ranges { step: usize },
+    /// Everything as one tile, from sources that are computed first: this one and perhaps others.
+    Computed { first: usize },
 }
 
 /// A worker's memory, kept from tile to tile.
@@ -57,6 +65,7 @@ pub(super) struct Buffers {
     pub(super) sums: Vec<f64>,
     pub(super) whole_sums: Vec<i128>,
     pub(super) out: Vec<u8>,
+    loaded: LoadedStorages,
 }
 
 /// Fills the datasets.
@@ -71,7 +80,7 @@ pub(super) fn fill(
     for target in targets {
         push_jobs(target, &mut jobs)?;
     }
-    jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
+    sort(&mut jobs);
     let mut tiles = 0;
     for job in &mut jobs {
         job.before = tiles;
@@ -92,7 +101,7 @@ pub(super) fn fill(
                 Err(Error::Cancelled)
             } else {
                 let job = &jobs[jobs.partition_point(|job| job.before + job.tiles <= tile)];
-                let writer = TileWriter { file, path, target: job.target, options, progress };
+                let writer = TileWriter { file, path, target: job.target, options, progress, stop: &stop };
                 writer.run(&job.work, tile - job.before, &mut buffers)
             };
             if let Err(error) = outcome {
@@ -115,6 +124,28 @@ pub(super) fn fill(
     failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
+/// The largest first, so that the workers end at about the same time; but those that read the same computed
+/// source follow each other.
+fn sort(jobs: &mut [Job<'_>]) {
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
+    let mut ranks = BTreeMap::new();
+    for (place, job) in jobs.iter().enumerate() {
+        if let Work::Computed { first } = job.work {
+            ranks.entry(first).or_insert(place);
+        }
+    }
+    if !ranks.is_empty() {
+        let mut place = 0;
+        jobs.sort_by_cached_key(|job| {
+            place += 1;
+            match job.work {
+                Work::Computed { first } => ranks.get(&first).map_or(place - 1, |&rank| rank),
+                Work::Plain { .. } | Work::Boxes { .. } | Work::Ranges { .. } => place - 1,
+            }
+        });
+    }
+}
+
 fn push_jobs<'a>(target: &'a Target<'a>, jobs: &mut Vec<Job<'a>>) -> Result<(), Error> {
     if target.numel == 0 {
         return Ok(());
@@ -124,6 +155,10 @@ fn push_jobs<'a>(target: &'a Target<'a>, jobs: &mut Vec<Job<'a>>) -> Result<(), 
     if let Value::Gather(terms) = &target.binding.value {
         for part in terms.iter().flat_map(|term| &term.parts) {
             check_target(target, &part.copy)?;
+        }
+        if let Some(first) = target.binding.first_computed() {
+            push(Work::Computed { first }, 1, target.numel * size);
+            return Ok(());
         }
         if let [Term { parts }] = terms.as_slice()
             && parts.iter().all(|part| has_long_runs(&part.copy, size))
@@ -164,6 +199,12 @@ fn plain(part: &Part, dtype: Dtype) -> Option<(&[u8], usize)> {
     Some((part.source.storage.ready()?.as_slice().get(start..end)?, copy.target_offset * size))
 }
 
+/// The bytes of a part's source. A dataset whose sources are to be computed is not cut into tiles before they
+/// are; no bytes at all would be too few for any gather.
+fn ready(part: &Part) -> &[u8] {
+    part.source.storage.ready().map_or(&[], |bytes| bytes.as_slice())
+}
+
 fn needs_no_conversion(part: &Part, dtype: Dtype) -> bool {
     let source = &part.source;
     source.dtype == dtype
@@ -195,6 +236,8 @@ pub(super) struct TileWriter<'a> {
     pub(super) target: &'a Target<'a>,
     pub(super) options: &'a WriteOptions,
     progress: &'a dyn Progress,
+    /// Whether another worker has failed.
+    stop: &'a AtomicBool,
 }
 
 impl TileWriter<'_> {
@@ -214,7 +257,33 @@ impl TileWriter<'_> {
                     Value::Gather(terms) => self.write_range(terms, &range, buffers),
                 }
             }
+            Work::Computed { .. } => self.write_computed(buffers),
         }
+    }
+
+    /// Writes a whole dataset whose sources are computed first.
+    fn write_computed(&self, buffers: &mut Buffers) -> Result<(), Error> {
+        let binding = self
+            .target
+            .binding
+            .loaded(&mut buffers.loaded)
+            .map_err(|source| Error::Source { variable: self.target.name.to_owned(), source })?;
+        let target = Target { binding: &binding, ..*self.target };
+        let writer = TileWriter { target: &target, ..*self };
+        let mut jobs = Vec::new();
+        push_jobs(&target, &mut jobs)?;
+        for job in &jobs {
+            for tile in 0..job.tiles {
+                if self.stop.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                if self.progress.is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                writer.run(&job.work, tile, buffers)?;
+            }
+        }
+        Ok(())
     }
 
     fn write_box(&self, part: &Part, copy: &StridedCopy, buffers: &mut Buffers) -> Result<(), Error> {
@@ -281,7 +350,7 @@ impl TileWriter<'_> {
             clip(&copy, range, &mut |mut copy| {
                 copy.target_offset -= range.start;
                 if needs_no_conversion(part, dtype) {
-                    return self.gather(&copy, dtype.size(), self.load(&part.source)?.as_slice(), out);
+                    return self.gather(&copy, dtype.size(), ready(part), out);
                 }
                 let bytes = self.pack(part, &packed(&copy), dtype, gathered, converted)?;
                 self.gather(&unpacked(&copy), dtype.size(), bytes, out)
@@ -305,20 +374,13 @@ impl TileWriter<'_> {
             gathered.resize(len, 0);
         }
         let gathered = &mut gathered[..len];
-        self.gather(packed, source.dtype.size(), self.load(source)?.as_slice(), gathered)?;
+        self.gather(packed, source.dtype.size(), ready(part), gathered)?;
         if needs_no_conversion(part, dtype) {
             return Ok(gathered);
         }
         converted.resize(numel * dtype.size(), 0);
         self.convert(gathered, source.dtype, source.byte_order, converted, dtype)?;
         Ok(converted)
-    }
-
-    fn load(&self, source: &LazyTensor) -> Result<Bytes, Error> {
-        source
-            .storage
-            .load()
-            .map_err(|source| Error::Source { variable: self.target.name.to_owned(), source })
     }
 
     fn gather(&self, copy: &StridedCopy, size: usize, source: &[u8], target: &mut [u8]) -> Result<(), Error> {
