@@ -17,7 +17,7 @@ mod tiles;
 
 pub use bytes::Bytes;
 pub use error::LoadError;
-pub use recipe::{Inflate, Recipe};
+pub use recipe::{Inflate, Recipe, Unpack};
 pub use statistics::{NonFinite, Statistics};
 pub use storage::{Computed, Storage};
 pub use tensor::LazyTensor;

@@ -3,7 +3,7 @@
 use crate::tensor::kernel::gather;
 use crate::tensor::{ByteOrder, CopyAxis, Dtype, Strided, StridedCopy};
 
-use super::{LoadError, Storage};
+use super::{LoadError, Recipe, Storage, Unpack};
 
 /// A tensor that has not been read: its element type, its strided view, and the storage that the view counts
 /// its elements in.
@@ -40,6 +40,20 @@ impl LazyTensor {
     /// As [`Storage::load`].
     pub fn loaded(&self) -> Result<Self, LoadError> {
         Ok(Self { storage: Storage::Ready(self.storage.load()?), ..self.clone() })
+    }
+
+    /// The numbers of a `float4_e2m1fn_x2` tensor, two in each byte, as a `float32` tensor whose last axis is
+    /// twice as long: see [`Unpack`]. `None` for a tensor of another type, or with more numbers than can be
+    /// counted.
+    #[must_use]
+    pub fn unpacked(&self) -> Option<Self> {
+        let (unpack, shape) = Unpack::new(self.clone())?;
+        Some(Self {
+            dtype: Dtype::F32,
+            view: Strided::contiguous(shape),
+            byte_order: ByteOrder::Little,
+            storage: Storage::computed(Recipe::Unpack(unpack)),
+        })
     }
 
     /// All elements in row-major order, little-endian, each `bool` 0 or 1: what torch calls contiguous. Takes

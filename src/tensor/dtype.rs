@@ -165,6 +165,14 @@ impl Dtype {
         matches!(self, Self::Complex32 | Self::Bcomplex32 | Self::Complex64 | Self::Complex128)
     }
 
+    /// Whether Keras loads variables of it from a weight file: whole numbers, `bool`, floats of 16 bits and more,
+    /// `complex64` and `complex128`. It stores the floats of eight bits that it knows as bytes without a type,
+    /// and fails to load them ("No cast function available", Keras 3.15); the others it has no variables of.
+    #[must_use]
+    pub const fn is_loaded_by_keras(self) -> bool {
+        !self.is_small_float() && !matches!(self, Self::Complex32 | Self::Bcomplex32)
+    }
+
     /// Whether every value of `self` is exactly a value of `target`.
     #[must_use]
     pub const fn fits_exactly(self, target: Self) -> bool {

@@ -300,10 +300,20 @@ impl TileWriter<'_> {
 
     fn write_constant(&self, value: f64, range: &Range<usize>, buffers: &mut Buffers) -> Result<(), Error> {
         let dtype = self.target.binding.dtype;
-        let mut element = [0; 8];
+        let mut element = [0; 16];
         let element = &mut element[..dtype.size()];
-        if dtype.is_float() {
-            self.convert(&value.to_le_bytes(), Dtype::F64, ByteOrder::Little, element, dtype)?;
+        let part = match dtype {
+            // The imaginary part is left zero.
+            Dtype::Complex64 => Dtype::F32,
+            Dtype::Complex128 => Dtype::F64,
+            _ => dtype,
+        };
+        if part.is_float() {
+            let real = &mut element[..part.size()];
+            self.convert(&value.to_le_bytes(), Dtype::F64, ByteOrder::Little, real, part)?;
+        } else if part.is_complex() || part.is_small_float() {
+            let source_dtype = Dtype::F64;
+            return Err(self.convert_error(ConvertError::Unsupported { source_dtype, target: dtype }));
         } else {
             let whole = value as i64;
             if whole as f64 != value || i128::from(whole) != clamp_integer(whole, dtype) {
