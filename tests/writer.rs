@@ -209,6 +209,7 @@ fn adds_whole_numbers() {
 fn fills_constants() {
     check(&[3], Dtype::F32, || Value::Fill(1.5), &f32_bytes([1.5; 3]));
     check(&[2], Dtype::I16, || Value::Fill(-2.0), &[0xFE, 0xFF, 0xFE, 0xFF]);
+    check(&[2], Dtype::Complex64, || Value::Fill(1.5), &f32_bytes([1.5, 0.0, 1.5, 0.0]));
 }
 
 #[test]

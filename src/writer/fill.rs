@@ -458,3 +458,115 @@ pub(super) fn write_at(file: &File, mut bytes: &[u8], mut place: u64) -> io::Res
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::write_tree;
+    use super::*;
+    use crate::keras::file_layout::{Dataset, Format, Group, Node};
+    use crate::lazy::{LazyTensor, LoadError, Recipe, Storage};
+    use crate::plan::{Provenance, Unreadable};
+    use crate::tensor::{CopyAxis, Shape, StateDictKey, Strided};
+
+    const ROWS: usize = 170;
+    const COLUMNS: usize = 1300;
+
+    /// A matrix of `float32` over a computed storage, turned or not.
+    fn part(storage: &Storage, turned: bool) -> Part {
+        let shape = Shape::new([ROWS, COLUMNS]).unwrap();
+        let (rows, columns) = if turned { (1, ROWS) } else { (COLUMNS, 1) };
+        let axis = |size, source_stride, target_stride| CopyAxis { size, source_stride, target_stride };
+        Part {
+            key: StateDictKey::new("matrix"),
+            source: LazyTensor {
+                dtype: Dtype::F32,
+                view: Strided::contiguous(shape),
+                byte_order: ByteOrder::Little,
+                storage: storage.clone(),
+            },
+            copy: StridedCopy {
+                axes: vec![axis(ROWS, rows, COLUMNS), axis(COLUMNS, columns, 1)],
+                source_offset: 0,
+                target_offset: 0,
+            },
+        }
+    }
+
+    /// Writes variables, each the sum of these parts.
+    fn write(variables: Vec<Vec<Part>>, dtype: Dtype, threads: usize) -> Result<Vec<u8>, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let shape = Shape::new([ROWS, COLUMNS]).unwrap();
+        let binding = |(variable, parts): (usize, Vec<Part>)| {
+            let terms = parts.into_iter().map(|part| Term { parts: vec![part] }).collect();
+            let provenance = Provenance::Waiver("test".to_owned());
+            Binding { variable, dtype, value: Value::Gather(terms), provenance, layout: String::new() }
+        };
+        let bindings: Vec<_> = variables.into_iter().enumerate().map(binding).collect();
+        let dataset = |variable| Node::Dataset(Dataset { variable, attributes: vec![] });
+        let children = (0..bindings.len()).map(|at| (at.to_string(), dataset(at))).collect();
+        let tree = Group { children, ..Group::default() };
+        let targets: Vec<_> =
+            bindings.iter().map(|binding| (binding, &shape, binding.variable.to_string())).collect();
+        let options =
+            WriteOptions { format: Format::WeightsH5, threads: Some(threads), allow_overflow: false };
+        let path = folder.path().join("out.h5");
+        let outcome = write_tree(&tree, &targets, &path, &options, &());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), usize::from(outcome.is_ok()));
+        outcome.map(|_| std::fs::read(path).unwrap())
+    }
+
+    /// The same file as from bytes that are there, with sources computed so often at most.
+    fn check(variables: &[&[(usize, bool)]], dtype: Dtype, threads: usize, times: usize) {
+        let bytes = |which: usize| -> Vec<u8> {
+            (0..ROWS * COLUMNS).flat_map(|at| ((at % 911 + which) as f32).to_le_bytes()).collect()
+        };
+        let count = Arc::new(AtomicUsize::new(0));
+        let computed: Vec<Storage> =
+            (0..3).map(|at| Storage::computed(Recipe::Counted(bytes(at), Arc::clone(&count)))).collect();
+        let ready: Vec<Storage> = (0..3).map(|at| crate::lazy::Bytes::held(bytes(at)).into()).collect();
+        let of = |storages: &[Storage]| -> Vec<Vec<Part>> {
+            let parts = |parts: &&[(usize, bool)]| {
+                parts.iter().map(|&(at, turned)| part(&storages[at], turned)).collect()
+            };
+            variables.iter().map(parts).collect()
+        };
+        let expected = write(of(&ready), dtype, 1).unwrap();
+        assert!(write(of(&computed), dtype, threads).unwrap() == expected, "{variables:?}");
+        let found = count.load(Ordering::Relaxed);
+        assert_eq!(found, times, "{variables:?} as {dtype} by {threads}");
+    }
+
+    #[test]
+    fn sources_are_computed_once_for_a_variable() {
+        for dtype in [Dtype::F32, Dtype::Bf16] {
+            for threads in [1, 3] {
+                check(&[&[(0, false)]], dtype, threads, 1);
+                check(&[&[(0, true)], &[(1, false)]], dtype, threads, 2);
+                check(&[&[(0, true), (0, false), (1, true)]], dtype, threads, 2);
+            }
+            // One worker holds what its next variable reads too.
+            check(&[&[(0, true)], &[(1, false)], &[(0, false)], &[(2, true)], &[(1, true)]], dtype, 1, 3);
+        }
+    }
+
+    #[test]
+    fn damage_leaves_nothing_behind() {
+        let damaged = crate::lazy::Inflate {
+            record: "data/0".to_owned(),
+            compressed: crate::lazy::Bytes::held(vec![7; 99]),
+            byte_len: ROWS * COLUMNS * 4,
+            crc: None,
+        };
+        let damaged = Storage::computed(Recipe::Inflate(damaged));
+        let whole = crate::lazy::Bytes::held(vec![0; ROWS * COLUMNS * 4]).into();
+        let variables = vec![vec![part(&whole, true)], vec![part(&damaged, false)]];
+        let error = write(variables, Dtype::F32, 2).unwrap_err();
+        let Error::Source { variable, source: Unreadable { key, source } } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((variable.as_str(), key.to_string().as_str()), ("1", "matrix"));
+        assert!(matches!(source, LoadError::Inflate { .. }));
+    }
+}

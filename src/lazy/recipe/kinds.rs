@@ -11,6 +11,9 @@ pub enum Recipe {
     Inflate(Inflate),
     /// Numbers of four bits, two in a byte.
     Unpack(Unpack),
+    /// These bytes, and how often they were asked for.
+    #[cfg(test)]
+    Counted(Vec<u8>, std::sync::Arc<std::sync::atomic::AtomicUsize>),
 }
 
 impl Recipe {
@@ -20,6 +23,8 @@ impl Recipe {
         match self {
             Self::Inflate(inflate) => inflate.byte_len,
             Self::Unpack(unpack) => unpack.byte_len(),
+            #[cfg(test)]
+            Self::Counted(bytes, _) => bytes.len(),
         }
     }
 
@@ -31,6 +36,11 @@ impl Recipe {
         match self {
             Self::Inflate(inflate) => inflate.compute(),
             Self::Unpack(unpack) => unpack.compute(),
+            #[cfg(test)]
+            Self::Counted(bytes, times) => {
+                times.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Ok(bytes.clone())
+            }
         }
     }
 }
