@@ -122,6 +122,41 @@ fn complex_values() {
     assert_eq!(folder.names(), names);
 }
 
+/// What is complex becomes what is complex in the same way, and Keras holds it as h5py does: a compound.
+#[test]
+fn complex_variables() {
+    let folder = Folder::with_case("simple_conv");
+    let architecture = String::from_utf8(folder.read("arch.json")).unwrap();
+    for (dtype, exit) in [("complex64", "exit 0\n"), ("complex128", "exit 6\n")] {
+        folder.write("arch.json", architecture.replace("float32", dtype));
+        let numbers: Vec<f32> = (0..864_u16).map(|at| f32::from(at) - 99.5).collect();
+        let kernel: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        write(&folder, ("complex64", &kernel), ("complex64", &kernel[..128], 16));
+        let said = folder.run(&CONVERT);
+        assert!(said.starts_with(exit), "{said}");
+        if exit == "exit 0\n" {
+            let said = folder.run(&VERIFY);
+            assert!(said.starts_with("exit 0\n"), "{said}");
+            assert_eq!(floats(&folder, "vars/1"), numbers[..32]);
+            let kernel = floats(&folder, "vars/0");
+            // h 0, w 0, i 1, o 2 of the file.
+            assert_eq!(kernel[2 * (16 + 2)..][..2], numbers[2 * (2 * 27 + 9)..][..2]);
+        }
+    }
+}
+
+/// Keras stores such variables, and cannot load them.
+#[test]
+fn variables_that_keras_cannot_load() {
+    let folder = Folder::with_case("simple_conv");
+    let architecture = String::from_utf8(folder.read("arch.json")).unwrap();
+    folder.write("arch.json", architecture.replace("float32", "float8_e4m3fn"));
+    write(&folder, ("float8_e4m3fn", &[0x38; 432]), ("float8_e4m3fn", &[0x38; 16], 16));
+    let names = folder.names();
+    check("bad_float8_variables", 6, &folder.run(&CONVERT));
+    assert_eq!(folder.names(), names);
+}
+
 /// The checkpoint of a case with every record compressed.
 fn deflated(folder: &Folder) -> Vec<u8> {
     let mut stored = zip::ZipArchive::new(std::io::Cursor::new(folder.read("weights.pt"))).unwrap();
