@@ -1,12 +1,13 @@
 //! The values of many tensors, read once: statistics and checksums.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::tiles::for_each_tile;
+use super::tiles::{TILE, for_each_tile};
 use super::{LazyTensor, LoadError, Statistics};
 use crate::tensor::kernel::{Moments, add_moments};
 
@@ -30,28 +31,46 @@ pub struct Survey {
     pub sha256: Option<[u8; 32]>,
 }
 
-/// Reads all values of the tensors, each tensor by one of several threads, and tells `progress` how many bytes
-/// ([`LazyTensor::byte_len`]) it has done since it told the last time. The outcomes are in the order of the
-/// tensors. Each thread takes memory for a tile, and for one storage where that is computed.
+/// Elements of a segment: what a thread takes at a time of a tensor that needs no checksum. A checksum is of
+/// all bytes in a row, so a tensor that needs one is taken whole.
+const SEGMENT: usize = 32 * TILE;
+
+/// What a thread takes at a time.
+struct Job {
+    /// The tensor's place.
+    tensor: usize,
+    elements: Range<usize>,
+}
+
+/// What was found out of a job.
+struct Found {
+    moments: Moments,
+    sha256: Option<[u8; 32]>,
+}
+
+/// Reads all values of the tensors by several threads, and tells `progress` how many bytes
+/// ([`LazyTensor::byte_len`]) were done since it was told the last time. The outcomes are in the order of the
+/// tensors, and depend neither on the number of threads nor on what else is asked for. Each thread takes memory
+/// for a tile of half a megabyte at most, and for one storage where that is computed.
 #[must_use]
 pub fn survey(
     tensors: &[&LazyTensor],
     options: &SurveyOptions,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Vec<Result<Survey, LoadError>> {
-    let mut order: Vec<usize> = (0..tensors.len()).collect();
-    // The largest first: the threads then end at about the same time.
-    order.sort_by_key(|&place| std::cmp::Reverse(tensors[place].byte_len()));
+    let jobs = jobs(tensors, options);
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(tensors.len()));
+    let done = Mutex::new(Vec::with_capacity(jobs.len()));
     let work = || {
-        while let Some(&place) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome = survey_tensor(tensors[place], options, progress);
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(place) else { break };
+            let outcome = survey_job(tensors[job.tensor], &job.elements, options, progress);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((place, outcome));
         }
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = options.threads.map_or_else(cores, usize::from).clamp(1, tensors.len().max(1));
+    let threads = options.threads.map_or_else(cores, usize::from).clamp(1, jobs.len().max(1));
     std::thread::scope(|scope| {
         for _ in 1..threads {
             // A thread that the system refuses is done without.
@@ -62,28 +81,73 @@ pub fn survey(
         work();
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // The jobs of a tensor stand in the order of its elements.
     done.sort_by_key(|&(place, _)| place);
-    done.into_iter().map(|(_, outcome)| outcome).collect()
+    let mut found: Vec<_> = tensors.iter().map(|_| Ok((Moments::NONE, None))).collect();
+    for (place, outcome) in done {
+        let of_tensor = &mut found[jobs[place].tensor];
+        match (&mut *of_tensor, outcome) {
+            (Ok((moments, sha256)), Ok(part)) => {
+                moments.merge(&part.moments);
+                *sha256 = part.sha256;
+            }
+            (Ok(_), Err(error)) => *of_tensor = Err(error),
+            (Err(_), Ok(_) | Err(_)) => {}
+        }
+    }
+    let survey = |(moments, sha256)| Survey {
+        statistics: options.statistics.then(|| Statistics::from(moments)),
+        sha256,
+    };
+    found.into_iter().map(|found| found.map(survey)).collect()
 }
 
-fn survey_tensor(
+/// The jobs, those of the largest tensors first: the threads then end at about the same time.
+fn jobs(tensors: &[&LazyTensor], options: &SurveyOptions) -> Vec<Job> {
+    let mut order: Vec<usize> = (0..tensors.len()).collect();
+    order.sort_by_key(|&place| std::cmp::Reverse(tensors[place].byte_len()));
+    let mut jobs = Vec::with_capacity(tensors.len());
+    for place in order {
+        let numel = tensors[place].view.shape().numel();
+        let storage = &tensors[place].storage;
+        // What is computed is computed once. A view that repeats elements can have any number of them: as many
+        // jobs would need memory that nothing in the file stands for.
+        let is_repeated = tensors[place].byte_len() > storage.byte_len();
+        let is_whole = options.hash || storage.ready().is_none() || is_repeated;
+        let step = if is_whole { numel.max(1) } else { SEGMENT };
+        // One for a tensor without elements too.
+        let starts = (0..numel.max(1)).step_by(step);
+        jobs.extend(
+            starts.map(|start| Job { tensor: place, elements: start..numel.min(start.saturating_add(step)) }),
+        );
+    }
+    jobs
+}
+
+fn survey_job(
     tensor: &LazyTensor,
+    elements: &Range<usize>,
     options: &SurveyOptions,
     progress: &(dyn Fn(u64) + Sync),
-) -> Result<Survey, LoadError> {
+) -> Result<Found, LoadError> {
     let bytes = tensor.storage.load()?;
-    let mut moments = options.statistics.then_some(Moments::NONE);
+    let mut moments = Moments::NONE;
     let mut hash = options.hash.then(Sha256::new);
-    for_each_tile(tensor, bytes.as_slice(), &mut |elements| {
-        if let Some(moments) = &mut moments {
-            add_moments(elements, tensor.dtype, moments);
-        }
-        if let Some(hash) = &mut hash {
-            hash.update(elements);
-        }
-        progress(elements.len() as u64);
-    })?;
-    Ok(Survey { statistics: moments.map(Statistics::from), sha256: hash.map(|hash| hash.finalize().into()) })
+    for start in elements.clone().step_by(SEGMENT) {
+        let segment = start..elements.end.min(start.saturating_add(SEGMENT));
+        let mut of_segment = Moments::NONE;
+        for_each_tile(tensor, bytes.as_slice(), segment, &mut |elements| {
+            if options.statistics {
+                add_moments(elements, tensor.dtype, &mut of_segment);
+            }
+            if let Some(hash) = &mut hash {
+                hash.update(elements);
+            }
+            progress(elements.len() as u64);
+        })?;
+        moments.merge(&of_segment);
+    }
+    Ok(Found { moments, sha256: hash.map(|hash| hash.finalize().into()) })
 }
 
 #[cfg(test)]
@@ -119,6 +183,13 @@ mod tests {
                 assert_eq!(survey.as_ref().unwrap().sha256, Some(expected));
             }
             outcomes.push(surveys);
+            // The statistics do not change where they are made in pieces.
+            let options = SurveyOptions { hash: false, ..options };
+            let alone = survey(tensors, &options, &|_| ());
+            let same = |(one, other): (&Result<Survey, _>, &Result<Survey, _>)| {
+                one.as_ref().unwrap().statistics == other.as_ref().unwrap().statistics
+            };
+            assert!(alone.iter().zip(&outcomes[0]).all(same));
         }
         outcomes.windows(2).for_each(|pair| assert_eq!(pair[0], pair[1]));
         outcomes.remove(0).into_iter().map(|survey| survey.unwrap().statistics.unwrap()).collect()
@@ -174,6 +245,23 @@ mod tests {
         assert_eq!((found[0].mean, found[0].std), (Some(9.0), None));
         assert_eq!((found[2].count, found[2].min), (0, None));
         assert_eq!((found[4].zeros, found[4].max), (1, Some(1.0)));
+    }
+
+    /// More than a segment of elements, all of them one.
+    #[test]
+    fn segments() {
+        let numel = SEGMENT + 3;
+        let view = Strided::new(shape([numel]), [0], 1, 2).unwrap();
+        let repeated = tensor(Dtype::U8, ByteOrder::Little, view, Bytes::held(vec![0, 7]));
+        let plain = tensor(
+            Dtype::I8,
+            ByteOrder::Little,
+            Strided::contiguous(shape([numel])),
+            Bytes::held((0..numel).map(|at| (at % 101) as u8).collect()),
+        );
+        let found = check(&[&repeated, &plain]);
+        assert_eq!((found[0].count, found[0].mean, found[0].std), (numel as u64, Some(7.0), Some(0.0)));
+        assert_eq!((found[1].count, found[1].max), (numel as u64, Some(100.0)));
     }
 
     #[test]
