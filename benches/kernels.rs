@@ -4,8 +4,10 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
+use ptw2k::lazy::survey::{SurveyOptions, survey};
+use ptw2k::lazy::{Bytes, LazyTensor};
 use ptw2k::tensor::kernel::{convert, gather};
-use ptw2k::tensor::{ByteOrder, CopyAxis, Dtype, StridedCopy};
+use ptw2k::tensor::{ByteOrder, CopyAxis, Dtype, Shape, Strided, StridedCopy};
 
 /// Bytes of a source: more than the second-level cache holds.
 const SOURCE_BYTES: usize = 64 << 20;
@@ -84,4 +86,50 @@ fn conversion(bencher: Bencher<'_, '_>, types: &str) {
         convert(black_box(source), from, ByteOrder::Little, black_box(&mut target), to, true)
             .expect("overflow is allowed");
     });
+}
+
+/// A tensor of the source's bytes, by one thread.
+fn survey_one(bencher: Bencher<'_, '_>, dtype: Dtype, is_turned: bool, options: SurveyOptions) {
+    // Distinct and finite, of any type.
+    let bytes: Vec<u8> = (0..SOURCE_BYTES).map(|place| (place % 61) as u8).collect();
+    let side = 1024;
+    let shape = Shape::new([side, SOURCE_BYTES / dtype.size() / side]).expect("a shape");
+    let numel = shape.numel();
+    let strides = if is_turned { vec![1, side] } else { shape.contiguous_strides() };
+    let view = Strided::new(shape, strides, 0, numel).expect("a view");
+    let storage = Bytes::held(bytes).into();
+    let tensor = LazyTensor { dtype, view, byte_order: ByteOrder::Little, storage };
+    let options = SurveyOptions { threads: std::num::NonZeroUsize::new(1), ..options };
+    bencher
+        .counter(BytesCount::new(SOURCE_BYTES))
+        .bench_local(|| survey(black_box(&[&tensor]), &options, &|_| ()));
+}
+
+const SURVEYED: [Dtype; 8] = [
+    Dtype::F32,
+    Dtype::Bf16,
+    Dtype::F16,
+    Dtype::F64,
+    Dtype::I64,
+    Dtype::U8,
+    Dtype::F8E4m3fn,
+    Dtype::Complex64,
+];
+
+/// Statistics of what lies contiguous.
+#[divan::bench(args = SURVEYED)]
+fn statistics(bencher: Bencher<'_, '_>, dtype: Dtype) {
+    survey_one(bencher, dtype, false, SurveyOptions { statistics: true, ..SurveyOptions::default() });
+}
+
+/// Statistics of a transposed matrix.
+#[divan::bench(args = [Dtype::F32, Dtype::Bf16])]
+fn statistics_turned(bencher: Bencher<'_, '_>, dtype: Dtype) {
+    survey_one(bencher, dtype, true, SurveyOptions { statistics: true, ..SurveyOptions::default() });
+}
+
+/// SHA-256.
+#[divan::bench]
+fn checksum(bencher: Bencher<'_, '_>) {
+    survey_one(bencher, Dtype::F32, false, SurveyOptions { hash: true, ..SurveyOptions::default() });
 }

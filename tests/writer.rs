@@ -6,6 +6,7 @@ use ptw2k::keras::file_layout::{Attribute, AttributeValue, Dataset, Format, Grou
 use ptw2k::lazy::{Bytes, LazyTensor};
 use ptw2k::plan::{Binding, Part, Provenance, Term, Value};
 use ptw2k::tensor::{ByteOrder, CopyAxis, Dtype, Shape, StateDictKey, Strided, StridedCopy};
+use ptw2k::writer::hdf5::EncodeError;
 use ptw2k::writer::{Error, Progress, WriteOptions, write_tree};
 
 struct Silent {
@@ -209,6 +210,27 @@ fn adds_whole_numbers() {
 fn fills_constants() {
     check(&[3], Dtype::F32, || Value::Fill(1.5), &f32_bytes([1.5; 3]));
     check(&[2], Dtype::I16, || Value::Fill(-2.0), &[0xFE, 0xFF, 0xFE, 0xFF]);
+    check(&[2], Dtype::Complex64, || Value::Fill(1.5), &f32_bytes([1.5, 0.0, 1.5, 0.0]));
+}
+
+#[test]
+fn refuses_what_keras_cannot_load() {
+    for dtype in Dtype::ALL.into_iter().filter(|dtype| !dtype.is_loaded_by_keras()) {
+        let folder = tempfile::tempdir().unwrap();
+        let shape = Shape::new([2]).unwrap();
+        let tree = Group {
+            children: vec![("d".to_owned(), Node::Dataset(Dataset { variable: 0, attributes: vec![] }))],
+            ..Group::default()
+        };
+        let binding = binding(0, dtype, Value::Fill(1.0));
+        let targets = [(&binding, &shape, "d".to_owned())];
+        let silent = Silent { cancelled: false };
+        let outcome = write_tree(&tree, &targets, &folder.path().join("out.h5"), &options(1), &silent);
+        let object = "/d".to_owned();
+        let expected = EncodeError::ElementType { object, dtype };
+        assert!(matches!(outcome, Err(Error::Encode(error)) if error == expected), "{dtype}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }
 
 #[test]

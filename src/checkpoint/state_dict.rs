@@ -9,7 +9,7 @@ use super::find::Candidate;
 use super::form::Form;
 
 /// A checkpoint's state_dict, read but for the values.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// The file.
     pub path: PathBuf,

@@ -19,9 +19,11 @@ pub(super) enum Addition {
 impl Addition {
     pub(super) fn of(terms: &[Term]) -> Self {
         let mut dtypes = terms.iter().flat_map(|term| &term.parts).map(|part| part.source.dtype);
-        if dtypes.clone().all(|dtype| !dtype.is_float()) {
+        if dtypes.clone().all(|dtype| !dtype.is_float() && !dtype.is_small_float()) {
             Self::Exact
-        } else if dtypes.all(|dtype| matches!(dtype, Dtype::F16 | Dtype::Bf16 | Dtype::F32)) {
+        } else if dtypes
+            .all(|dtype| dtype.is_small_float() || matches!(dtype, Dtype::F16 | Dtype::Bf16 | Dtype::F32))
+        {
             Self::Single
         } else {
             Self::Double
@@ -36,6 +38,8 @@ impl Addition {
         let float = |number| match number {
             Number::Float(value) => value,
             Number::Integer(_) => f64::from_bits(F64.nearest(number)),
+            // No plan adds them.
+            Number::Complex(..) => f64::NAN,
         };
         let (one, other) = (float(one), float(other));
         #[expect(clippy::cast_possible_truncation, reason = "single precision is the point")]
@@ -76,6 +80,7 @@ mod tests {
         let (one, small) = (Float(1.0), Float(low));
         check_sum(&[Dtype::F32, Dtype::F32], &[one, small], one);
         check_sum(&[Dtype::F16, Dtype::Bf16, Dtype::F32], &[one, small, small], one);
+        check_sum(&[Dtype::F8E5m2, Dtype::F8E8m0fnu], &[one, small], one);
         check_sum(&[Dtype::F64, Dtype::F32], &[one, small], Float(1.0 + low));
         check_sum(&[Dtype::F32, Dtype::I8], &[small, Integer(1)], Float(1.0 + low));
         check_sum(&[Dtype::F32, Dtype::F32], &[Float(3e38_f32.into()); 2], Float(f64::INFINITY));

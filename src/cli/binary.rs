@@ -42,6 +42,8 @@ impl Binary {
                 return self.round(value < 0, value.unsigned_abs(), 0);
             }
             Number::Float(value) => value.to_bits(),
+            // Not one number; a NaN is none either.
+            Number::Complex(..) => f64::NAN.to_bits(),
         };
         let negative = value & F64.sign_bit() != 0;
         let (exponent, fraction) =

@@ -54,6 +54,9 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     bar.finish();
     let written = match written {
         Err(_) if interrupt::is_interrupted() => return Err(Failure::Interrupted { path }),
+        Err(writer::Error::Source { source: unreadable, .. }) => {
+            return Err(Failure::Values { path: source.checkpoint.clone(), source: unreadable });
+        }
         written => written?,
     };
     let seconds = started.elapsed().as_secs_f64();

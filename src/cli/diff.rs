@@ -126,8 +126,9 @@ fn distance(one: Number, other: Number) -> f64 {
     match (one, other) {
         (Number::Integer(one), Number::Integer(other)) => one.abs_diff(other) as f64,
         (Number::Float(one), Number::Float(other)) => (one - other).abs(),
+        (Number::Complex(a, b), Number::Complex(c, d)) => (a - c).hypot(b - d),
         // Both are of one type.
-        (Number::Integer(_), Number::Float(_)) | (Number::Float(_), Number::Integer(_)) => f64::NAN,
+        _ => f64::NAN,
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) enum Number {
     Float(f64),
     /// Of any whole type, and of `bool`.
     Integer(i128),
+    /// The real and the imaginary part.
+    Complex(f64, f64),
 }
 
 /// An element of the tensor's storage, or `None` past its end.
@@ -26,7 +28,7 @@ pub(super) fn read(tensor: &LazyTensor, element: usize) -> Option<Raw> {
     let mut raw = Raw::default();
     raw.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     if tensor.byte_order == ByteOrder::Big {
-        raw.get_mut(..size)?.reverse();
+        raw.get_mut(..size)?.chunks_exact_mut(tensor.dtype.swapped_size()).for_each(<[u8]>::reverse);
     }
     Some(raw)
 }
@@ -84,18 +86,51 @@ pub(super) fn decode(raw: Raw, dtype: Dtype) -> Number {
         Dtype::Bf16 => Number::Float(BF16.value(u16::from_le_bytes([a, b]).into())),
         Dtype::F32 => Number::Float(f32::from_le_bytes([a, b, c, d]).into()),
         Dtype::F64 => Number::Float(f64::from_le_bytes(wide)),
-        // No binding has them as its source yet.
-        Dtype::F8E4m3fn
-        | Dtype::F8E5m2
-        | Dtype::F8E4m3fnuz
-        | Dtype::F8E5m2fnuz
-        | Dtype::F8E8m0fnu
-        | Dtype::F4E2m1fnX2
-        | Dtype::Complex32
-        | Dtype::Bcomplex32
-        | Dtype::Complex64
-        | Dtype::Complex128 => Number::Float(f64::NAN),
+        Dtype::F8E4m3fn if a & 0x7F == 0x7F => Number::Float(small_nan(a, 3)),
+        Dtype::F8E4m3fn => Number::Float(small(a, 3, 7)),
+        Dtype::F8E5m2 if a & 0x7C == 0x7C && a & 3 != 0 => Number::Float(small_nan(a, 2)),
+        Dtype::F8E5m2 if a & 0x7C == 0x7C => Number::Float(f64::INFINITY.copysign(small(a, 2, 15))),
+        Dtype::F8E5m2 => Number::Float(small(a, 2, 15)),
+        Dtype::F8E4m3fnuz | Dtype::F8E5m2fnuz if a == 0x80 => Number::Float(small_nan(0, 2)),
+        Dtype::F8E4m3fnuz => Number::Float(small(a, 3, 8)),
+        Dtype::F8E5m2fnuz => Number::Float(small(a, 2, 16)),
+        Dtype::F8E8m0fnu if a == 0xFF => Number::Float(small_nan(0, 2)),
+        Dtype::F8E8m0fnu => Number::Float(2_f64.powi(i32::from(a) - 127)),
+        // A plan takes its numbers out first.
+        Dtype::F4E2m1fnX2 => Number::Float(f64::NAN),
+        Dtype::Complex32 => {
+            let part = |bytes| F16.value(u16::from_le_bytes(bytes).into());
+            Number::Complex(part([a, b]), part([c, d]))
+        }
+        Dtype::Bcomplex32 => {
+            let part = |bytes| BF16.value(u16::from_le_bytes(bytes).into());
+            Number::Complex(part([a, b]), part([c, d]))
+        }
+        Dtype::Complex64 => {
+            let part = |bytes| f32::from_le_bytes(bytes).into();
+            Number::Complex(part([a, b, c, d]), part([e, f, g, h]))
+        }
+        Dtype::Complex128 => {
+            let imaginary = raw.last_chunk().copied().unwrap_or_default();
+            Number::Complex(f64::from_le_bytes(wide), f64::from_le_bytes(imaginary))
+        }
     }
+}
+
+/// A number of eight bits: a sign, an exponent of what is left, a fraction.
+fn small(code: u8, fraction_bits: u32, bias: i32) -> f64 {
+    let (exponent, fraction) = ((code & 0x7F) >> fraction_bits, code & ((1 << fraction_bits) - 1));
+    let implied = if exponent == 0 { 0 } else { 1 << fraction_bits };
+    let power = i32::from(exponent.max(1)) - bias - fraction_bits.cast_signed();
+    let magnitude = f64::from(implied + fraction) * 2_f64.powi(power);
+    if code & 0x80 == 0 { magnitude } else { -magnitude }
+}
+
+/// The NaN of such a number: quiet, with its sign and its fraction.
+fn small_nan(code: u8, fraction_bits: u32) -> f64 {
+    const QUIET: u64 = 0xFFF << 51;
+    let fraction = u64::from(code & ((1 << fraction_bits) - 1)) << (52 - fraction_bits);
+    f64::from_bits(u64::from(code >> 7) << 63 | QUIET | fraction)
 }
 
 /// The bytes of the nearest value of a type, ties to even, rounded once: also where `torch.Tensor.to` goes by
@@ -106,7 +141,11 @@ pub(super) fn encode(number: Number, dtype: Dtype) -> Option<Raw> {
         #[expect(clippy::cast_possible_truncation, reason = "what does not come back is refused")]
         #[expect(clippy::cast_precision_loss, reason = "what does not come back is refused")]
         Number::Float(value) => Some(value as i128).filter(|&whole| whole as f64 == value),
+        Number::Complex(..) => None,
     };
+    if matches!(number, Number::Complex(..)) {
+        return None;
+    }
     match dtype {
         Dtype::Bool => whole()?.try_into().ok().filter(|&value: &u8| value <= 1).map(|value| pad([value])),
         Dtype::U8 => u8::try_from(whole()?).ok().map(|value| pad(value.to_le_bytes())),
@@ -128,9 +167,10 @@ pub(super) fn encode(number: Number, dtype: Dtype) -> Option<Raw> {
         | Dtype::F8E8m0fnu
         | Dtype::F4E2m1fnX2
         | Dtype::Complex32
-        | Dtype::Bcomplex32
-        | Dtype::Complex64
-        | Dtype::Complex128 => None,
+        | Dtype::Bcomplex32 => None,
+        // A real number: its imaginary part is zero.
+        Dtype::Complex64 => Some(pad(F32.nearest(number).to_le_bytes())),
+        Dtype::Complex128 => Some(pad(F64.nearest(number).to_le_bytes())),
     }
 }
 
@@ -145,6 +185,10 @@ impl Number {
     #[expect(clippy::cast_possible_truncation, reason = "the value is one of the smaller type")]
     pub(super) fn shown(self, dtype: Dtype) -> String {
         match self {
+            Self::Complex(real, imaginary) => {
+                let part = if dtype == Dtype::Complex128 { Dtype::F64 } else { Dtype::F32 };
+                format!("({}, {})", Self::Float(real).shown(part), Self::Float(imaginary).shown(part))
+            }
             Self::Float(value) if dtype == Dtype::F64 => format!("{value:?}"),
             // Values of the half types are `f32` too; its text has a few digits more than they need.
             Self::Float(value) => format!("{:?}", value as f32),
@@ -182,6 +226,24 @@ mod tests {
         check(float(-1.5), Dtype::Bf16, &[0xC0, 0xBF]);
         check(float(-1.5), Dtype::F32, &[0, 0, 0xC0, 0xBF]);
         check(float(-1.5), Dtype::F64, &[0, 0, 0, 0, 0, 0, 0xF8, 0xBF]);
+    }
+
+    #[test]
+    fn floats_of_eight_bits() {
+        use crate::tensor::kernel::convert;
+
+        for dtype in [Dtype::F8E4m3fn, Dtype::F8E5m2, Dtype::F8E4m3fnuz, Dtype::F8E5m2fnuz, Dtype::F8E8m0fnu]
+        {
+            for code in 0..=u8::MAX {
+                let mut written = [0; 4];
+                convert(&[code], dtype, ByteOrder::Little, &mut written, Dtype::F32, false).unwrap();
+                assert_eq!(
+                    encode(decode(pad([code]), dtype), Dtype::F32),
+                    Some(pad(written)),
+                    "{dtype} {code}"
+                );
+            }
+        }
     }
 
     #[test]

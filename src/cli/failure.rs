@@ -20,6 +20,14 @@ pub enum Failure {
     /// The checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(Box<checkpoint::Error>),
+    /// Values of the checkpoint cannot be read; nothing was written.
+    #[error("{}: {}", path.display(), escape(&source.to_string()))]
+    Values {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The tensor, and the reason.
+        source: plan::Unreadable,
+    },
     /// A Keras file cannot be read.
     #[error(transparent)]
     Keras(Box<keras::Error>),
@@ -138,7 +146,7 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Checkpoint(_) | Self::Sniff { .. } => Exit::Checkpoint,
+            Self::Checkpoint(_) | Self::Values { .. } | Self::Sniff { .. } => Exit::Checkpoint,
             Self::Keras(_) => Exit::Architecture,
             Self::Schema(_) => Exit::Schema,
             Self::Faults(_) => Exit::Faults,

@@ -16,7 +16,7 @@ use super::{args, inputs, ledger, table};
 use crate::keras::file_layout::{Format, dataset_path};
 use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
 use crate::lazy::LazyTensor;
-use crate::plan::{Binding, Plan, Term, Value};
+use crate::plan::{Binding, LoadedStorages, Plan, Term, Unreadable, Value};
 use crate::tensor::{Dtype, Shape};
 
 /// How a variable of the file differs from the plan.
@@ -42,7 +42,8 @@ enum Difference {
 pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> {
     let plan = inputs::plan(&args.source, terminal)?;
     let file = WeightsFile::open(&args.file)?;
-    let differences = compare(&plan, &file);
+    let differences = compare(&plan, &file)
+        .map_err(|source| Failure::Values { path: args.source.checkpoint.clone(), source })?;
     if terminal.json {
         terminal.json_result(&json!({
             "file": args.file.to_string_lossy(),
@@ -67,7 +68,7 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
 }
 
 /// Every difference, in the plan's order, then what only the file has.
-fn compare(plan: &Plan, file: &WeightsFile) -> Vec<(String, Difference)> {
+fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>, Unreadable> {
     let format = match file.form {
         WeightsForm::WeightsH5 | WeightsForm::Archive => Format::WeightsH5,
         WeightsForm::LegacyH5 => Format::LegacyH5,
@@ -83,25 +84,31 @@ fn compare(plan: &Plan, file: &WeightsFile) -> Vec<(String, Difference)> {
         })
         .collect();
     let compare = |(binding, stored): (&Binding, Option<&StoredVariable>)| {
-        let variable = plan.architecture.variables.get(binding.variable)?;
+        let Some(variable) = plan.architecture.variables.get(binding.variable) else { return Ok(None) };
         let found = match stored {
             Some(stored) => compare_variable(binding, &variable.shape, &stored.tensor)?,
-            None => Difference::Absent,
+            None => Some(Difference::Absent),
         };
-        Some((variable.path.to_string(), found))
+        Ok(found.map(|found| (variable.path.to_string(), found)))
     };
-    let mut differences: Vec<(String, Difference)> = pairs.into_par_iter().filter_map(compare).collect();
+    let found: Result<Vec<_>, Unreadable> = pairs.into_par_iter().map(compare).collect();
+    let mut differences: Vec<(String, Difference)> = found?.into_iter().flatten().collect();
     differences.extend(stored.into_keys().map(|path| (path.to_owned(), Difference::Unplanned)));
-    differences
+    Ok(differences)
 }
 
-fn compare_variable(binding: &Binding, shape: &Shape, stored: &LazyTensor) -> Option<Difference> {
+fn compare_variable(
+    binding: &Binding,
+    shape: &Shape,
+    stored: &LazyTensor,
+) -> Result<Option<Difference>, Unreadable> {
     if stored.view.shape() != shape {
-        return Some(Difference::Shape { expected: shape.clone(), found: stored.view.shape().clone() });
+        return Ok(Some(Difference::Shape { expected: shape.clone(), found: stored.view.shape().clone() }));
     }
     if stored.dtype != binding.dtype {
-        return Some(Difference::Dtype { expected: binding.dtype, found: stored.dtype });
+        return Ok(Some(Difference::Dtype { expected: binding.dtype, found: stored.dtype }));
     }
+    let binding = &binding.loaded(&mut LoadedStorages::default())?;
     let mut tally = Tally { stored, shape, count: 0, first: None };
     let uncovered = match &binding.value {
         Value::Fill(value) => {
@@ -120,14 +127,14 @@ fn compare_variable(binding: &Binding, shape: &Shape, stored: &LazyTensor) -> Op
         },
     };
     if uncovered > 0 {
-        return Some(Difference::Uncovered { count: uncovered });
+        return Ok(Some(Difference::Uncovered { count: uncovered }));
     }
-    tally.first.map(|(first, expected, found)| Difference::Values {
+    Ok(tally.first.map(|(first, expected, found)| Difference::Values {
         count: tally.count,
         first,
         expected,
         found,
-    })
+    }))
 }
 
 /// Compares sums; they are of biases, so the few values are held.

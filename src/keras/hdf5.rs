@@ -266,6 +266,27 @@ fn element_type(dataset: &Dataset, path: &str) -> Result<(Dtype, ByteOrder), Err
             }
             (Dtype::Bf16, ByteOrder::Little)
         }
+        // h5py writes complex numbers as a compound of `r` and `i`.
+        Datatype::Compound { size: size @ (8 | 16), fields } => {
+            let half = size / 2;
+            let part = |name: &str, offset: u32| {
+                fields.iter().find_map(|field| match &field.datatype {
+                    Datatype::FloatingPoint { size, byte_order }
+                        if *size as u64 == u64::from(half)
+                            && field.name == name
+                            && field.byte_offset == offset =>
+                    {
+                        Some(order(byte_order))
+                    }
+                    _ => None,
+                })
+            };
+            let dtype = if *size == 8 { Dtype::Complex64 } else { Dtype::Complex128 };
+            match (part("r", 0), part("i", half)) {
+                (Some(real), Some(imaginary)) if real == imaginary && fields.len() == 2 => (dtype, real),
+                _ => return Err(unsupported()),
+            }
+        }
         // h5py writes booleans as an enumeration of `FALSE` and `TRUE`.
         Datatype::Enum { base, .. } if matches!(**base, Datatype::FixedPoint { size: 1, .. }) => {
             (Dtype::Bool, ByteOrder::Little)

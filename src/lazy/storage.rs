@@ -62,6 +62,16 @@ impl Storage {
         }
     }
 
+    /// Which of the computed storages it is: equal for clones of one storage, for as long as one of them lives.
+    /// `None` where the bytes need not be computed.
+    #[must_use]
+    pub fn computed_id(&self) -> Option<usize> {
+        match self {
+            Self::Ready(_) => None,
+            Self::Computed(computed) => Some(Arc::as_ptr(computed).addr()),
+        }
+    }
+
     /// The bytes where they need not be computed.
     #[must_use]
     pub const fn ready(&self) -> Option<&Bytes> {

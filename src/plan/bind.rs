@@ -55,14 +55,15 @@ impl Binder<'_> {
             let dtype = self.stored_dtype(target.dtype);
             for &(tensor, _) in terms.iter().flatten() {
                 let tensor = &self.checkpoint.tensors[tensor];
-                if !convertible(tensor.tensor.dtype, dtype) {
+                if !convertible(tensor.tensor.dtype, dtype, terms.len() > 1) {
+                    let hint = hints::conversion(tensor.tensor.dtype, dtype);
                     let detail = FaultDetail::Dtype {
                         key: tensor.key.clone(),
                         source_dtype: tensor.tensor.dtype,
                         variable: target.path.clone(),
                         target_dtype: dtype,
                     };
-                    return Err(fault(claim, detail, None));
+                    return Err(fault(claim, detail, hint));
                 }
             }
             let part = |(tensor, copy): (usize, StridedCopy)| {
@@ -352,9 +353,12 @@ fn equal(one: &Solution, other: &Solution) -> bool {
     collapsed(one) == collapsed(other)
 }
 
-/// Whether values of one type may become values of the other: floats become floats, whole numbers and bools
-/// anything that holds numbers; a fraction never becomes a whole number.
-fn convertible(source: Dtype, target: Dtype) -> bool {
-    let is_plain = !source.is_complex() && !source.is_small_float();
-    source == target || is_plain && (target.is_float() || source.fits_exactly(target))
+/// Whether values of one type, or sums of them, may become values of the other: floats become floats, whole
+/// numbers and bools anything that holds numbers; a fraction never becomes a whole number, and what is complex
+/// never becomes anything else. Two numbers in a byte were taken out before.
+fn convertible(source: Dtype, target: Dtype, is_sum: bool) -> bool {
+    if source.is_complex() || target.is_complex() {
+        return source == target && !is_sum;
+    }
+    source == target || source.fits_exactly(target) || target.is_float() && source != Dtype::F4E2m1fnX2
 }

@@ -1,7 +1,9 @@
 //! A plan: where every byte of every variable comes from.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::keras::Architecture;
-use crate::lazy::LazyTensor;
+use crate::lazy::{Bytes, LazyTensor, LoadError, Storage};
 use crate::schema::Position;
 use crate::tensor::{Dtype, StateDictKey, StridedCopy};
 
@@ -24,7 +26,7 @@ pub struct Plan {
 }
 
 /// What a variable is made of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Binding {
     /// The variable, as an index into the architecture's variables.
     pub variable: usize,
@@ -39,7 +41,7 @@ pub struct Binding {
 }
 
 /// A variable's value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Value {
     /// The sum of the terms; one term for anything that is not a reduction. Each term covers the whole
     /// variable.
@@ -49,18 +51,18 @@ pub enum Value {
 }
 
 /// Parts that together write every element of the variable exactly once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Term {
     /// The parts.
     pub parts: Vec<Part>,
 }
 
 /// One strided copy from one tensor.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Part {
     /// The tensor's name (empty for the architecture's own value).
     pub key: StateDictKey,
-    /// The tensor. `copy`'s source offset and strides count elements of `source.bytes`: the tensor's own
+    /// The tensor. `copy`'s source offset and strides count elements of `source.storage`: the tensor's own
     /// offset and strides are already in them.
     pub source: LazyTensor,
     /// From the tensor to the variable's row-major elements.
@@ -90,6 +92,67 @@ pub struct Note {
     pub about: String,
     /// The remark, a whole sentence.
     pub text: String,
+}
+
+/// The computed storages of a binding, and their bytes.
+#[derive(Debug, Default)]
+pub struct LoadedStorages(BTreeMap<usize, Bytes>);
+
+/// A tensor whose values cannot be computed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the values of `{key}` cannot be read")]
+pub struct Unreadable {
+    /// The tensor.
+    pub key: StateDictKey,
+    /// The reason.
+    pub source: LoadError,
+}
+
+impl Binding {
+    /// The parts, of all terms; none of a constant.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        let terms = match &self.value {
+            Value::Gather(terms) => terms.as_slice(),
+            Value::Fill(_) => &[],
+        };
+        terms.iter().flat_map(|term| &term.parts)
+    }
+
+    /// The first of the storages that are to be computed; none where all bytes are there.
+    #[must_use]
+    pub fn first_computed(&self) -> Option<usize> {
+        self.parts().find_map(|part| part.source.storage.computed_id())
+    }
+
+    /// The same binding over bytes that are there. Each computed storage is computed once, however many parts
+    /// read it, or taken from `loaded` where the binding before read it too; what of `loaded` this binding
+    /// does not read is dropped first. It takes as much memory as the computed storages of the binding
+    /// ([`Storage::byte_len`]), for as long as `loaded` is kept.
+    ///
+    /// # Errors
+    /// When the values of a tensor cannot be computed: the checkpoint is damaged.
+    pub fn loaded(&self, loaded: &mut LoadedStorages) -> Result<Self, Unreadable> {
+        let wanted: BTreeSet<usize> =
+            self.parts().filter_map(|part| part.source.storage.computed_id()).collect();
+        loaded.0.retain(|id, _| wanted.contains(id));
+        let mut binding = self.clone();
+        if let Value::Gather(terms) = &mut binding.value {
+            for part in terms.iter_mut().flat_map(|term| &mut term.parts) {
+                let Some(id) = part.source.storage.computed_id() else { continue };
+                let bytes = match loaded.0.get(&id) {
+                    Some(bytes) => bytes.clone(),
+                    None => {
+                        let bytes = part.source.storage.load();
+                        let bytes = bytes.map_err(|source| Unreadable { key: part.key.clone(), source })?;
+                        loaded.0.insert(id, bytes.clone());
+                        bytes
+                    }
+                };
+                part.source.storage = Storage::Ready(bytes);
+            }
+        }
+        Ok(binding)
+    }
 }
 
 impl Provenance {

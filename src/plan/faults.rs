@@ -244,6 +244,14 @@ pub enum FaultDetail {
         /// The element type to write.
         target_dtype: Dtype,
     },
+    /// A variable of an element type that Keras cannot load.
+    #[error("`{variable}` is {dtype}, which Keras cannot load from a weight file")]
+    Unloadable {
+        /// The variable.
+        variable: VariablePath,
+        /// Its element type.
+        dtype: Dtype,
+    },
     /// A variable to be kept that the architecture file has no value of.
     #[error("`{variable}` is to be kept, but the architecture file holds no values")]
     NothingToKeep {
@@ -308,7 +316,7 @@ impl Fault {
             | FaultDetail::PartlyFilled { .. }
             | FaultDetail::Missing { .. } => FaultKind::Missing,
             FaultDetail::Shape { .. } => FaultKind::Shape,
-            FaultDetail::Dtype { .. } => FaultKind::Dtype,
+            FaultDetail::Dtype { .. } | FaultDetail::Unloadable { .. } => FaultKind::Dtype,
             FaultDetail::Unexpected { .. } => FaultKind::Unexpected,
         }
     }

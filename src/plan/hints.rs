@@ -1,6 +1,6 @@
 //! What was nearly right.
 
-use crate::tensor::Shape;
+use crate::tensor::{Dtype, Shape};
 
 /// The least similarity (Jaro-Winkler, 0 to 1) at which a name is worth suggesting.
 const SIMILAR: f64 = 0.75;
@@ -22,6 +22,19 @@ pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     }
     let names: Vec<String> = scored.iter().take(SUGGESTIONS).map(|(_, name)| format!("`{name}`")).collect();
     Some(format!("did you mean {}?", names.join(" or ")))
+}
+
+/// What to do where values of one type cannot become values of the other.
+pub(super) fn conversion(source: Dtype, target: Dtype) -> Option<String> {
+    let hint = match (source.is_complex(), target.is_complex()) {
+        (true, true) if source == target => "complex tensors are not added; add them before saving",
+        (true, false) => {
+            "a real variable holds one of the two parts: save `tensor.real` or `tensor.imag` under a name of its own"
+        }
+        (_, true) => "save the tensor in the variable's type: only equal complex types are copied",
+        (false, false) => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// How many axes at most are permuted in search of a fit: all orders of more are too many to try.

@@ -60,6 +60,16 @@ impl<'a> Ledger<'a> {
 
     /// Adds a binding; a second one for the same variable is a fault.
     fn insert(&mut self, binding: Binding) {
+        if !binding.dtype.is_loaded_by_keras() && !self.expansion.excused.contains(&binding.variable) {
+            let variable = self.variable(binding.variable);
+            let detail = FaultDetail::Unloadable { variable: variable.path.clone(), dtype: binding.dtype };
+            let hint = "give the layer another dtype, such as `bfloat16`, which holds every value of the smaller \
+                        floats";
+            let position = binding.provenance.position().cloned();
+            self.faults.push(Fault { detail, position, hint: Some(hint.to_owned()) });
+            self.expansion.excused.insert(binding.variable);
+            return;
+        }
         let Some(first) = self.bindings.get(&binding.variable) else {
             self.bindings.insert(binding.variable, binding);
             return;

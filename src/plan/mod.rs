@@ -28,7 +28,7 @@ mod sequence;
 mod tensor;
 mod untold;
 
-pub use binding::{Binding, Note, Part, Plan, Provenance, Term, Value};
+pub use binding::{Binding, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value};
 pub use faults::{Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;
 pub use planner::plan;

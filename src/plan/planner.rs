@@ -11,9 +11,10 @@ use super::names::{SourceNames, TargetNames};
 use super::notes::{self, Remarks};
 use super::options::PlanOptions;
 use super::sequence;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
 use crate::schema::{RuleKind, Schema};
+use crate::tensor::Dtype;
 
 /// Binds every variable of the architecture, or reports everything that keeps it from being bound.
 ///
@@ -25,6 +26,8 @@ pub fn plan(
     architecture: Architecture,
     options: &PlanOptions,
 ) -> Result<Plan, Faults> {
+    let unpacked = unpack(checkpoint);
+    let checkpoint = unpacked.as_ref().unwrap_or(checkpoint);
     let source = SourceNames::new(checkpoint, schema);
     let target = TargetNames::new(&architecture);
     let mut expansion = Expansion {
@@ -72,4 +75,21 @@ pub fn plan(
     let notes = notes::notes(&architecture, &bindings, &remarks, &left_out);
     let prefix = source.prefix.to_owned();
     Ok(Plan { architecture, prefix, bindings, unused, left_out, notes })
+}
+
+/// The checkpoint with the numbers of its `float4_e2m1fn_x2` tensors taken out of their bytes: their shapes
+/// count numbers from here on. `None` where it has none.
+fn unpack(checkpoint: &Checkpoint) -> Option<Checkpoint> {
+    let is_packed = |tensor: &Tensor| tensor.tensor.dtype == Dtype::F4E2m1fnX2;
+    if !checkpoint.tensors.iter().any(is_packed) {
+        return None;
+    }
+    let mut unpacked = checkpoint.clone();
+    for tensor in &mut unpacked.tensors {
+        // One with too many numbers stays as it is, and cannot become anything.
+        if let Some(numbers) = tensor.tensor.unpacked() {
+            tensor.tensor = numbers;
+        }
+    }
+    Some(unpacked)
 }

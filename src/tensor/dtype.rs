@@ -165,6 +165,14 @@ impl Dtype {
         matches!(self, Self::Complex32 | Self::Bcomplex32 | Self::Complex64 | Self::Complex128)
     }
 
+    /// Whether Keras loads variables of it from a weight file: whole numbers, `bool`, floats of 16 bits and more,
+    /// `complex64` and `complex128`. It stores the floats of eight bits that it knows as bytes without a type,
+    /// and fails to load them ("No cast function available", Keras 3.15); the others it has no variables of.
+    #[must_use]
+    pub const fn is_loaded_by_keras(self) -> bool {
+        !self.is_small_float() && !matches!(self, Self::Complex32 | Self::Bcomplex32)
+    }
+
     /// Whether every value of `self` is exactly a value of `target`.
     #[must_use]
     pub const fn fits_exactly(self, target: Self) -> bool {
@@ -172,7 +180,7 @@ impl Dtype {
         let (Some((need_bits, need_sign, need_exponent)), Some((have_bits, have_sign, have_exponent))) =
             (self.extent(), target.extent())
         else {
-            return matches!((self, target), (Self::Bool, _));
+            return matches!(self, Self::Bool) || self as u8 == target as u8;
         };
         let is_any_float = self.is_float() || self.is_small_float();
         let float_to_integer = is_any_float && !target.is_float();
@@ -249,6 +257,11 @@ mod tests {
         check(Dtype::F32, Dtype::I64, false);
         check(Dtype::Bool, Dtype::F16, true);
         check(Dtype::U8, Dtype::Bool, false);
+        check(Dtype::Complex64, Dtype::Complex64, true);
+        check(Dtype::Complex64, Dtype::Complex128, false);
+        check(Dtype::F8E4m3fn, Dtype::Bf16, true);
+        check(Dtype::F8E8m0fnu, Dtype::F16, false);
+        check(Dtype::F4E2m1fnX2, Dtype::F32, false);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::keras::file_layout::LayoutError;
+use crate::plan::Unreadable;
 use crate::tensor::kernel::{ConvertError, GatherError};
 
 use super::hdf5::EncodeError;
@@ -20,12 +21,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The values of a tensor cannot be computed: the checkpoint is damaged.
-    #[error("the values for `{variable}` cannot be read from the checkpoint")]
+    #[error("variable {variable} has no values; nothing was written")]
     Source {
         /// The variable.
         variable: String,
-        /// The reason.
-        source: crate::lazy::LoadError,
+        /// The reason, with the tensor.
+        source: Unreadable,
     },
     /// The folder that the output goes to does not exist.
     #[error("cannot write {}: there is no folder {}; create it first", path.display(), folder.display())]

@@ -1,5 +1,11 @@
 //! Values into a laid-out file: workers take tiles, gather each into a buffer of their own and write it where
 //! it belongs. What is written does not depend on who writes it, so neither do the file's bytes.
+//!
+//! A dataset with a source that has to be computed (an inflated record, a dequantized tensor) is done as one
+//! piece, by one worker: it computes the sources, once, writes all tiles, and drops the sources unless its next
+//! dataset reads the same. So at any time each worker holds the computed sources of one dataset: the memory
+//! that takes is at most the number of threads times the largest sum of the computed storages that one dataset
+//! reads.
 
 use std::fs::File;
 use std::io;
@@ -8,12 +14,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::lazy::{Bytes, LazyTensor};
-use crate::plan::{Binding, Part, Term, Value};
+use crate::plan::{Binding, LoadedStorages, Part, Term, Value};
 use crate::tensor::kernel::{ConvertError, convert, gather};
-use crate::tensor::{ByteOrder, Dtype, StridedCopy};
+use crate::tensor::{ByteOrder, Dtype, StridedCopy, clip};
 
-use super::tile::{Grid, TILE_BYTES, clip, has_long_runs, packed, target_runs, unpacked};
+use super::jobs::{Work, needs_no_conversion, push_jobs, sort};
+use super::tile::{TILE_BYTES, packed, target_runs, unpacked};
 use super::{Error, Progress, WriteOptions};
 
 /// A dataset to be filled.
@@ -29,25 +35,6 @@ pub struct Target<'a> {
     pub name: &'a str,
 }
 
-/// Tiles of a dataset that are done in one way.
-struct Job<'a> {
-    target: &'a Target<'a>,
-    work: Work<'a>,
-    /// The tiles of all jobs before it.
-    before: usize,
-    tiles: usize,
-    bytes: usize,
-}
-
-enum Work<'a> {
-    /// From the mapping as it is: bytes of the source, and where in the dataset they go.
-    Plain { source: &'a [u8], at: usize },
-    /// One part on its own, box by box.
-    Boxes { part: &'a Part, grid: Grid },
-    /// Everything, range by range of so many elements.
-    Ranges { step: usize },
-}
-
 /// A worker's memory, kept from tile to tile.
 #[derive(Default)]
 pub(super) struct Buffers {
@@ -57,6 +44,7 @@ pub(super) struct Buffers {
     pub(super) sums: Vec<f64>,
     pub(super) whole_sums: Vec<i128>,
     pub(super) out: Vec<u8>,
+    loaded: LoadedStorages,
 }
 
 /// Fills the datasets.
@@ -71,7 +59,7 @@ pub(super) fn fill(
     for target in targets {
         push_jobs(target, &mut jobs)?;
     }
-    jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
+    sort(&mut jobs);
     let mut tiles = 0;
     for job in &mut jobs {
         job.before = tiles;
@@ -92,7 +80,7 @@ pub(super) fn fill(
                 Err(Error::Cancelled)
             } else {
                 let job = &jobs[jobs.partition_point(|job| job.before + job.tiles <= tile)];
-                let writer = TileWriter { file, path, target: job.target, options, progress };
+                let writer = TileWriter { file, path, target: job.target, options, progress, stop: &stop };
                 writer.run(&job.work, tile - job.before, &mut buffers)
             };
             if let Err(error) = outcome {
@@ -115,77 +103,10 @@ pub(super) fn fill(
     failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
-fn push_jobs<'a>(target: &'a Target<'a>, jobs: &mut Vec<Job<'a>>) -> Result<(), Error> {
-    if target.numel == 0 {
-        return Ok(());
-    }
-    let size = target.binding.dtype.size();
-    let mut push = |work, tiles, bytes| jobs.push(Job { target, work, before: 0, tiles, bytes });
-    if let Value::Gather(terms) = &target.binding.value {
-        for part in terms.iter().flat_map(|term| &term.parts) {
-            check_target(target, &part.copy)?;
-        }
-        if let [Term { parts }] = terms.as_slice()
-            && parts.iter().all(|part| has_long_runs(&part.copy, size))
-        {
-            for part in parts {
-                let bytes = part.copy.numel() * size;
-                if let Some((source, at)) = plain(part, target.binding.dtype) {
-                    push(Work::Plain { source, at }, bytes.div_ceil(TILE_BYTES), bytes);
-                } else if bytes > 0 {
-                    let grid = Grid::new(&part.copy, size.max(part.source.dtype.size()));
-                    let tiles = grid.len();
-                    push(Work::Boxes { part, grid }, tiles, bytes);
-                }
-            }
-            return Ok(());
-        }
-    }
-    // Wide enough for the sums, which are added as eight bytes.
-    let step = TILE_BYTES / 8;
-    push(Work::Ranges { step }, target.numel.div_ceil(step), target.numel * size);
-    Ok(())
-}
-
-/// The bytes of a part that a file holds just as its tensor does, and where they go in bytes.
-fn plain(part: &Part, dtype: Dtype) -> Option<(&[u8], usize)> {
-    let size = dtype.size();
-    let copy = part.copy.collapse();
-    let contiguous = match copy.axes.as_slice() {
-        [] => true,
-        [axis] => axis.source_stride == 1 && axis.target_stride == 1,
-        _ => false,
-    };
-    if !contiguous || !needs_no_conversion(part, dtype) {
-        return None;
-    }
-    let start = copy.source_offset.checked_mul(size)?;
-    let end = start.checked_add(copy.numel().checked_mul(size)?)?;
-    Some((part.source.storage.ready()?.as_slice().get(start..end)?, copy.target_offset * size))
-}
-
-fn needs_no_conversion(part: &Part, dtype: Dtype) -> bool {
-    let source = &part.source;
-    source.dtype == dtype
-        && dtype != Dtype::Bool
-        && (source.byte_order == ByteOrder::Little || dtype.size() == 1)
-}
-
-/// Whether the copy stays within the variable, so that no dataset is written into another.
-fn check_target(target: &Target<'_>, copy: &StridedCopy) -> Result<(), Error> {
-    if copy.axes.iter().any(|axis| axis.size == 0) {
-        return Ok(());
-    }
-    let last = copy.axes.iter().try_fold(copy.target_offset, |last, axis| {
-        last.checked_add((axis.size - 1).checked_mul(axis.target_stride)?)
-    });
-    if last.is_some_and(|last| last < target.numel) {
-        return Ok(());
-    }
-    let source = crate::tensor::kernel::GatherError::TargetTooShort {
-        bytes: target.numel * target.binding.dtype.size(),
-    };
-    Err(Error::Gather { variable: target.name.to_owned(), source })
+/// The bytes of a part's source. A dataset whose sources are to be computed is not cut into tiles before they
+/// are; no bytes at all would be too few for any gather.
+fn ready(part: &Part) -> &[u8] {
+    part.source.storage.ready().map_or(&[], |bytes| bytes.as_slice())
 }
 
 /// What writes one tile.
@@ -195,6 +116,8 @@ pub(super) struct TileWriter<'a> {
     pub(super) target: &'a Target<'a>,
     pub(super) options: &'a WriteOptions,
     progress: &'a dyn Progress,
+    /// Whether another worker has failed.
+    stop: &'a AtomicBool,
 }
 
 impl TileWriter<'_> {
@@ -214,7 +137,33 @@ impl TileWriter<'_> {
                     Value::Gather(terms) => self.write_range(terms, &range, buffers),
                 }
             }
+            Work::Computed { .. } => self.write_computed(buffers),
         }
+    }
+
+    /// Writes a whole dataset whose sources are computed first.
+    fn write_computed(&self, buffers: &mut Buffers) -> Result<(), Error> {
+        let binding = self
+            .target
+            .binding
+            .loaded(&mut buffers.loaded)
+            .map_err(|source| Error::Source { variable: self.target.name.to_owned(), source })?;
+        let target = Target { binding: &binding, ..*self.target };
+        let writer = TileWriter { target: &target, ..*self };
+        let mut jobs = Vec::new();
+        push_jobs(&target, &mut jobs)?;
+        for job in &jobs {
+            for tile in 0..job.tiles {
+                if self.stop.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                if self.progress.is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                writer.run(&job.work, tile, buffers)?;
+            }
+        }
+        Ok(())
     }
 
     fn write_box(&self, part: &Part, copy: &StridedCopy, buffers: &mut Buffers) -> Result<(), Error> {
@@ -231,10 +180,20 @@ impl TileWriter<'_> {
 
     fn write_constant(&self, value: f64, range: &Range<usize>, buffers: &mut Buffers) -> Result<(), Error> {
         let dtype = self.target.binding.dtype;
-        let mut element = [0; 8];
+        let mut element = [0; 16];
         let element = &mut element[..dtype.size()];
-        if dtype.is_float() {
-            self.convert(&value.to_le_bytes(), Dtype::F64, ByteOrder::Little, element, dtype)?;
+        let part = match dtype {
+            // The imaginary part is left zero.
+            Dtype::Complex64 => Dtype::F32,
+            Dtype::Complex128 => Dtype::F64,
+            _ => dtype,
+        };
+        if part.is_float() {
+            let real = &mut element[..part.size()];
+            self.convert(&value.to_le_bytes(), Dtype::F64, ByteOrder::Little, real, part)?;
+        } else if part.is_complex() || part.is_small_float() {
+            let source_dtype = Dtype::F64;
+            return Err(self.convert_error(ConvertError::Unsupported { source_dtype, target: dtype }));
         } else {
             let whole = value as i64;
             if whole as f64 != value || i128::from(whole) != clamp_integer(whole, dtype) {
@@ -281,7 +240,7 @@ impl TileWriter<'_> {
             clip(&copy, range, &mut |mut copy| {
                 copy.target_offset -= range.start;
                 if needs_no_conversion(part, dtype) {
-                    return self.gather(&copy, dtype.size(), self.load(&part.source)?.as_slice(), out);
+                    return self.gather(&copy, dtype.size(), ready(part), out);
                 }
                 let bytes = self.pack(part, &packed(&copy), dtype, gathered, converted)?;
                 self.gather(&unpacked(&copy), dtype.size(), bytes, out)
@@ -305,20 +264,13 @@ impl TileWriter<'_> {
             gathered.resize(len, 0);
         }
         let gathered = &mut gathered[..len];
-        self.gather(packed, source.dtype.size(), self.load(source)?.as_slice(), gathered)?;
+        self.gather(packed, source.dtype.size(), ready(part), gathered)?;
         if needs_no_conversion(part, dtype) {
             return Ok(gathered);
         }
         converted.resize(numel * dtype.size(), 0);
         self.convert(gathered, source.dtype, source.byte_order, converted, dtype)?;
         Ok(converted)
-    }
-
-    fn load(&self, source: &LazyTensor) -> Result<Bytes, Error> {
-        source
-            .storage
-            .load()
-            .map_err(|source| Error::Source { variable: self.target.name.to_owned(), source })
     }
 
     fn gather(&self, copy: &StridedCopy, size: usize, source: &[u8], target: &mut [u8]) -> Result<(), Error> {
@@ -385,4 +337,116 @@ pub(super) fn write_at(file: &File, mut bytes: &[u8], mut place: u64) -> io::Res
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::write_tree;
+    use super::*;
+    use crate::keras::file_layout::{Dataset, Format, Group, Node};
+    use crate::lazy::{LazyTensor, LoadError, Recipe, Storage};
+    use crate::plan::{Provenance, Unreadable};
+    use crate::tensor::{CopyAxis, Shape, StateDictKey, Strided};
+
+    const ROWS: usize = 170;
+    const COLUMNS: usize = 1300;
+
+    /// A matrix of `float32` over a computed storage, turned or not.
+    fn part(storage: &Storage, turned: bool) -> Part {
+        let shape = Shape::new([ROWS, COLUMNS]).unwrap();
+        let (rows, columns) = if turned { (1, ROWS) } else { (COLUMNS, 1) };
+        let axis = |size, source_stride, target_stride| CopyAxis { size, source_stride, target_stride };
+        Part {
+            key: StateDictKey::new("matrix"),
+            source: LazyTensor {
+                dtype: Dtype::F32,
+                view: Strided::contiguous(shape),
+                byte_order: ByteOrder::Little,
+                storage: storage.clone(),
+            },
+            copy: StridedCopy {
+                axes: vec![axis(ROWS, rows, COLUMNS), axis(COLUMNS, columns, 1)],
+                source_offset: 0,
+                target_offset: 0,
+            },
+        }
+    }
+
+    /// Writes variables, each the sum of these parts.
+    fn write(variables: Vec<Vec<Part>>, dtype: Dtype, threads: usize) -> Result<Vec<u8>, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let shape = Shape::new([ROWS, COLUMNS]).unwrap();
+        let binding = |(variable, parts): (usize, Vec<Part>)| {
+            let terms = parts.into_iter().map(|part| Term { parts: vec![part] }).collect();
+            let provenance = Provenance::Waiver("test".to_owned());
+            Binding { variable, dtype, value: Value::Gather(terms), provenance, layout: String::new() }
+        };
+        let bindings: Vec<_> = variables.into_iter().enumerate().map(binding).collect();
+        let dataset = |variable| Node::Dataset(Dataset { variable, attributes: vec![] });
+        let children = (0..bindings.len()).map(|at| (at.to_string(), dataset(at))).collect();
+        let tree = Group { children, ..Group::default() };
+        let targets: Vec<_> =
+            bindings.iter().map(|binding| (binding, &shape, binding.variable.to_string())).collect();
+        let options =
+            WriteOptions { format: Format::WeightsH5, threads: Some(threads), allow_overflow: false };
+        let path = folder.path().join("out.h5");
+        let outcome = write_tree(&tree, &targets, &path, &options, &());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), usize::from(outcome.is_ok()));
+        outcome.map(|_| std::fs::read(path).unwrap())
+    }
+
+    /// The same file as from bytes that are there, with sources computed so often at most.
+    fn check(variables: &[&[(usize, bool)]], dtype: Dtype, threads: usize, times: usize) {
+        let bytes = |which: usize| -> Vec<u8> {
+            (0..ROWS * COLUMNS).flat_map(|at| ((at % 911 + which) as f32).to_le_bytes()).collect()
+        };
+        let count = Arc::new(AtomicUsize::new(0));
+        let computed: Vec<Storage> =
+            (0..3).map(|at| Storage::computed(Recipe::Counted(bytes(at), Arc::clone(&count)))).collect();
+        let ready: Vec<Storage> = (0..3).map(|at| crate::lazy::Bytes::held(bytes(at)).into()).collect();
+        let of = |storages: &[Storage]| -> Vec<Vec<Part>> {
+            let parts = |parts: &&[(usize, bool)]| {
+                parts.iter().map(|&(at, turned)| part(&storages[at], turned)).collect()
+            };
+            variables.iter().map(parts).collect()
+        };
+        let expected = write(of(&ready), dtype, 1).unwrap();
+        assert!(write(of(&computed), dtype, threads).unwrap() == expected, "{variables:?}");
+        let found = count.load(Ordering::Relaxed);
+        assert_eq!(found, times, "{variables:?} as {dtype} by {threads}");
+    }
+
+    #[test]
+    fn sources_are_computed_once_for_a_variable() {
+        for dtype in [Dtype::F32, Dtype::Bf16] {
+            for threads in [1, 3] {
+                check(&[&[(0, false)]], dtype, threads, 1);
+                check(&[&[(0, true)], &[(1, false)]], dtype, threads, 2);
+                check(&[&[(0, true), (0, false), (1, true)]], dtype, threads, 2);
+            }
+            // One worker holds what its next variable reads too.
+            check(&[&[(0, true)], &[(1, false)], &[(0, false)], &[(2, true)], &[(1, true)]], dtype, 1, 3);
+        }
+    }
+
+    #[test]
+    fn damage_leaves_nothing_behind() {
+        let damaged = crate::lazy::Inflate {
+            record: "data/0".to_owned(),
+            compressed: crate::lazy::Bytes::held(vec![7; 99]),
+            byte_len: ROWS * COLUMNS * 4,
+            crc: None,
+        };
+        let damaged = Storage::computed(Recipe::Inflate(damaged));
+        let whole = crate::lazy::Bytes::held(vec![0; ROWS * COLUMNS * 4]).into();
+        let variables = vec![vec![part(&whole, true)], vec![part(&damaged, false)]];
+        let error = write(variables, Dtype::F32, 2).unwrap_err();
+        let Error::Source { variable, source: Unreadable { key, source } } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((variable.as_str(), key.to_string().as_str()), ("1", "matrix"));
+        assert!(matches!(source, LoadError::Inflate { .. }));
+    }
 }

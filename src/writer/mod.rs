@@ -4,6 +4,7 @@ mod atomic;
 mod error;
 mod fill;
 pub mod hdf5;
+mod jobs;
 mod sum;
 mod tile;
 mod write;

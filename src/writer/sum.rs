@@ -6,7 +6,7 @@
 //! | terms | added in |
 //! |---|---|
 //! | whole numbers and `bool` alone | whole numbers, exactly |
-//! | floats of 16 and 32 bits alone | `float32`, every step rounded |
+//! | floats of 8, 16 and 32 bits alone | `float32`, every step rounded |
 //! | any others | `float64`, every step rounded |
 //!
 //! So `float32` and `float64` are added as PyTorch does. It rounds sums of the 16-bit floats to 16 bits, adds
@@ -18,11 +18,11 @@ use std::ops::Range;
 
 use crate::plan::Term;
 use crate::tensor::kernel::{ConvertError, add_whole, convert_whole};
-use crate::tensor::{ByteOrder, Dtype};
+use crate::tensor::{ByteOrder, Dtype, clip};
 
 use super::Error;
 use super::fill::{Buffers, TileWriter};
-use super::tile::{clip, packed, target_runs};
+use super::tile::{packed, target_runs};
 
 impl TileWriter<'_> {
     /// Adds what of the terms lies in a range, and leaves the sums as elements of the file in `buffers.out`.
@@ -33,8 +33,13 @@ impl TileWriter<'_> {
         buffers: &mut Buffers,
     ) -> Result<(), Error> {
         let mut dtypes = terms.iter().flat_map(|term| &term.parts).map(|part| part.source.dtype);
-        if dtypes.clone().any(Dtype::is_float) {
-            let narrow = dtypes.all(|dtype| dtype.is_float() && dtype != Dtype::F64);
+        if let Some(dtype) = dtypes.clone().find(|dtype| dtype.is_complex()) {
+            let target = self.target.binding.dtype;
+            return Err(self.convert_error(ConvertError::Unsupported { source_dtype: dtype, target }));
+        }
+        let is_float = |dtype: Dtype| dtype.is_float() || dtype.is_small_float();
+        if dtypes.clone().any(is_float) {
+            let narrow = dtypes.all(|dtype| is_float(dtype) && dtype != Dtype::F64);
             let dtype = if narrow { Dtype::F32 } else { Dtype::F64 };
             self.add_floats(terms, range, dtype, buffers)
         } else {

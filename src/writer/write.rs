@@ -15,7 +15,8 @@ use super::{Error, hdf5};
 pub struct WriteOptions {
     /// The format.
     pub format: Format,
-    /// Worker threads; `None` for as many as there are cores.
+    /// Worker threads; `None` for as many as there are cores. Each takes a few megabytes, and where sources are
+    /// computed (inflated, dequantized) as much as those of one variable take.
     pub threads: Option<usize>,
     /// Whether a finite value that is beyond the target type's largest becomes an infinity. An error
     /// otherwise.

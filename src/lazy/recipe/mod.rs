@@ -3,6 +3,8 @@
 
 mod inflate;
 mod kinds;
+mod unpack;
 
 pub use inflate::Inflate;
 pub use kinds::Recipe;
+pub use unpack::Unpack;

@@ -3,6 +3,7 @@
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
+use super::small_float;
 use crate::tensor::{ByteOrder, Dtype};
 
 /// Why elements cannot be converted.
@@ -59,7 +60,9 @@ pub fn convert(
         copy(source, from.swapped_size(), big, target);
         return Ok(());
     }
-    if [from, to].iter().any(|dtype| dtype.is_small_float() || dtype.is_complex()) {
+    // A byte of two numbers is no element that another could be made of.
+    let lacks_one_value = from.is_complex() || from == Dtype::F4E2m1fnX2;
+    if lacks_one_value || to.is_complex() || to.is_small_float() {
         return Err(ConvertError::Unsupported { source_dtype: from, target: to });
     }
     if from == Dtype::Bool && to == Dtype::Bool {
@@ -172,7 +175,7 @@ fn each(source: &[u8], from: Dtype, big: bool, mut call: impl FnMut(usize, Eleme
         Dtype::Bf16 => elements!(bf16, |value: bf16| Element::Float(value.to_f64())),
         Dtype::F32 => elements!(f32, |value| Element::Float(f64::from(value))),
         Dtype::F64 => elements!(f64, Element::Float),
-        // `convert` refuses them.
+        // Those of eight bits go by their tables; `convert` refuses the others.
         Dtype::F8E4m3fn
         | Dtype::F8E5m2
         | Dtype::F8E4m3fnuz
@@ -217,7 +220,10 @@ fn to_float(
         }
         (Dtype::F32, Dtype::F16) if !big => narrow(source, target, f16::to_le_bytes, f16::is_infinite),
         (Dtype::F32, Dtype::Bf16) if !big => narrow(source, target, bf16::to_le_bytes, bf16::is_infinite),
-        _ => to_float_one_by_one(source, from, big, target, to),
+        _ => match small_float::values(from) {
+            Some(value) => look_up(source, value, target, to),
+            None => to_float_one_by_one(source, from, big, target, to),
+        },
     };
     match overflow {
         Some((index, value)) if !allow_overflow => Err(ConvertError::Overflow { index, value, target: to }),
@@ -278,6 +284,38 @@ where
         }
     }
     overflow
+}
+
+/// Converts floats of eight bits, whose values are few. Tells the first finite value that became an infinity,
+/// and its place.
+fn look_up(source: &[u8], value: impl Fn(u8) -> f32, target: &mut [u8], to: Dtype) -> Option<(usize, f64)> {
+    let mut elements = [[0; 8]; 256];
+    let mut is_lost = [false; 256];
+    for (code, (element, is_lost)) in (0..=u8::MAX).zip(elements.iter_mut().zip(&mut is_lost)) {
+        let value = f64::from(value(code));
+        *is_lost = put_float(Element::Float(value), &mut element[..to.size()], to) && value.is_finite();
+    }
+    fn fill<const SIZE: usize>(source: &[u8], elements: &[[u8; 8]; 256], target: &mut [u8]) {
+        let elements = elements.map(|[a, b, c, d, e, f, g, h]| {
+            let mut element = [0; SIZE];
+            element.iter_mut().zip([a, b, c, d, e, f, g, h]).for_each(|(to, from)| *to = from);
+            element
+        });
+        for (target, &code) in target.as_chunks_mut::<SIZE>().0.iter_mut().zip(source) {
+            *target = elements[usize::from(code)];
+        }
+    }
+    match to.size() {
+        2 => fill::<2>(source, &elements, target),
+        4 => fill::<4>(source, &elements, target),
+        _ => fill::<8>(source, &elements, target),
+    }
+    if !is_lost.contains(&true) {
+        return None;
+    }
+    let codes = &source[..source.len().min(target.len() / to.size())];
+    let place = codes.iter().position(|&code| is_lost[usize::from(code)])?;
+    Some((place, value(codes[place]).into()))
 }
 
 /// Converts to floats by way of the widest types. Tells the first finite value that became an infinity, and
@@ -482,9 +520,66 @@ mod tests {
         check_whole(65_520, Dtype::F16, None);
     }
 
+    /// SHA-256 of the 256 values of each type as torch 2.15 and ml_dtypes 0.6 convert them to `float32`, every
+    /// NaN as `7FC00000`.
+    const TORCH: [(Dtype, &str); 5] = [
+        (Dtype::F8E4m3fn, "422eccfaa21e72a6b26855bb10cdcfead6c1ce3262ecd813c99d8cbf9677f2e2"),
+        (Dtype::F8E5m2, "229a94c5f728edf2259da970a0e1dfb45cc1d69cce2b30e37659f3212ec4b8b9"),
+        (Dtype::F8E4m3fnuz, "ac4866f772a7c08077713fde1fa54131d49c26339c885e971a24fc0fac6e33f4"),
+        (Dtype::F8E5m2fnuz, "aac12d2730bf26ca53bfa107a7a6a8df192aba8cf58b971eec9126f83991e6d4"),
+        (Dtype::F8E8m0fnu, "2fb2732a956043772ccd2c1664ae5d2558c62f9c06780c04d95f1ff0050f2f2f"),
+    ];
+
+    #[test]
+    fn floats_of_eight_bits() {
+        use sha2::{Digest, Sha256};
+
+        let codes: Vec<u8> = (0..=u8::MAX).collect();
+        for (from, expected) in TORCH {
+            let mut singles = [0; 1024];
+            convert(&codes, from, ByteOrder::Big, &mut singles, Dtype::F32, false).unwrap();
+            let singles: Vec<f32> =
+                singles.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            let mut hash = Sha256::new();
+            for &single in &singles {
+                hash.update(if single.is_nan() { 0x7FC0_0000 } else { single.to_bits() }.to_le_bytes());
+            }
+            let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(found, expected, "{from}");
+            // The others are what `float32` becomes.
+            for to in [Dtype::F16, Dtype::Bf16, Dtype::F64] {
+                for (&code, &single) in codes.iter().zip(&singles) {
+                    let (mut found, mut expected) = ([0; 8], [0; 8]);
+                    let outcome =
+                        convert(&[code], from, ByteOrder::Little, &mut found[..to.size()], to, false);
+                    let single = single.to_le_bytes();
+                    let as_single = convert(&single, Dtype::F32, ByteOrder::Little, &mut expected, to, false);
+                    assert_eq!((outcome, found), (as_single, expected), "{from} {code:#x} to {to}");
+                }
+            }
+        }
+        let scale =
+            convert(&[127, 143, 142], Dtype::F8E8m0fnu, ByteOrder::Little, &mut [0; 6], Dtype::F16, false);
+        assert_eq!(scale, Err(ConvertError::Overflow { index: 1, value: 65_536.0, target: Dtype::F16 }));
+        let mut infinite = [0; 4];
+        convert(&[254, 127], Dtype::F8E8m0fnu, ByteOrder::Little, &mut infinite, Dtype::F16, true).unwrap();
+        assert_eq!(infinite, [0, 0x7C, 0, 0x3C]);
+    }
+
     #[test]
     fn unsupported() {
-        for (from, to) in [(Dtype::F32, Dtype::I32), (Dtype::I64, Dtype::I32), (Dtype::U8, Dtype::Bool)] {
+        for (from, to) in [
+            (Dtype::F32, Dtype::I32),
+            (Dtype::I64, Dtype::I32),
+            (Dtype::U8, Dtype::Bool),
+            (Dtype::F8E5m2, Dtype::I64),
+            (Dtype::F8E5m2, Dtype::F8E4m3fn),
+            (Dtype::F32, Dtype::F8E5m2),
+            (Dtype::F4E2m1fnX2, Dtype::F32),
+            (Dtype::Complex64, Dtype::F32),
+            (Dtype::Complex64, Dtype::Complex128),
+            (Dtype::F32, Dtype::Complex64),
+        ] {
             assert_eq!(
                 convert(&[0; 8], from, ByteOrder::Little, &mut [0; 8], to, true),
                 Err(ConvertError::Unsupported { source_dtype: from, target: to })

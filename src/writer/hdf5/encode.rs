@@ -129,6 +129,9 @@ impl Encoder<'_, '_> {
         let Some(Extent { dtype, shape }) = (self.extent)(variable) else {
             return Err(EncodeError::UnknownVariable { object: self.path.clone(), variable });
         };
+        if !dtype.is_loaded_by_keras() {
+            return Err(EncodeError::ElementType { object: self.path.clone(), dtype });
+        }
         if shape.rank() > MAX_DATASET_RANK {
             return Err(EncodeError::Rank {
                 object: self.path.clone(),

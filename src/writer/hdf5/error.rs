@@ -1,5 +1,7 @@
 //! Why a tree cannot be encoded.
 
+use crate::tensor::Dtype;
+
 /// A tree that HDF5, or the subset that is written, cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -60,6 +62,14 @@ pub enum EncodeError {
         rank: usize,
         /// The most that HDF5 holds.
         limit: usize,
+    },
+    /// Keras does not load variables of the element type from a file.
+    #[error("`{object}` is {dtype}, which Keras cannot load from a weight file")]
+    ElementType {
+        /// The HDF5 path of the dataset.
+        object: String,
+        /// The element type.
+        dtype: Dtype,
     },
     /// The tree names a variable that there is no extent for.
     #[error("`{object}` holds variable {variable}, which the plan does not write")]

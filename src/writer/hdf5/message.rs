@@ -125,8 +125,7 @@ pub(super) fn dataspace(sizes: &[usize]) -> Vec<u8> {
 }
 
 /// The datatype of an element (IV.A.2.d), version 1. `bool` is the enumeration that h5py writes for NumPy's;
-/// `bfloat16` and what HDF5
-/// has no number for are opaque bytes, as Keras stores them.
+/// `bfloat16` is opaque bytes, as Keras stores it; so would be what [`Dtype::is_loaded_by_keras`] leaves out.
 pub(super) fn datatype(dtype: Dtype) -> Vec<u8> {
     match dtype {
         Dtype::Bool => {
@@ -140,6 +139,8 @@ pub(super) fn datatype(dtype: Dtype) -> Vec<u8> {
         Dtype::F16 => float(16, 5, 10),
         Dtype::F32 => float(32, 8, 23),
         Dtype::F64 => float(64, 11, 52),
+        Dtype::Complex64 => complex(&float(32, 8, 23)),
+        Dtype::Complex128 => complex(&float(64, 11, 52)),
         Dtype::Bf16
         | Dtype::F8E4m3fn
         | Dtype::F8E5m2
@@ -148,10 +149,23 @@ pub(super) fn datatype(dtype: Dtype) -> Vec<u8> {
         | Dtype::F8E8m0fnu
         | Dtype::F4E2m1fnX2
         | Dtype::Complex32
-        | Dtype::Bcomplex32
-        | Dtype::Complex64
-        | Dtype::Complex128 => vec![0x15, 0, 0, 0, dtype.size() as u8, 0, 0, 0],
+        | Dtype::Bcomplex32 => vec![0x15, 0, 0, 0, dtype.size() as u8, 0, 0, 0],
     }
+}
+
+/// The compound that h5py writes for NumPy's complex numbers: `r`, then `i`, each of the datatype `part`.
+fn complex(part: &[u8]) -> Vec<u8> {
+    // Byte 4 of a datatype is its size, of a float at most 8.
+    let size = part.get(4).copied().unwrap_or_default();
+    let mut bytes = vec![0x16, 2, 0, 0, 2 * size, 0, 0, 0];
+    for (name, offset) in [(b'r', 0), (b'i', size)] {
+        bytes.extend([name, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend([offset, 0, 0, 0]);
+        // No array of the member's type: no axes, no permutation, four unused sizes.
+        bytes.extend([0; 28]);
+        bytes.extend(part);
+    }
+    bytes
 }
 
 /// A fixed-length, NUL-padded string.
