@@ -14,6 +14,9 @@ mod tensor;
 
 pub use bytes::Bytes;
 pub use error::LoadError;
-pub use recipe::{Inflate, Recipe};
+pub use recipe::{
+    CompressedLayout, DensifyCompressed, DensifyCoo, DensifyError, Dequantize, DequantizeError, Inflate,
+    QuantizationParameters, Recipe, Resolve, ResolveError,
+};
 pub use storage::{Computed, Storage};
 pub use tensor::LazyTensor;

@@ -1,0 +1,1 @@
+//! Recipes against naive loops.
