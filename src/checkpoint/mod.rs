@@ -16,6 +16,7 @@ mod pickle;
 mod pickled;
 mod prefix;
 mod read;
+mod rebuild;
 mod records;
 mod safetensors;
 mod sharded;

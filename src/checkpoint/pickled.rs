@@ -3,15 +3,16 @@
 
 use std::collections::HashSet;
 
-use crate::lazy::{LazyTensor, Storage};
-use crate::tensor::{ByteOrder, StateDictKey, Strided};
+use crate::lazy::Storage;
+use crate::tensor::{ByteOrder, StateDictKey};
 
 use super::error::ErrorKind;
 use super::find::{self, Entry, EntryKind};
-use super::pickle::torch::{StorageSpec, module_class, tensor};
-use super::pickle::{self, Pickle, TensorError, UnsupportedTensor};
+use super::pickle::torch::{StorageSpec, is_tensor, module_class, script_object_state};
+use super::pickle::{Pickle, TensorError, UnsupportedTensor, ValueId};
 use super::read::{RawTensor, Read};
-use super::state_dict::{OpenOptions, Role, Warning};
+use super::rebuild::Rebuild;
+use super::state_dict::{OpenOptions, Warning};
 
 /// Where the storages of a pickle lie.
 pub(super) trait Storages {
@@ -22,10 +23,6 @@ pub(super) trait Storages {
     /// The order of the bytes of an element.
     fn byte_order(&self) -> ByteOrder;
 }
-
-/// Bytes that a tensor may have when its view repeats elements of a smaller storage (`expand`): the file does
-/// not pay for them, and a few bytes can claim terabytes. The largest layers of known models stay below it.
-const MAX_EXPANDED_BYTES: usize = 4 << 30;
 
 /// Finds the state_dict in a pickle and reads its tensors.
 pub(super) fn read(
@@ -39,35 +36,47 @@ pub(super) fn read(
         warnings.push(Warning::MovingAverage { path: choice.path.clone() });
     }
     let entries = find::entries(pickle, choice.state_dict)?;
-    let tensors = read_entries(pickle, storages, &entries, &mut warnings)?;
+    let tensors = read_entries(pickle, Rebuild::new(pickle, storages, options), &entries, &mut warnings)?;
     Ok(Read { tensors, path: choice.path, candidates: choice.candidates, warnings, ..Read::default() })
 }
 
+/// Elements of tuples and lists that are looked at for tensors, those of containers without any aside. They
+/// may be shared, and multiply.
+const MAX_ELEMENTS: usize = 1 << 16;
+
+/// Tuples and lists in one another in which tensors are looked for. The packed parameters of a quantized cell
+/// lie in four.
+const MAX_DEPTH: usize = 8;
+
 /// Reads every entry; when tensors cannot be read, the first of them is the error.
-fn read_entries(
-    pickle: &Pickle<'_>,
-    storages: &mut dyn Storages,
+fn read_entries<'s, 'a>(
+    pickle: &'s Pickle<'a>,
+    rebuild: Rebuild<'s, 'a>,
     entries: &[Entry],
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<RawTensor>, ErrorKind> {
-    let mut tensors = Vec::with_capacity(entries.len());
+    let tensors = Vec::with_capacity(entries.len());
+    let (without, seen) = (HashSet::new(), HashSet::new());
+    let mut entries_read = Entries { pickle, rebuild, tensors, without, seen, elements: MAX_ELEMENTS };
     let mut failed: Option<(StateDictKey, TensorError)> = None;
     let mut more = 0;
-    let mut seen = HashSet::new();
     for entry in entries {
+        let before = (entries_read.tensors.len(), warnings.len());
         let result = match (entry.kind, &entry.key) {
             (EntryKind::Tensor, Err(what)) => return Err(ErrorKind::TensorKey { what: what.clone() }),
-            (EntryKind::Tensor, Ok(key)) => read_tensor(pickle, storages, entry, key).map(Some),
-            (EntryKind::Other, _) => check_other(pickle, entry, &mut seen),
-            (EntryKind::Aside, _) => Ok(None),
+            (EntryKind::Tensor, Ok(key)) => entries_read.tensor(entry.value, key).map(|()| true),
+            (EntryKind::Other, Ok(key)) => entries_read.other(entry.value, key, warnings),
+            (EntryKind::Other, Err(_)) => entries_read.without_tensors(entry.value).map(|()| false),
+            (EntryKind::Aside, _) => Ok(false),
         };
         let key = || match &entry.key {
             Ok(key) => StateDictKey::new(key.as_str()),
             Err(what) => StateDictKey::new(format!("<{what}>")),
         };
         match result {
-            Ok(Some(tensor)) => tensors.push(tensor),
-            Ok(None) => {
+            Ok(true) => {}
+            Ok(false) => {
+                warnings.truncate(before.1);
                 warnings.push(Warning::NotATensor { key: key(), what: pickle.describe(entry.value) });
             }
             Err(reason) if failed.is_none() => failed = Some((key(), reason)),
@@ -76,58 +85,111 @@ fn read_entries(
     }
     match failed {
         Some((key, reason)) => Err(ErrorKind::Tensor { key, reason, more }),
-        None => Ok(tensors),
+        None => Ok(entries_read.tensors),
     }
 }
 
-fn read_tensor(
-    pickle: &Pickle<'_>,
-    storages: &mut dyn Storages,
-    entry: &Entry,
-    key: &str,
-) -> Result<RawTensor, TensorError> {
-    if is_fsdp_flat(key) {
-        return Err(TensorError::Unsupported(UnsupportedTensor::FsdpFlat));
-    }
-    let spec = tensor(pickle, entry.value)?;
-    let (storage, bytes) = storages.storage(&spec.storage)?;
-    let size = spec.dtype.size();
-    let width = spec.storage.width();
-    let byte_order = match storages.byte_order() {
-        // torch swaps by the element size of the storage's class, and does not swap untyped storages.
-        ByteOrder::Big if width == size => ByteOrder::Big,
-        ByteOrder::Big if width > 1 => {
-            return Err(TensorError::ByteOrder { storage_width: width, dtype: spec.dtype });
-        }
-        ByteOrder::Big | ByteOrder::Little => ByteOrder::Little,
-    };
-    let logical = spec.shape.numel().saturating_mul(size);
-    if logical > bytes.byte_len().max(MAX_EXPANDED_BYTES) {
-        return Err(TensorError::Expanded {
-            storage: bytes.byte_len(),
-            bytes: logical,
-            limit: MAX_EXPANDED_BYTES,
-        });
-    }
-    let view = Strided::new(spec.shape, spec.strides, spec.offset, bytes.byte_len() / size)?;
-    let tensor = LazyTensor { dtype: spec.dtype, view, byte_order, storage: bytes };
-    Ok(RawTensor { key: key.to_owned(), tensor, storage: Some(storage), role: Role::Unknown })
+/// The entries of a state_dict, as far as they are read.
+struct Entries<'s, 'a> {
+    pickle: &'s Pickle<'a>,
+    rebuild: Rebuild<'s, 'a>,
+    tensors: Vec<RawTensor>,
+    /// Tuples and lists that hold no tensors.
+    without: HashSet<ValueId>,
+    /// Other values that hold none, and what is in them.
+    seen: HashSet<ValueId>,
+    /// How many elements may still be looked at.
+    elements: usize,
 }
 
-/// Lets pass what holds no tensors.
-fn check_other(
-    pickle: &Pickle<'_>,
-    entry: &Entry,
-    seen: &mut HashSet<pickle::ValueId>,
-) -> Result<Option<RawTensor>, TensorError> {
-    if find::holds_tensors(pickle, entry.value, seen) {
-        if let Some(class) = module_class(pickle, entry.value) {
-            return Err(TensorError::Unsupported(UnsupportedTensor::Module { class }));
+impl Entries<'_, '_> {
+    fn tensor(&mut self, value: ValueId, key: &str) -> Result<(), TensorError> {
+        if is_fsdp_flat(key) {
+            return Err(TensorError::Unsupported(UnsupportedTensor::FsdpFlat));
         }
-        let what = pickle.describe(entry.value);
-        return Err(TensorError::Unsupported(UnsupportedTensor::Inside { what }));
+        self.tensors.append(&mut self.rebuild.tensors(value, key)?);
+        Ok(())
     }
-    Ok(None)
+
+    /// Reads a tuple or list that holds tensors (`_packed_params` of quantized modules): its elements become
+    /// `<key>.0`, `<key>.1`, …. Whether there were tensors. Anything else must hold none.
+    fn other(&mut self, value: ValueId, key: &str, warnings: &mut Vec<Warning>) -> Result<bool, TensorError> {
+        match self.elements(value, key, &mut Vec::new(), warnings)? {
+            Some(has_tensor) => Ok(has_tensor),
+            None => self.without_tensors(value).map(|()| false),
+        }
+    }
+
+    /// As [`Self::other`], within the containers `around`; `None` for what is no tuple or list, is one of those
+    /// around it, or lies in more than [`MAX_DEPTH`]. Recursive to that.
+    fn elements(
+        &mut self,
+        value: ValueId,
+        key: &str,
+        around: &mut Vec<ValueId>,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Option<bool>, TensorError> {
+        let pickle = self.pickle;
+        let container = script_object_state(pickle, value).unwrap_or(value);
+        let elements = match pickle.sequence(container) {
+            _ if self.without.contains(&container) => return Ok(Some(false)),
+            Some(elements) if around.len() < MAX_DEPTH && !around.contains(&container) => elements,
+            _ => return Ok(None),
+        };
+        around.push(container);
+        let mut has_tensor = false;
+        let mut others = Vec::new();
+        for (place, &element) in elements.iter().enumerate() {
+            let inner = || format!("{key}.{place}");
+            if is_tensor(pickle, element) {
+                self.tensor(element, &inner())?;
+                has_tensor = true;
+            } else if is_sequence(pickle, element) {
+                match self.elements(element, &inner(), around, warnings)? {
+                    Some(true) => has_tensor = true,
+                    Some(false) => others.push((place, element)),
+                    None => return Ok(None),
+                }
+            } else {
+                self.without_tensors(element)?;
+                others.push((place, element));
+            }
+        }
+        around.pop();
+        if has_tensor {
+            self.count(elements.len())?;
+            warnings.extend(others.into_iter().map(|(place, element)| Warning::NotATensor {
+                key: StateDictKey::new(format!("{key}.{place}")),
+                what: pickle.describe(element),
+            }));
+        } else {
+            self.without.insert(container);
+        }
+        Ok(Some(has_tensor))
+    }
+
+    fn count(&mut self, elements: usize) -> Result<(), TensorError> {
+        let left = self.elements.checked_sub(elements);
+        self.elements = left.ok_or(TensorError::Parts { limit: MAX_ELEMENTS })?;
+        Ok(())
+    }
+
+    /// Lets pass what holds no tensors.
+    fn without_tensors(&mut self, value: ValueId) -> Result<(), TensorError> {
+        let pickle = self.pickle;
+        if !find::holds_tensors(pickle, value, &mut self.seen) {
+            return Ok(());
+        }
+        Err(TensorError::Unsupported(match module_class(pickle, value) {
+            Some(class) => UnsupportedTensor::Module { class },
+            None => UnsupportedTensor::Inside { what: pickle.describe(value) },
+        }))
+    }
+}
+
+/// Whether a value's elements can be tensors with names.
+fn is_sequence(pickle: &Pickle<'_>, value: ValueId) -> bool {
+    pickle.sequence(script_object_state(pickle, value).unwrap_or(value)).is_some()
 }
 
 /// FSDP's local flat parameters: many tensors in one, without their names.

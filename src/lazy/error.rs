@@ -2,6 +2,8 @@
 
 use crate::tensor::kernel::GatherError;
 
+use super::{DensifyError, DequantizeError};
+
 /// Why the bytes of a storage cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -29,4 +31,10 @@ pub enum LoadError {
     /// A view of the source cannot be copied.
     #[error("{0}")]
     Gather(#[from] GatherError),
+    /// A quantized tensor breaks the rules.
+    #[error("{0}")]
+    Dequantize(#[from] DequantizeError),
+    /// A sparse tensor breaks the rules.
+    #[error("{0}")]
+    Densify(#[from] DensifyError),
 }

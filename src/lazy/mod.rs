@@ -17,7 +17,10 @@ mod tiles;
 
 pub use bytes::Bytes;
 pub use error::LoadError;
-pub use recipe::{Inflate, Recipe, Unpack};
+pub use recipe::{
+    CompressedLayout, DensifyCompressed, DensifyCoo, DensifyError, Dequantize, DequantizeError, Inflate,
+    QuantizationParameters, Recipe, Resolve, ResolveError, Unpack,
+};
 pub use statistics::{NonFinite, Statistics};
 pub use storage::{Computed, Storage};
 pub use tensor::LazyTensor;

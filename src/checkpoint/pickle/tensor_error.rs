@@ -1,5 +1,6 @@
 //! Why a tensor cannot be read.
 
+use crate::lazy::{DensifyError, DequantizeError, LoadError, ResolveError};
 use crate::tensor::{Dtype, Printable, ShapeError, StridedError};
 
 /// Why a tensor of the state_dict cannot be read.
@@ -70,6 +71,69 @@ pub enum TensorError {
         /// The tensor's element type.
         dtype: Dtype,
     },
+    /// A part of a sparse, quantized or nested tensor is a conjugate or negative view.
+    #[error("a part of it is a lazy conj or neg view, which torch never writes")]
+    PartBits,
+    /// A conjugate or negative view of values that have neither.
+    #[error("{0}")]
+    Resolve(#[from] ResolveError),
+    /// A quantized tensor breaks the rules.
+    #[error("it is a quantized tensor: {0}")]
+    Quantized(#[from] DequantizeError),
+    /// Scales or zero points in a list that holds something else than numbers of their type.
+    #[error("it is a quantized tensor whose list of {dtype} parameters holds a {what}")]
+    Channels {
+        /// What it holds.
+        what: String,
+        /// The type expected.
+        dtype: Dtype,
+    },
+    /// A sparse tensor breaks the rules.
+    #[error("it is a sparse tensor: {0}")]
+    Sparse(#[from] DensifyError),
+    /// Dense tensors that are larger than anything that the file pays for.
+    #[error(
+        "it is a sparse tensor; with the others of the file it takes {bytes} bytes when dense, and the limit is {limit}"
+    )]
+    Dense {
+        /// Bytes when dense: of this tensor, or of all so far.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Indices of many tensors over the same bytes.
+    #[error(
+        "its indices share bytes with so many others that checking them takes more than {limit} bytes to read"
+    )]
+    Checked {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// A nested tensor breaks the rules.
+    #[error("it is a nested tensor: {what}")]
+    Nested {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Nested tensors, tuples and lists with more parts than any model has.
+    #[error("with the other nested tensors, tuples and lists of the file it has more than {limit} parts")]
+    Parts {
+        /// The limit.
+        limit: usize,
+    },
+    /// Values that have to be read on opening cannot be read.
+    #[error("{0}")]
+    Load(LoadError),
+}
+
+impl From<LoadError> for TensorError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Densify(error) => Self::Sparse(error),
+            LoadError::Dequantize(error) => Self::Quantized(error),
+            other => Self::Load(other),
+        }
+    }
 }
 
 /// The kinds of tensor that are not supported.
@@ -82,24 +146,9 @@ pub enum UnsupportedTensor {
         /// The name in torch.
         dtype: String,
     },
-    /// A quantized tensor.
-    #[error("it is a quantized tensor, which is not supported; call .dequantize() before saving")]
-    Quantized,
-    /// A sparse tensor.
-    #[error("it is a sparse tensor, which is not supported; call .to_dense() before saving")]
-    Sparse,
-    /// A nested tensor.
-    #[error("it is a nested tensor, which is not supported; save its parts, .unbind(), instead")]
-    Nested,
     /// A tensor on the meta device.
     #[error("it is a tensor on the meta device: the checkpoint has no values for it")]
     Meta,
-    /// A conjugate or negative view.
-    #[error("it is a lazy {bit} view, which is not supported; call .resolve_{bit}() before saving")]
-    LazyBit {
-        /// `conj` or `neg`.
-        bit: &'static str,
-    },
     /// Metadata that is not known.
     #[error("its metadata has the entry {entry:?}, whose meaning is not known", entry = Printable(entry).to_string())]
     Metadata {

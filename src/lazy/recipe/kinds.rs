@@ -1,6 +1,6 @@
 //! The kinds of recipe.
 
-use super::{Inflate, Unpack};
+use super::{DensifyCompressed, DensifyCoo, Dequantize, Inflate, Resolve, Unpack};
 use crate::lazy::LoadError;
 
 /// A way to make the bytes of a storage.
@@ -14,17 +14,29 @@ pub enum Recipe {
     /// These bytes, and how often they were asked for.
     #[cfg(test)]
     Counted(Vec<u8>, std::sync::Arc<std::sync::atomic::AtomicUsize>),
+    /// Quantized integers as floats.
+    Dequantize(Dequantize),
+    /// A sparse tensor of coordinates and values as a dense one.
+    DensifyCoo(DensifyCoo),
+    /// A sparse tensor with compressed rows or columns as a dense one.
+    DensifyCompressed(DensifyCompressed),
+    /// A view whose bits `conj` and `neg` are carried out.
+    Resolve(Resolve),
 }
 
 impl Recipe {
     /// Bytes that it makes.
     #[must_use]
-    pub const fn byte_len(&self) -> usize {
+    pub fn byte_len(&self) -> usize {
         match self {
             Self::Inflate(inflate) => inflate.byte_len,
             Self::Unpack(unpack) => unpack.byte_len(),
             #[cfg(test)]
             Self::Counted(bytes, _) => bytes.len(),
+            Self::Dequantize(dequantize) => dequantize.byte_len(),
+            Self::DensifyCoo(densify) => densify.byte_len(),
+            Self::DensifyCompressed(densify) => densify.byte_len(),
+            Self::Resolve(resolve) => resolve.byte_len(),
         }
     }
 
@@ -41,6 +53,10 @@ impl Recipe {
                 times.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 Ok(bytes.clone())
             }
+            Self::Dequantize(dequantize) => dequantize.compute(),
+            Self::DensifyCoo(densify) => densify.compute(),
+            Self::DensifyCompressed(densify) => densify.compute(),
+            Self::Resolve(resolve) => resolve.compute(),
         }
     }
 }

@@ -1,10 +1,24 @@
 //! How the bytes of a storage are made that no file holds as they are. A recipe is checked when it is made,
 //! and carried out when its values are needed, by the thread that needs them.
 
+mod accumulate;
+mod compressed;
+mod coo;
+mod densify;
+mod dequantize;
+mod indices;
 mod inflate;
 mod kinds;
+mod resolve;
+#[cfg(test)]
+mod tests;
 mod unpack;
 
+pub use compressed::{CompressedLayout, DensifyCompressed};
+pub use coo::DensifyCoo;
+pub use densify::DensifyError;
+pub use dequantize::{Dequantize, DequantizeError, QuantizationParameters};
 pub use inflate::Inflate;
 pub use kinds::Recipe;
+pub use resolve::{Resolve, ResolveError};
 pub use unpack::Unpack;

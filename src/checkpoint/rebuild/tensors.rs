@@ -1,0 +1,106 @@
+//! From a value of a pickle to the tensors that it is.
+
+use std::collections::HashMap;
+
+use super::budget::Budget;
+use crate::checkpoint::pickle::torch::{StridedSpec, TensorSpec, tensor};
+use crate::checkpoint::pickle::{Pickle, TensorError, ValueId};
+use crate::checkpoint::pickled::Storages;
+use crate::checkpoint::read::RawTensor;
+use crate::checkpoint::state_dict::{OpenOptions, Quantized, Role};
+use crate::lazy::{LazyTensor, Recipe, Resolve, Storage};
+use crate::tensor::{ByteOrder, Dtype, Shape, Strided};
+
+/// Makes the tensors of one checkpoint.
+pub(in crate::checkpoint) struct Rebuild<'s, 'a> {
+    pub(super) pickle: &'s Pickle<'a>,
+    storages: &'s mut dyn Storages,
+    pub(super) quantized: Quantized,
+    pub(super) budget: Budget,
+    /// Python lists of numbers that were read, by their place and type: many tensors may name one.
+    pub(super) lists: HashMap<(ValueId, Dtype), LazyTensor>,
+}
+
+impl<'s, 'a> Rebuild<'s, 'a> {
+    pub(in crate::checkpoint) fn new(
+        pickle: &'s Pickle<'a>,
+        storages: &'s mut dyn Storages,
+        options: &OpenOptions,
+    ) -> Self {
+        let (quantized, budget) = (options.quantized, Budget::default());
+        Self { pickle, storages, quantized, budget, lists: HashMap::new() }
+    }
+
+    /// The tensors that a value is: one, but for nested tensors and for quantized ones that are kept, which
+    /// become several under names that begin with `key`.
+    pub(in crate::checkpoint) fn tensors(
+        &mut self,
+        value: ValueId,
+        key: &str,
+    ) -> Result<Vec<RawTensor>, TensorError> {
+        match tensor(self.pickle, value)? {
+            TensorSpec::Strided(spec) => Ok(vec![self.strided(spec, key)?]),
+            TensorSpec::Quantized(spec) => self.quantized(spec, key),
+            TensorSpec::Coo(spec) => self.coo(*spec).map(|tensor| vec![computed(key, tensor)]),
+            TensorSpec::Compressed(spec) => self.compressed(*spec).map(|tensor| vec![computed(key, tensor)]),
+            TensorSpec::Nested(spec) => self.nested(*spec, key),
+        }
+    }
+
+    fn strided(&mut self, spec: StridedSpec<'_>, key: &str) -> Result<RawTensor, TensorError> {
+        let (is_conj, is_neg) = (spec.is_conj, spec.is_neg);
+        let (storage, tensor) = self.view(spec)?;
+        if !is_conj && !is_neg {
+            let key = key.to_owned();
+            return Ok(RawTensor { key, tensor, storage: Some(storage), role: Role::Unknown });
+        }
+        let (shape, dtype) = (tensor.view.shape().clone(), tensor.dtype);
+        let recipe = Recipe::Resolve(Resolve::new(tensor, is_conj, is_neg)?);
+        Ok(computed(key, made(recipe, shape, dtype)))
+    }
+
+    /// A strided view, and the number of its storage; the bits `conj` and `neg` are not carried out.
+    pub(super) fn view(&mut self, spec: StridedSpec<'_>) -> Result<(usize, LazyTensor), TensorError> {
+        let (number, storage) = self.storages.storage(&spec.storage)?;
+        self.budget.storage(number, &storage);
+        let size = spec.dtype.size();
+        // torch swaps by the storage's class, and does not swap untyped storages.
+        let byte_order = match (self.storages.byte_order(), spec.storage.swapped_size()) {
+            (ByteOrder::Little, _) | (ByteOrder::Big, 1) => ByteOrder::Little,
+            (ByteOrder::Big, swapped) if swapped == spec.dtype.swapped_size() => ByteOrder::Big,
+            (ByteOrder::Big, _) => {
+                let storage_width = spec.storage.width();
+                return Err(TensorError::ByteOrder { storage_width, dtype: spec.dtype });
+            }
+        };
+        let bytes = storage.byte_len();
+        self.budget.expand(bytes, spec.shape.numel().saturating_mul(size))?;
+        let view = Strided::new(spec.shape, spec.strides, spec.offset, bytes / size)?;
+        Ok((number, LazyTensor { dtype: spec.dtype, view, byte_order, storage }))
+    }
+
+    /// A view that is a part of another tensor: it has no bits, and may not repeat its elements, since they
+    /// are counted as paid for.
+    pub(super) fn part(&mut self, spec: StridedSpec<'_>) -> Result<LazyTensor, TensorError> {
+        if spec.is_conj || spec.is_neg {
+            return Err(TensorError::PartBits);
+        }
+        let (_, tensor) = self.view(spec)?;
+        let (storage, bytes) = (tensor.storage.byte_len(), tensor.byte_len());
+        if bytes > storage {
+            return Err(TensorError::Expanded { storage, bytes, limit: storage });
+        }
+        Ok(tensor)
+    }
+}
+
+/// The whole of what a recipe makes.
+pub(super) fn made(recipe: Recipe, shape: Shape, dtype: Dtype) -> LazyTensor {
+    let (view, storage) = (Strided::contiguous(shape), Storage::computed(recipe));
+    LazyTensor { dtype, view, byte_order: ByteOrder::Little, storage }
+}
+
+/// A tensor that no other one shares its storage with.
+pub(super) fn computed(key: impl Into<String>, tensor: LazyTensor) -> RawTensor {
+    RawTensor { key: key.into(), tensor, storage: None, role: Role::Unknown }
+}
