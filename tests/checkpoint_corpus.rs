@@ -50,6 +50,8 @@ fn refusal(error: &Error) -> String {
         ErrorKind::Tensor { key, reason, .. } => format!("{key}: {}", variant(&format!("{reason:?}"))),
         ErrorKind::Zip(error) => format!("Zip {}", variant(&format!("{error:?}"))),
         ErrorKind::Pickle(error) => format!("Pickle {}", variant(&format!("{:?}", error.kind))),
+        ErrorKind::Legacy(error) => format!("Legacy {}", variant(&format!("{error:?}"))),
+        ErrorKind::Tar(error) => format!("Tar {}", variant(&format!("{error:?}"))),
         ErrorKind::Safetensors(error) => format!("Safetensors {}", variant(&format!("{error:?}"))),
         kind => variant(&format!("{kind:?}")),
     }
