@@ -1,7 +1,5 @@
 //! The records of a zip archive, and the storages among them (formats/pytorch.md sections 1.1 to 1.6).
 
-use std::collections::HashMap;
-
 use crate::lazy::{Bytes, Storage};
 use crate::tensor::ByteOrder;
 
@@ -36,7 +34,9 @@ pub(super) struct Records {
     /// Bytes that may still be inflated.
     budget: u64,
     /// Storages read, by their record's place.
-    storages: HashMap<usize, Storage>,
+    storages: Vec<Option<Storage>>,
+    /// The name of the record that was looked for last; it is kept for its memory.
+    name: String,
     warnings: Vec<Warning>,
     /// How many records have no checksum, and the first.
     unchecked: usize,
@@ -47,11 +47,12 @@ impl Records {
     /// The records of an archive whose entries' common folder was stripped; storages lie in `folder`.
     pub(super) fn new(archive: Archive, folder: &'static str) -> Self {
         Self {
+            storages: vec![None; archive.len()],
+            name: String::new(),
             archive,
             folder,
             byte_order: ByteOrder::Little,
             budget: MAX_INFLATED_BYTES,
-            storages: HashMap::new(),
             warnings: Vec::new(),
             unchecked: 0,
             first_unchecked: None,
@@ -98,7 +99,7 @@ impl Records {
         let Some((place, record)) = self.archive.get(name) else {
             return Err(TensorError::MissingRecord { record: name.to_owned() });
         };
-        if let Some(storage) = self.storages.get(&place) {
+        if let Some(Some(storage)) = self.storages.get(place) {
             return Ok((place, storage.clone()));
         }
         let storage = record.storage(&mut self.budget, MAX_INFLATED_BYTES).map_err(TensorError::Record)?;
@@ -111,7 +112,9 @@ impl Records {
         {
             self.warnings.push(Warning::Checksum { record: name.to_owned() });
         }
-        self.storages.insert(place, storage.clone());
+        if let Some(slot) = self.storages.get_mut(place) {
+            *slot = Some(storage.clone());
+        }
         Ok((place, storage))
     }
 
@@ -126,13 +129,18 @@ impl Records {
 
 impl Storages for Records {
     fn storage(&mut self, spec: &StorageSpec<'_>) -> Result<(usize, Storage), TensorError> {
-        let name = format!("{}{}", self.folder, spec.key);
-        let (place, storage) = self.storage_at(&name)?;
-        let (width, bytes) = (spec.width(), storage.byte_len());
-        if spec.numel.checked_mul(width) != Some(bytes) {
-            return Err(TensorError::RecordSize { record: name, numel: spec.numel, width, bytes });
-        }
-        Ok((place, storage))
+        let mut name = std::mem::take(&mut self.name);
+        name.clear();
+        name.push_str(self.folder);
+        name.push_str(spec.key);
+        let found = self.storage_at(&name);
+        let (width, numel) = (spec.width(), spec.numel);
+        let found = found.and_then(|(place, storage)| match storage.byte_len() {
+            bytes if numel.checked_mul(width) == Some(bytes) => Ok((place, storage)),
+            bytes => Err(TensorError::RecordSize { record: name.clone(), numel, width, bytes }),
+        });
+        self.name = name;
+        found
     }
 
     fn byte_order(&self) -> ByteOrder {
