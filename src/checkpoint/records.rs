@@ -15,6 +15,10 @@ use super::zip::{Archive, Checksum};
 /// machine has.
 const MAX_INFLATED_BYTES: u64 = 4 << 30;
 
+/// Bytes that a compressed record inflates to which is read on opening: the pickle. torch does not compress it,
+/// and 10,000 tensors take a hundredth of this.
+const MAX_HELD_BYTES: u64 = 128 << 20;
+
 /// Up to this size the checksum of a storage's record is verified on opening; larger ones would mean to read
 /// the whole file.
 const MAX_CHECKED_BYTES: usize = 4 << 10;
@@ -74,6 +78,11 @@ impl Records {
         Ok(())
     }
 
+    /// Whether there is a record.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.archive.get(name).is_some()
+    }
+
     /// The text of a small record, if there is the record.
     pub(super) fn word(&mut self, name: &str) -> Result<Option<String>, ErrorKind> {
         let Some((_, record)) = self.archive.get(name) else { return Ok(None) };
@@ -87,7 +96,7 @@ impl Records {
     /// A whole record that torch always writes; compressed ones are inflated. A wrong checksum is a warning.
     pub(super) fn read(&mut self, name: &'static str) -> Result<Bytes, ErrorKind> {
         let (_, record) = self.archive.get(name).ok_or(ErrorKind::MissingRecord { record: name })?;
-        let bytes = record.read(&mut self.budget, MAX_INFLATED_BYTES)?;
+        let bytes = record.read(&mut self.budget.min(MAX_HELD_BYTES), MAX_HELD_BYTES)?;
         if record.check(bytes.as_slice()) == Checksum::Wrong {
             self.warnings.push(Warning::Checksum { record: record.name.clone() });
         }
