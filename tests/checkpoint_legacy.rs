@@ -210,7 +210,8 @@ fn views_of_storages() {
     let contradiction = |key: &str| LegacyError::Contradiction { key: key.to_owned() };
     refuse(&viewed(&view("72", 2, 1), &view("72", 1, 2)), &contradiction("72"));
     refuse(&viewed(&view("20", 0, 3), "N"), &contradiction("20"));
-    let wrong = LegacyError::PersistentId { what: "the view of a storage is not a key, an offset and a count" };
+    let wrong =
+        LegacyError::PersistentId { what: "the view of a storage is not a key, an offset and a count" };
     refuse(&viewed("N", "I7\n"), &wrong);
 }
 

@@ -254,14 +254,8 @@ fn broken_members() {
         let tensors = one_tensor(tensor("21", "11", rank, &[1; 131]));
         refuse(|tar| tar.tensors = tensors, &TarError::Rank { id: 21, rank });
     }
-    refuse(
-        |tar| tar.tensors = one_tensor(tensor("21", "99", 1, &[1; 3])),
-        &TarError::UnknownId { id: 99 },
-    );
-    refuse(
-        |tar| tar.tensors = one_tensor(tensor("12", "11", 1, &[1; 3])),
-        &TarError::DuplicateId { id: 12 },
-    );
+    refuse(|tar| tar.tensors = one_tensor(tensor("21", "99", 1, &[1; 3])), &TarError::UnknownId { id: 99 });
+    refuse(|tar| tar.tensors = one_tensor(tensor("12", "11", 1, &[1; 3])), &TarError::DuplicateId { id: 12 });
     refuse(|tar| tar.pickle = b"}Vw\nP77\ns.".to_vec(), &TarError::UnknownId { id: 77 });
     let what = "a persistent id is neither a number nor a class";
     refuse(|tar| tar.pickle = b"}Vw\nPstorage\ns.".to_vec(), &content("pickle", what));

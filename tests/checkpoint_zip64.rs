@@ -121,7 +121,8 @@ fn write(path: &Path, records: &[Record]) {
 /// A call of `_rebuild_tensor_v2` of bytes.
 fn tensor(key: &str, numel: u64, offset: u64, size: u8) -> Vec<u8> {
     let long = |value: u64| [[0x8a, 8].as_slice(), &value.to_le_bytes()].concat();
-    let storage = format!("ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nByteStorage\nV{key}\nVcpu\n");
+    let storage =
+        format!("ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nByteStorage\nV{key}\nVcpu\n");
     let view = [b'K', size, 0x85, b'K', 1, 0x85, 0x89, b'N', b't', b'R'];
     [storage.as_bytes(), &long(numel), b"tQ", &long(offset), &view].concat()
 }

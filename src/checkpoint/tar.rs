@@ -56,8 +56,10 @@ fn resolve<'b>(pickle: &mut Pickle<'b>, tables: &Tables<'b>) -> Result<(), TarEr
                 let storage = storage(pickle, tables, text, tensor.storage)?;
                 let mut elements = vec![add(pickle, storage)?, add(pickle, Value::Int(tensor.offset))?];
                 for numbers in [&tensor.sizes, &tensor.strides] {
-                    let axes: Vec<ValueId> =
-                        numbers.iter().map(|&number| add(pickle, Value::Int(number))).collect::<Result<_, _>>()?;
+                    let axes: Vec<ValueId> = numbers
+                        .iter()
+                        .map(|&number| add(pickle, Value::Int(number)))
+                        .collect::<Result<_, _>>()?;
                     elements.push(add(pickle, Value::Tuple(axes.into()))?);
                 }
                 let args = add(pickle, Value::Tuple(elements.into()))?;

@@ -74,7 +74,10 @@ pub enum LegacyError {
         first: String,
     },
     /// The number of elements differs from the pickle's.
-    #[error("the storage `{}` has {found} elements in the file, but {expected} by the pickle", Printable(key))]
+    #[error(
+        "the storage `{}` has {found} elements in the file, but {expected} by the pickle",
+        Printable(key)
+    )]
     Count {
         /// The key.
         key: String,

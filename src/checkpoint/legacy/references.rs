@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use super::LegacyError;
 use crate::checkpoint::map::Map;
+use crate::checkpoint::pickle::TensorError;
 use crate::checkpoint::pickle::torch::StorageSpec;
 use crate::checkpoint::pickle::{Pickle, PickleError, Value, ValueId, storage_width};
 use crate::checkpoint::pickled::Storages;
 use crate::checkpoint::stream::{Stream, StreamError};
-use crate::checkpoint::pickle::TensorError;
 use crate::lazy::{Bytes, Storage};
 use crate::tensor::ByteOrder;
 

@@ -32,7 +32,16 @@ const DANGEROUS_MODULES: [&str; 26] = [
 
 /// Builtins that run code or open files. `getattr` is not among them: pickles of nested classes hold it.
 const DANGEROUS_BUILTINS: [&str; 11] = [
-    "__import__", "apply", "breakpoint", "compile", "eval", "exec", "execfile", "file", "input", "open",
+    "__import__",
+    "apply",
+    "breakpoint",
+    "compile",
+    "eval",
+    "exec",
+    "execfile",
+    "file",
+    "input",
+    "open",
     "raw_input",
 ];
 

@@ -1,9 +1,9 @@
 //! The values of a pickle, in an arena: containers hold ids, so shared values stay shared, cycles are
 //! harmless, and dropping needs no recursion.
 
-use std::borrow::Cow;
 use crate::checkpoint::map::Map;
 use crate::tensor::Printable;
+use std::borrow::Cow;
 
 use super::globals::DictClass;
 use super::machine::Key;

@@ -16,7 +16,10 @@ pub enum TarError {
         what: &'static str,
     },
     /// A member that reaches past the end of the file.
-    #[error("the tar file is truncated: its member `{}` has {needed} bytes and {available} are left", Printable(name))]
+    #[error(
+        "the tar file is truncated: its member `{}` has {needed} bytes and {available} are left",
+        Printable(name)
+    )]
     Truncated {
         /// The member.
         name: String,
@@ -26,7 +29,10 @@ pub enum TarError {
         available: usize,
     },
     /// A member that is no plain file: a link can name any other file.
-    #[error("the member `{}` of the tar file is no plain file but {what}, which torch never writes", Printable(name))]
+    #[error(
+        "the member `{}` of the tar file is no plain file but {what}, which torch never writes",
+        Printable(name)
+    )]
     NotAFile {
         /// The member.
         name: String,

@@ -103,7 +103,8 @@ impl Archive {
             record.name.drain(..record.name.len() - rest);
         }
         let count = self.records.len();
-        self.records.retain(|record| record.size > 0 || !(record.name.is_empty() || record.name.ends_with('/')));
+        self.records
+            .retain(|record| record.size > 0 || !(record.name.is_empty() || record.name.ends_with('/')));
         if self.records.len() < count {
             self.names = Names::of(&self.records)?;
         } else {

@@ -11,10 +11,17 @@ const MIN_MEMORY: usize = 160 << 20;
 const MEMORY_PER_BYTE: usize = 8;
 
 /// Bytes that the allocator adds to what it is asked for.
-const ALLOCATION: usize = 16;
+pub(super) const ALLOCATION: usize = 16;
 
-/// Bytes of an item of a dictionary: the item, its place in two maps, and the class of its key.
-pub(super) const ITEM: usize = 64;
+/// Bytes of an item of a dictionary and of its place in the dictionary's map, with the room that both keep for
+/// more.
+pub(super) const ITEM: usize = 40;
+
+/// Bytes of a key's class, with the room that the map of classes keeps for more.
+pub(super) const CLASS: usize = 96;
+
+/// Bytes of an entry for a value whose class is known.
+pub(super) const KNOWN_CLASS: usize = 24;
 
 /// Bytes of a memo entry that is not next to the others.
 pub(super) const FAR_MEMO: usize = 16;
