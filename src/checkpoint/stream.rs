@@ -16,7 +16,7 @@ pub enum StreamError {
         /// Where it starts, in bytes from the start of the stream.
         start: usize,
         /// The reason.
-        error: PickleError,
+        error: Box<PickleError>,
     },
     /// The stream ends before its raw bytes.
     #[error("it is truncated: at byte {offset}, {what} has {needed} bytes and {available} are left")]
@@ -61,8 +61,11 @@ impl<'b> Stream<'b> {
     /// The next pickle.
     pub(super) fn pickle(&mut self, what: &'static str) -> Result<Pickle<'b>, StreamError> {
         let start = self.position;
-        let pickle =
-            pickle::parse(self.rest()).map_err(|error| StreamError::Pickle { what, start, error })?;
+        let pickle = pickle::parse(self.rest()).map_err(|error| StreamError::Pickle {
+            what,
+            start,
+            error: Box::new(error),
+        })?;
         self.position = start.saturating_add(pickle.byte_len());
         Ok(pickle)
     }

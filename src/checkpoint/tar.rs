@@ -111,7 +111,7 @@ fn add<'b>(pickle: &mut Pickle<'b>, value: Value<'b>) -> Result<ValueId, TarErro
         in_pickle(StreamError::Pickle {
             what: "the saved object",
             start: 0,
-            error: PickleError { offset: 0, kind },
+            error: Box::new(PickleError { offset: 0, kind }),
         })
     })
 }

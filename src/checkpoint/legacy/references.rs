@@ -87,7 +87,7 @@ impl<'b> References<'b> {
                     let plain = pickle.add(plain).map_err(|kind| StreamError::Pickle {
                         what: "the saved object",
                         start: 0,
-                        error: PickleError { offset: 0, kind },
+                        error: Box::new(PickleError { offset: 0, kind }),
                     })?;
                     pickle.replace(id, Value::Persistent(plain));
                 }
