@@ -301,6 +301,9 @@ fn damaged_files_never_panic() {
         "zip_training.pt",
         "zip_uint_v3.pt",
         "t151_zip_statedict.pt",
+        "t100py2_statedict.pt",
+        "t1131_legacy_statedict.pt",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/old_checkpoint/tar.pt"),
     ] {
         let whole = std::fs::read(corpus().join("files").join(name)).unwrap();
         for round in 0..120 {
