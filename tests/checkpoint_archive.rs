@@ -144,6 +144,69 @@ fn every_form_has_the_same_values() {
 }
 
 #[test]
+fn order_prefix_and_dates_say_nothing() {
+    let mut reversed = entries("archive");
+    reversed.reverse();
+    assert_eq!(check(&archive(reversed)).warnings, []);
+    // Other records, a folder's entry in the middle, and a name of many bytes.
+    let mut more = entries(&"a.b".repeat(99));
+    more.insert(3, Entry::stored(&format!("{}/data/", "a.b".repeat(99)), b""));
+    more.push(Entry::stored(&format!("{}/.format_version", "a.b".repeat(99)), b"1"));
+    more.push(Entry::stored(&format!("{}/.storage_alignment", "a.b".repeat(99)), b"4096"));
+    assert_eq!(check(&archive(more)).warnings, []);
+    // Every alignment of the data, up to the 4096 that torch can be told to use.
+    for alignment in [64, 1024, 4096_usize] {
+        let mut aligned: Vec<Entry> = Vec::new();
+        for entry in entries("archive") {
+            let start = archive(aligned.clone()).directory_offset() + 30 + entry.name.len();
+            let padding = start.next_multiple_of(alignment) - start;
+            aligned.push(entry.with(|entry| entry.padding = u16::try_from(padding).unwrap()));
+        }
+        let checkpoint = check(&archive(aligned));
+        assert_eq!(checkpoint.warnings, []);
+    }
+}
+
+impl Archive {
+    /// Where the central directory starts.
+    fn directory_offset(&self) -> usize {
+        let bytes = self.bytes();
+        let end = &bytes[bytes.len() - 6..];
+        usize::try_from(u32::from_le_bytes(end[..4].try_into().unwrap())).unwrap()
+    }
+}
+
+#[test]
+fn the_writer_is_told() {
+    let written_by = |change: fn(&mut Vec<Entry>)| {
+        let mut entries = entries("archive");
+        change(&mut entries);
+        check(&archive(entries)).written_by
+    };
+    assert_eq!(written_by(|_| ()).as_deref(), Some("torch 2.1 or later"));
+    let old = written_by(|entries| entries.retain(|entry| entry.name != "archive/byteorder"));
+    assert_eq!(old.as_deref(), Some("torch 1.6 or later"));
+    let first = written_by(|entries| {
+        entries.retain(|entry| !entry.name.ends_with("byteorder") && !entry.name.ends_with("version"));
+        entries.insert(0, Entry::stored("archive/version", b"2\n"));
+    });
+    assert_eq!(first.as_deref(), Some("torch 1.4 or 1.5"));
+    let bare = written_by(|entries| {
+        entries.retain(|entry| !entry.name.ends_with("byteorder") && !entry.name.ends_with("version"));
+    });
+    assert_eq!(bare, None);
+}
+
+#[test]
+fn a_pickle_that_inflates_too_far_is_refused() {
+    let mut bomb = entries("archive");
+    let zeros = vec![0; 129 << 20];
+    bomb[0] = Entry::deflated("archive/data.pkl", &zeros);
+    let expected = ZipError::TooLarge { name: "data.pkl".to_owned(), limit: 128 << 20 };
+    assert!(matches!(refuse(&archive(bomb)), ErrorKind::Zip(found) if found == expected));
+}
+
+#[test]
 fn big_endian_values_are_swapped() {
     let mut big = entries("archive");
     for entry in &mut big {

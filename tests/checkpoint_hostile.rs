@@ -38,7 +38,8 @@ fn inspect(path: &Path) -> i32 {
 
 #[test]
 fn hostile_corpus() {
-    const READ: [&str; 5] = [
+    const READ: [&str; 6] = [
+        "l_sysinfo_big_endian.pt",
         "pk_dup_keys.pt",
         "pk_trailing_after_stop.pt",
         "pk_two_pickles.pt",

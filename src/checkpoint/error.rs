@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use crate::tensor::{Printable, StateDictKey};
 
 use super::find::Candidate;
+use super::legacy::LegacyError;
 use super::pickle::{PickleError, TensorError};
 use super::safetensors::SafetensorsError;
+use super::tar::TarError;
 use super::zip::ZipError;
 
 /// A checkpoint that cannot be read: the file and the reason.
@@ -51,6 +53,12 @@ pub enum ErrorKind {
     /// The pickle of the archive breaks the rules.
     #[error("the record data.pkl cannot be read: {0}")]
     Pickle(#[from] PickleError),
+    /// The legacy stream breaks the rules.
+    #[error("{0}")]
+    Legacy(#[from] LegacyError),
+    /// The tar file breaks the rules.
+    #[error("{0}")]
+    Tar(#[from] TarError),
     /// The safetensors file breaks the rules.
     #[error("{0}")]
     Safetensors(#[from] SafetensorsError),
@@ -180,14 +188,12 @@ pub enum NotACheckpoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnsupportedForm {
-    /// The stream of pickles that torch wrote before 1.6.
-    #[error("it is a legacy checkpoint (torch before 1.6), which is not supported yet; {RESAVE}")]
-    Legacy,
-    /// The tar file that torch wrote before 0.1.10.
-    #[error("it is a tar checkpoint (torch before 0.1.10), which is not supported yet; {RESAVE}")]
-    Tar,
     /// A pickle that torch.save did not write.
-    #[error("it is a bare pickle that torch.save did not write, which is not supported; {RESAVE}")]
+    #[error(
+        "it is a bare pickle that torch.save did not write (detectron2 and others keep NumPy arrays in such \
+         files), which is not supported; in Python, turn every array of it into a tensor (torch.from_numpy) \
+         and torch.save the dictionary of them"
+    )]
     Pickle,
     /// The archive of torch's preview releases.
     #[error("it is an archive of a preview release of torch, which torch itself cannot read")]
@@ -221,8 +227,6 @@ pub enum UnsupportedForm {
     #[error("it is a JSON file without a weight_map, not a checkpoint")]
     Json,
 }
-
-const RESAVE: &str = "in Python: torch.save(torch.load(path, map_location=\"cpu\"), new_path)";
 
 fn at_path(path: &[String]) -> String {
     if path.is_empty() { String::new() } else { format!(" at `{}`", Printable(&path.join("."))) }

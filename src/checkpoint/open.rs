@@ -1,6 +1,5 @@
 //! Opens a checkpoint: tells its form, lets that form's reader read it, and takes the wrappers' names off.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use crate::tensor::{Dtype, StateDictKey};
 
 use super::error::{Error, ErrorKind};
 use super::form::Form;
+use super::map::Map;
 use super::read::{RawTensor, Read};
 use super::sniff::{self, Sniffed};
 use super::state_dict::{Checkpoint, OpenOptions, Tensor};
@@ -82,31 +82,18 @@ fn read_archive(bytes: &Bytes, options: &OpenOptions) -> Result<(Form, Read), Er
 fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> {
     let mut keys: Vec<String> = read.tensors.iter().map(|raw| raw.key.clone()).collect();
     let stripped = prefix::strip(&mut keys);
-    let mut tensors = Vec::with_capacity(keys.len());
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(keys.len());
-    let mut ties = HashMap::new();
-    for (place, (raw, key)) in read.tensors.iter().zip(keys).enumerate() {
-        match places.entry(key) {
-            Entry::Occupied(entry) => {
-                let first = read.tensors.get(*entry.get()).map_or("", |first| first.key.as_str());
-                return Err(ErrorKind::SameKey {
-                    first: StateDictKey::new(first),
-                    second: StateDictKey::new(raw.key.as_str()),
-                    key: StateDictKey::new(entry.key().as_str()),
-                });
-            }
-            Entry::Vacant(entry) => {
-                let key = StateDictKey::new(entry.key().as_str());
-                entry.insert(place);
-                let tied_to = tie(&mut ties, raw, place);
-                tensors.push(Tensor { key, tensor: raw.tensor.clone(), tied_to, role: raw.role });
-            }
-        }
-    }
+    check_unique(&read.tensors, &keys)?;
+    let ties = ties(&read.tensors);
+    let tensors = read.tensors.into_iter().zip(keys).zip(ties).map(|((raw, key), tied_to)| Tensor {
+        key: StateDictKey::new(key),
+        tensor: raw.tensor,
+        tied_to,
+        role: raw.role,
+    });
     Ok(Checkpoint {
         path: path.to_owned(),
         form,
-        tensors,
+        tensors: tensors.collect(),
         is_module_order: form.is_module_order(),
         state_dict_path: read.path,
         candidates: read.candidates,
@@ -117,14 +104,35 @@ fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> 
     })
 }
 
+/// Refuses two tensors with one key.
+fn check_unique(tensors: &[RawTensor], keys: &[String]) -> Result<(), ErrorKind> {
+    let mut places: Map<&str, &RawTensor> = Map::with_capacity_and_hasher(keys.len(), Default::default());
+    for (raw, key) in tensors.iter().zip(keys) {
+        if let Some(first) = places.insert(key, raw) {
+            return Err(ErrorKind::SameKey {
+                first: StateDictKey::new(first.key.as_str()),
+                second: StateDictKey::new(raw.key.as_str()),
+                key: StateDictKey::new(key.as_str()),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// What makes two tensors one: the storage, the element type and the view.
 type Identity<'a> = (usize, Dtype, usize, &'a [usize], &'a [usize]);
 
-fn tie<'a>(ties: &mut HashMap<Identity<'a>, usize>, raw: &'a RawTensor, place: usize) -> Option<usize> {
+/// For each tensor the first one that is the same.
+fn ties(tensors: &[RawTensor]) -> Vec<Option<usize>> {
+    let mut firsts = Map::with_capacity_and_hasher(tensors.len(), Default::default());
+    tensors.iter().enumerate().map(|(place, raw)| tie(&mut firsts, raw, place)).collect()
+}
+
+fn tie<'a>(firsts: &mut Map<Identity<'a>, usize>, raw: &'a RawTensor, place: usize) -> Option<usize> {
     let view = &raw.tensor.view;
     let storage = raw.storage.filter(|_| view.shape().numel() > 0)?;
     let identity = (storage, raw.tensor.dtype, view.offset(), view.shape().sizes(), view.strides());
-    match ties.entry(identity) {
+    match firsts.entry(identity) {
         Entry::Occupied(entry) => Some(*entry.get()),
         Entry::Vacant(entry) => {
             entry.insert(place);

@@ -8,6 +8,9 @@ const PARALLEL: &str = "module";
 const WRAPPERS: [&str; 4] =
     ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"];
 
+/// What all of these names have.
+const COMMON_PART: &str = "_mod";
+
 /// Takes the wrappers' names off every key. Returns what was taken, in the order it was found.
 pub(super) fn strip(keys: &mut [String]) -> Vec<String> {
     let mut stripped = Vec::new();
@@ -54,7 +57,8 @@ fn has_prefix(key: &str, prefix: &str) -> bool {
 
 /// Removes a name that stands before the last dot of a key; the last name is the parameter's own.
 fn remove_segment(key: &mut String, name: &str) -> bool {
-    if !key.contains(name) {
+    // Most keys have no wrapper's name; all names have this.
+    if !key.contains(COMMON_PART) || !key.contains(name) {
         return false;
     }
     let segments: Vec<&str> = key.split('.').collect();

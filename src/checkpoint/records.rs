@@ -1,7 +1,5 @@
 //! The records of a zip archive, and the storages among them (formats/pytorch.md sections 1.1 to 1.6).
 
-use std::collections::HashMap;
-
 use crate::lazy::{Bytes, Storage};
 use crate::tensor::ByteOrder;
 
@@ -16,6 +14,10 @@ use super::zip::{Archive, Checksum};
 /// programs that packed an archive again may have. What is inflated lives in memory, so this is what a small
 /// machine has.
 const MAX_INFLATED_BYTES: u64 = 4 << 30;
+
+/// Bytes that a compressed record inflates to which is read on opening: the pickle. torch does not compress it,
+/// and 10,000 tensors take a hundredth of this.
+const MAX_HELD_BYTES: u64 = 128 << 20;
 
 /// Up to this size the checksum of a storage's record is verified on opening; larger ones would mean to read
 /// the whole file.
@@ -36,7 +38,9 @@ pub(super) struct Records {
     /// Bytes that may still be inflated.
     budget: u64,
     /// Storages read, by their record's place.
-    storages: HashMap<usize, Storage>,
+    storages: Vec<Option<Storage>>,
+    /// The name of the record that was looked for last; it is kept for its memory.
+    name: String,
     warnings: Vec<Warning>,
     /// How many records have no checksum, and the first.
     unchecked: usize,
@@ -47,11 +51,12 @@ impl Records {
     /// The records of an archive whose entries' common folder was stripped; storages lie in `folder`.
     pub(super) fn new(archive: Archive, folder: &'static str) -> Self {
         Self {
+            storages: vec![None; archive.len()],
+            name: String::new(),
             archive,
             folder,
             byte_order: ByteOrder::Little,
             budget: MAX_INFLATED_BYTES,
-            storages: HashMap::new(),
             warnings: Vec::new(),
             unchecked: 0,
             first_unchecked: None,
@@ -73,6 +78,11 @@ impl Records {
         Ok(())
     }
 
+    /// Whether there is a record.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.archive.get(name).is_some()
+    }
+
     /// The text of a small record, if there is the record.
     pub(super) fn word(&mut self, name: &str) -> Result<Option<String>, ErrorKind> {
         let Some((_, record)) = self.archive.get(name) else { return Ok(None) };
@@ -86,7 +96,7 @@ impl Records {
     /// A whole record that torch always writes; compressed ones are inflated. A wrong checksum is a warning.
     pub(super) fn read(&mut self, name: &'static str) -> Result<Bytes, ErrorKind> {
         let (_, record) = self.archive.get(name).ok_or(ErrorKind::MissingRecord { record: name })?;
-        let bytes = record.read(&mut self.budget, MAX_INFLATED_BYTES)?;
+        let bytes = record.read(&mut self.budget.min(MAX_HELD_BYTES), MAX_HELD_BYTES)?;
         if record.check(bytes.as_slice()) == Checksum::Wrong {
             self.warnings.push(Warning::Checksum { record: record.name.clone() });
         }
@@ -98,7 +108,7 @@ impl Records {
         let Some((place, record)) = self.archive.get(name) else {
             return Err(TensorError::MissingRecord { record: name.to_owned() });
         };
-        if let Some(storage) = self.storages.get(&place) {
+        if let Some(Some(storage)) = self.storages.get(place) {
             return Ok((place, storage.clone()));
         }
         let storage = record.storage(&mut self.budget, MAX_INFLATED_BYTES).map_err(TensorError::Record)?;
@@ -111,7 +121,9 @@ impl Records {
         {
             self.warnings.push(Warning::Checksum { record: name.to_owned() });
         }
-        self.storages.insert(place, storage.clone());
+        if let Some(slot) = self.storages.get_mut(place) {
+            *slot = Some(storage.clone());
+        }
         Ok((place, storage))
     }
 
@@ -126,13 +138,18 @@ impl Records {
 
 impl Storages for Records {
     fn storage(&mut self, spec: &StorageSpec<'_>) -> Result<(usize, Storage), TensorError> {
-        let name = format!("{}{}", self.folder, spec.key);
-        let (place, storage) = self.storage_at(&name)?;
-        let (width, bytes) = (spec.width(), storage.byte_len());
-        if spec.numel.checked_mul(width) != Some(bytes) {
-            return Err(TensorError::RecordSize { record: name, numel: spec.numel, width, bytes });
-        }
-        Ok((place, storage))
+        let mut name = std::mem::take(&mut self.name);
+        name.clear();
+        name.push_str(self.folder);
+        name.push_str(spec.key);
+        let found = self.storage_at(&name);
+        let (width, numel) = (spec.width(), spec.numel);
+        let found = found.and_then(|(place, storage)| match storage.byte_len() {
+            bytes if numel.checked_mul(width) == Some(bytes) => Ok((place, storage)),
+            bytes => Err(TensorError::RecordSize { record: name.clone(), numel, width, bytes }),
+        });
+        self.name = name;
+        found
     }
 
     fn byte_order(&self) -> ByteOrder {

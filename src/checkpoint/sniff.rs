@@ -6,6 +6,7 @@ use crate::lazy::Bytes;
 
 use super::error::{ErrorKind, NotACheckpoint, UnsupportedForm};
 use super::form::Form;
+use super::legacy::is_legacy;
 use super::zip::{Archive, is_zip};
 
 /// The forms that are read.
@@ -36,10 +37,6 @@ pub(super) enum Folder {
 
 /// Where the name of the tar format stands.
 const TAR_MAGIC: std::ops::Range<usize> = 257..262;
-/// The magic number of the legacy stream, as protocol 2 writes it: LONG1, 10 bytes, 0x1950a86a20f9469cfc6c.
-const LEGACY_MAGIC: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-/// Within how many bytes of the start the magic number stands: protocol 4 puts a frame of 9 bytes before it.
-const LEGACY_HEAD: usize = 32;
 
 /// Recognises a file, or says what it is instead.
 pub(super) fn file(path: &Path, bytes: &Bytes) -> Result<Sniffed, ErrorKind> {
@@ -55,10 +52,11 @@ pub(super) fn file(path: &Path, bytes: &Bytes) -> Result<Sniffed, ErrorKind> {
     if bytes.get(TAR_MAGIC) == Some(b"ustar") {
         return Ok(Sniffed::Tar);
     }
+    if is_legacy(bytes) {
+        return Ok(Sniffed::Legacy);
+    }
     if matches!(bytes, [0x80, 2..=5, ..]) {
-        let head = bytes.get(..LEGACY_HEAD).unwrap_or(bytes);
-        let is_legacy = head.windows(LEGACY_MAGIC.len()).any(|window| window == LEGACY_MAGIC);
-        return if is_legacy { Ok(Sniffed::Legacy) } else { unsupported(UnsupportedForm::Pickle) };
+        return unsupported(UnsupportedForm::Pickle);
     }
     if bytes.starts_with(b"PYTORCH1") {
         return unsupported(UnsupportedForm::Preview);

@@ -108,6 +108,23 @@ pub enum Warning {
         /// As it stands in the file.
         version: String,
     },
+    /// Bytes after the end of a legacy stream.
+    #[error(
+        "{bytes} bytes follow the checkpoint, from byte {offset} on: perhaps another torch.save into the same \
+         file; they are not read, as in PyTorch"
+    )]
+    Trailing {
+        /// Where they start, in bytes from the start of the file.
+        offset: usize,
+        /// How many there are.
+        bytes: usize,
+    },
+    /// A legacy stream that a big-endian machine wrote.
+    #[error(
+        "a big-endian machine wrote the file; its values are read as little-endian, which torch wrote in this \
+         form on every machine"
+    )]
+    BigEndianWriter,
     /// The only state_dict there is is a moving average.
     #[error("the only state_dict is a moving average of the weights, at `{}`", Printable(&path.join(".")))]
     MovingAverage {

@@ -111,6 +111,12 @@ pub enum PickleErrorKind {
         /// The limit.
         limit: usize,
     },
+    /// More memory than any checkpoint's pickle needs.
+    #[error("it takes more than {limit} bytes of memory: this is no list of weights")]
+    TooMuchMemory {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// More opcodes than any checkpoint needs.
     #[error("more than {limit} opcodes: this is no list of weights")]
     TooManyOpcodes {

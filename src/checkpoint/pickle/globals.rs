@@ -1,13 +1,16 @@
 //! Globals: names of Python objects, which stay names.
 
 /// Modules that reach the operating system or run code; a checkpoint that names one was made to attack.
-const DANGEROUS_MODULES: [&str; 22] = [
+const DANGEROUS_MODULES: [&str; 26] = [
+    "_posixsubprocess",
     "asyncio",
     "bdb",
     "code",
     "codeop",
     "commands",
     "ctypes",
+    "ensurepip",
+    "imp",
     "importlib",
     "multiprocessing",
     "nt",
@@ -23,12 +26,24 @@ const DANGEROUS_MODULES: [&str; 22] = [
     "socket",
     "subprocess",
     "sys",
+    "timeit",
     "webbrowser",
 ];
 
 /// Builtins that run code or open files. `getattr` is not among them: pickles of nested classes hold it.
-const DANGEROUS_BUILTINS: [&str; 9] =
-    ["__import__", "breakpoint", "compile", "eval", "exec", "execfile", "file", "input", "open"];
+const DANGEROUS_BUILTINS: [&str; 11] = [
+    "__import__",
+    "apply",
+    "breakpoint",
+    "compile",
+    "eval",
+    "exec",
+    "execfile",
+    "file",
+    "input",
+    "open",
+    "raw_input",
+];
 
 /// Whether a global is one that only an attack names. Everything else is inert and let pass, so that a
 /// checkpoint with a user's own classes beside its state_dict can be read.
@@ -84,6 +99,11 @@ mod tests {
         check("builtins", "eval", true);
         check("__builtin__", "eval", true);
         check("builtins", "eval.__call__", true);
+        check("__builtin__", "execfile", true);
+        check("__builtin__", "set", false);
+        check("commands", "getoutput", true);
+        check("copy_reg", "_reconstructor", false);
+        check("exceptions", "ValueError", false);
         check("builtins", "getattr", false);
         check("oslo_config", "x", false);
         check("argparse", "Namespace", false);

@@ -1,5 +1,6 @@
 //! The machine: opcodes to values. It is iterative, believes no length before checking it, and calls nothing.
 
+mod budget;
 mod fill;
 mod keys;
 mod read;
@@ -7,15 +8,15 @@ mod scalar;
 
 pub(super) use keys::Key;
 
-use std::collections::HashMap;
+use crate::checkpoint::map::Map;
 
 use super::error::{PickleError, PickleErrorKind as Kind};
 use super::globals::is_dangerous;
 use super::opcode as op;
 use super::value::{Pickle, Value, ValueId};
 
-/// Values that one pickle may make. A tensor of a state_dict takes about 15, so this is room for a million
-/// tensors, and at 40 bytes a value the arena stays below a gigabyte.
+/// Values that one pickle may make. A tensor of a state_dict takes about 12, so this is room for a million
+/// tensors.
 pub(crate) const MAX_VALUES: usize = 1 << 24;
 
 /// Opcodes of one pickle. A tensor of a state_dict takes about 45.
@@ -39,21 +40,22 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
     let mut machine = Machine {
         bytes,
         position: 0,
-        values: Vec::new(),
+        values: shared_values(),
         charged: 0,
         stack: Vec::new(),
         marks: Vec::new(),
         memo: Vec::new(),
-        far_memo: HashMap::new(),
-        key_classes: HashMap::new(),
-        known_classes: HashMap::new(),
+        far_memo: Map::default(),
+        key_classes: Map::default(),
+        known_classes: Map::default(),
     };
     for _ in 0..MAX_OPCODES {
         let offset = machine.position;
         match machine.step() {
             Ok(None) => {}
             Ok(Some(root)) => {
-                return Ok(Pickle { values: machine.values, key_classes: machine.key_classes, root });
+                let Machine { values, key_classes, position, .. } = machine;
+                return Ok(Pickle { values, key_classes, root, byte_len: position });
             }
             Err(kind) => return Err(PickleError { offset, kind }),
         }
@@ -65,7 +67,7 @@ struct Machine<'a> {
     bytes: &'a [u8],
     position: usize,
     values: Vec<Value<'a>>,
-    /// Values made and items copied, against [`MAX_VALUES`].
+    /// Bytes of memory taken.
     charged: usize,
     stack: Vec<ValueId>,
     /// Heights of the stack.
@@ -73,11 +75,30 @@ struct Machine<'a> {
     /// Memo entries from 0 without gaps, as every writer numbers them.
     memo: Vec<ValueId>,
     /// Memo entries with other indices.
-    far_memo: HashMap<u32, ValueId>,
+    far_memo: Map<u32, ValueId>,
     /// Equal keys have one class.
-    key_classes: HashMap<Key<'a>, u32>,
+    key_classes: Map<Key<'a>, u32>,
     /// The classes of tuples and long texts seen as keys: a shared one is hashed once.
-    known_classes: HashMap<ValueId, u32>,
+    known_classes: Map<ValueId, u32>,
+}
+
+/// Small integers that are one value each, however often they occur.
+const SHARED_INTEGERS: i64 = 256;
+
+/// None, False, True, and the small integers: the values that [`shared`] finds.
+fn shared_values<'a>() -> Vec<Value<'a>> {
+    let scalars = [Value::None, Value::Bool(false), Value::Bool(true)];
+    scalars.into_iter().chain((0..SHARED_INTEGERS).map(Value::Int)).collect()
+}
+
+/// The place of a value that every pickle has already.
+fn shared(value: &Value<'_>) -> Option<ValueId> {
+    match *value {
+        Value::None => Some(ValueId(0)),
+        Value::Bool(value) => Some(ValueId(1 + u32::from(value))),
+        Value::Int(value @ 0..SHARED_INTEGERS) => Some(ValueId(3 + value as u32)),
+        _ => None,
+    }
 }
 
 impl<'a> Machine<'a> {
@@ -112,9 +133,16 @@ impl<'a> Machine<'a> {
                 self.check_available(length)?;
             }
             op::GLOBAL | op::STACK_GLOBAL => self.global(byte)?,
+            op::INST | op::OBJ => self.old_instance(byte)?,
             op::REDUCE | op::NEWOBJ | op::NEWOBJ_EX => self.call(byte)?,
             op::BUILD => self.build()?,
             op::BINPERSID => {
+                let id = self.pop()?;
+                self.push(Value::Persistent(id))?;
+            }
+            op::PERSID => {
+                let id = scalar::text(self.line()?);
+                self.push(id)?;
                 let id = self.pop()?;
                 self.push(Value::Persistent(id))?;
             }
@@ -157,23 +185,26 @@ impl<'a> Machine<'a> {
             }
             _ => {
                 let value = self.scalar(byte)?;
-                self.push(value)?;
+                match shared(&value) {
+                    Some(id) => self.repeat(id)?,
+                    None => self.push(value)?,
+                }
             }
         }
         Ok(None)
     }
 
     fn global(&mut self, byte: u8) -> Result<(), Kind> {
-        let (module, name) = if byte == op::GLOBAL {
-            let module = std::str::from_utf8(self.line()?);
-            (module, std::str::from_utf8(self.line()?))
-        } else {
+        let (module, name) = if byte == op::STACK_GLOBAL {
             let name = self.pop()?;
             let module = self.pop()?;
             match (self.value(module), self.value(name)) {
                 (Some(&Value::Text(module)), Some(&Value::Text(name))) => (Ok(module), Ok(name)),
                 _ => return Err(Kind::GlobalName),
             }
+        } else {
+            let module = std::str::from_utf8(self.line()?);
+            (module, std::str::from_utf8(self.line()?))
         };
         let (Ok(module), Ok(name)) = (module, name) else {
             return Err(Kind::GlobalName);
@@ -208,6 +239,7 @@ impl<'a> Machine<'a> {
                 }
             }
             None => {
+                self.charge(budget::FAR_MEMO)?;
                 self.far_memo.insert(index, value);
             }
         }
@@ -235,13 +267,11 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn charge(&mut self, count: usize) -> Result<(), Kind> {
-        self.charged = self.charged.saturating_add(count);
-        if self.charged > MAX_VALUES { Err(Kind::TooManyValues { limit: MAX_VALUES }) } else { Ok(()) }
-    }
-
     fn push(&mut self, value: Value<'a>) -> Result<(), Kind> {
-        self.charge(1)?;
+        self.charge(budget::memory(&value))?;
+        if self.values.len() >= MAX_VALUES {
+            return Err(Kind::TooManyValues { limit: MAX_VALUES });
+        }
         // At most MAX_VALUES, which fits in u32.
         let id = ValueId(self.values.len() as u32);
         self.values.push(value);
@@ -300,8 +330,8 @@ impl<'a> Machine<'a> {
 
     fn describe(&mut self, id: ValueId) -> String {
         // Only on the way out with an error: the values move into a pickle that can describe them.
-        let pickle =
-            Pickle { values: std::mem::take(&mut self.values), key_classes: HashMap::new(), root: id };
+        let values = std::mem::take(&mut self.values);
+        let pickle = Pickle { values, key_classes: Map::default(), root: id, byte_len: 0 };
         let what = pickle.describe(id);
         self.values = pickle.values;
         what

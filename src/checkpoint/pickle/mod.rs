@@ -7,6 +7,8 @@ mod error;
 mod globals;
 mod machine;
 mod opcode;
+mod persistent;
+mod storage_class;
 mod tensor_error;
 #[cfg(test)]
 mod tests;
@@ -15,5 +17,6 @@ mod value;
 
 pub use error::{PickleError, PickleErrorKind};
 pub(crate) use machine::parse;
+pub(crate) use storage_class::storage_width;
 pub use tensor_error::{TensorError, UnsupportedTensor};
-pub(crate) use value::{Dict, Pickle, Value, ValueId};
+pub(crate) use value::{Dict, Object, Pickle, Value, ValueId};

@@ -21,6 +21,9 @@ opcodes! {
     NEWOBJ_EX = 0x92,
     BUILD = b'b',
     BINPERSID = b'Q',
+    PERSID = b'P',
+    INST = b'i',
+    OBJ = b'o',
     PUT = b'p',
     BINPUT = b'q',
     LONG_BINPUT = b'r',
@@ -72,9 +75,6 @@ opcodes! {
 /// The name of an opcode that exists and that no checkpoint needs.
 pub(super) const fn unsupported(byte: u8) -> Option<&'static str> {
     Some(match byte {
-        b'P' => "PERSID",
-        b'i' => "INST",
-        b'o' => "OBJ",
         0x82 => "EXT1",
         0x83 => "EXT2",
         0x84 => "EXT4",

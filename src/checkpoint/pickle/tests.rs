@@ -183,3 +183,64 @@ proptest! {
         prop_assert_eq!(show_sorted(&pickle, pickle.root()), show_plain(&judge));
     }
 }
+
+#[test]
+fn pickles_one_after_the_other() {
+    let bytes = b"\x80\x02K\x07.](K\x01K\x02e.raw";
+    let first = parse(bytes).unwrap();
+    assert_eq!((show(&first, first.root()).as_str(), first.byte_len()), ("7", 5));
+    let second = parse(&bytes[5..]).unwrap();
+    assert_eq!((show(&second, second.root()).as_str(), second.byte_len()), ("[1, 2]", 8));
+}
+
+#[test]
+fn equal_integers_are_equal_keys() {
+    // 1, as one byte, as LONG1 of one, and as LONG1 of ten bytes; then -1 in two lengths.
+    check(b"}(K\x01K\x05\x8a\x01\x01K\x06\x8a\x0a\x01\0\0\0\0\0\0\0\0\0K\x07u.", "{1: 7}");
+    check(b"}(\x8a\x01\xffK\x05\x8a\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xffK\x06u.", "{-1: 6}");
+    check(b"\x8a\x09\x80\0\0\0\0\0\0\0\0.", "128");
+    check(b"\x8a\x02\x80\xff.", "-128");
+    check(b"\x8a\x02\x80\0.", "128");
+}
+
+/// Values that stand for something outside, and instances of old classes, in the notation of `show`.
+#[test]
+fn opcodes_of_old_protocols() {
+    let pickle = parse(b"P140\n.").unwrap();
+    let Value::Persistent(id) = pickle.get(pickle.root()) else { panic!() };
+    assert_eq!(pickle.text(*id), Some("140"));
+    for bytes in [b"(K\x01K\x02iconfig\nOptions\n.".as_slice(), b"(cconfig\nOptions\nK\x01K\x02o."] {
+        let pickle = parse(bytes).unwrap();
+        let Value::Object(object) = pickle.get(pickle.root()) else { panic!() };
+        assert_eq!(pickle.global(object.callable), Some(("config", "Options")));
+        assert_eq!((show(&pickle, object.args).as_str(), object.is_call), ("(1, 2)", false));
+    }
+    check(b"(](](U\x01aK\x01eeicollections\nOrderedDict\n.", r#"{"a": 1}"#);
+    check_error(b"(o.", 1, &PickleErrorKind::StackUnderflow);
+    check_error(b"K\x01o.", 2, &PickleErrorKind::NoMark);
+    let dangerous = PickleErrorKind::DangerousGlobal { global: "__builtin__.execfile".to_owned() };
+    check_error(b"(i__builtin__\nexecfile\n.", 1, &dangerous);
+}
+
+#[test]
+fn build_changes_no_value_that_it_must_not() {
+    let wrong = |opcode, what: &str| PickleErrorKind::WrongTarget { opcode, what: what.to_owned() };
+    check_error(b"]}b.", 2, &wrong("BUILD", "list"));
+    check_error(b"N}b.", 2, &wrong("BUILD", "None"));
+    check_error(b"cmodels\nNet\n}b.", 13, &wrong("BUILD", "models.Net"));
+    check_error(b"cmodels\nNet\n)\x81}b}b.", 17, &wrong("a second BUILD", "models.Net object"));
+}
+
+#[test]
+fn memory_is_bounded() {
+    let bomb = b"}".repeat(3 << 20);
+    let error = parse(&bomb).unwrap_err();
+    assert!(matches!(error.kind, PickleErrorKind::TooMuchMemory { .. }), "{error:?}");
+    let bomb = [b"K\x01K\x02\x86q\0".as_slice(), &b"h\0\x85".repeat(4 << 20)].concat();
+    let error = parse(&bomb).unwrap_err();
+    assert!(matches!(error.kind, PickleErrorKind::TooMuchMemory { .. }), "{error:?}");
+    // Integers and references cost no values.
+    let plain = [b"](".as_slice(), &b"K\x07".repeat(6 << 20), b"e."].concat();
+    let pickle = parse(&plain).unwrap();
+    assert_eq!(pickle.sequence(pickle.root()).unwrap().len(), 6 << 20);
+}

@@ -1,10 +1,9 @@
 //! The values of a pickle, in an arena: containers hold ids, so shared values stay shared, cycles are
 //! harmless, and dropping needs no recursion.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
+use crate::checkpoint::map::Map;
 use crate::tensor::Printable;
+use std::borrow::Cow;
 
 use super::globals::DictClass;
 use super::machine::Key;
@@ -46,8 +45,9 @@ pub(crate) enum Value<'a> {
 pub(crate) struct Dict {
     pub(super) class: Option<DictClass>,
     items: Vec<Item>,
-    /// Key class to place, once there are more than [`LINEAR_ITEMS`].
-    places: HashMap<u32, usize>,
+    /// Key class to place, once there are more than [`LINEAR_ITEMS`]. Most dictionaries have none, and stay
+    /// small.
+    places: Option<Box<Map<u32, u32>>>,
     /// The argument of BUILD: attributes, not entries.
     pub(super) state: Option<ValueId>,
 }
@@ -91,20 +91,20 @@ impl Dict {
         }
         let place = self.items.len();
         self.items.push(Item { key_class, key, value });
-        if place == LINEAR_ITEMS {
-            self.places =
-                self.items.iter().enumerate().map(|(place, item)| (item.key_class, place)).collect();
-        } else if place > LINEAR_ITEMS {
-            self.places.insert(key_class, place);
+        if let Some(places) = &mut self.places {
+            // A place per value at most, and MAX_VALUES fits in u32.
+            places.insert(key_class, place as u32);
+        } else if place == LINEAR_ITEMS {
+            let places = self.items.iter().zip(0..).map(|(item, place)| (item.key_class, place));
+            self.places = Some(Box::new(places.collect()));
         }
     }
 
     /// Where the item is whose key has this class.
     fn place(&self, key_class: u32) -> Option<usize> {
-        if self.items.len() <= LINEAR_ITEMS {
-            self.items.iter().position(|item| item.key_class == key_class)
-        } else {
-            self.places.get(&key_class).copied()
+        match &self.places {
+            Some(places) => places.get(&key_class).map(|&place| place as usize),
+            None => self.items.iter().position(|item| item.key_class == key_class),
         }
     }
 
@@ -138,8 +138,10 @@ pub(crate) struct Object {
 pub(crate) struct Pickle<'a> {
     pub(super) values: Vec<Value<'a>>,
     /// The class of every key that a dictionary of this pickle has.
-    pub(super) key_classes: HashMap<Key<'a>, u32>,
+    pub(super) key_classes: Map<Key<'a>, u32>,
     pub(super) root: ValueId,
+    /// Bytes from the first opcode to the end of STOP.
+    pub(super) byte_len: usize,
 }
 
 /// Characters of a class name that a message shows.
@@ -149,6 +151,11 @@ impl<'a> Pickle<'a> {
     /// The value that the pickle is.
     pub(crate) const fn root(&self) -> ValueId {
         self.root
+    }
+
+    /// Bytes that the pickle takes: another one, or raw data, may follow.
+    pub(crate) const fn byte_len(&self) -> usize {
+        self.byte_len
     }
 
     /// A value.

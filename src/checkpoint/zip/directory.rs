@@ -1,10 +1,9 @@
 //! The central directory.
 
-use std::collections::HashMap;
-
 use crate::lazy::Bytes;
 
 use super::ZipError;
+use super::names::Names;
 use super::record::Record;
 
 /// Whether a file is a zip archive: torch decides by the first four bytes alone.
@@ -38,7 +37,7 @@ const DEFLATED: u16 = 8;
 #[derive(Debug)]
 pub(crate) struct Archive {
     records: Vec<Record>,
-    places: HashMap<String, usize>,
+    names: Names,
 }
 
 /// One entry of the central directory.
@@ -59,17 +58,12 @@ impl Archive {
         let end = find_end(file)?;
         let entries = read_entries(file, &end)?;
         let ranges = locate(file, &entries, end.directory)?;
-        let count = entries.len();
-        let mut archive = Self { records: Vec::with_capacity(count), places: HashMap::with_capacity(count) };
+        let mut records: Vec<Record> = Vec::with_capacity(entries.len());
         for (entry, range) in entries.into_iter().zip(ranges) {
             let outside = ZipError::Missing { what: "data of an entry", offset: range.0 };
             let start = usize::try_from(range.0).unwrap_or(usize::MAX);
             let stop = usize::try_from(range.1).unwrap_or(usize::MAX);
-            let place = archive.records.len();
-            if archive.places.insert(entry.name.clone(), place).is_some() {
-                return Err(ZipError::Duplicate { name: entry.name });
-            }
-            archive.records.push(Record {
+            records.push(Record {
                 name: entry.name,
                 crc: entry.crc,
                 is_deflated: entry.method == DEFLATED,
@@ -77,7 +71,8 @@ impl Archive {
                 size: entry.size,
             });
         }
-        Ok(archive)
+        let names = Names::of(&records)?;
+        Ok(Self { records, names })
     }
 
     /// The whole names of the entries, in the order of the directory.
@@ -85,31 +80,37 @@ impl Archive {
         self.records.iter().map(|record| record.name.as_str())
     }
 
+    /// How many records there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.records.len()
+    }
+
     /// A record, by name.
     pub(crate) fn get(&self, name: &str) -> Option<(usize, &Record)> {
-        let place = *self.places.get(name)?;
+        let place = self.names.find(&self.records, name)?;
         Some((place, self.records.get(place)?))
     }
 
     /// Takes the folder of the first entry off every name, as torch does, and drops entries for folders.
-    pub(crate) fn strip_folder(self) -> Result<Self, ZipError> {
+    pub(crate) fn strip_folder(mut self) -> Result<Self, ZipError> {
         let first = self.records.first().ok_or(ZipError::Empty)?;
         let folder = first.name.split_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let count = self.records.len();
-        let mut stripped = Self { records: Vec::with_capacity(count), places: HashMap::with_capacity(count) };
-        for mut record in self.records {
-            let name = record.name.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/'));
-            let Some(name) = name.map(ToOwned::to_owned) else {
-                return Err(ZipError::OtherFolder { folder, name: record.name });
+        for record in &mut self.records {
+            let rest = record.name.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/'));
+            let Some(rest) = rest.map(str::len) else {
+                return Err(ZipError::OtherFolder { folder, name: std::mem::take(&mut record.name) });
             };
-            if record.size == 0 && (name.is_empty() || name.ends_with('/')) {
-                continue;
-            }
-            stripped.places.insert(name.clone(), stripped.records.len());
-            record.name = name;
-            stripped.records.push(record);
+            record.name.drain(..record.name.len() - rest);
         }
-        Ok(stripped)
+        let count = self.records.len();
+        self.records
+            .retain(|record| record.size > 0 || !(record.name.is_empty() || record.name.ends_with('/')));
+        if self.records.len() < count {
+            self.names = Names::of(&self.records)?;
+        } else {
+            self.names.strip_folder();
+        }
+        Ok(self)
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod directory;
 mod error;
+mod names;
 mod record;
 
 pub(crate) use directory::{Archive, is_zip};

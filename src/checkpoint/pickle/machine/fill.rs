@@ -1,6 +1,6 @@
 //! Calls that are not made, and the filling of containers.
 
-use super::{Kind, Machine, op};
+use super::{Kind, Machine, budget, op};
 use crate::checkpoint::pickle::globals::{DictClass, dict_class};
 use crate::checkpoint::pickle::value::{Dict, Object, Value, ValueId};
 
@@ -17,6 +17,34 @@ impl<'a> Machine<'a> {
         if !matches!(self.value(args), Some(Value::Tuple(_))) {
             return Err(Kind::Arguments { opcode, what: self.describe(args) });
         }
+        self.object(callable, args, kwargs, byte == op::REDUCE)
+    }
+
+    /// INST and OBJ: instances of Python 2's old classes.
+    pub(super) fn old_instance(&mut self, byte: u8) -> Result<(), Kind> {
+        if byte == op::INST {
+            self.global(byte)?;
+            let class = self.pop()?;
+            let args = self.pop_to_mark()?;
+            self.push(Value::Tuple(args.into()))?;
+            let args = self.pop()?;
+            return self.object(class, args, None, false);
+        }
+        let items = self.pop_to_mark()?;
+        let [class, args @ ..] = items.as_slice() else { return Err(Kind::StackUnderflow) };
+        self.push(Value::Tuple(args.into()))?;
+        let args = self.pop()?;
+        self.object(*class, args, None, false)
+    }
+
+    /// The result of a call that is not made.
+    fn object(
+        &mut self,
+        callable: ValueId,
+        args: ValueId,
+        kwargs: Option<ValueId>,
+        is_call: bool,
+    ) -> Result<(), Kind> {
         if let Some(&Value::Global { module, name }) = self.value(callable)
             && let Some(class) = dict_class(module, name)
         {
@@ -25,7 +53,7 @@ impl<'a> Machine<'a> {
         self.push(Value::Object(Box::new(Object {
             callable,
             args,
-            is_call: byte == op::REDUCE,
+            is_call,
             kwargs,
             state: None,
             appended: Vec::new(),
@@ -54,7 +82,7 @@ impl<'a> Machine<'a> {
         let Some(source) = source else { return Ok(()) };
         if let Some(Value::Dict(items)) = self.value(source) {
             let items = items.classed_items();
-            self.charge(items.len())?;
+            self.charge(items.len().saturating_mul(budget::ITEM))?;
             let Some(Value::Dict(dict)) = self.values.get_mut(target.0 as usize) else { return Err(wrong) };
             for (class, key, value) in items {
                 dict.insert(class, key, value);
@@ -69,7 +97,6 @@ impl<'a> Machine<'a> {
                 _ => return Err(wrong),
             }
         }
-        self.charge(items.len())?;
         self.insert_pairs("REDUCE", target, &items)
     }
 
@@ -119,6 +146,7 @@ impl<'a> Machine<'a> {
         let (pairs, []) = items.as_chunks::<2>() else {
             return Err(Kind::OddItems { count: items.len() });
         };
+        self.charge(pairs.len().saturating_mul(budget::ITEM))?;
         for &[key, value] in pairs {
             let class = self.key_class(key)?;
             match self.values.get_mut(target.0 as usize) {

@@ -1,6 +1,6 @@
 //! Which keys of a dictionary are equal.
 
-use super::{Kind, Machine};
+use super::{Kind, Machine, budget};
 use crate::checkpoint::pickle::value::{Value, ValueId};
 
 /// What makes a key equal to another: Python's rules, by which `1`, `1.0` and `True` are one key.
@@ -53,7 +53,8 @@ impl<'a> Machine<'a> {
                 }
             }
             if pending.len() == depth {
-                class = self.class_of(Key::Tuple(classes.into()));
+                self.charge(budget::ALLOCATION + budget::KNOWN_CLASS + size_of_val(classes.as_slice()))?;
+                class = self.class_of(Key::Tuple(classes.into()))?;
                 self.known_classes.insert(id, class);
                 pending.pop();
             }
@@ -85,20 +86,25 @@ impl<'a> Machine<'a> {
             _ => false,
         };
         if !long {
-            return Ok(self.class_of(key));
+            return self.class_of(key);
         }
         if let Some(&known) = self.known_classes.get(&id) {
             return Ok(known);
         }
-        let class = self.class_of(key);
+        self.charge(budget::KNOWN_CLASS)?;
+        let class = self.class_of(key)?;
         self.known_classes.insert(id, class);
         Ok(class)
     }
 
-    fn class_of(&mut self, key: Key<'a>) -> u32 {
+    fn class_of(&mut self, key: Key<'a>) -> Result<u32, Kind> {
         // A class per value at most, and MAX_VALUES fits in u32.
         let next = self.key_classes.len() as u32;
-        *self.key_classes.entry(key).or_insert(next)
+        let class = *self.key_classes.entry(key).or_insert(next);
+        if class == next {
+            self.charge(budget::CLASS)?;
+        }
+        Ok(class)
     }
 }
 

@@ -93,7 +93,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-fn text(bytes: &[u8]) -> Value<'_> {
+pub(super) fn text(bytes: &[u8]) -> Value<'_> {
     std::str::from_utf8(bytes).map_or(Value::RawText(bytes), Value::Text)
 }
 
@@ -101,6 +101,14 @@ fn text(bytes: &[u8]) -> Value<'_> {
 fn long(bytes: &[u8]) -> Value<'_> {
     let Some(&last) = bytes.last() else { return Value::Int(0) };
     let fill = if last & 0x80 == 0 { 0 } else { 0xff };
+    // Bytes that only repeat the sign say nothing: equal numbers have to be equal values.
+    let mut bytes = bytes;
+    while let [rest @ .., before, last] = bytes
+        && *last == fill
+        && before & 0x80 == fill & 0x80
+    {
+        bytes = bytes.get(..=rest.len()).unwrap_or(bytes);
+    }
     let mut wide = [fill; 8];
     match wide.get_mut(..bytes.len()) {
         Some(low) => {
