@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use ptw2k::checkpoint::{
-    Checkpoint, Error, ErrorKind, NotACheckpoint, OpenOptions, TensorError, UnsupportedForm,
+    Checkpoint, Error, ErrorKind, NotACheckpoint, OpenOptions, Tensor, TensorError, UnsupportedForm,
     UnsupportedTensor,
 };
 use serde_json::Value;
@@ -70,12 +70,15 @@ fn check_tensors(name: &str, checkpoint: &Checkpoint, path: &str) {
         .iter()
         .filter(|tensor| tensor["name"].as_str().unwrap().starts_with(&prefix))
         .collect();
-    if !checkpoint.is_module_order {
+    let mut tensors: Vec<&Tensor> = checkpoint.tensors.iter().collect();
+    // Of modules torch was asked for all parameters, then all buffers.
+    if !checkpoint.is_module_order || name.contains("fullmodule") {
         wanted.sort_by_key(|tensor| tensor["name"].to_string());
+        tensors.sort_by_key(|tensor| Value::from(tensor.key.as_str()).to_string());
     }
-    assert_eq!(checkpoint.tensors.len(), wanted.len(), "{name}");
+    assert_eq!(tensors.len(), wanted.len(), "{name}");
     let stripped = checkpoint.stripped.concat();
-    for (tensor, wanted) in checkpoint.tensors.iter().zip(wanted) {
+    for (tensor, wanted) in tensors.into_iter().zip(wanted) {
         assert_eq!(format!("{prefix}{stripped}{}", tensor.key.as_str()), wanted["name"], "{name}");
         let lazy = &tensor.tensor;
         assert_eq!(lazy.dtype.name(), wanted["dtype"], "{name} {}", tensor.key);
@@ -102,7 +105,7 @@ fn files_of_real_torch() {
         ("t1121_numpy.pt", Refused("NoStateDict")),
         ("t1121_torchscript.pt", Refused("TorchScript")),
         ("t1121_train.pt", Reads("state_dict")),
-        ("t1131_fullmodule.pt", Refused("PickledModule")),
+        ("t1131_fullmodule.pt", Reads("")),
         ("t1131_legacy_statedict.pt", Refused("Legacy")),
         ("t1131_numpy.pt", Refused("NoStateDict")),
         ("t1131_quant.pt", Refused("q: Quantized")),
@@ -112,7 +115,7 @@ fn files_of_real_torch() {
         ("t151_quant_dynamic_statedict.pt", Refused("Legacy")),
         ("t151_torchscript.pt", Refused("TorchScript")),
         ("t151_zip_statedict.pt", Reads("")),
-        ("t160_fullmodule.pt", Refused("PickledModule")),
+        ("t160_fullmodule.pt", Reads("")),
         ("t160_legacy_statedict.pt", Refused("Legacy")),
         ("t160_numpy.pt", Refused("NoStateDict")),
         ("t160_quant_dynamic_statedict.pt", Refused("0._packed_params._packed_params: Inside")),
@@ -124,8 +127,8 @@ fn files_of_real_torch() {
         ("zip_conj_neg.pt", Refused("conj: complex64")),
         ("zip_deflated.pt", Refused("c: complex64")),
         ("zip_dtensor_rank0.pt", Refused("dt: Distributed")),
-        ("zip_fullmodule.pt", Refused("PickledModule")),
-        ("zip_fullmodule_shared_hooks.pt", Refused("PickledModule")),
+        ("zip_fullmodule.pt", Reads("")),
+        ("zip_fullmodule_shared_hooks.pt", Reads("")),
         ("zip_int_dtypes.pt", Reads("")),
         ("zip_many_keys.pt", Reads("")),
         ("zip_meta_tensor.pt", Refused("m: Meta")),
@@ -250,6 +253,17 @@ fn hostile_files() {
     check_folder("hostile", table, |name, checkpoint, path| {
         assert_eq!(checkpoint.state_dict_path.join("."), path, "{name}");
     });
+}
+
+#[test]
+fn any_tensor_can_be_chosen_by_its_way() {
+    for protocol in ["p2", "p3", "p4", "p5"] {
+        let name = format!("zip_objects_{protocol}.pt");
+        let path = corpus().join("files").join(&name);
+        check_tensors(&name, &open(&path, Some("")).unwrap(), "");
+        check_tensors(&name, &open(&path, Some("intkeys")).unwrap(), "intkeys");
+        check_tensors(&name, &open(&path, Some("nested.a.0")).unwrap(), "nested.a.0");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! One file per form ([`Form`]); a form that is recognised and not read is refused by name
 //! ([`UnsupportedForm`]).
 
+mod adapter;
 mod dcp;
 mod dcp_safetensors;
 mod error;
@@ -10,6 +11,7 @@ mod export;
 mod find;
 mod form;
 mod legacy;
+mod not_weights;
 mod old_export;
 mod open;
 mod pickle;
@@ -30,6 +32,7 @@ mod zip;
 pub use error::{Error, ErrorKind, NotACheckpoint, UnsupportedForm};
 pub use find::Candidate;
 pub use form::Form;
+pub use not_weights::NotWeights;
 pub use pickle::{PickleError, PickleErrorKind, TensorError, UnsupportedTensor};
 pub use safetensors::SafetensorsError;
 pub use state_dict::{Checkpoint, OpenOptions, Quantized, Role, Tensor, Warning};

@@ -14,7 +14,7 @@ use super::sniff::{self, Sniffed};
 use super::state_dict::{Checkpoint, OpenOptions, Tensor};
 use super::zip::Archive;
 use super::{
-    dcp, dcp_safetensors, export, legacy, old_export, prefix, safetensors, sharded, tar, torch_save,
+    adapter, dcp, dcp_safetensors, export, legacy, old_export, prefix, safetensors, sharded, tar, torch_save,
     torchscript, torchscript_json,
 };
 
@@ -103,6 +103,8 @@ fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> 
             }
         }
     }
+    let mut warnings = read.warnings;
+    warnings.extend(adapter::warning(&tensors));
     Ok(Checkpoint {
         path: path.to_owned(),
         form,
@@ -113,7 +115,7 @@ fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> 
         stripped,
         written_by: read.written_by,
         trainer: read.trainer,
-        warnings: read.warnings,
+        warnings,
     })
 }
 

@@ -1,17 +1,15 @@
 //! The state_dict in a pickle whose storages lie elsewhere: common to the zip archive, the legacy stream and
 //! the tar file.
 
-use std::collections::HashSet;
-
 use crate::lazy::{LazyTensor, Storage};
 use crate::tensor::{ByteOrder, StateDictKey, Strided};
 
 use super::error::ErrorKind;
 use super::find::{self, Entry, EntryKind};
-use super::pickle::torch::{StorageSpec, module_class, tensor};
-use super::pickle::{self, Pickle, TensorError, UnsupportedTensor};
+use super::pickle::torch::{StorageSpec, is_sharded, tensor};
+use super::pickle::{Holders, Pickle, TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
-use super::state_dict::{OpenOptions, Role, Warning};
+use super::state_dict::{OpenOptions, Warning};
 
 /// Where the storages of a pickle lie.
 pub(super) trait Storages {
@@ -33,32 +31,31 @@ pub(super) fn read(
     storages: &mut dyn Storages,
     options: &OpenOptions,
 ) -> Result<Read, ErrorKind> {
-    let choice = find::choose(pickle, options.key.as_deref())?;
-    let mut warnings = Vec::new();
-    if choice.is_ema {
-        warnings.push(Warning::MovingAverage { path: choice.path.clone() });
-    }
-    let entries = find::entries(pickle, choice.state_dict)?;
-    let tensors = read_entries(pickle, storages, &entries, &mut warnings)?;
-    Ok(Read { tensors, path: choice.path, candidates: choice.candidates, warnings, ..Read::default() })
+    let choice = find::choose(pickle, options)?;
+    let found = choice.entries(pickle)?;
+    let mut warnings = choice.warnings;
+    warnings.extend(found.warnings);
+    let tensors = read_entries(pickle, storages, &choice.holders, &found.entries, &mut warnings)?;
+    let (path, candidates, trainer) = (choice.path, choice.candidates, choice.trainer);
+    Ok(Read { tensors, path, candidates, warnings, trainer, ..Read::default() })
 }
 
 /// Reads every entry; when tensors cannot be read, the first of them is the error.
 fn read_entries(
     pickle: &Pickle<'_>,
     storages: &mut dyn Storages,
+    holders: &Holders,
     entries: &[Entry],
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<RawTensor>, ErrorKind> {
     let mut tensors = Vec::with_capacity(entries.len());
     let mut failed: Option<(StateDictKey, TensorError)> = None;
     let mut more = 0;
-    let mut seen = HashSet::new();
     for entry in entries {
         let result = match (entry.kind, &entry.key) {
             (EntryKind::Tensor, Err(what)) => return Err(ErrorKind::TensorKey { what: what.clone() }),
             (EntryKind::Tensor, Ok(key)) => read_tensor(pickle, storages, entry, key).map(Some),
-            (EntryKind::Other, _) => check_other(pickle, entry, &mut seen),
+            (EntryKind::Other, _) => check_other(pickle, holders, entry),
             (EntryKind::Aside, _) => Ok(None),
         };
         let key = || match &entry.key {
@@ -89,6 +86,9 @@ fn read_tensor(
     if is_fsdp_flat(key) {
         return Err(TensorError::Unsupported(UnsupportedTensor::FsdpFlat));
     }
+    if is_sharded(pickle, entry.value) {
+        return Err(TensorError::Unsupported(UnsupportedTensor::Sharded));
+    }
     let spec = tensor(pickle, entry.value)?;
     let (storage, bytes) = storages.storage(&spec.storage)?;
     let size = spec.dtype.size();
@@ -111,19 +111,16 @@ fn read_tensor(
     }
     let view = Strided::new(spec.shape, spec.strides, spec.offset, bytes.byte_len() / size)?;
     let tensor = LazyTensor { dtype: spec.dtype, view, byte_order, storage: bytes };
-    Ok(RawTensor { key: key.to_owned(), tensor, storage: Some(storage), role: Role::Unknown })
+    Ok(RawTensor { key: key.to_owned(), tensor, storage: Some(storage), role: entry.role })
 }
 
 /// Lets pass what holds no tensors.
 fn check_other(
     pickle: &Pickle<'_>,
+    holders: &Holders,
     entry: &Entry,
-    seen: &mut HashSet<pickle::ValueId>,
 ) -> Result<Option<RawTensor>, TensorError> {
-    if find::holds_tensors(pickle, entry.value, seen) {
-        if let Some(class) = module_class(pickle, entry.value) {
-            return Err(TensorError::Unsupported(UnsupportedTensor::Module { class }));
-        }
+    if holders.holds(entry.value) {
         let what = pickle.describe(entry.value);
         return Err(TensorError::Unsupported(UnsupportedTensor::Inside { what }));
     }

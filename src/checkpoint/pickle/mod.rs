@@ -5,6 +5,7 @@
 
 mod error;
 mod globals;
+mod holders;
 mod machine;
 mod opcode;
 mod tensor_error;
@@ -14,6 +15,7 @@ pub(crate) mod torch;
 mod value;
 
 pub use error::{PickleError, PickleErrorKind};
+pub(crate) use holders::Holders;
 pub(crate) use machine::parse;
 pub use tensor_error::{TensorError, UnsupportedTensor};
-pub(crate) use value::{Dict, Pickle, Value, ValueId};
+pub(crate) use value::{Dict, Object, Pickle, Value, ValueId};
