@@ -158,9 +158,9 @@ fn the_state_of_optimizers_is_no_weight() {
     let arguments = b"ctransformers.training_args\nTrainingArguments\n)\x81}b";
     assert_eq!(what(arguments), NotWeights::TrainingArguments);
     // Placeholders without elements for the parameters that `param_shapes` lists.
-    let empty: Vec<u8> = tensor();
-    let at = empty.windows(6).position(|window| window == b"K\x02K\x03\x86").unwrap();
-    let empty = [&empty[..at], b"K\x00\x85K\x01\x85\x89NtR"].concat();
+    let some = tensor();
+    let at = some.windows(5).position(|window| window == b"K\x02K\x03\x86").unwrap();
+    let empty = [&some[..at], b"K\x00\x85K\x01\x85\x89NtR"].concat();
     let stage3 = |weight: Vec<u8>| {
         let shapes = [b"](".as_slice(), &dict(&[("w", b"K\x02K\x03\x86".to_vec())]), b"e"].concat();
         dict(&[("module", dict(&[("w", weight)])), ("param_shapes", shapes)])
@@ -254,7 +254,9 @@ fn modules_give_their_state_dict() {
     let shared = [b"}(Va\n".as_slice(), &leaf(), b"q\x07Vb\nh\x07u"].concat();
     let checkpoint = check(&module(empty(), empty(), shared), None, "", &["a.w", "a.mean", "b.w", "b.mean"]);
     assert_eq!(checkpoint.tensors[2].tied_to, Some(0));
-    // torch.fx's modules are made by a call.
+    // Compiled modules and torch.fx's are made by calls.
+    let compiled = [b"ctorch._dynamo.eval_frame\nOptimizedModule\n".as_slice(), &net(), b"N\x86R"].concat();
+    check(&dict(&[("model", compiled)]), None, "model", &names);
     let state = dict(&[("_parameters", weight()), ("_buffers", empty()), ("_modules", empty())]);
     let fx = [b"ctorch.fx.graph_module\nreduce_graph_module\n".as_slice(), &state, b"V\n\x86R"].concat();
     check(&fx, None, "", &["w"]);

@@ -121,7 +121,7 @@ pub enum ErrorKind {
         limit: usize,
     },
     /// A tensor whose key is no UTF-8 text.
-    #[error("a tensor of the state_dict has a key that is no text but a {what}")]
+    #[error("a tensor of the state_dict has a key that is neither UTF-8 text nor an integer: a {what}")]
     TensorKey {
         /// What the key is.
         what: String,

@@ -32,7 +32,7 @@ impl Step {
 }
 
 /// Every step from a value: keys, places, attributes; from a module also the names of its parameters, buffers
-/// and submodules; from an instance that was made of arguments (a named tuple) their places.
+/// and submodules; from an object that was made of arguments alone (a named tuple) their places.
 pub(super) fn steps(pickle: &Pickle<'_>, id: ValueId, visit: &mut dyn FnMut(Step, ValueId)) {
     if let Some(elements) = pickle.sequence(id) {
         return places(elements, visit);
@@ -50,8 +50,8 @@ pub(super) fn steps(pickle: &Pickle<'_>, id: ValueId, visit: &mut dyn FnMut(Step
     match object.state.map(|state| pickle.get(state)) {
         // A frozen dataclass with slots has its values there, without their names.
         Some(Value::List(elements)) => places(elements, visit),
-        None if !object.is_call => places(pickle.sequence(object.args).unwrap_or(&[]), visit),
-        Some(_) | None => {}
+        None => places(pickle.sequence(object.args).unwrap_or(&[]), visit),
+        Some(_) => {}
     }
 }
 
@@ -101,19 +101,35 @@ pub(super) struct Module<'p> {
     pub(super) has_hooks: bool,
 }
 
+/// How often a module may be compiled again that is compiled already.
+const MAX_COMPILED: usize = 8;
+
 impl<'p> Module<'p> {
     /// A value as a module, when it is one.
-    pub(super) fn of(pickle: &'p Pickle<'_>, id: ValueId) -> Option<Self> {
-        let Value::Object(object) = pickle.get(id) else { return None };
-        // `torch.fx.GraphModule` is made by a call that takes the attributes.
-        let argument = match (object.is_call, pickle.sequence(object.args)) {
-            (true, Some(&[first, ..])) => match pickle.get(first) {
-                Value::Dict(dict) => Some(&**dict),
-                _ => None,
-            },
-            _ => None,
-        };
-        attributes(pickle, object).chain(argument).find_map(|state| Self::of_attributes(pickle, state))
+    pub(super) fn of(pickle: &'p Pickle<'_>, mut id: ValueId) -> Option<Self> {
+        for _ in 0..MAX_COMPILED {
+            let Value::Object(object) = pickle.get(id) else { return None };
+            let mut argument = None;
+            if object.is_call
+                && let Some(&[first, ..]) = pickle.sequence(object.args)
+            {
+                // `torch.compile` wraps a module by a call. The name `_orig_mod` goes for every reader.
+                if let Some(("torch._dynamo.eval_frame", "OptimizedModule")) = pickle.global(object.callable)
+                {
+                    id = first;
+                    continue;
+                }
+                // `torch.fx.GraphModule` is made by a call that takes the attributes.
+                argument = match pickle.get(first) {
+                    Value::Dict(dict) => Some(&**dict),
+                    _ => None,
+                };
+            }
+            return attributes(pickle, object)
+                .chain(argument)
+                .find_map(|state| Self::of_attributes(pickle, state));
+        }
+        None
     }
 
     fn of_attributes(pickle: &'p Pickle<'_>, state: &Dict) -> Option<Self> {
@@ -121,7 +137,10 @@ impl<'p> Module<'p> {
             Value::Dict(dict) => Some(&**dict),
             _ => None,
         };
-        let is_set = |name| part(name).is_some_and(|hooks: &Dict| hooks.len() > 0);
+        let is_set = |name| {
+            let mut hooks = part(name).into_iter().flat_map(Dict::items);
+            hooks.any(|(_, hook)| !is_version_hook(pickle, hook))
+        };
         Some(Self {
             parameters: part("_parameters")?,
             buffers: part("_buffers")?,
@@ -130,6 +149,12 @@ impl<'p> Module<'p> {
             has_hooks: is_set("_state_dict_hooks") || is_set("_state_dict_pre_hooks"),
         })
     }
+}
+
+/// Whether a hook of a state_dict is `torch.nn.utils.spectral_norm`'s, which adds a version to the metadata alone.
+fn is_version_hook(pickle: &Pickle<'_>, hook: ValueId) -> bool {
+    let Value::Object(object) = pickle.get(hook) else { return false };
+    pickle.global(object.callable) == Some(("torch.nn.utils.spectral_norm", "SpectralNormStateDictHook"))
 }
 
 /// The elements of a set, of any protocol: a set, or the call that makes one of a list.

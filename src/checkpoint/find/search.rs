@@ -163,8 +163,7 @@ pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Search {
         let is_dict = pickle.dict(id).is_some();
         let mut hit = None;
         if is_module || tally.tensors > 0 || (is_known_here && is_dict) {
-            let least = usize::from(is_module || tally.tensors > 0);
-            let tensors = count(pickle, holders, id, &mut budget).unwrap_or_else(|| tally.tensors.max(least));
+            let tensors = count(pickle, holders, id, &mut budget).unwrap_or_else(|| tally.tensors.max(1));
             if tensors > 0 {
                 let is_direct = is_module || tally.tensors > 0;
                 hit = Some(Hit {
