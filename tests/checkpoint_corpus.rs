@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use ptw2k::checkpoint::{
-    Checkpoint, Error, ErrorKind, NotACheckpoint, OpenOptions, Quantized, TensorError, UnsupportedForm,
-    UnsupportedTensor,
+    Checkpoint, Error, ErrorKind, NotACheckpoint, OpenOptions, Quantized, Tensor, TensorError,
+    UnsupportedForm, UnsupportedTensor,
 };
 use ptw2k::lazy::LazyTensor;
 use ptw2k::tensor::Dtype;
@@ -73,8 +73,11 @@ fn check_tensors(name: &str, checkpoint: &Checkpoint, path: &str) {
         .iter()
         .filter(|tensor| tensor["name"].as_str().unwrap().starts_with(&prefix))
         .collect();
-    if !checkpoint.is_module_order {
+    let mut tensors: Vec<&Tensor> = checkpoint.tensors.iter().collect();
+    // Of modules torch was asked for all parameters, then all buffers.
+    if !checkpoint.is_module_order || name.contains("fullmodule") {
         wanted.sort_by_key(|tensor| tensor["name"].to_string());
+        tensors.sort_by_key(|tensor| Value::from(tensor.key.as_str()).to_string());
     }
     // The parts of a nested tensor are tensors of their own.
     let wanted: Vec<(String, &Value)> = wanted
@@ -92,7 +95,7 @@ fn check_tensors(name: &str, checkpoint: &Checkpoint, path: &str) {
     assert_eq!(checkpoint.tensors.len(), wanted.len(), "{name}");
     let stripped = checkpoint.stripped.concat();
     let mut has_quantized = false;
-    for (tensor, (wanted_name, wanted)) in checkpoint.tensors.iter().zip(&wanted) {
+    for (tensor, (wanted_name, wanted)) in tensors.into_iter().zip(&wanted) {
         assert_eq!(format!("{prefix}{stripped}{}", tensor.key.as_str()), *wanted_name, "{name}");
         let lazy = &tensor.tensor;
         assert_eq!(json!(lazy.view.shape().sizes()), wanted["shape"], "{name} {}", tensor.key);

@@ -234,20 +234,17 @@ fn one_storage_under_two_classes() {
 }
 
 #[test]
-fn pickled_modules_keep_their_class() {
-    let module = b"\x80\x02(U\x06modulecmodels\nNet\nU\x06net.pyU\x0bclass Net:\ntQ)\x81}(U\x0b_parameters}U\x08_buffers}\
-        U\x08_modules}ub."
-        .to_vec();
+fn a_module_whose_class_comes_with_its_source() {
+    let head =
+        b"\x80\x02(U\x06modulecmodels\nNet\nU\x06net.pyU\x0bclass Net:\ntQ)\x81}(U\x0b_parameters}U\x01w";
+    let tail = b"sU\x08_buffers}U\x08_modules}ub.";
+    let weight = tensor(&storage("ShortStorage", "20", 3, "N"), 0, 3);
     let stream = stream().with(|stream| {
-        stream.object = module;
-        stream.keys = keys(&[]);
-        stream.data.clear();
+        stream.object = [head.as_slice(), &weight, tail].concat();
+        stream.keys = keys(&["20"]);
+        stream.data = data(&[(3, &SHORTS)]);
     });
-    match open(&stream.bytes()) {
-        Err(ErrorKind::PickledModule { class, .. }) => assert_eq!(class, "models.Net"),
-        Err(ErrorKind::NoStateDict { .. }) => {}
-        other => panic!("{other:?}"),
-    }
+    check(&stream, &[("w", &SHORTS)], &[]);
 }
 
 #[test]

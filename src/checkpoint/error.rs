@@ -6,6 +6,7 @@ use crate::tensor::{Printable, StateDictKey};
 
 use super::find::Candidate;
 use super::legacy::LegacyError;
+use super::not_weights::NotWeights;
 use super::pickle::{PickleError, TensorError};
 use super::safetensors::SafetensorsError;
 use super::tar::TarError;
@@ -62,30 +63,45 @@ pub enum ErrorKind {
     /// The safetensors file breaks the rules.
     #[error("{0}")]
     Safetensors(#[from] SafetensorsError),
-    /// A pickled module in place of a state_dict.
-    #[error(
-        "it holds a whole pickled module ({class}{}), which is not supported yet; \
-         in Python: torch.save(model.state_dict(), path)",
-        at_path(path)
-    )]
-    PickledModule {
-        /// The class.
-        class: String,
-        /// The keys that lead to it.
-        path: Vec<String>,
+    /// A file of a training run that holds no weights.
+    #[error("{0}")]
+    NotWeights(NotWeights),
+    /// Both a key and the moving average are asked for.
+    #[error("both --key and --ema are given; give --key alone, with the path of the moving average")]
+    KeyAndEma,
+    /// There is no moving average.
+    #[error("it holds no moving average of the weights{}", hint(candidates))]
+    NoMovingAverage {
+        /// The state_dicts that there are.
+        candidates: Vec<Candidate>,
     },
-    /// No dictionary with text keys holds tensors.
+    /// A module that contains itself.
+    #[error("the module at `{module}` contains itself, or lies deeper than any model")]
+    ModuleInItself {
+        /// Its name.
+        module: StateDictKey,
+    },
+    /// No dictionary with text keys holds tensors, and no module.
     #[error(
-        "it holds no state_dict: its root is a {root}, and no dictionary with text keys in it holds tensors"
+        "it holds no state_dict: its root is a {root}, and no module or dictionary with text keys in it \
+         holds tensors{}{}",
+        if *has_arrays { "; NumPy arrays are no tensors: save torch.from_numpy(array)" } else { "" },
+        hint(candidates)
     )]
     NoStateDict {
         /// What the root is.
         root: String,
+        /// Whether it holds NumPy arrays.
+        has_arrays: bool,
+        /// Tensors without names, or in objects, that --key can choose.
+        candidates: Vec<Candidate>,
     },
     /// Several state_dicts, none of them more likely than the others.
-    #[error("it holds {} state_dicts; choose one with --key: {}", candidates.len(), list(candidates))]
+    #[error("it holds {count} state_dicts; choose one with --key: {}", list(candidates))]
     Ambiguous {
-        /// The candidates.
+        /// How many are equally likely.
+        count: usize,
+        /// All that there are, as far as they can be listed.
         candidates: Vec<Candidate>,
     },
     /// The key leads to nothing.
@@ -113,7 +129,7 @@ pub enum ErrorKind {
         limit: usize,
     },
     /// A tensor whose key is no UTF-8 text.
-    #[error("a tensor of the state_dict has a key that is no text but a {what}")]
+    #[error("a tensor of the state_dict has a key that is neither UTF-8 text nor an integer: a {what}")]
     TensorKey {
         /// What the key is.
         what: String,
@@ -226,10 +242,6 @@ pub enum UnsupportedForm {
     /// Some JSON file.
     #[error("it is a JSON file without a weight_map, not a checkpoint")]
     Json,
-}
-
-fn at_path(path: &[String]) -> String {
-    if path.is_empty() { String::new() } else { format!(" at `{}`", Printable(&path.join("."))) }
 }
 
 /// State_dicts that one message lists.

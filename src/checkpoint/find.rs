@@ -1,22 +1,26 @@
 //! Finds the state_dict in the object that a checkpoint holds (formats/pytorch.md section 6).
 
 mod entries;
+mod graph;
+mod optimizer;
 mod search;
+mod trainer;
 mod words;
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
 use crate::tensor::Printable;
 
 use super::error::ErrorKind;
-use super::pickle::torch::module_class;
-use super::pickle::{Pickle, ValueId};
+use super::pickle::torch::is_tensor;
+use super::pickle::{Holders, Pickle, ValueId};
+use super::state_dict::{OpenOptions, Warning};
 
-pub(super) use entries::{Entry, EntryKind, entries, holds_tensors};
+pub(super) use entries::{Entries, Entry, EntryKind};
+use graph::{Step, attribute, steps};
 use search::{Found, Rank, Search, search};
-use words::is_known;
+use trainer::Trainer;
 
 /// A state_dict found in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,62 +43,144 @@ impl fmt::Display for Candidate {
     }
 }
 
-/// How many containers deep a state_dict may lie, and how deep its own dictionaries may be nested. Real files
-/// need 4.
-const MAX_DEPTH: usize = 16;
+/// How many containers deep a state_dict may lie, and how deep dictionaries and modules may be nested in it. Each
+/// segment of a key is a level of modules: real models need 20, and Python's pickler gives up before 300.
+const MAX_DEPTH: usize = 128;
+
+/// The name of a tensor that is the root itself.
+const ROOT_TENSOR: &str = "tensor";
 
 /// What was chosen.
 pub(super) struct Choice {
-    pub(super) state_dict: ValueId,
+    /// A dictionary, module, list or tensor.
+    pub(super) node: ValueId,
     pub(super) path: Vec<String>,
     pub(super) candidates: Vec<Candidate>,
-    /// Whether it is a moving average, there being nothing else.
-    pub(super) is_ema: bool,
+    pub(super) warnings: Vec<Warning>,
+    /// Whose conventions the file follows.
+    pub(super) trainer: Option<String>,
+    pub(super) holders: Holders,
 }
 
-/// Chooses the state_dict: the one at `key`, or the likeliest.
-pub(super) fn choose(pickle: &Pickle<'_>, key: Option<&str>) -> Result<Choice, ErrorKind> {
-    let Search { found, modules } = search(pickle);
-    let candidates: Vec<Candidate> = found.iter().map(|found| found.candidate.clone()).collect();
-    if let Some(key) = key {
-        return at_key(pickle, key, candidates);
+impl Choice {
+    /// What is in it, in order.
+    pub(super) fn entries(&self, pickle: &Pickle<'_>) -> Result<Entries, ErrorKind> {
+        let name = self.path.last().map_or(ROOT_TENSOR, String::as_str);
+        entries::entries(pickle, &self.holders, self.node, name)
     }
-    let is_known_module = |path: &[String]| path.last().is_none_or(|key| is_known(key));
-    let mut tiers = vec![];
+}
+
+/// A value and the keys that lead to it.
+type At = (ValueId, Vec<String>);
+
+/// Chooses the state_dict: the one at `options.key`, the moving average, or the likeliest.
+pub(super) fn choose(pickle: &Pickle<'_>, options: &OpenOptions) -> Result<Choice, ErrorKind> {
+    let holders = Holders::of(pickle);
+    let all = search(pickle, &holders);
+    let trainer = trainer::recognise(pickle, &holders);
+    let mut warnings = Vec::new();
+    let (node, path) = at(pickle, &holders, options, &all, trainer.as_ref(), &mut warnings)?;
+    let mut name = None;
+    if let Some(trainer) = trainer {
+        // An average that was asked for needs no warning.
+        warnings.extend(trainer.warnings.into_iter().filter(|_| !options.ema));
+        name = Some(trainer.name);
+    }
+    let candidates = all.candidates(pickle, &all.found);
+    Ok(Choice { node, path, candidates, warnings, trainer: name, holders })
+}
+
+fn at(
+    pickle: &Pickle<'_>,
+    holders: &Holders,
+    options: &OpenOptions,
+    all: &Search,
+    trainer: Option<&Trainer>,
+    warnings: &mut Vec<Warning>,
+) -> Result<At, ErrorKind> {
+    if let Some(key) = &options.key {
+        return if options.ema { Err(ErrorKind::KeyAndEma) } else { at_key(pickle, holders, key, all) };
+    }
+    if let Some(what) = trainer::not_weights(pickle, holders) {
+        return Err(ErrorKind::NotWeights(what));
+    }
+    if options.ema {
+        return moving_average(pickle, all, trainer);
+    }
+    if let Some(at) = by_convention(pickle, holders, trainer) {
+        return Ok(at);
+    }
+    if is_tensor(pickle, pickle.root()) {
+        return Ok((pickle.root(), Vec::new()));
+    }
+    let candidates = || all.candidates(pickle, &all.found);
+    match likeliest(all).as_slice() {
+        [only] => {
+            let path = all.path(pickle, only);
+            if only.is_ema {
+                warnings.push(Warning::MovingAverage { path: path.clone() });
+            }
+            Ok((only.id, path))
+        }
+        [] => Err(ErrorKind::NoStateDict {
+            root: pickle.describe(pickle.root()),
+            has_arrays: holders.has_arrays(),
+            candidates: candidates(),
+        }),
+        several => Err(ErrorKind::Ambiguous { count: several.len(), candidates: candidates() }),
+    }
+}
+
+/// The candidates of the best rank there is. A moving average only when there is nothing else; tensors without
+/// names only when they are the root.
+fn likeliest(all: &Search) -> Vec<&Found> {
+    let mut tiers = Vec::new();
     for is_ema in [false, true] {
         for rank in [Rank::Known, Rank::Mostly, Rank::Some] {
             let tier: Vec<&Found> =
-                found.iter().filter(|found| found.rank == rank && found.is_ema == is_ema).collect();
+                all.found.iter().filter(|found| found.rank == rank && found.is_ema == is_ema).collect();
             tiers.push(tier);
         }
     }
+    tiers.push(all.found.iter().filter(|found| found.rank == Rank::Nameless && found.is_root()).collect());
     // A state_dict beside a root that is mostly tensors itself: either may be meant.
     if let [known, mostly, ..] = tiers.as_mut_slice()
-        && mostly.iter().any(|found| found.candidate.path.is_empty())
+        && mostly.iter().any(|found| found.is_root())
     {
         known.append(mostly);
     }
-    let has_known = tiers.first().is_some_and(|tier| !tier.is_empty());
-    if let Some((path, class)) = modules.iter().find(|(path, _)| found.is_empty() || is_known_module(path))
-        && !has_known
+    tiers.into_iter().find(|tier| !tier.is_empty()).unwrap_or_default()
+}
+
+/// Where the trainer's own loader looks, when there are weights.
+fn by_convention(pickle: &Pickle<'_>, holders: &Holders, trainer: Option<&Trainer>) -> Option<At> {
+    let weights = trainer?.weights?;
+    let node = attribute(pickle, pickle.root(), weights)?;
+    let is_readable = !is_tensor(pickle, node) && count(pickle, holders, node) > 0;
+    is_readable.then(|| (node, vec![weights.to_owned()]))
+}
+
+/// The one moving average.
+fn moving_average(pickle: &Pickle<'_>, all: &Search, trainer: Option<&Trainer>) -> Result<At, ErrorKind> {
+    if let Some(average) = trainer.and_then(|trainer| trainer.average)
+        && let Some(node) = attribute(pickle, pickle.root(), average)
     {
-        return Err(ErrorKind::PickledModule { class: class.clone(), path: path.clone() });
+        return Ok((node, vec![average.to_owned()]));
     }
-    match tiers.into_iter().find(|tier| !tier.is_empty()).as_deref() {
-        Some([only]) => Ok(Choice {
-            state_dict: only.id,
-            path: only.candidate.path.clone(),
-            is_ema: only.is_ema,
-            candidates,
-        }),
-        Some(_) => Err(ErrorKind::Ambiguous { candidates }),
-        None => Err(ErrorKind::NoStateDict { root: pickle.describe(pickle.root()) }),
+    let averages: Vec<&Found> = all.found.iter().filter(|found| found.is_ema).collect();
+    match averages.as_slice() {
+        [] => Err(ErrorKind::NoMovingAverage { candidates: all.candidates(pickle, &all.found) }),
+        [only] => Ok((only.id, all.path(pickle, only))),
+        several => {
+            let candidates = all.candidates(pickle, several.iter().copied());
+            Err(ErrorKind::Ambiguous { count: several.len(), candidates })
+        }
     }
 }
 
 /// Follows a key from the root. Keys may contain dots themselves, so every split of it is tried.
-fn at_key(pickle: &Pickle<'_>, key: &str, candidates: Vec<Candidate>) -> Result<Choice, ErrorKind> {
-    let mut matches: Vec<(ValueId, Vec<String>)> = Vec::new();
+fn at_key(pickle: &Pickle<'_>, holders: &Holders, key: &str, all: &Search) -> Result<At, ErrorKind> {
+    let mut matches: Vec<At> = Vec::new();
     let mut seen = HashSet::new();
     let mut pending = vec![(pickle.root(), key, Vec::<String>::new())];
     if key.is_empty() {
@@ -104,49 +190,41 @@ fn at_key(pickle: &Pickle<'_>, key: &str, candidates: Vec<Candidate>) -> Result<
         if rest.is_empty() || !seen.insert((id, rest.len())) {
             continue;
         }
-        for (item_key, value) in steps(pickle, id) {
-            let Some(after) = rest.strip_prefix(item_key.as_ref()) else { continue };
-            let mut path = path.clone();
-            path.push(item_key.into_owned());
+        let mut follow = |step: Step, value: ValueId| {
+            let Some(text) = step.text(pickle) else { return };
+            let Some(after) = rest.strip_prefix(text.as_ref()) else { return };
+            let with = |text: &str| path.iter().cloned().chain([text.to_owned()]).collect::<Vec<_>>();
             if after.is_empty() {
                 if matches.iter().all(|(known, _)| *known != value) {
-                    matches.push((value, path));
+                    matches.push((value, with(&text)));
                 }
             } else if let Some(after) = after.strip_prefix('.') {
-                pending.push((value, after, path));
+                pending.push((value, after, with(&text)));
             }
-        }
+        };
+        steps(pickle, id, &mut follow);
     }
     let key = key.to_owned();
-    let (id, path) = match matches.as_slice() {
+    let candidates = all.candidates(pickle, &all.found);
+    let at = match matches.as_slice() {
         [] => return Err(ErrorKind::NoSuchKey { key, candidates }),
         [only] => only.clone(),
-        _ => {
-            let candidates = matches
-                .into_iter()
-                .map(|(id, path)| Candidate { path, tensors: count(pickle, id) })
+        several => {
+            let count_of = |id| count(pickle, holders, id);
+            let candidates: Vec<Candidate> = several
+                .iter()
+                .map(|(id, path)| Candidate { path: path.clone(), tensors: count_of(*id) })
                 .collect();
-            return Err(ErrorKind::Ambiguous { candidates });
+            return Err(ErrorKind::Ambiguous { count: candidates.len(), candidates });
         }
     };
-    if let Some(class) = module_class(pickle, id) {
-        return Err(ErrorKind::PickledModule { class, path });
+    if count(pickle, holders, at.0) == 0 {
+        return Err(ErrorKind::NotAStateDict { key, what: pickle.describe(at.0), candidates });
     }
-    if count(pickle, id) == 0 {
-        return Err(ErrorKind::NotAStateDict { key, what: pickle.describe(id), candidates });
-    }
-    Ok(Choice { state_dict: id, path, candidates, is_ema: false })
+    Ok(at)
 }
 
-/// The steps that lead on from a container: keys of a dictionary, places in a list.
-fn steps<'p>(pickle: &'p Pickle<'_>, id: ValueId) -> impl Iterator<Item = (Cow<'p, str>, ValueId)> + 'p {
-    let keys = pickle.dict(id).into_iter().flat_map(|dict| dict.items());
-    let keys = keys.filter_map(|(key, value)| Some((pickle.step(key)?, value)));
-    let places = pickle.sequence(id).unwrap_or(&[]).iter().enumerate();
-    keys.chain(places.map(|(place, &value)| (Cow::Owned(place.to_string()), value)))
-}
-
-fn count(pickle: &Pickle<'_>, id: ValueId) -> usize {
+fn count(pickle: &Pickle<'_>, holders: &Holders, id: ValueId) -> usize {
     let mut budget = entries::MAX_ENTRIES;
-    entries::count(pickle, id, &mut budget).unwrap_or(entries::MAX_ENTRIES)
+    entries::count(pickle, holders, id, &mut budget).unwrap_or(entries::MAX_ENTRIES)
 }

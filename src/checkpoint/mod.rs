@@ -3,6 +3,7 @@
 //! One file per form ([`Form`]); a form that is recognised and not read is refused by name
 //! ([`UnsupportedForm`]).
 
+mod adapter;
 mod dcp;
 mod dcp_safetensors;
 mod error;
@@ -11,6 +12,7 @@ mod find;
 mod form;
 mod legacy;
 mod map;
+mod not_weights;
 mod old_export;
 mod open;
 mod pickle;
@@ -34,6 +36,7 @@ pub use error::{Error, ErrorKind, NotACheckpoint, UnsupportedForm};
 pub use find::Candidate;
 pub use form::Form;
 pub use legacy::LegacyError;
+pub use not_weights::NotWeights;
 pub use pickle::{PickleError, PickleErrorKind, TensorError, UnsupportedTensor};
 pub use safetensors::SafetensorsError;
 pub use state_dict::{Checkpoint, OpenOptions, Quantized, Role, Tensor, Warning};

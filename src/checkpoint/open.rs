@@ -14,7 +14,7 @@ use super::sniff::{self, Sniffed};
 use super::state_dict::{Checkpoint, OpenOptions, Tensor};
 use super::zip::Archive;
 use super::{
-    dcp, dcp_safetensors, export, legacy, old_export, prefix, safetensors, sharded, tar, torch_save,
+    adapter, dcp, dcp_safetensors, export, legacy, old_export, prefix, safetensors, sharded, tar, torch_save,
     torchscript, torchscript_json,
 };
 
@@ -90,17 +90,20 @@ fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> 
         tied_to,
         role: raw.role,
     });
+    let tensors: Vec<Tensor> = tensors.collect();
+    let mut warnings = read.warnings;
+    warnings.extend(adapter::warning(&tensors));
     Ok(Checkpoint {
         path: path.to_owned(),
         form,
-        tensors: tensors.collect(),
+        tensors,
         is_module_order: form.is_module_order(),
         state_dict_path: read.path,
         candidates: read.candidates,
         stripped,
         written_by: read.written_by,
         trainer: read.trainer,
-        warnings: read.warnings,
+        warnings,
     })
 }
 

@@ -8,11 +8,11 @@ use crate::tensor::{ByteOrder, StateDictKey};
 
 use super::error::ErrorKind;
 use super::find::{self, Entry, EntryKind};
-use super::pickle::torch::{StorageSpec, is_tensor, module_class, script_object_state};
-use super::pickle::{Pickle, TensorError, UnsupportedTensor, ValueId};
+use super::pickle::torch::{StorageSpec, is_sharded, is_tensor, script_object_state};
+use super::pickle::{Holders, Pickle, TensorError, UnsupportedTensor, ValueId};
 use super::read::{RawTensor, Read};
 use super::rebuild::Rebuild;
-use super::state_dict::{OpenOptions, Warning};
+use super::state_dict::{OpenOptions, Role, Warning};
 
 /// Where the storages of a pickle lie.
 pub(super) trait Storages {
@@ -30,14 +30,14 @@ pub(super) fn read(
     storages: &mut dyn Storages,
     options: &OpenOptions,
 ) -> Result<Read, ErrorKind> {
-    let choice = find::choose(pickle, options.key.as_deref())?;
-    let mut warnings = Vec::new();
-    if choice.is_ema {
-        warnings.push(Warning::MovingAverage { path: choice.path.clone() });
-    }
-    let entries = find::entries(pickle, choice.state_dict)?;
-    let tensors = read_entries(pickle, Rebuild::new(pickle, storages, options), &entries, &mut warnings)?;
-    Ok(Read { tensors, path: choice.path, candidates: choice.candidates, warnings, ..Read::default() })
+    let choice = find::choose(pickle, options)?;
+    let found = choice.entries(pickle)?;
+    let mut warnings = choice.warnings;
+    warnings.extend(found.warnings);
+    let rebuild = Rebuild::new(pickle, storages, options);
+    let tensors = read_entries(pickle, rebuild, &choice.holders, &found.entries, &mut warnings)?;
+    let (path, candidates, trainer) = (choice.path, choice.candidates, choice.trainer);
+    Ok(Read { tensors, path, candidates, warnings, trainer, ..Read::default() })
 }
 
 /// Elements of tuples and lists that are looked at for tensors, those of containers without any aside. They
@@ -52,20 +52,21 @@ const MAX_DEPTH: usize = 8;
 fn read_entries<'s, 'a>(
     pickle: &'s Pickle<'a>,
     rebuild: Rebuild<'s, 'a>,
+    holders: &'s Holders,
     entries: &[Entry],
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<RawTensor>, ErrorKind> {
     let tensors = Vec::with_capacity(entries.len());
-    let (without, seen) = (HashSet::new(), HashSet::new());
-    let mut entries_read = Entries { pickle, rebuild, tensors, without, seen, elements: MAX_ELEMENTS };
+    let without = HashSet::new();
+    let mut entries_read = Entries { pickle, rebuild, holders, tensors, without, elements: MAX_ELEMENTS };
     let mut failed: Option<(StateDictKey, TensorError)> = None;
     let mut more = 0;
     for entry in entries {
         let before = (entries_read.tensors.len(), warnings.len());
         let result = match (entry.kind, &entry.key) {
             (EntryKind::Tensor, Err(what)) => return Err(ErrorKind::TensorKey { what: what.clone() }),
-            (EntryKind::Tensor, Ok(key)) => entries_read.tensor(entry.value, key).map(|()| true),
-            (EntryKind::Other, Ok(key)) => entries_read.other(entry.value, key, warnings),
+            (EntryKind::Tensor, Ok(key)) => entries_read.tensor(entry.value, key, entry.role).map(|()| true),
+            (EntryKind::Other, Ok(key)) => entries_read.other(entry, key, warnings),
             (EntryKind::Other, Err(_)) => entries_read.without_tensors(entry.value).map(|()| false),
             (EntryKind::Aside, _) => Ok(false),
         };
@@ -93,30 +94,33 @@ fn read_entries<'s, 'a>(
 struct Entries<'s, 'a> {
     pickle: &'s Pickle<'a>,
     rebuild: Rebuild<'s, 'a>,
+    holders: &'s Holders,
     tensors: Vec<RawTensor>,
     /// Tuples and lists that hold no tensors.
     without: HashSet<ValueId>,
-    /// Other values that hold none, and what is in them.
-    seen: HashSet<ValueId>,
     /// How many elements may still be looked at.
     elements: usize,
 }
 
 impl Entries<'_, '_> {
-    fn tensor(&mut self, value: ValueId, key: &str) -> Result<(), TensorError> {
+    fn tensor(&mut self, value: ValueId, key: &str, role: Role) -> Result<(), TensorError> {
         if is_fsdp_flat(key) {
             return Err(TensorError::Unsupported(UnsupportedTensor::FsdpFlat));
         }
-        self.tensors.append(&mut self.rebuild.tensors(value, key)?);
+        if is_sharded(self.pickle, value) {
+            return Err(TensorError::Unsupported(UnsupportedTensor::Sharded));
+        }
+        let read = self.rebuild.tensors(value, key)?;
+        self.tensors.extend(read.into_iter().map(|tensor| RawTensor { role, ..tensor }));
         Ok(())
     }
 
     /// Reads a tuple or list that holds tensors (`_packed_params` of quantized modules): its elements become
     /// `<key>.0`, `<key>.1`, …. Whether there were tensors. Anything else must hold none.
-    fn other(&mut self, value: ValueId, key: &str, warnings: &mut Vec<Warning>) -> Result<bool, TensorError> {
-        match self.elements(value, key, &mut Vec::new(), warnings)? {
+    fn other(&mut self, entry: &Entry, key: &str, warnings: &mut Vec<Warning>) -> Result<bool, TensorError> {
+        match self.elements(entry.value, key, entry.role, &mut Vec::new(), warnings)? {
             Some(has_tensor) => Ok(has_tensor),
-            None => self.without_tensors(value).map(|()| false),
+            None => self.without_tensors(entry.value).map(|()| false),
         }
     }
 
@@ -126,6 +130,7 @@ impl Entries<'_, '_> {
         &mut self,
         value: ValueId,
         key: &str,
+        role: Role,
         around: &mut Vec<ValueId>,
         warnings: &mut Vec<Warning>,
     ) -> Result<Option<bool>, TensorError> {
@@ -142,10 +147,10 @@ impl Entries<'_, '_> {
         for (place, &element) in elements.iter().enumerate() {
             let inner = || format!("{key}.{place}");
             if is_tensor(pickle, element) {
-                self.tensor(element, &inner())?;
+                self.tensor(element, &inner(), role)?;
                 has_tensor = true;
             } else if is_sequence(pickle, element) {
-                match self.elements(element, &inner(), around, warnings)? {
+                match self.elements(element, &inner(), role, around, warnings)? {
                     Some(true) => has_tensor = true,
                     Some(false) => others.push((place, element)),
                     None => return Ok(None),
@@ -176,14 +181,11 @@ impl Entries<'_, '_> {
 
     /// Lets pass what holds no tensors.
     fn without_tensors(&mut self, value: ValueId) -> Result<(), TensorError> {
-        let pickle = self.pickle;
-        if !find::holds_tensors(pickle, value, &mut self.seen) {
+        if !self.holders.holds(value) {
             return Ok(());
         }
-        Err(TensorError::Unsupported(match module_class(pickle, value) {
-            Some(class) => UnsupportedTensor::Module { class },
-            None => UnsupportedTensor::Inside { what: pickle.describe(value) },
-        }))
+        let what = self.pickle.describe(value);
+        Err(TensorError::Unsupported(UnsupportedTensor::Inside { what }))
     }
 }
 

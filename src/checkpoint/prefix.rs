@@ -4,6 +4,9 @@
 /// only when every key starts with it.
 const PARALLEL: &str = "module";
 
+/// What `torch.optim.swa_utils.AveragedModel` keeps beside its `module`.
+const AVERAGED: &str = "n_averaged";
+
 /// Names that only wrappers use; they go wherever they stand in a key.
 const WRAPPERS: [&str; 4] =
     ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"];
@@ -22,7 +25,9 @@ pub(super) fn strip(keys: &mut [String]) -> Vec<String> {
         }
         if start > 0 {
             for key in &mut *keys {
-                key.drain(..start);
+                if key != AVERAGED {
+                    key.drain(..start);
+                }
             }
         }
         let mut inner = Vec::new();
@@ -42,12 +47,13 @@ pub(super) fn strip(keys: &mut [String]) -> Vec<String> {
 
 /// The wrapper's prefix that every key has after its first `start` bytes.
 fn common(keys: &[String], start: usize) -> Option<String> {
-    let first = keys.first()?.get(start..)?;
+    let mut wrapped = keys.iter().filter(|key| *key != AVERAGED);
+    let first = wrapped.clone().next()?.get(start..)?;
     let prefix = std::iter::once(PARALLEL)
         .chain(WRAPPERS.iter().copied())
         .map(|name| format!("{name}."))
         .find(|prefix| has_prefix(first, prefix))?;
-    keys.iter().all(|key| key.get(start..).is_some_and(|key| has_prefix(key, &prefix))).then_some(prefix)
+    wrapped.all(|key| key.get(start..).is_some_and(|key| has_prefix(key, &prefix))).then_some(prefix)
 }
 
 /// Whether something is left of a key without the prefix.
@@ -103,6 +109,9 @@ mod tests {
         );
         check(&["_forward_module.a"], &["a"], &["_forward_module."]);
         check(&["_orig_mod.module.a", "module.b"], &["a", "b"], &["_orig_mod.", "module."]);
+        check(&["n_averaged", "module.a"], &["n_averaged", "a"], &["module."]);
+        check(&["n_averaged", "b"], &["n_averaged", "b"], &[]);
+        check(&["n_averaged"], &["n_averaged"], &[]);
         check(&["module."], &["module."], &[]);
         check(&["a._orig_mod"], &["a._orig_mod"], &[]);
         check(&["my_orig_mod.a"], &["my_orig_mod.a"], &[]);

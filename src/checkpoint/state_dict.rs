@@ -131,6 +131,51 @@ pub enum Warning {
         /// The keys that lead to it.
         path: Vec<String>,
     },
+    /// The trainer put a moving average where the weights were.
+    #[error(
+        "`{path}` is a moving average of the weights; the weights of the last step are at `{current}` (--key)"
+    )]
+    Averaged {
+        /// Where the average is.
+        path: &'static str,
+        /// Where the weights are.
+        current: &'static str,
+    },
+    /// A pickled module whose class changes the state_dict by hooks, which are code.
+    #[error(
+        "the module `{first}` has hooks that change its state_dict, and {others} others, which cannot be \
+         run; names and values are those of the module itself. If they differ from state_dict()'s, save that",
+        others = modules.saturating_sub(1)
+    )]
+    StateDictHooks {
+        /// The name of the first such module, empty for the root.
+        first: StateDictKey,
+        /// How many there are.
+        modules: usize,
+    },
+    /// One rank's part of a model of Megatron-LM.
+    #[error(
+        "the file is one of {ranks} {} ranks' parts of the model; merge them first, with Megatron-LM's \
+         tools/checkpoint",
+        if *is_tensor { "tensor parallel" } else { "pipeline parallel" }
+    )]
+    OneRank {
+        /// How many ranks share the model.
+        ranks: i64,
+        /// Whether every tensor is split, and not the layers.
+        is_tensor: bool,
+    },
+    /// An adapter, not a model.
+    #[error(
+        "{tensors} of {of} tensors belong to an adapter (PEFT), which changes a model and is none; merge it \
+         first, in Python: model.merge_and_unload().save_pretrained(folder)"
+    )]
+    Adapter {
+        /// Tensors of the adapter.
+        tensors: usize,
+        /// Tensors in all.
+        of: usize,
+    },
 }
 
 /// How to open a checkpoint.

@@ -1,25 +1,32 @@
-//! What a state_dict holds.
+//! What a state_dict or a module holds.
 
 use std::collections::HashSet;
 
 use super::MAX_DEPTH;
+use super::graph::{Module, Step, set_elements, steps};
+use super::optimizer::is_optimizer;
 use super::words::{is_aside, is_extra_state};
 use crate::checkpoint::error::ErrorKind;
-use crate::checkpoint::pickle::torch::{is_tensor, module_class};
-use crate::checkpoint::pickle::{Dict, Pickle, Value, ValueId};
+use crate::checkpoint::pickle::torch::is_tensor;
+use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
+use crate::checkpoint::state_dict::{Role, Warning};
+use crate::tensor::StateDictKey;
 
-/// Entries of one state_dict, nested dictionaries included. Shared dictionaries can multiply to any number.
-pub(super) const MAX_ENTRIES: usize = 1 << 20;
+/// Entries of one state_dict, with those of the dictionaries and modules in it. Sharing can multiply them to
+/// any number; the largest published checkpoints have 100 000, and each takes about 500 bytes of memory.
+pub(super) const MAX_ENTRIES: usize = 1 << 18;
 
-/// Bytes of the keys of one state_dict: 256 for each of the most entries there may be.
-const MAX_KEY_BYTES: usize = MAX_ENTRIES * 256;
+/// Bytes of the keys of one state_dict: 128 for each of the most entries there may be.
+const MAX_KEY_BYTES: usize = MAX_ENTRIES * 128;
 
 /// One entry of a chosen state_dict.
 pub(crate) struct Entry {
-    /// The key, with nested dictionaries' keys joined by dots; what it is instead when it is no text.
+    /// The key, with nested dictionaries' and modules' keys joined by dots; what it is instead when it is no
+    /// text.
     pub(crate) key: Result<String, String>,
     pub(crate) value: ValueId,
     pub(crate) kind: EntryKind,
+    pub(crate) role: Role,
 }
 
 /// What an entry is.
@@ -33,18 +40,43 @@ pub(crate) enum EntryKind {
     Aside,
 }
 
-/// The entries of a state_dict in order. Dictionaries of tensors in it are part of it: their keys are joined
-/// by dots.
-pub(crate) fn entries(pickle: &Pickle<'_>, id: ValueId) -> Result<Vec<Entry>, TooMany> {
-    let mut flat =
-        Flat { pickle, entries: Vec::new(), budget: Budget { entries: MAX_ENTRIES, bytes: MAX_KEY_BYTES } };
-    flat.add(id, "", 0)?;
-    Ok(flat.entries)
+/// What [`entries`] finds.
+#[derive(Default)]
+pub(crate) struct Entries {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// The entries of a state_dict or a module in order. Dictionaries, lists and modules in it that hold tensors are
+/// part of it: their keys are joined by dots. A tensor itself is one entry, called `name`.
+///
+/// From a module it is what `state_dict()` returns: its own parameters, its own buffers, then its submodules,
+/// leaving out what is None; and the buffers that are not persistent, by their role.
+pub(crate) fn entries(
+    pickle: &Pickle<'_>,
+    holders: &Holders,
+    id: ValueId,
+    name: &str,
+) -> Result<Entries, ErrorKind> {
+    let mut found = Entries::default();
+    if is_tensor(pickle, id) {
+        let (key, kind) = (Ok(name.to_owned()), EntryKind::Tensor);
+        found.entries.push(Entry { key, value: id, kind, role: Role::Unknown });
+        return Ok(found);
+    }
+    let budget = Budget { entries: MAX_ENTRIES, bytes: MAX_KEY_BYTES };
+    let mut flat = Flat { pickle, holders, budget, entries: Vec::new(), frames: Vec::new(), hooks: None };
+    flat.run(id)?;
+    if let Some((first, modules)) = flat.hooks {
+        found.warnings.push(Warning::StateDictHooks { first: StateDictKey::new(first), modules });
+    }
+    found.entries = flat.entries;
+    Ok(found)
 }
 
 /// The entries of a state_dict, or their keys, are more than any model has.
 #[derive(Debug)]
-pub(crate) struct TooMany;
+struct TooMany;
 
 impl From<TooMany> for ErrorKind {
     fn from(_: TooMany) -> Self {
@@ -52,7 +84,7 @@ impl From<TooMany> for ErrorKind {
     }
 }
 
-/// What may still be added: shared dictionaries multiply entries, and long keys their bytes.
+/// What may still be added: shared dictionaries and modules multiply entries, and long keys their bytes.
 struct Budget {
     entries: usize,
     bytes: usize,
@@ -68,119 +100,174 @@ impl Budget {
 
 struct Flat<'p, 'a> {
     pickle: &'p Pickle<'a>,
-    entries: Vec<Entry>,
+    holders: &'p Holders,
     budget: Budget,
+    entries: Vec<Entry>,
+    /// The containers that are open, outermost first.
+    frames: Vec<Frame>,
+    /// The first module with hooks on its state_dict, and how many there are.
+    hooks: Option<(String, usize)>,
+}
+
+struct Frame {
+    id: ValueId,
+    /// Bytes of the prefix within this container.
+    prefix: usize,
+    items: std::vec::IntoIter<Item>,
+}
+
+#[derive(Clone, Copy)]
+struct Item {
+    step: Step,
+    value: ValueId,
+    role: Role,
+    /// Whether it is a submodule's, a parameter's or a buffer's place, where None stands for nothing.
+    is_slot: bool,
 }
 
 impl Flat<'_, '_> {
-    /// Adds what a dictionary holds; whether there was a tensor. Recursive to [`MAX_DEPTH`].
-    fn add(&mut self, id: ValueId, prefix: &str, depth: usize) -> Result<bool, TooMany> {
-        let pickle = self.pickle;
-        let Some(dict) = pickle.dict(id) else { return Ok(false) };
-        let mut has_tensor = false;
-        for (key_id, value) in dict.items() {
-            let Some(text) = pickle.text(key_id) else {
-                self.budget.take(1, 0)?;
-                let kind = if is_tensor(pickle, value) { EntryKind::Tensor } else { EntryKind::Other };
-                has_tensor |= kind == EntryKind::Tensor;
-                self.entries.push(Entry { key: Err(pickle.describe(key_id)), value, kind });
-                continue;
-            };
-            self.budget.take(1, prefix.len() + text.len())?;
-            let key = format!("{prefix}{text}");
-            let kind = if is_tensor(pickle, value) {
-                has_tensor = true;
-                EntryKind::Tensor
-            } else if is_extra_state(text) {
-                EntryKind::Aside
-            } else if let Some(nested) = pickle.dict(value) {
-                if is_aside(text) || is_optimizer(pickle, nested) {
-                    EntryKind::Aside
-                } else if depth < MAX_DEPTH {
-                    let start = self.entries.len();
-                    if self.add(value, &format!("{key}."), depth + 1)? {
-                        has_tensor = true;
-                        continue;
-                    }
-                    self.entries.truncate(start);
-                    EntryKind::Other
-                } else {
-                    EntryKind::Other
+    fn run(&mut self, root: ValueId) -> Result<(), ErrorKind> {
+        let mut prefix = String::new();
+        self.open(root, &prefix)?;
+        while let Some(frame) = self.frames.last_mut() {
+            prefix.truncate(frame.prefix);
+            match frame.items.next() {
+                Some(item) => self.item(item, &mut prefix)?,
+                None => {
+                    self.frames.pop();
                 }
-            } else {
-                EntryKind::Other
-            };
-            self.entries.push(Entry { key: Ok(key), value, kind });
+            }
         }
-        Ok(has_tensor)
+        Ok(())
+    }
+
+    /// Opens a container, whose entries' keys start with `prefix`.
+    fn open(&mut self, id: ValueId, prefix: &str) -> Result<(), TooMany> {
+        let pickle = self.pickle;
+        let mut items = Vec::new();
+        if let Some(module) = Module::of(pickle, id) {
+            let count = module.parameters.len() + module.buffers.len() + module.children.len();
+            let left_out = module.not_persistent.map_or(&[][..], |set| set_elements(pickle, set));
+            self.budget.take(count.saturating_add(left_out.len()), 0)?;
+            let left_out: HashSet<&str> = left_out.iter().filter_map(|&name| pickle.text(name)).collect();
+            let buffer = |name| match pickle.text(name) {
+                Some(name) if left_out.contains(name) => Role::NonPersistentBuffer,
+                _ => Role::Buffer,
+            };
+            let slot = |(key, value), role| Item { step: Step::Key(key), value, role, is_slot: true };
+            items.extend(module.parameters.items().map(|item| slot(item, Role::Parameter)));
+            items.extend(module.buffers.items().map(|item| slot(item, buffer(item.0))));
+            items.extend(module.children.items().map(|item| slot(item, Role::Unknown)));
+            if module.has_hooks {
+                self.hooks.get_or_insert_with(|| (prefix.trim_end_matches('.').to_owned(), 0)).1 += 1;
+            }
+        } else {
+            steps(pickle, id, &mut |step, value| {
+                if items.len() <= MAX_ENTRIES {
+                    items.push(Item { step, value, role: Role::Unknown, is_slot: false });
+                }
+            });
+            self.budget.take(items.len(), 0)?;
+        }
+        self.frames.push(Frame { id, prefix: prefix.len(), items: items.into_iter() });
+        Ok(())
+    }
+
+    fn item(&mut self, item: Item, prefix: &mut String) -> Result<(), ErrorKind> {
+        let Item { step, value, role, is_slot } = item;
+        let pickle = self.pickle;
+        let nothing = is_slot
+            && (matches!(pickle.get(value), Value::None)
+                || (!self.holders.holds(value) && Module::of(pickle, value).is_some()));
+        if nothing {
+            return Ok(());
+        }
+        let is_tensor = is_tensor(pickle, value);
+        let Some(text) = step.text(pickle) else {
+            let what = match step {
+                Step::Key(key) => pickle.describe(key),
+                Step::Place(_) => String::new(),
+            };
+            let kind = if is_tensor { EntryKind::Tensor } else { EntryKind::Other };
+            self.entries.push(Entry { key: Err(what), value, kind, role });
+            return Ok(());
+        };
+        self.budget.take(0, prefix.len().saturating_add(text.len()))?;
+        prefix.push_str(&text);
+        let kind = if is_tensor {
+            EntryKind::Tensor
+        } else if !is_slot && is_extra_state(&text) {
+            EntryKind::Aside
+        } else if !self.holders.holds(value) {
+            EntryKind::Other
+        } else if !is_slot && pickle.dict(value).is_some_and(|_| is_aside(&text))
+            || is_optimizer(pickle, value)
+        {
+            EntryKind::Aside
+        } else if Module::of(pickle, value).is_some() {
+            if self.frames.iter().any(|frame| frame.id == value) || self.frames.len() >= MAX_DEPTH {
+                return Err(ErrorKind::ModuleInItself { module: StateDictKey::new(prefix.as_str()) });
+            }
+            prefix.push('.');
+            return Ok(self.open(value, prefix)?);
+        } else if (pickle.dict(value).is_some() || pickle.sequence(value).is_some())
+            && self.frames.len() < MAX_DEPTH
+            && self.frames.iter().all(|frame| frame.id != value)
+        {
+            prefix.push('.');
+            return Ok(self.open(value, prefix)?);
+        } else {
+            EntryKind::Other
+        };
+        self.entries.push(Entry { key: Ok(prefix.clone()), value, kind, role });
+        Ok(())
     }
 }
 
-/// How many tensors a state_dict holds, as [`entries`] has them; `None` when `budget` does not suffice.
-pub(super) fn count(pickle: &Pickle<'_>, id: ValueId, budget: &mut usize) -> Option<usize> {
+/// How many tensors a state_dict or a module holds, as [`entries`] has them; `None` when `budget` does not
+/// suffice to tell.
+pub(super) fn count(
+    pickle: &Pickle<'_>,
+    holders: &Holders,
+    id: ValueId,
+    budget: &mut usize,
+) -> Option<usize> {
+    if is_tensor(pickle, id) {
+        return Some(1);
+    }
     let mut tensors = 0;
     let mut pending = vec![(id, 0)];
     while let Some((id, depth)) = pending.pop() {
-        let Some(dict) = pickle.dict(id) else { continue };
-        *budget = budget.checked_sub(dict.len())?;
-        for (key, value) in dict.items() {
+        let module = Module::of(pickle, id);
+        let mut visit = |step: Step, value: ValueId| {
+            *budget = budget.saturating_sub(1);
+            if *budget == 0 {
+                return;
+            }
             if is_tensor(pickle, value) {
                 tensors += 1;
-            } else if let (Some(key), Some(nested)) = (pickle.text(key), pickle.dict(value))
+            } else if holders.holds(value)
                 && depth < MAX_DEPTH
-                && !is_aside(key)
-                && !is_optimizer(pickle, nested)
+                && (pickle.dict(value).is_some()
+                    || pickle.sequence(value).is_some()
+                    || Module::of(pickle, value).is_some())
+                && (module.is_some() || step.text(pickle).is_some_and(|key| !is_aside(&key)))
+                && !is_optimizer(pickle, value)
             {
                 pending.push((value, depth + 1));
             }
+        };
+        match &module {
+            Some(module) => {
+                for dict in [module.parameters, module.buffers, module.children] {
+                    dict.items().for_each(|(key, value)| visit(Step::Key(key), value));
+                }
+            }
+            None => steps(pickle, id, &mut visit),
+        }
+        if *budget == 0 {
+            return None;
         }
     }
     Some(tensors)
-}
-
-/// Whether a value holds a tensor or a module anywhere. `seen` carries over from one call to the next: what
-/// was seen before held none.
-pub(crate) fn holds_tensors(pickle: &Pickle<'_>, id: ValueId, seen: &mut HashSet<ValueId>) -> bool {
-    let mut pending = vec![id];
-    while let Some(id) = pending.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        if is_tensor(pickle, id) || module_class(pickle, id).is_some() {
-            return true;
-        }
-        match pickle.get(id) {
-            Value::Tuple(elements) => pending.extend(elements.iter()),
-            Value::List(elements) | Value::Set(elements) | Value::FrozenSet(elements) => {
-                pending.extend(elements)
-            }
-            Value::Dict(dict) => {
-                pending.extend(dict.items().map(|(_, value)| value));
-                pending.extend(dict.state());
-            }
-            Value::Object(object) => {
-                pending.extend([object.callable, object.args]);
-                pending.extend(object.kwargs);
-                pending.extend(object.state);
-                pending.extend(&object.appended);
-                pending.extend(object.items.items().map(|(_, value)| value));
-            }
-            Value::Persistent(_)
-            | Value::Global { .. }
-            | Value::None
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Long(_)
-            | Value::Float(_)
-            | Value::Text(_)
-            | Value::RawText(_)
-            | Value::Bytes(_) => {}
-        }
-    }
-    false
-}
-
-/// An optimizer's own state_dict, by its structure: `state` holds as many tensors as the weights.
-pub(super) fn is_optimizer(pickle: &Pickle<'_>, dict: &Dict) -> bool {
-    pickle.item(dict, "param_groups").is_some() && pickle.item(dict, "state").is_some()
 }

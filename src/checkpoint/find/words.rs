@@ -51,8 +51,13 @@ pub(super) fn is_known(key: &str) -> bool {
     KNOWN.contains(&key) || key.ends_with("state_dict") || is_ema(key)
 }
 
+/// Parts of keys that say that a moving average of the weights is there.
+const AVERAGES: [&str; 5] = ["ema", "swa", "averaged", "polyak", "shadow"];
+
 /// Whether a key says that a moving average is under it.
 pub(super) fn is_ema(key: &str) -> bool {
-    key.split(|character: char| !character.is_ascii_alphanumeric())
-        .any(|word| word.eq_ignore_ascii_case("ema") || word.eq_ignore_ascii_case("swa"))
+    key.len() <= MAX_WORD
+        && key
+            .split(|character: char| !character.is_ascii_alphanumeric())
+            .any(|word| AVERAGES.iter().any(|average| word.eq_ignore_ascii_case(average)))
 }

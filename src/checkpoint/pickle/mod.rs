@@ -5,6 +5,7 @@
 
 mod error;
 mod globals;
+mod holders;
 mod machine;
 mod opcode;
 mod persistent;
@@ -16,6 +17,7 @@ pub(crate) mod torch;
 mod value;
 
 pub use error::{PickleError, PickleErrorKind};
+pub(crate) use holders::Holders;
 pub(crate) use machine::parse;
 pub(crate) use storage_class::storage_width;
 pub use tensor_error::{TensorError, UnsupportedTensor};

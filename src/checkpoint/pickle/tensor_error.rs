@@ -183,10 +183,11 @@ pub enum UnsupportedTensor {
         /// What it is.
         what: String,
     },
-    /// A pickled module.
-    #[error("it is a whole module ({class}), not a tensor; save model.state_dict() instead")]
-    Module {
-        /// The class.
-        class: String,
-    },
+    /// One rank's part of a sharded tensor.
+    #[error(
+        "it is a ShardedTensor, of which this file has one rank's part; save with \
+         StateDictType.FULL_STATE_DICT, or with torch.distributed.checkpoint and then run: \
+         python -m torch.distributed.checkpoint.format_utils dcp_to_torch folder file"
+    )]
+    Sharded,
 }

@@ -19,14 +19,10 @@ pub(crate) fn is_tensor(pickle: &Pickle<'_>, id: ValueId) -> bool {
     }
 }
 
-/// The class of a value that is a pickled `nn.Module`: known by its state, since the name is arbitrary.
-pub(crate) fn module_class(pickle: &Pickle<'_>, id: ValueId) -> Option<String> {
-    let Value::Object(object) = pickle.get(id) else { return None };
-    let Value::Dict(state) = pickle.get(object.state?) else { return None };
-    ["_parameters", "_buffers", "_modules"]
-        .iter()
-        .all(|key| pickle.item(state, key).is_some())
-        .then(|| pickle.global_name(object.callable))
+/// Whether a value is a ShardedTensor of `torch.distributed`: one rank's part.
+pub(crate) fn is_sharded(pickle: &Pickle<'_>, id: ValueId) -> bool {
+    let Value::Object(object) = pickle.get(id) else { return false };
+    pickle.global(object.callable).is_some_and(|(module, name)| is_torch(module) && name == "ShardedTensor")
 }
 
 /// The state of a `torch.ScriptObject`, which the packed weights of quantized recurrent layers are: its BUILD

@@ -13,7 +13,7 @@ mod strided;
 mod subclass;
 mod unwrap;
 
-pub(crate) use kind::{is_tensor, module_class, script_object_state};
+pub(crate) use kind::{is_sharded, is_tensor, script_object_state};
 pub(crate) use spec::{
     Channels, CompressedSpec, CooSpec, NestedSpec, Quantization, QuantizedSpec, StridedSpec, TensorSpec,
 };

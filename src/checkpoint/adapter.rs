@@ -1,0 +1,21 @@
+//! Adapters (PEFT): small tensors that change a model, not a model (formats/pytorch.md section 6).
+
+use super::state_dict::{Tensor, Warning};
+
+/// Names that only adapters use, as one segment of a key.
+const NAMES: [&str; 7] = [
+    "lora_A",
+    "lora_B",
+    "lora_embedding_A",
+    "lora_embedding_B",
+    "lora_magnitude_vector",
+    "ia3_l",
+    "prompt_embeddings",
+];
+
+/// A warning when tensors of a state_dict belong to an adapter.
+pub(super) fn warning(tensors: &[Tensor]) -> Option<Warning> {
+    let is_adapter = |tensor: &&Tensor| tensor.key.as_str().split('.').any(|name| NAMES.contains(&name));
+    let of_adapter = tensors.iter().filter(is_adapter).count();
+    (of_adapter > 0).then_some(Warning::Adapter { tensors: of_adapter, of: tensors.len() })
+}
