@@ -51,7 +51,7 @@ struct Found {
 /// Reads all values of the tensors by several threads, and tells `progress` how many bytes
 /// ([`LazyTensor::byte_len`]) were done since it was told the last time. The outcomes are in the order of the
 /// tensors, and depend neither on the number of threads nor on what else is asked for. Each thread takes memory
-/// for a tile of half a megabyte at most, and for one storage where that is computed.
+/// for a tile of 8 MiB at most, and for one storage where that is computed.
 #[must_use]
 pub fn survey(
     tensors: &[&LazyTensor],

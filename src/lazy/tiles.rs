@@ -10,9 +10,13 @@ use crate::tensor::{Dtype, clip};
 /// second-level cache has.
 pub(super) const TILE: usize = 32 * BLOCK;
 
+/// The same of a view whose elements are gathered: so many rows of a transposed matrix that whole cache lines
+/// of its columns are used. At most 8 MiB.
+const GATHERED_TILE: usize = 16 * TILE;
+
 /// Calls for a range of the elements of a tensor whose storage has these bytes, as [`LazyTensor::contiguous`]
-/// makes them: tiles of [`TILE`] elements and a shorter one at the end. Memory for one tile is all that it
-/// takes.
+/// makes them: tiles of [`TILE`] or [`GATHERED_TILE`] elements and a shorter one at the end. Memory for one tile
+/// is all that it takes, and only where elements are gathered.
 pub(super) fn for_each_tile(
     tensor: &LazyTensor,
     bytes: &[u8],
@@ -33,10 +37,10 @@ pub(super) fn for_each_tile(
         return Ok(());
     }
     let packing = tensor.packing().collapse();
-    let mut tile = vec![0; TILE.min(elements.len()) * size];
+    let mut tile = vec![0; GATHERED_TILE.min(elements.len()) * size];
     let mut start = elements.start;
     while start < elements.end {
-        let end = elements.end.min(start.saturating_add(TILE));
+        let end = elements.end.min(start.saturating_add(GATHERED_TILE));
         let elements = &mut tile[..(end - start) * size];
         clip(&packing, &(start..end), &mut |mut copy| {
             copy.target_offset -= start;
