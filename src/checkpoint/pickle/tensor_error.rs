@@ -102,7 +102,9 @@ pub enum TensorError {
         limit: usize,
     },
     /// Indices of many tensors over the same bytes.
-    #[error("its indices share bytes with so many others that checking them takes more than {limit} bytes to read")]
+    #[error(
+        "its indices share bytes with so many others that checking them takes more than {limit} bytes to read"
+    )]
     Checked {
         /// The limit, in bytes.
         limit: usize,

@@ -21,7 +21,8 @@ impl Rebuild<'_, '_> {
         };
         let (sizes, strides, offsets) =
             (self.part(spec.sizes)?, self.part(spec.strides)?, self.part(spec.offsets)?);
-        let (&[parts, rank], &[offset_parts]) = (sizes.view.shape().sizes(), offsets.view.shape().sizes()) else {
+        let (&[parts, rank], &[offset_parts]) = (sizes.view.shape().sizes(), offsets.view.shape().sizes())
+        else {
             return Err(wrong("sizes and offsets have not two axes and one"));
         };
         if strides.view.shape() != sizes.view.shape() || offset_parts != parts {

@@ -38,7 +38,8 @@ impl Rebuild<'_, '_> {
         if self.quantized == Quantized::Dequantize {
             return Ok(vec![computed(key, made(Recipe::Dequantize(recipe), shape, Dtype::F32))]);
         }
-        let kept = RawTensor { key: key.to_owned(), tensor: integers, storage: Some(number), role: Role::Unknown };
+        let kept =
+            RawTensor { key: key.to_owned(), tensor: integers, storage: Some(number), role: Role::Unknown };
         let beside = |name: &str, tensor| computed(format!("{key}.{name}"), tensor);
         Ok(match parameters {
             QuantizationParameters::PerTensor { scale, zero_point } => vec![
@@ -74,7 +75,9 @@ impl Rebuild<'_, '_> {
             match (dtype, self.pickle.get(element)) {
                 (Dtype::I64, &Value::Int(number)) => bytes.extend_from_slice(&number.to_le_bytes()),
                 (Dtype::F64, &Value::Float(number)) => bytes.extend_from_slice(&number.to_le_bytes()),
-                (Dtype::F32, &Value::Float(number)) => bytes.extend_from_slice(&(number as f32).to_le_bytes()),
+                (Dtype::F32, &Value::Float(number)) => {
+                    bytes.extend_from_slice(&(number as f32).to_le_bytes())
+                }
                 _ => return Err(TensorError::Channels { what: self.pickle.describe(element), dtype }),
             }
         }

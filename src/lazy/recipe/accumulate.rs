@@ -11,18 +11,28 @@ pub(super) type Accumulate = fn(target: &mut [u8], values: &[u8]);
 /// integers wrapping, `bool` as "or". `None` for the types that torch has no such addition for.
 pub(super) fn accumulate(dtype: Dtype) -> Option<Accumulate> {
     Some(match dtype {
-        Dtype::Bool => |target, values| each(target, values, |a: [u8; 1], b| [u8::from(a != [0] || b != [0])]),
+        Dtype::Bool => {
+            |target, values| each(target, values, |a: [u8; 1], b| [u8::from(a != [0] || b != [0])])
+        }
         Dtype::U8 | Dtype::I8 => |target, values| {
-            each(target, values, |a, b| u8::from_le_bytes(a).wrapping_add(u8::from_le_bytes(b)).to_le_bytes());
+            each(target, values, |a, b| {
+                u8::from_le_bytes(a).wrapping_add(u8::from_le_bytes(b)).to_le_bytes()
+            });
         },
         Dtype::I16 => |target, values| {
-            each(target, values, |a, b| i16::from_le_bytes(a).wrapping_add(i16::from_le_bytes(b)).to_le_bytes());
+            each(target, values, |a, b| {
+                i16::from_le_bytes(a).wrapping_add(i16::from_le_bytes(b)).to_le_bytes()
+            });
         },
         Dtype::I32 => |target, values| {
-            each(target, values, |a, b| i32::from_le_bytes(a).wrapping_add(i32::from_le_bytes(b)).to_le_bytes());
+            each(target, values, |a, b| {
+                i32::from_le_bytes(a).wrapping_add(i32::from_le_bytes(b)).to_le_bytes()
+            });
         },
         Dtype::I64 => |target, values| {
-            each(target, values, |a, b| i64::from_le_bytes(a).wrapping_add(i64::from_le_bytes(b)).to_le_bytes());
+            each(target, values, |a, b| {
+                i64::from_le_bytes(a).wrapping_add(i64::from_le_bytes(b)).to_le_bytes()
+            });
         },
         Dtype::F16 => |target, values| {
             each(target, values, |a, b| {
@@ -31,7 +41,8 @@ pub(super) fn accumulate(dtype: Dtype) -> Option<Accumulate> {
         },
         Dtype::Bf16 => |target, values| {
             each(target, values, |a, b| {
-                bf16::from_f32(bf16::from_le_bytes(a).to_f32() + bf16::from_le_bytes(b).to_f32()).to_le_bytes()
+                bf16::from_f32(bf16::from_le_bytes(a).to_f32() + bf16::from_le_bytes(b).to_f32())
+                    .to_le_bytes()
             });
         },
         // A complex sum is the sums of the components.

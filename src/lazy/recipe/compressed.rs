@@ -81,18 +81,18 @@ impl DensifyCompressed {
             found: found.view.shape().clone(),
             shape: shape.clone(),
         };
-        let (Some((&pointers, batch)), Some((&elements, plain_batch))) = (
-            compressed.view.shape().sizes().split_last(),
-            plain.view.shape().sizes().split_last(),
-        ) else {
+        let (Some((&pointers, batch)), Some((&elements, plain_batch))) =
+            (compressed.view.shape().sizes().split_last(), plain.view.shape().sizes().split_last())
+        else {
             return Err(wrong("compressed indices", &compressed));
         };
         if plain_batch != batch {
             return Err(wrong("plain indices", &plain));
         }
-        let (Some((found_batch, [rows, columns, dense @ ..])), Some((value_batch, value_rest))) =
-            (shape.sizes().split_at_checked(batch.len()), values.view.shape().sizes().split_at_checked(batch.len()))
-        else {
+        let (Some((found_batch, [rows, columns, dense @ ..])), Some((value_batch, value_rest))) = (
+            shape.sizes().split_at_checked(batch.len()),
+            values.view.shape().sizes().split_at_checked(batch.len()),
+        ) else {
             return Err(wrong("values", &values));
         };
         let (block, value_dense) = match (layout.has_blocks(), value_rest) {
@@ -158,7 +158,8 @@ impl DensifyCompressed {
                 let from = (element * height + row) * width * size;
                 let to = ((batch * rows + block_row * height + row) * columns + block_column * width) * size;
                 let length = width * size;
-                if let (Some(target), Some(value)) = (dense.get_mut(to..to + length), values.get(from..from + length))
+                if let (Some(target), Some(value)) =
+                    (dense.get_mut(to..to + length), values.get(from..from + length))
                 {
                     add(target, value);
                 }
@@ -174,7 +175,8 @@ impl DensifyCompressed {
         let (by_pointer, by_element) = (pointers.stride(counts.batch_rank), plain.stride(counts.batch_rank));
         for batch in 0..counts.batches {
             let index = self.batch_index(batch);
-            let (pointers_at, plain_at) = (pointers.place(index.iter().copied()), plain.place(index.iter().copied()));
+            let (pointers_at, plain_at) =
+                (pointers.place(index.iter().copied()), plain.place(index.iter().copied()));
             let first = pointers.at(pointers_at);
             if first != 0 {
                 return Err(DensifyError::Pointers { place: 0, pointer: first }.into());

@@ -40,7 +40,9 @@ pub enum DensifyError {
         size: usize,
     },
     /// Elements are not in the order that they are said to have, or come twice.
-    #[error("element {element} is not behind the one before it, though the layout wants sorted, distinct indices")]
+    #[error(
+        "element {element} is not behind the one before it, though the layout wants sorted, distinct indices"
+    )]
     Unsorted {
         /// Which stored element.
         element: usize,

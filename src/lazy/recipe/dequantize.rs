@@ -69,7 +69,9 @@ pub enum DequantizeError {
         size: usize,
     },
     /// The scales and zero points are of types that torch does not write.
-    #[error("its scales are {scales} and its zero points {zero_points}; torch writes float64 and int64, or float32")]
+    #[error(
+        "its scales are {scales} and its zero points {zero_points}; torch writes float64 and int64, or float32"
+    )]
     ParameterTypes {
         /// The scales' type.
         scales: Dtype,
@@ -103,9 +105,8 @@ impl Dequantize {
             &QuantizationParameters::PerTensor { zero_point, .. } => check_zero_point(dtype, zero_point)?,
             QuantizationParameters::PerChannel { axis, scales, zero_points } => {
                 let sizes = integers.view.shape().sizes();
-                let &size = sizes
-                    .get(*axis)
-                    .ok_or(DequantizeError::Axis { axis: *axis, rank: sizes.len() })?;
+                let &size =
+                    sizes.get(*axis).ok_or(DequantizeError::Axis { axis: *axis, rank: sizes.len() })?;
                 let (scale_sizes, zero_sizes) =
                     (scales.view.shape().sizes(), zero_points.view.shape().sizes());
                 if scale_sizes != [size] || zero_sizes != [size] {
@@ -153,7 +154,9 @@ impl Dequantize {
         self.check()?;
         let bytes = self.integers.contiguous()?;
         match self.integers.dtype {
-            Dtype::I8 => self.floats(bytes.chunks_exact(1).map(|byte| i32::from(i8::from_le_bytes(array(byte))))),
+            Dtype::I8 => {
+                self.floats(bytes.chunks_exact(1).map(|byte| i32::from(i8::from_le_bytes(array(byte)))))
+            }
             Dtype::U8 => self.floats(bytes.iter().map(|&byte| i32::from(byte))),
             _ => self.floats(bytes.chunks_exact(4).map(|word| i32::from_le_bytes(array(word)))),
         }
@@ -173,17 +176,20 @@ impl Dequantize {
                 let inner: usize = sizes.iter().skip(axis + 1).product();
                 let channels = (0..scales.view.shape().numel()).cycle();
                 let mut channels = channels.flat_map(|channel| std::iter::repeat_n(channel, inner));
-                let missing = || LoadError::Dequantize(DequantizeError::Length {
-                    scales: scales.view.shape().numel(),
-                    zero_points: zero_points.view.shape().numel(),
-                    size: sizes.get(*axis).copied().unwrap_or(0),
-                });
+                let missing = || {
+                    LoadError::Dequantize(DequantizeError::Length {
+                        scales: scales.view.shape().numel(),
+                        zero_points: zero_points.view.shape().numel(),
+                        size: sizes.get(*axis).copied().unwrap_or(0),
+                    })
+                };
                 if scales.dtype == Dtype::F64 {
                     let scales = numbers(scales, f64::from_le_bytes)?;
                     let zero_points = numbers(zero_points, i64::from_le_bytes)?;
                     for q in integers {
                         let channel = channels.next().ok_or_else(missing)?;
-                        let (Some(scale), Some(&zero)) = (scales.get(channel), zero_points.get(channel)) else {
+                        let (Some(scale), Some(&zero)) = (scales.get(channel), zero_points.get(channel))
+                        else {
                             return Err(missing());
                         };
                         push((f64::from(q as f32 - zero as f32) * scale) as f32);
@@ -193,7 +199,8 @@ impl Dequantize {
                     let zero_points = numbers(zero_points, f32::from_le_bytes)?;
                     for q in integers {
                         let channel = channels.next().ok_or_else(missing)?;
-                        let (Some(scale), Some(zero)) = (scales.get(channel), zero_points.get(channel)) else {
+                        let (Some(scale), Some(zero)) = (scales.get(channel), zero_points.get(channel))
+                        else {
                             return Err(missing());
                         };
                         push((q as f32 - zero) * scale);

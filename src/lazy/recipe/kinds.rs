@@ -1,6 +1,6 @@
 //! The kinds of recipe.
 
-use super::{Dequantize, DensifyCompressed, DensifyCoo, Inflate, Resolve};
+use super::{DensifyCompressed, DensifyCoo, Dequantize, Inflate, Resolve};
 use crate::lazy::LoadError;
 
 /// A way to make the bytes of a storage.

@@ -318,7 +318,8 @@ fn faults_of_quantized_tensors() {
     check(1, floats(&[3], &[1.0; 3]), longs(&[3], &[0; 3]), types);
     let zero = |error: &DequantizeError| matches!(error, DequantizeError::ZeroPoint { zero_point: -1, .. });
     check(1, doubles(&[3], &[1.0; 3]), longs(&[3], &[0, -1, 0]), zero);
-    for (dtype, zero_point, fits) in [(Dtype::U8, 256, false), (Dtype::U8, 255, true), (Dtype::F32, 0, false)] {
+    for (dtype, zero_point, fits) in [(Dtype::U8, 256, false), (Dtype::U8, 255, true), (Dtype::F32, 0, false)]
+    {
         let source = tensor(dtype, &[1], vec![0; dtype.size()]);
         let parameters = QuantizationParameters::PerTensor { scale: 1.0, zero_point };
         assert_eq!(Dequantize::new(source, parameters).is_ok(), fits);

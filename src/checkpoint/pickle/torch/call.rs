@@ -57,9 +57,8 @@ impl<'p, 'a> Call<'p, 'a> {
 
     pub(super) fn dtype(&self, id: ValueId) -> Result<Dtype, TensorError> {
         match self.pickle.global(id) {
-            Some(("torch", name)) => Dtype::from_name(name).ok_or_else(|| {
-                TensorError::Unsupported(UnsupportedTensor::Dtype { dtype: name.to_owned() })
-            }),
+            Some(("torch", name)) => Dtype::from_name(name)
+                .ok_or_else(|| TensorError::Unsupported(UnsupportedTensor::Dtype { dtype: name.to_owned() })),
             _ => Err(self.wrong("the dtype is none")),
         }
     }

@@ -60,9 +60,7 @@ fn strided_call<'a>(call: &Call<'_, 'a>) -> Result<StridedSpec<'a>, TensorError>
     match call.name {
         "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3" => strided::rebuild(call),
         "_rebuild_meta_tensor_no_storage" => Err(TensorError::Unsupported(UnsupportedTensor::Meta)),
-        _ => {
-            Err(TensorError::Unsupported(UnsupportedTensor::Function { function: call.function() }))
-        }
+        _ => Err(TensorError::Unsupported(UnsupportedTensor::Function { function: call.function() })),
     }
 }
 
