@@ -359,6 +359,15 @@ fn what_is_beside_the_tensors_is_reported() {
     assert!(matches!(ema.warnings.as_slice(), [Warning::MovingAverage { .. }]));
     let collision = dict(&[("a._orig_mod.w", tensor()), ("a.w", tensor())]);
     assert!(matches!(open(&collision, "little", None), Err(ErrorKind::SameKey { .. })));
+    let packed = check(
+        &dict(&[("w", tensor()), ("packed", [tensor(), b"N\x86".to_vec()].concat())]),
+        None,
+        "",
+        &["w", "packed.0"],
+    );
+    assert!(
+        matches!(packed.warnings.as_slice(), [Warning::NotATensor { key, .. }] if key.as_str() == "packed.1")
+    );
 }
 
 #[test]

@@ -196,6 +196,7 @@ pub enum Quantized {
     /// `float32` values, computed as torch's `dequantize` does.
     #[default]
     Dequantize,
-    /// The integers as they are, and beside them the tensors `<key>.scale` and `<key>.zero_point`.
+    /// The integers as they are, and beside them the tensors `<key>.scale` and `<key>.zero_point`, and where these
+    /// are for each index of an axis `<key>.axis`.
     Keep,
 }

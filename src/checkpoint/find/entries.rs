@@ -7,7 +7,7 @@ use super::graph::{Module, Step, set_elements, steps};
 use super::optimizer::is_optimizer;
 use super::words::{is_aside, is_extra_state};
 use crate::checkpoint::error::ErrorKind;
-use crate::checkpoint::pickle::torch::is_tensor;
+use crate::checkpoint::pickle::torch::{is_tensor, script_object_state};
 use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
 use crate::checkpoint::state_dict::{Role, Warning};
 use crate::tensor::StateDictKey;
@@ -176,6 +176,8 @@ impl Flat<'_, '_> {
     fn item(&mut self, item: Item, prefix: &mut String) -> Result<(), ErrorKind> {
         let Item { step, value, role, is_slot } = item;
         let pickle = self.pickle;
+        // The packed weights of a quantized cell are an object around a tuple of tensors.
+        let value = script_object_state(pickle, value).unwrap_or(value);
         let nothing = is_slot
             && (matches!(pickle.get(value), Value::None)
                 || (!self.holders.holds(value) && Module::of(pickle, value).is_some()));

@@ -40,7 +40,7 @@ impl<'s, 'a> Rebuild<'s, 'a> {
     ) -> Result<Vec<RawTensor>, TensorError> {
         match tensor(self.pickle, value)? {
             TensorSpec::Strided(spec) => Ok(vec![self.strided(spec, key)?]),
-            TensorSpec::Quantized(spec) => self.quantized(spec, key),
+            TensorSpec::Quantized(spec) => self.quantized(*spec, key),
             TensorSpec::Coo(spec) => self.coo(*spec).map(|tensor| vec![computed(key, tensor)]),
             TensorSpec::Compressed(spec) => self.compressed(*spec).map(|tensor| vec![computed(key, tensor)]),
             TensorSpec::Nested(spec) => self.nested(*spec, key),

@@ -30,11 +30,7 @@ impl DensifyCoo {
         is_coalesced: bool,
     ) -> Result<Self, DensifyError> {
         check_dtypes(&[indices.dtype], &[Dtype::I64], values.dtype)?;
-        let wrong = |part, found: &LazyTensor| DensifyError::Part {
-            part,
-            found: found.view.shape().clone(),
-            shape: shape.clone(),
-        };
+        let wrong = |part, found: &LazyTensor| DensifyError::Part { part, found: found.view.shape().clone() };
         let &[sparse_rank, elements] = indices.view.shape().sizes() else {
             return Err(wrong("indices", &indices));
         };

@@ -20,14 +20,12 @@ pub enum DensifyError {
         dtype: Dtype,
     },
     /// The parts' shapes do not go together.
-    #[error("its parts do not fit: {part} of shape {found} in a sparse tensor of shape {shape}")]
+    #[error("its {part} of shape {found} do not fit the sparse tensor and its other parts")]
     Part {
         /// Which part.
         part: &'static str,
         /// Its shape.
         found: Shape,
-        /// The tensor's shape.
-        shape: Shape,
     },
     /// An index that is outside of the tensor.
     #[error("element {element} has the index {index} on an axis of {size}")]

@@ -36,9 +36,9 @@ fn quantization<'a>(call: &Call<'_, 'a>, id: ValueId) -> Result<Quantization<'a>
     let scheme = parameters.first().and_then(|&scheme| call.pickle.global(scheme));
     match (scheme, parameters) {
         (Some(("torch", "per_tensor_affine")), &[_, scale, zero_point]) => {
-            let scale = match call.pickle.get(scale) {
-                &Value::Float(scale) => scale,
-                &Value::Int(scale) => scale as f64,
+            let scale = match *call.pickle.get(scale) {
+                Value::Float(scale) => scale,
+                Value::Int(scale) => scale as f64,
                 _ => return Err(call.wrong("the scale is no number")),
             };
             let &Value::Int(zero_point) = call.pickle.get(zero_point) else {

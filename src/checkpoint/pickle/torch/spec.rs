@@ -11,7 +11,7 @@ pub(crate) enum TensorSpec<'a> {
     /// A strided view of a storage.
     Strided(StridedSpec<'a>),
     /// Integers with scales and zero points.
-    Quantized(QuantizedSpec<'a>),
+    Quantized(Box<QuantizedSpec<'a>>),
     /// `torch.sparse_coo`.
     Coo(Box<CooSpec<'a>>),
     /// `torch.sparse_csr` and its like.

@@ -29,7 +29,7 @@ pub(crate) fn tensor<'a>(pickle: &Pickle<'a>, id: ValueId) -> Result<TensorSpec<
         Unwrapped::Storage(id) => raw_storage(pickle, id).map(TensorSpec::Strided),
         Unwrapped::Old { class, state } => strided::old(pickle, class, state).map(TensorSpec::Strided),
         Unwrapped::Call(call) => match call.name {
-            "_rebuild_qtensor" => quantized::rebuild(&call).map(TensorSpec::Quantized),
+            "_rebuild_qtensor" => quantized::rebuild(&call).map(|spec| TensorSpec::Quantized(Box::new(spec))),
             "_rebuild_sparse_tensor" => sparse::rebuild(&call),
             "_rebuild_nested_tensor" => {
                 nested::rebuild(&call).map(|nested| TensorSpec::Nested(Box::new(nested)))
