@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use crate::tensor::{Printable, StateDictKey};
 
+use super::export::ExportError;
 use super::find::Candidate;
 use super::pickle::{PickleError, TensorError};
 use super::safetensors::SafetensorsError;
+use super::torchscript::TorchScriptError;
 use super::zip::ZipError;
 
 /// A checkpoint that cannot be read: the file and the reason.
@@ -54,6 +56,12 @@ pub enum ErrorKind {
     /// The safetensors file breaks the rules.
     #[error("{0}")]
     Safetensors(#[from] SafetensorsError),
+    /// The archive of torch.jit.save cannot be read.
+    #[error("{0}")]
+    TorchScript(#[from] TorchScriptError),
+    /// The archive of torch.export.save cannot be read.
+    #[error("{0}")]
+    Export(#[from] ExportError),
     /// A pickled module in place of a state_dict.
     #[error(
         "it holds a whole pickled module ({class}{}), which is not supported yet; \
@@ -101,6 +109,12 @@ pub enum ErrorKind {
     /// A state_dict with more entries than any model has.
     #[error("the state_dict has more than {limit} entries")]
     TooManyEntries {
+        /// The limit.
+        limit: usize,
+    },
+    /// Keys that are longer, all together, than those of any model.
+    #[error("the keys of the tensors have more than {limit} bytes together")]
+    KeysTooLong {
         /// The limit.
         limit: usize,
     },
@@ -192,16 +206,6 @@ pub enum UnsupportedForm {
     /// The archive of torch's preview releases.
     #[error("it is an archive of a preview release of torch, which torch itself cannot read")]
     Preview,
-    /// torch.jit.save.
-    #[error(
-        "it is a TorchScript archive, which is not supported yet; in Python: torch.save(torch.jit.load(path).state_dict(), new_path)"
-    )]
-    TorchScript,
-    /// torch.export.save.
-    #[error(
-        "it is a torch.export archive, which is not supported yet; in Python: torch.save(torch.export.load(path).state_dict, new_path)"
-    )]
-    Export,
     /// A folder of torch.distributed.checkpoint.
     #[error(
         "it is a distributed checkpoint (DCP), which is not supported yet; in Python: torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, new_path)"

@@ -25,7 +25,7 @@ pub(super) trait Storages {
 
 /// Bytes that a tensor may have when its view repeats elements of a smaller storage (`expand`): the file does
 /// not pay for them, and a few bytes can claim terabytes. The largest layers of known models stay below it.
-const MAX_EXPANDED_BYTES: usize = 4 << 30;
+pub(super) const MAX_EXPANDED_BYTES: usize = 4 << 30;
 
 /// Finds the state_dict in a pickle and reads its tensors.
 pub(super) fn read(
@@ -57,7 +57,7 @@ fn read_entries(
     for entry in entries {
         let result = match (entry.kind, &entry.key) {
             (EntryKind::Tensor, Err(what)) => return Err(ErrorKind::TensorKey { what: what.clone() }),
-            (EntryKind::Tensor, Ok(key)) => read_tensor(pickle, storages, entry, key).map(Some),
+            (EntryKind::Tensor, Ok(key)) => read_tensor(pickle, storages, entry.value, key).map(Some),
             (EntryKind::Other, _) => check_other(pickle, entry, &mut seen),
             (EntryKind::Aside, _) => Ok(None),
         };
@@ -80,16 +80,17 @@ fn read_entries(
     }
 }
 
-fn read_tensor(
+/// Reads the tensor that a value is.
+pub(super) fn read_tensor(
     pickle: &Pickle<'_>,
     storages: &mut dyn Storages,
-    entry: &Entry,
+    value: pickle::ValueId,
     key: &str,
 ) -> Result<RawTensor, TensorError> {
     if is_fsdp_flat(key) {
         return Err(TensorError::Unsupported(UnsupportedTensor::FsdpFlat));
     }
-    let spec = tensor(pickle, entry.value)?;
+    let spec = tensor(pickle, value)?;
     let (storage, bytes) = storages.storage(&spec.storage)?;
     let size = spec.dtype.size();
     let width = spec.storage.width();

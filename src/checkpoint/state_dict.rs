@@ -7,6 +7,7 @@ use crate::tensor::{Printable, StateDictKey};
 
 use super::find::Candidate;
 use super::form::Form;
+use super::pickle::TensorError;
 
 /// A checkpoint's state_dict, read but for the values.
 #[derive(Debug)]
@@ -105,6 +106,20 @@ pub enum Warning {
     /// A format version that torch 2.15 does not know.
     #[error("the archive's format version is {}; versions 1 to 10 are known", Printable(version))]
     Version {
+        /// As it stands in the file.
+        version: String,
+    },
+    /// A tensor that is in no state_dict, and cannot be read.
+    #[error("the tensor `{key}`, which is not in the state_dict, is left out: {reason}")]
+    LeftOut {
+        /// Its key, as it stands in the file.
+        key: StateDictKey,
+        /// Why it cannot be read.
+        reason: TensorError,
+    },
+    /// A version of torch.export's archive that torch 2.15 does not know.
+    #[error("the version of the torch.export archive is {}; only version 0 is known", Printable(version))]
+    ExportVersion {
         /// As it stands in the file.
         version: String,
     },
