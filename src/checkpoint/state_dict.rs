@@ -71,6 +71,18 @@ impl Role {
     pub const fn is_in_state_dict(self) -> bool {
         !matches!(self, Self::NonPersistentBuffer | Self::Attribute)
     }
+
+    /// What it is called: `non-persistent buffer`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "tensor",
+            Self::Parameter => "parameter",
+            Self::Buffer => "buffer",
+            Self::NonPersistentBuffer => "non-persistent buffer",
+            Self::Attribute => "attribute or constant",
+        }
+    }
 }
 
 /// Something that does not stop the reading.

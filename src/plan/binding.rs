@@ -1,5 +1,6 @@
 //! A plan: where every byte of every variable comes from.
 
+use crate::checkpoint::Role;
 use crate::keras::Architecture;
 use crate::lazy::LazyTensor;
 use crate::schema::Position;
@@ -81,6 +82,8 @@ pub enum Provenance {
     },
     /// A waiver on the command line.
     Waiver(String),
+    /// The checkpoint itself: the module's state_dict would not hold the tensor.
+    Role(Role),
 }
 
 /// A remark.
@@ -98,7 +101,7 @@ impl Provenance {
     pub const fn position(&self) -> Option<&Position> {
         match self {
             Self::Rule(position) | Self::Class { rule: position, .. } => Some(position),
-            Self::Waiver(_) => None,
+            Self::Waiver(_) | Self::Role(_) => None,
         }
     }
 }
