@@ -37,10 +37,7 @@ impl Form {
     /// in the order of the state_dict but for the submodules, which the reader puts last.
     #[must_use]
     pub const fn is_module_order(self) -> bool {
-        matches!(
-            self,
-            Self::Zip | Self::Legacy | Self::Tar | Self::TorchScript | Self::TorchScriptJson
-        )
+        matches!(self, Self::Zip | Self::Legacy | Self::Tar | Self::TorchScript | Self::TorchScriptJson)
     }
 }
 

@@ -24,15 +24,13 @@ impl KeyBudget {
 
     /// Takes one entry, and the bytes of its key.
     pub(super) fn take_entry(&mut self, bytes: usize) -> Result<(), ErrorKind> {
-        self.entries =
-            self.entries.checked_sub(1).ok_or(ErrorKind::TooManyEntries { limit: MAX_ENTRIES })?;
+        self.entries = self.entries.checked_sub(1).ok_or(ErrorKind::TooManyEntries { limit: MAX_ENTRIES })?;
         self.take_bytes(bytes)
     }
 
     /// Takes bytes of a key.
     pub(super) fn take_bytes(&mut self, bytes: usize) -> Result<(), ErrorKind> {
-        self.bytes =
-            self.bytes.checked_sub(bytes).ok_or(ErrorKind::KeysTooLong { limit: MAX_KEY_BYTES })?;
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(ErrorKind::KeysTooLong { limit: MAX_KEY_BYTES })?;
         Ok(())
     }
 }

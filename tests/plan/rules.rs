@@ -494,7 +494,8 @@ fn tensors_of_no_state_dict_need_no_use_and_may_have_one() {
 
     // A buffer of the state_dict needs a use.
     let unused = Schema::parse("schema.toml", &format!("schema = 1\n{rules}"), None).unwrap();
-    let faults = ptw2k::plan::plan(&checkpoint, &unused, architecture(), &PlanOptions::default()).unwrap_err();
+    let faults =
+        ptw2k::plan::plan(&checkpoint, &unused, architecture(), &PlanOptions::default()).unwrap_err();
     let unexpected: Vec<&str> = faults
         .faults
         .iter()

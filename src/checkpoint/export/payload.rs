@@ -45,10 +45,9 @@ pub(super) fn read_all(
             reading.take(key, role, Ok(tensor));
         } else {
             let number = FIRST_PICKLED.saturating_add(unpickled.len());
-            let tensor = pickled.tensor(records, &record, &key)?.map(|tensor| RawTensor {
-                storage: Some(number),
-                ..tensor
-            });
+            let tensor = pickled
+                .tensor(records, &record, &key)?
+                .map(|tensor| RawTensor { storage: Some(number), ..tensor });
             if let Ok(tensor) = &tensor {
                 let known = RawTensor { key: String::new(), tensor: tensor.tensor.clone(), ..*tensor };
                 unpickled.insert(record, known);

@@ -46,10 +46,8 @@ impl Pickled {
         let mut records = Records::new(Archive::read(&bytes)?.strip_folder()?, "data/");
         records.read_words()?;
         let size = records.size("data.pkl").unwrap_or_default();
-        self.budget = self
-            .budget
-            .checked_sub(size)
-            .ok_or(ExportError::TooMuchPickled { limit: MAX_PICKLED_BYTES })?;
+        self.budget =
+            self.budget.checked_sub(size).ok_or(ExportError::TooMuchPickled { limit: MAX_PICKLED_BYTES })?;
         let pickled = records.read("data.pkl")?;
         let pickle = pickle::parse(pickled.as_slice())?;
         let tensor = read_tensor(&pickle, &mut records, pickle.root(), key);

@@ -7,6 +7,7 @@ mod error;
 mod globals;
 mod machine;
 mod opcode;
+mod script_storage;
 mod tensor_error;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 
 use crate::tensor::{Dtype, MAX_RANK, Shape, ShapeError};
 
+use super::script_storage::script_storage_dtype;
 use super::tensor_error::{TensorError, UnsupportedTensor};
 use super::value::{Object, Pickle, Value, ValueId, shown_global};
 
@@ -300,7 +301,10 @@ fn storage_dtype(class: &str) -> Result<Option<Dtype>, TensorError> {
         "QInt32Storage" => "qint32",
         "QUInt4x2Storage" => "quint4x2",
         "QUInt2x4Storage" => "quint2x4",
-        other => other,
+        other => match script_storage_dtype(other) {
+            Some(dtype) => return Ok(Some(dtype)),
+            None => other,
+        },
     };
     Err(unsupported(UnsupportedTensor::Dtype { dtype: refused.to_owned() }))
 }

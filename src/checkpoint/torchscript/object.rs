@@ -18,7 +18,11 @@ const MAX_DEPTH: usize = 256;
 
 /// Attributes and items that are looked at, on all paths together. Shared objects can multiply to any number;
 /// a vocabulary as an attribute may have a million items.
-const MAX_ATTRIBUTES: usize = 1 << 23;
+const MAX_ATTRIBUTES: usize = 1 << 24;
+
+/// How many attributes going into a container costs as much as: shared ones are gone into a million times at
+/// most, which takes less than a second.
+const CONTAINER_COST: usize = 16;
 
 /// Calls around a container that are looked through: `restore_type_tag(build_tensorlist(…))`.
 const MAX_WRAPPERS: usize = 4;
@@ -118,6 +122,7 @@ impl<'a> Walk<'_, '_, 'a> {
             self.path.truncate(parent);
             return Ok(());
         }
+        self.charge(CONTAINER_COST)?;
         let children = if self.within.contains(&value) { Vec::new() } else { self.children(value, role)? };
         if children.is_empty() {
             if self.is_opaque(value) {
@@ -153,7 +158,7 @@ impl<'a> Walk<'_, '_, 'a> {
         if !matches!(self.pickle.get(state), Value::Dict(_)) {
             // What the class's own `__getstate__` returned: only its code knows what is what.
             let children = self.items(state, Role::Unknown)?;
-            let is_single = children.is_empty() && may_hold(self.pickle, state);
+            let is_single = matches!(self.pickle.get(state), Value::Object(_) | Value::Persistent(_));
             let single = || Child { segment: Cow::Borrowed("state"), value: state, role: Role::Unknown };
             return Ok(if is_single { vec![single()] } else { children });
         }
@@ -212,16 +217,13 @@ impl<'a> Walk<'_, '_, 'a> {
 
     fn listed(&self, items: &[ValueId], role: Role) -> Vec<Child<'a>> {
         let items = items.iter().enumerate().filter(|(_, value)| may_hold(self.pickle, **value));
-        items
-            .map(|(place, &value)| Child { segment: Cow::Owned(place.to_string()), value, role })
-            .collect()
+        items.map(|(place, &value)| Child { segment: Cow::Owned(place.to_string()), value, role }).collect()
     }
 
     fn charge(&mut self, count: usize) -> Result<(), ErrorKind> {
-        // At least one, so that empty containers are no way around it.
         self.attributes = self
             .attributes
-            .checked_sub(count.max(1))
+            .checked_sub(count)
             .ok_or(TorchScriptError::TooManyAttributes { limit: MAX_ATTRIBUTES })?;
         Ok(())
     }
@@ -231,7 +233,8 @@ impl<'a> Walk<'_, '_, 'a> {
 fn object_class<'a>(pickle: &Pickle<'a>, value: ValueId) -> Option<(&'a str, &'a str)> {
     let Value::Object(object) = pickle.get(value) else { return None };
     pickle.global(object.callable).filter(|(module, _)| {
-        !object.is_call && module.strip_prefix("__torch__").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        !object.is_call
+            && module.strip_prefix("__torch__").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     })
 }
 
