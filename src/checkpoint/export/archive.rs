@@ -1,7 +1,6 @@
 //! The archive of `torch.export.save` since 2.8 (formats/pytorch.md section 4.3).
 
 use crate::checkpoint::error::ErrorKind;
-use crate::checkpoint::find::Candidate;
 use crate::checkpoint::read::Read;
 use crate::checkpoint::reading::Reading;
 use crate::checkpoint::records::Records;
@@ -23,7 +22,7 @@ const WEIGHTS: &str = "data/weights/";
 const CONSTANTS: &str = "data/constants/";
 
 /// Programs of one archive that a message lists.
-const MAX_PROGRAMS: usize = 64;
+const MAX_PROGRAMS: usize = 16;
 
 /// Reads it.
 pub(in crate::checkpoint) fn read(archive: Archive, options: &OpenOptions) -> Result<Read, ErrorKind> {
@@ -33,7 +32,7 @@ pub(in crate::checkpoint) fn read(archive: Archive, options: &OpenOptions) -> Re
         return Err(ExportError::Format { found }.into());
     }
     let programs = programs(&records);
-    let (program, path) = choose(&programs, &mut records, options)?;
+    let (program, path) = choose(&programs, &records, options)?;
     let roles = signature::read(&mut records, &format!("models/{program}.json"));
 
     let mut reading = Reading::default();
@@ -97,26 +96,22 @@ fn programs(records: &Records) -> Vec<String> {
 /// The program that is meant, and the path that leads to it where there are several.
 fn choose(
     programs: &[String],
-    records: &mut Records,
+    records: &Records,
     options: &OpenOptions,
 ) -> Result<(String, Vec<String>), ErrorKind> {
-    let is_compiled = records.names().any(|name| name.starts_with("data/aotinductor/"));
-    let mut candidates = || {
-        let candidate = |program: &String| {
-            let weights = config::read(records, &format!("{WEIGHTS}{program}_weights_config.json"))?;
-            let tensors = weights.map_or(0, |payloads| payloads.0.len());
-            Ok(Candidate { path: vec![program.clone()], tensors })
-        };
-        programs.iter().map(candidate).collect::<Result<Vec<_>, ErrorKind>>()
-    };
     match (programs, options.key.as_deref()) {
-        ([], _) if is_compiled => Err(ExportError::AotInductor.into()),
+        ([], _) if records.names().any(|name| name.starts_with("data/aotinductor/")) => {
+            Err(ExportError::AotInductor.into())
+        }
         ([], _) => Err(ExportError::NoWeights.into()),
         ([only], None | Some("")) => Ok((only.clone(), Vec::new())),
-        (_, None) => Err(ErrorKind::Ambiguous { candidates: candidates()? }),
+        (_, None) => Err(ExportError::SeveralPrograms { programs: programs.to_vec() }.into()),
         (_, Some(key)) if programs.iter().any(|program| program == key) => {
             Ok((key.to_owned(), vec![key.to_owned()]))
         }
-        (_, Some(key)) => Err(ErrorKind::NoSuchKey { key: key.to_owned(), candidates: candidates()? }),
+        (_, Some(key)) => {
+            let key = key.to_owned();
+            Err(ExportError::NoSuchProgram { key, programs: programs.to_vec() }.into())
+        }
     }
 }

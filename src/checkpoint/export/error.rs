@@ -21,6 +21,20 @@ pub enum ExportError {
     /// A program without weights.
     #[error("the torch.export archive holds no weights")]
     NoWeights,
+    /// Several programs, any of which may be meant.
+    #[error("the torch.export archive holds several programs; choose one with --key: {}", list(programs))]
+    SeveralPrograms {
+        /// Their names.
+        programs: Vec<String>,
+    },
+    /// No program of that name.
+    #[error("the torch.export archive holds no program `{}`; there are: {}", Printable(key), list(programs))]
+    NoSuchProgram {
+        /// The name.
+        key: String,
+        /// The names that there are.
+        programs: Vec<String>,
+    },
     /// A record of JSON or of a tensor is larger than any.
     #[error("the record {} has {bytes} bytes; the limit is {limit}", Printable(record))]
     TooLarge {
@@ -45,4 +59,8 @@ pub enum ExportError {
         /// The limit.
         limit: u64,
     },
+}
+
+fn list(programs: &[String]) -> String {
+    Printable(&programs.join(", ")).to_string()
 }

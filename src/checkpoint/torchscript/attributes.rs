@@ -7,17 +7,19 @@ use super::object::unwrapped;
 
 /// The number in the table of tensors, where an attribute is a tensor.
 pub(super) fn tensor_number(pickle: &Pickle<'_>, attribute: i64) -> Option<usize> {
+    number(pickle, element(pickle, attribute)?)
+}
+
+fn element(pickle: &Pickle<'_>, attribute: i64) -> Option<ValueId> {
     let place = usize::try_from(attribute).ok()?;
-    let &value = pickle.sequence(pickle.root())?.get(place)?;
-    number(pickle, value)
+    pickle.sequence(pickle.root())?.get(place).copied()
 }
 
 /// The numbers of the tensors in an attribute that is a list, a tuple or a dictionary of tensors, with what
 /// stands after the attribute's name in their keys.
 pub(super) fn tensor_numbers(pickle: &Pickle<'_>, attribute: i64) -> Vec<(String, usize)> {
-    let place = usize::try_from(attribute).ok();
-    let value = place.and_then(|place| pickle.sequence(pickle.root())?.get(place).copied());
-    let Some(value) = value.map(|value| unwrapped(pickle, value)) else { return Vec::new() };
+    let Some(value) = element(pickle, attribute) else { return Vec::new() };
+    let value = unwrapped(pickle, value);
     if let Some(dict) = pickle.dict(value) {
         let items = dict.items();
         return items
