@@ -318,6 +318,7 @@ fn damaged_files_never_panic() {
         "zip_training.pt",
         "zip_uint_v3.pt",
         "t151_zip_statedict.pt",
+        "t1121_torchscript.pt",
     ] {
         let whole = std::fs::read(corpus().join("files").join(name)).unwrap();
         for round in 0..120 {

@@ -116,3 +116,33 @@ pub(crate) const NEWOBJ: char = '\u{81}';
 pub(crate) fn pickled(text: &str) -> Vec<u8> {
     text.chars().chain(['.']).map(|opcode| u8::try_from(opcode).unwrap()).collect()
 }
+
+#[test]
+fn damaged_archives_never_panic() {
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap()
+    };
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/script"));
+    for name in ["scripted.pt", "traced.pt", "exported.pt2"] {
+        let whole = std::fs::read(folder.join(name)).unwrap();
+        let mut refused = 0;
+        for _ in 0..150 {
+            let mut bytes = whole.clone();
+            for _ in 0..=next() % 4 {
+                let place = next() % bytes.len();
+                bytes[place] = next().to_le_bytes()[0];
+            }
+            match Checkpoint::from_bytes(Path::new(name), &Bytes::held(bytes), &OpenOptions::default()) {
+                Ok(checkpoint) => checkpoint.tensors.iter().for_each(|tensor| {
+                    contiguous(&tensor.tensor);
+                }),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 10, "{name}: {refused}");
+    }
+}
