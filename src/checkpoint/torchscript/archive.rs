@@ -25,14 +25,14 @@ pub(in crate::checkpoint) fn read(archive: Archive, options: &OpenOptions) -> Re
     let pickled = records.read("data.pkl")?;
     let pickle = pickle::parse(pickled.as_slice())?;
     let tensors = object::tensors(&pickle, &mut records, &mut code, pickle.root(), "", Role::Unknown)?;
-    let has_state_dict = tensors.found.iter().any(|found| found.role.is_in_state_dict());
+    let has_tensors = !tensors.found.is_empty();
     read_tensors(&mut reading, &pickle, &mut records, tensors);
 
     if let Some(pickled) = records.find("constants.pkl", MAX_CONSTANTS_BYTES)? {
         let pickle = pickle::parse(pickled.as_slice())?;
         records.set_folder("constants/");
         let tensors = constants(&pickle, &mut records, &mut code)?;
-        if !has_state_dict && !tensors.found.is_empty() {
+        if !has_tensors && !tensors.found.is_empty() {
             return Err(TorchScriptError::Frozen { constants: tensors.found.len() }.into());
         }
         read_tensors(&mut reading, &pickle, &mut records, tensors);
