@@ -8,7 +8,7 @@ mod values;
 mod writer;
 
 use ptw2k::checkpoint::{
-    Checkpoint, ErrorKind, NotACheckpoint, OpenOptions, TensorError, UnsupportedForm, Warning, ZipError,
+    Checkpoint, ErrorKind, ExportError, NotACheckpoint, OpenOptions, TensorError, Warning, ZipError,
 };
 use ptw2k::lazy::{Bytes, LoadError};
 use ptw2k::tensor::{ByteOrder, Dtype};
@@ -370,9 +370,9 @@ fn records_that_do_not_fit() {
     let order = with_records(|entries| entries[1] = Entry::stored("archive/byteorder", b"middle"));
     assert!(matches!(order, ErrorKind::ByteOrder { found } if found == "middle"));
     let script = with_records(|entries| entries.push(Entry::stored("archive/constants.pkl", b".")));
-    assert!(matches!(script, ErrorKind::Unsupported(UnsupportedForm::TorchScript)));
+    assert!(matches!(script, ErrorKind::Pickle(_)));
     let export = with_records(|entries| entries.push(Entry::stored("archive/archive_format", b"pt2")));
-    assert!(matches!(export, ErrorKind::Unsupported(UnsupportedForm::Export)));
+    assert!(matches!(export, ErrorKind::Export(ExportError::NoWeights)));
     let keras = refuse(&archive(vec![Entry::stored("model.weights.h5", b"x")]));
     assert!(matches!(keras, ErrorKind::NotACheckpoint(NotACheckpoint::KerasArchive)));
 }

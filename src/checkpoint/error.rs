@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use crate::tensor::{Printable, StateDictKey};
 
+use super::export::ExportError;
 use super::find::Candidate;
 use super::legacy::LegacyError;
 use super::not_weights::NotWeights;
 use super::pickle::{PickleError, TensorError};
 use super::safetensors::SafetensorsError;
 use super::tar::TarError;
+use super::torchscript::TorchScriptError;
 use super::zip::ZipError;
 
 /// A checkpoint that cannot be read: the file and the reason.
@@ -75,6 +77,12 @@ pub enum ErrorKind {
         /// The state_dicts that there are.
         candidates: Vec<Candidate>,
     },
+    /// The archive of torch.jit.save cannot be read.
+    #[error("{0}")]
+    TorchScript(#[from] TorchScriptError),
+    /// The archive of torch.export.save cannot be read.
+    #[error("{0}")]
+    Export(#[from] ExportError),
     /// A module that contains itself.
     #[error("the module at `{module}` contains itself, or lies deeper than any model")]
     ModuleInItself {
@@ -125,6 +133,12 @@ pub enum ErrorKind {
     /// A state_dict with more entries than any model has.
     #[error("the state_dict has more than {limit} entries")]
     TooManyEntries {
+        /// The limit.
+        limit: usize,
+    },
+    /// Keys that are longer, all together, than those of any model.
+    #[error("the keys of the tensors have more than {limit} bytes together")]
+    KeysTooLong {
         /// The limit.
         limit: usize,
     },
@@ -214,16 +228,6 @@ pub enum UnsupportedForm {
     /// The archive of torch's preview releases.
     #[error("it is an archive of a preview release of torch, which torch itself cannot read")]
     Preview,
-    /// torch.jit.save.
-    #[error(
-        "it is a TorchScript archive, which is not supported yet; in Python: torch.save(torch.jit.load(path).state_dict(), new_path)"
-    )]
-    TorchScript,
-    /// torch.export.save.
-    #[error(
-        "it is a torch.export archive, which is not supported yet; in Python: torch.save(torch.export.load(path).state_dict, new_path)"
-    )]
-    Export,
     /// A folder of torch.distributed.checkpoint.
     #[error(
         "it is a distributed checkpoint (DCP), which is not supported yet; in Python: torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, new_path)"

@@ -33,10 +33,11 @@ pub enum Form {
 
 impl Form {
     /// Whether the tensors stand in the order of the modules. Files of safetensors are sorted by size and
-    /// name, and those of TorchScript by attribute.
+    /// name; torch.export puts all parameters before all buffers. The attributes of TorchScript's modules stand
+    /// in the order of the state_dict but for the submodules, which the reader puts last.
     #[must_use]
     pub const fn is_module_order(self) -> bool {
-        matches!(self, Self::Zip | Self::Legacy | Self::Tar)
+        matches!(self, Self::Zip | Self::Legacy | Self::Tar | Self::TorchScript | Self::TorchScriptJson)
     }
 }
 

@@ -14,8 +14,7 @@ use super::sniff::{self, Sniffed};
 use super::state_dict::{Checkpoint, OpenOptions, Tensor};
 use super::zip::Archive;
 use super::{
-    adapter, dcp, dcp_safetensors, export, legacy, old_export, prefix, safetensors, sharded, tar, torch_save,
-    torchscript, torchscript_json,
+    adapter, dcp, dcp_safetensors, export, legacy, prefix, safetensors, sharded, tar, torch_save, torchscript,
 };
 
 impl Checkpoint {
@@ -71,9 +70,9 @@ fn read_archive(bytes: &Bytes, options: &OpenOptions) -> Result<(Form, Read), Er
     let form = sniff::archive(&archive)?;
     let read = match form {
         Form::TorchScript => torchscript::read(archive, options)?,
-        Form::TorchScriptJson => torchscript_json::read(archive, options)?,
+        Form::TorchScriptJson => torchscript::read_model_json(archive, options)?,
         Form::Export => export::read(archive, options)?,
-        Form::OldExport => old_export::read(archive, options)?,
+        Form::OldExport => export::read_old(archive, options)?,
         _ => torch_save::read(archive, options)?,
     };
     Ok((form, read))

@@ -6,7 +6,7 @@ use crate::tensor::{ByteOrder, StateDictKey};
 
 use super::error::ErrorKind;
 use super::find::{self, Entry, EntryKind};
-use super::pickle::torch::{StorageSpec, is_sharded};
+use super::pickle::torch::StorageSpec;
 use super::pickle::{Holders, Pickle, TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
 use super::rebuild::Rebuild;
@@ -52,7 +52,7 @@ fn read_entries(
     for entry in entries {
         let result = match (entry.kind, &entry.key) {
             (EntryKind::Tensor, Err(what)) => return Err(ErrorKind::TensorKey { what: what.clone() }),
-            (EntryKind::Tensor, Ok(key)) => read_tensor(pickle, &mut rebuild, entry, key).map(Some),
+            (EntryKind::Tensor, Ok(key)) => rebuild.tensors(entry.value, key).map(Some),
             (EntryKind::Other, _) => check_other(pickle, holders, entry).map(|()| None),
             (EntryKind::Aside, _) => Ok(None),
         };
@@ -61,7 +61,9 @@ fn read_entries(
             Err(what) => StateDictKey::new(format!("<{what}>")),
         };
         match result {
-            Ok(Some(read)) => tensors.extend(read),
+            Ok(Some(read)) => {
+                tensors.extend(read.into_iter().map(|tensor| RawTensor { role: entry.role, ..tensor }));
+            }
             Ok(None) => {
                 warnings.push(Warning::NotATensor { key: key(), what: pickle.describe(entry.value) });
             }
@@ -75,24 +77,6 @@ fn read_entries(
     }
 }
 
-/// The tensor that an entry is, or the several that it is read as.
-fn read_tensor(
-    pickle: &Pickle<'_>,
-    rebuild: &mut Rebuild<'_, '_>,
-    entry: &Entry,
-    key: &str,
-) -> Result<Vec<RawTensor>, TensorError> {
-    if is_fsdp_flat(key) {
-        return Err(TensorError::Unsupported(UnsupportedTensor::FsdpFlat));
-    }
-    if is_sharded(pickle, entry.value) {
-        return Err(TensorError::Unsupported(UnsupportedTensor::Sharded));
-    }
-    let mut read = rebuild.tensors(entry.value, key)?;
-    read.iter_mut().for_each(|tensor| tensor.role = entry.role);
-    Ok(read)
-}
-
 /// Lets pass what holds no tensors.
 fn check_other(pickle: &Pickle<'_>, holders: &Holders, entry: &Entry) -> Result<(), TensorError> {
     if holders.holds(entry.value) {
@@ -100,10 +84,4 @@ fn check_other(pickle: &Pickle<'_>, holders: &Holders, entry: &Entry) -> Result<
         return Err(TensorError::Unsupported(UnsupportedTensor::Inside { what }));
     }
     Ok(())
-}
-
-/// FSDP's local flat parameters: many tensors in one, without their names.
-fn is_fsdp_flat(key: &str) -> bool {
-    key.split('.')
-        .any(|segment| segment == "_flat_param" || segment == "_fpw_module" || segment == "flat_param_0")
 }

@@ -103,6 +103,35 @@ impl Records {
         Ok(bytes)
     }
 
+    /// A whole record that need not be there, of at most `limit` bytes when it is compressed. A wrong checksum
+    /// is a warning.
+    pub(super) fn find(&mut self, name: &str, limit: u64) -> Result<Option<Bytes>, ErrorKind> {
+        let Some((_, record)) = self.archive.get(name) else { return Ok(None) };
+        let mut budget = limit.min(self.budget);
+        let before = budget;
+        let bytes = record.read(&mut budget, limit)?;
+        self.budget = self.budget.saturating_sub(before.saturating_sub(budget));
+        if record.check(bytes.as_slice()) == Checksum::Wrong {
+            self.warnings.push(Warning::Checksum { record: record.name.clone() });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Bytes of a record when inflated, if there is the record.
+    pub(super) fn size(&self, name: &str) -> Option<u64> {
+        self.archive.get(name).map(|(_, record)| record.size)
+    }
+
+    /// The names of the records, in the order of the directory.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.archive.names()
+    }
+
+    /// Where the storages of the next pickle lie.
+    pub(super) const fn set_folder(&mut self, folder: &'static str) {
+        self.folder = folder;
+    }
+
     /// A storage by the name of its record: its place, and its bytes.
     pub(super) fn storage_at(&mut self, name: &str) -> Result<(usize, Storage), TensorError> {
         let Some((place, record)) = self.archive.get(name) else {

@@ -7,6 +7,7 @@ use crate::tensor::{Printable, StateDictKey};
 
 use super::find::Candidate;
 use super::form::Form;
+use super::pickle::TensorError;
 
 /// A checkpoint's state_dict, read but for the values.
 #[derive(Debug, Clone)]
@@ -70,6 +71,18 @@ impl Role {
     pub const fn is_in_state_dict(self) -> bool {
         !matches!(self, Self::NonPersistentBuffer | Self::Attribute)
     }
+
+    /// What it is called: `non-persistent buffer`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "tensor",
+            Self::Parameter => "parameter",
+            Self::Buffer => "buffer",
+            Self::NonPersistentBuffer => "non-persistent buffer",
+            Self::Attribute => "attribute or constant",
+        }
+    }
 }
 
 /// Something that does not stop the reading.
@@ -125,6 +138,20 @@ pub enum Warning {
          form on every machine"
     )]
     BigEndianWriter,
+    /// A tensor that is in no state_dict, and cannot be read.
+    #[error("the tensor `{key}`, which is not in the state_dict, is left out: {reason}")]
+    LeftOut {
+        /// Its key, as it stands in the file.
+        key: StateDictKey,
+        /// Why it cannot be read.
+        reason: TensorError,
+    },
+    /// A version of torch.export's archive that torch 2.15 does not know.
+    #[error("the version of the torch.export archive is {}; only version 0 is known", Printable(version))]
+    ExportVersion {
+        /// As it stands in the file.
+        version: String,
+    },
     /// The only state_dict there is is a moving average.
     #[error("the only state_dict is a moving average of the weights, at `{}`", Printable(&path.join(".")))]
     MovingAverage {

@@ -117,6 +117,7 @@ fn provenance(provenance: &Provenance) -> String {
         Provenance::Rule(position) => place(position),
         Provenance::Class { class, rule } => format!("{} ({class})", place(rule)),
         Provenance::Waiver(waiver) => waiver.clone(),
+        Provenance::Role(role) => format!("{}, which is in no state_dict", role.name()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::checkpoint::Role;
 use crate::keras::Architecture;
 use crate::lazy::{Bytes, LazyTensor, LoadError, Storage};
 use crate::schema::Position;
@@ -83,6 +84,8 @@ pub enum Provenance {
     },
     /// A waiver on the command line.
     Waiver(String),
+    /// The checkpoint itself: the module's state_dict would not hold the tensor.
+    Role(Role),
 }
 
 /// A remark.
@@ -161,7 +164,7 @@ impl Provenance {
     pub const fn position(&self) -> Option<&Position> {
         match self {
             Self::Rule(position) | Self::Class { rule: position, .. } => Some(position),
-            Self::Waiver(_) => None,
+            Self::Waiver(_) | Self::Role(_) => None,
         }
     }
 }

@@ -248,7 +248,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Every tensor is used, ignored by a rule, waived, or unexpected.
+    /// Every tensor is used, ignored by a rule, waived, in no state_dict, or unexpected.
     pub(super) fn account_for_tensors(&mut self, options: &PlanOptions) -> Vec<(StateDictKey, Provenance)> {
         let mut unused = Vec::new();
         let checkpoint = self.expansion.checkpoint;
@@ -271,7 +271,8 @@ impl<'a> Ledger<'a> {
                 .or_else(|| {
                     let glob = options.allow_unexpected.iter().find(|glob| glob.matches(key))?;
                     Some(Provenance::Waiver(format!("--allow-unexpected {}", glob.text)))
-                });
+                })
+                .or_else(|| (!tensor.role.is_in_state_dict()).then_some(Provenance::Role(tensor.role)));
             if let Some(provenance) = ignored {
                 unused.push((tensor.key.clone(), provenance));
                 self.expansion.ignored.insert(at, unused[unused.len() - 1].1.clone());

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ptw2k::checkpoint::Checkpoint;
+use ptw2k::checkpoint::{Checkpoint, Role};
 use ptw2k::keras::{Architecture, FeatureOrder, Origin, Weightless};
 use ptw2k::plan::{FaultDetail, PlanOptions, Provenance, Value, plan};
 use ptw2k::schema::{Position, Schema};
@@ -38,6 +38,7 @@ fn render(
                     Provenance::Rule(position) => format!("line {}", at(position)),
                     Provenance::Class { class, rule } => format!("{class}, line {}", at(rule)),
                     Provenance::Waiver(waiver) => waiver.clone(),
+                    Provenance::Role(role) => role.name().to_owned(),
                 };
                 writeln!(text, "{} {} = {value} [{}] {rule}", variable.path, variable.shape, binding.layout)
                     .unwrap();
@@ -434,4 +435,74 @@ fn kept_variables() {
     fc/kernel (4, 3) = fc.weight [o i -> i o] Dense, line 2
     count/total (2,) =  [] line 5
     ");
+}
+
+#[test]
+fn tensors_of_no_state_dict_need_no_use_and_may_have_one() {
+    let mut checkpoint = checkpoint(&[
+        ("fc.weight", &[5, 3]),
+        ("fc.bias", &[5]),
+        ("fc.table", &[7]),
+        ("mask", &[2]),
+        ("CONSTANTS.c0", &[4]),
+        ("more", &[6]),
+    ]);
+    let roles = [
+        Role::Parameter,
+        Role::Parameter,
+        Role::Attribute,
+        Role::NonPersistentBuffer,
+        Role::Attribute,
+        Role::Buffer,
+    ];
+    for (tensor, role) in checkpoint.tensors.iter_mut().zip(roles) {
+        tensor.role = role;
+    }
+    let layers = [
+        layer("fc", "Dense", &[("kernel", &[3, 5]), ("bias", &[5])]),
+        layer("scale", "", &[("value", &[4])]),
+        layer("rest", "", &[("value", &[6])]),
+    ];
+    let rules = r#"
+        [[layer]]
+        torch = "fc"
+        keras = "fc"
+        [[tensor]]
+        torch = "CONSTANTS.c0"
+        keras = "scale/value"
+        layout = "a -> a"
+    "#;
+    let more = r#"
+        [[tensor]]
+        torch = "more"
+        keras = "rest/value"
+        layout = "a -> a"
+    "#;
+    let used = Schema::parse("schema.toml", &format!("schema = 1\n{rules}{more}"), None).unwrap();
+    let architecture = || architecture(Origin::Json, &layers);
+    let plan = plan(&checkpoint, &used, architecture(), &PlanOptions::default()).unwrap();
+    let unused: Vec<(&str, Role)> = plan
+        .unused
+        .iter()
+        .map(|(key, reason)| match reason {
+            Provenance::Role(role) => (key.as_str(), *role),
+            other => panic!("{key}: {other:?}"),
+        })
+        .collect();
+    assert_eq!(unused, [("fc.table", Role::Attribute), ("mask", Role::NonPersistentBuffer)]);
+    assert_eq!(plan.bindings.len(), 4);
+
+    // A buffer of the state_dict needs a use.
+    let unused = Schema::parse("schema.toml", &format!("schema = 1\n{rules}"), None).unwrap();
+    let faults =
+        ptw2k::plan::plan(&checkpoint, &unused, architecture(), &PlanOptions::default()).unwrap_err();
+    let unexpected: Vec<&str> = faults
+        .faults
+        .iter()
+        .filter_map(|fault| match &fault.detail {
+            FaultDetail::Unexpected { key, .. } => Some(key.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(unexpected, ["more"]);
 }

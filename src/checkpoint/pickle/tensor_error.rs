@@ -115,6 +115,9 @@ pub enum TensorError {
         /// What is wrong.
         what: &'static str,
     },
+    /// Several tensors where the file has a place for one.
+    #[error("it is several tensors, where one is expected; save them one by one")]
+    NotOne,
     /// Nested tensors, tuples and lists with more parts than any model has.
     #[error("with the other nested tensors, tuples and lists of the file it has more than {limit} parts")]
     Parts {
@@ -140,6 +143,11 @@ impl From<LoadError> for TensorError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnsupportedTensor {
+    /// A layout that is not strided, in a program of torch.export.
+    #[error(
+        "its layout is not strided, which torch.export cannot read either; call .to_dense() before exporting"
+    )]
+    Layout,
     /// An element type without a Keras counterpart.
     #[error("its dtype {dtype} is not supported; convert the tensor in PyTorch before saving", dtype = Printable(dtype))]
     Dtype {

@@ -8,7 +8,7 @@ use crate::lazy::Storage;
 /// Bytes that a tensor may have when its view repeats elements of a smaller storage (`expand`), or when it is
 /// made dense: the file does not pay for them, and a few bytes can claim terabytes. The largest layers of
 /// known models stay below it.
-const MAX_EXPANDED_BYTES: usize = 4 << 30;
+pub(in crate::checkpoint) const MAX_EXPANDED_BYTES: usize = 4 << 30;
 
 /// Bytes that all views that repeat their elements may have together: many keys may name one storage.
 const MAX_EXPANDED_TOTAL: usize = 16 << 30;

@@ -7,4 +7,5 @@ mod quantized;
 mod sparse;
 mod tensors;
 
+pub(super) use budget::MAX_EXPANDED_BYTES;
 pub(super) use tensors::Rebuild;

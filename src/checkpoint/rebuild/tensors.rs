@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::budget::Budget;
-use crate::checkpoint::pickle::torch::{StridedSpec, TensorSpec, tensor};
-use crate::checkpoint::pickle::{Pickle, TensorError, ValueId};
+use crate::checkpoint::pickle::torch::{StridedSpec, TensorSpec, is_sharded, tensor};
+use crate::checkpoint::pickle::{Pickle, TensorError, UnsupportedTensor, ValueId};
 use crate::checkpoint::pickled::Storages;
 use crate::checkpoint::read::RawTensor;
 use crate::checkpoint::state_dict::{OpenOptions, Quantized, Role};
@@ -38,12 +38,27 @@ impl<'s, 'a> Rebuild<'s, 'a> {
         value: ValueId,
         key: &str,
     ) -> Result<Vec<RawTensor>, TensorError> {
+        if is_fsdp_flat(key) {
+            return Err(TensorError::Unsupported(UnsupportedTensor::FsdpFlat));
+        }
+        if is_sharded(self.pickle, value) {
+            return Err(TensorError::Unsupported(UnsupportedTensor::Sharded));
+        }
         match tensor(self.pickle, value)? {
             TensorSpec::Strided(spec) => Ok(vec![self.strided(spec, key)?]),
             TensorSpec::Quantized(spec) => self.quantized(*spec, key),
             TensorSpec::Coo(spec) => self.coo(*spec).map(|tensor| vec![computed(key, tensor)]),
             TensorSpec::Compressed(spec) => self.compressed(*spec).map(|tensor| vec![computed(key, tensor)]),
             TensorSpec::Nested(spec) => self.nested(*spec, key),
+        }
+    }
+
+    /// The one tensor that a value is.
+    pub(in crate::checkpoint) fn one(&mut self, value: ValueId, key: &str) -> Result<RawTensor, TensorError> {
+        let mut tensors = self.tensors(value, key)?;
+        match tensors.pop() {
+            Some(tensor) if tensors.is_empty() => Ok(tensor),
+            _ => Err(TensorError::NotOne),
         }
     }
 
@@ -92,6 +107,12 @@ impl<'s, 'a> Rebuild<'s, 'a> {
         }
         Ok(tensor)
     }
+}
+
+/// FSDP's local flat parameters: many tensors in one, without their names.
+fn is_fsdp_flat(key: &str) -> bool {
+    key.split('.')
+        .any(|segment| segment == "_flat_param" || segment == "_fpw_module" || segment == "flat_param_0")
 }
 
 /// The whole of what a recipe makes.

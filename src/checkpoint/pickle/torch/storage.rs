@@ -1,5 +1,6 @@
 //! Storages, by their persistent ids (formats/pytorch.md sections 2.2 and 2.3).
 
+use super::script_storage::script_storage_dtype;
 use crate::checkpoint::pickle::tensor_error::{TensorError, UnsupportedTensor};
 use crate::checkpoint::pickle::value::{Pickle, Value, ValueId};
 use crate::tensor::Dtype;
@@ -87,7 +88,10 @@ fn class_dtype(class: &str) -> Result<(Option<Dtype>, bool), TensorError> {
         "UntypedStorage" | "_UntypedStorage" => return Ok((None, false)),
         "QUInt4x2Storage" => "quint4x2",
         "QUInt2x4Storage" => "quint2x4",
-        other => other,
+        other => match script_storage_dtype(other) {
+            Some(dtype) => return plain(dtype),
+            None => other,
+        },
     };
     Err(TensorError::Unsupported(UnsupportedTensor::Dtype { dtype: refused.to_owned() }))
 }
