@@ -20,6 +20,12 @@ pub enum LoadError {
         /// The record.
         record: String,
     },
+    /// The values are more than the memory that there is.
+    #[error("there is no memory for {bytes} bytes of values")]
+    Memory {
+        /// Bytes that they take.
+        bytes: usize,
+    },
     /// A view of the source cannot be copied.
     #[error("{0}")]
     Gather(#[from] GatherError),

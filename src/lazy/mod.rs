@@ -9,11 +9,15 @@
 mod bytes;
 mod error;
 mod recipe;
+mod statistics;
 mod storage;
+pub mod survey;
 mod tensor;
+mod tiles;
 
 pub use bytes::Bytes;
 pub use error::LoadError;
 pub use recipe::{Inflate, Recipe};
+pub use statistics::{NonFinite, Statistics};
 pub use storage::{Computed, Storage};
 pub use tensor::LazyTensor;

@@ -20,10 +20,11 @@ pub struct LazyTensor {
 }
 
 impl LazyTensor {
-    /// Bytes that the tensor takes when contiguous.
+    /// Bytes that the tensor takes when contiguous. More than its storage has where elements repeat, without
+    /// bound.
     #[must_use]
     pub fn byte_len(&self) -> usize {
-        self.view.shape().numel() * self.dtype.size()
+        self.view.shape().numel().saturating_mul(self.dtype.size())
     }
 
     /// Whether the tensor's elements lie in its storage just as a Keras file holds them: contiguous and
@@ -45,23 +46,30 @@ impl LazyTensor {
     /// [`Self::byte_len`] bytes of memory, besides what computing the storage takes.
     ///
     /// # Errors
-    /// As [`Storage::load`].
+    /// As [`Storage::load`], and when there is not so much memory.
     pub fn contiguous(&self) -> Result<Vec<u8>, LoadError> {
         let bytes = self.storage.load()?;
-        let size = self.dtype.size();
-        let mut packed = vec![0; self.byte_len()];
-        gather(&self.packing(), size, bytes.as_slice(), &mut packed)?;
-        if self.byte_order == ByteOrder::Big {
-            packed.chunks_exact_mut(self.dtype.swapped_size()).for_each(<[u8]>::reverse);
-        }
-        if self.dtype == Dtype::Bool {
-            packed.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
-        }
+        let len = self.byte_len();
+        let mut packed = Vec::new();
+        packed.try_reserve_exact(len).map_err(|_| LoadError::Memory { bytes: len })?;
+        packed.resize(len, 0);
+        gather(&self.packing(), self.dtype.size(), bytes.as_slice(), &mut packed)?;
+        self.normalize(&mut packed);
         Ok(packed)
     }
 
+    /// Turns elements of the tensor into those of a Keras file: little-endian, each `bool` 0 or 1.
+    pub(super) fn normalize(&self, elements: &mut [u8]) {
+        if self.byte_order == ByteOrder::Big {
+            elements.chunks_exact_mut(self.dtype.swapped_size()).for_each(<[u8]>::reverse);
+        }
+        if self.dtype == Dtype::Bool {
+            elements.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+        }
+    }
+
     /// The copy from the storage to a buffer that holds the tensor alone, in row-major order.
-    fn packing(&self) -> StridedCopy {
+    pub(super) fn packing(&self) -> StridedCopy {
         let shape = self.view.shape();
         let strides = shape.contiguous_strides();
         let sizes = shape.sizes().iter().zip(self.view.strides().iter().zip(strides));

@@ -1,5 +1,7 @@
 //! Strided copies: what every rearrangement of a tensor comes down to.
 
+use std::ops::Range;
+
 /// One loop of a [`StridedCopy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopyAxis {
@@ -52,6 +54,50 @@ impl StridedCopy {
         }
         Self { axes: merged, ..*self }
     }
+}
+
+/// Calls for the boxes of a copy (loops by falling target stride) whose targets lie in `range`.
+pub(crate) fn clip<E>(
+    copy: &StridedCopy,
+    range: &Range<usize>,
+    call: &mut impl FnMut(StridedCopy) -> Result<(), E>,
+) -> Result<(), E> {
+    let span: usize = copy.axes.iter().map(|axis| (axis.size - 1) * axis.target_stride).sum();
+    let (first, last) = (copy.target_offset, copy.target_offset + span);
+    if last < range.start || first >= range.end {
+        return Ok(());
+    }
+    if first >= range.start && last < range.end {
+        return call(copy.clone());
+    }
+    let Some((&outer, inner)) = copy.axes.split_first() else { return Ok(()) };
+    let inner_span = span - (outer.size - 1) * outer.target_stride;
+    let stride = outer.target_stride.max(1);
+    // Steps that touch the range at all, and those that lie within it.
+    let touch_start = range.start.saturating_sub(first + inner_span).div_ceil(stride);
+    let touch_end = (range.end - first).div_ceil(stride).min(outer.size);
+    let within_start = range.start.saturating_sub(first).div_ceil(stride).clamp(touch_start, touch_end);
+    let within_end = match range.end.checked_sub(first + inner_span) {
+        Some(room) => room.div_ceil(stride).clamp(within_start, touch_end),
+        None => within_start,
+    };
+    let at = |step: usize, axes: Vec<CopyAxis>| StridedCopy {
+        axes,
+        source_offset: copy.source_offset + step * outer.source_stride,
+        target_offset: copy.target_offset + step * outer.target_stride,
+    };
+    for step in touch_start..within_start {
+        clip(&at(step, inner.to_vec()), range, call)?;
+    }
+    if within_start < within_end {
+        let mut axes = vec![CopyAxis { size: within_end - within_start, ..outer }];
+        axes.extend(inner);
+        call(at(within_start, axes))?;
+    }
+    for step in within_end..touch_end {
+        clip(&at(step, inner.to_vec()), range, call)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

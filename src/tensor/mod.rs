@@ -9,6 +9,7 @@ mod name;
 mod shape;
 mod strided;
 
+pub(crate) use copy::clip;
 pub use copy::{CopyAxis, StridedCopy};
 pub use dtype::{ByteOrder, Dtype};
 pub use layout::{

@@ -11,9 +11,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::lazy::{Bytes, LazyTensor};
 use crate::plan::{Binding, Part, Term, Value};
 use crate::tensor::kernel::{ConvertError, convert, gather};
-use crate::tensor::{ByteOrder, Dtype, StridedCopy};
+use crate::tensor::{ByteOrder, Dtype, StridedCopy, clip};
 
-use super::tile::{Grid, TILE_BYTES, clip, has_long_runs, packed, target_runs, unpacked};
+use super::tile::{Grid, TILE_BYTES, has_long_runs, packed, target_runs, unpacked};
 use super::{Error, Progress, WriteOptions};
 
 /// A dataset to be filled.

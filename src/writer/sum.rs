@@ -18,11 +18,11 @@ use std::ops::Range;
 
 use crate::plan::Term;
 use crate::tensor::kernel::{ConvertError, add_whole, convert_whole};
-use crate::tensor::{ByteOrder, Dtype};
+use crate::tensor::{ByteOrder, Dtype, clip};
 
 use super::Error;
 use super::fill::{Buffers, TileWriter};
-use super::tile::{clip, packed, target_runs};
+use super::tile::{packed, target_runs};
 
 impl TileWriter<'_> {
     /// Adds what of the terms lies in a range, and leaves the sums as elements of the file in `buffers.out`.

@@ -5,9 +5,7 @@
 //! it is a range of `i` with all of `o` and `hw`: every source line is read once, and each of the `hw` runs
 //! is written with one call.
 
-use std::ops::Range;
-
-use crate::tensor::{CopyAxis, StridedCopy};
+use crate::tensor::StridedCopy;
 
 /// Bytes of a tile: its source lines, itself and the pages it is written to stay in the second-level cache.
 pub(super) const TILE_BYTES: usize = 1 << 19;
@@ -139,48 +137,4 @@ pub(super) fn has_long_runs(copy: &StridedCopy, size: usize) -> bool {
         run *= axis.size;
     }
     true
-}
-
-/// Calls for the boxes of a copy (loops by falling target stride) whose targets lie in `range`.
-pub(super) fn clip<E>(
-    copy: &StridedCopy,
-    range: &Range<usize>,
-    call: &mut impl FnMut(StridedCopy) -> Result<(), E>,
-) -> Result<(), E> {
-    let span: usize = copy.axes.iter().map(|axis| (axis.size - 1) * axis.target_stride).sum();
-    let (first, last) = (copy.target_offset, copy.target_offset + span);
-    if last < range.start || first >= range.end {
-        return Ok(());
-    }
-    if first >= range.start && last < range.end {
-        return call(copy.clone());
-    }
-    let Some((&outer, inner)) = copy.axes.split_first() else { return Ok(()) };
-    let inner_span = span - (outer.size - 1) * outer.target_stride;
-    let stride = outer.target_stride.max(1);
-    // Steps that touch the range at all, and those that lie within it.
-    let touch_start = range.start.saturating_sub(first + inner_span).div_ceil(stride);
-    let touch_end = (range.end - first).div_ceil(stride).min(outer.size);
-    let within_start = range.start.saturating_sub(first).div_ceil(stride).clamp(touch_start, touch_end);
-    let within_end = match range.end.checked_sub(first + inner_span) {
-        Some(room) => room.div_ceil(stride).clamp(within_start, touch_end),
-        None => within_start,
-    };
-    let at = |step: usize, axes: Vec<CopyAxis>| StridedCopy {
-        axes,
-        source_offset: copy.source_offset + step * outer.source_stride,
-        target_offset: copy.target_offset + step * outer.target_stride,
-    };
-    for step in touch_start..within_start {
-        clip(&at(step, inner.to_vec()), range, call)?;
-    }
-    if within_start < within_end {
-        let mut axes = vec![CopyAxis { size: within_end - within_start, ..outer }];
-        axes.extend(inner);
-        call(at(within_start, axes))?;
-    }
-    for step in within_end..touch_end {
-        clip(&at(step, inner.to_vec()), range, call)?;
-    }
-    Ok(())
 }

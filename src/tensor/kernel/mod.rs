@@ -3,7 +3,10 @@
 mod avx2;
 mod convert;
 mod gather;
+mod moments;
 mod portable;
+pub(crate) mod small_float;
 
 pub use convert::{ConvertError, add_whole, convert, convert_whole};
 pub use gather::{GatherError, Level, gather, gather_at};
+pub use moments::{BLOCK, Moments, add_moments};
