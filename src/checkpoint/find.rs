@@ -16,7 +16,7 @@ use super::pickle::{Pickle, ValueId};
 
 pub(super) use entries::{Entry, EntryKind, entries, holds_tensors};
 use search::{Found, Rank, Search, search};
-use words::is_known;
+use words::{is_ema, is_known};
 
 /// A state_dict found in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,14 @@ pub struct Candidate {
     pub path: Vec<String>,
     /// How many tensors it holds.
     pub tensors: usize,
+}
+
+impl Candidate {
+    /// Whether the keys say that it is a moving average of weights.
+    #[must_use]
+    pub fn is_moving_average(&self) -> bool {
+        self.path.iter().any(|key| is_ema(key))
+    }
 }
 
 /// As `--key` takes it, with the count: `model.ema (12 tensors)`.

@@ -8,8 +8,11 @@ use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
 
 use super::escape::escape;
 use super::exit::Exit;
-use super::faults;
 use super::terminal::{ERROR, HINT, Terminal, columns};
+use super::{candidates, faults};
+use crate::checkpoint::Candidate;
+use crate::lazy::LoadError;
+use crate::tensor::Printable;
 use crate::tensor::kernel::ConvertError;
 use crate::{checkpoint, keras, plan, schema, writer};
 
@@ -104,6 +107,26 @@ pub enum Failure {
         /// The reason.
         source: std::io::Error,
     },
+    /// Values of a tensor or a variable cannot be read.
+    #[error("cannot read the values of `{}` in {}{}", Printable(name), path.display(), also(others))]
+    Values {
+        /// The file.
+        path: PathBuf,
+        /// The first that cannot be read.
+        name: String,
+        /// The others, for people.
+        others: String,
+        /// Why the first cannot be read.
+        source: LoadError,
+        /// As for the file as a whole.
+        exit: Exit,
+    },
+    /// Statistics or checksums of a file without values.
+    #[error("{} is a model's configuration, which holds no values", path.display())]
+    NoValues {
+        /// The file.
+        path: PathBuf,
+    },
     /// Neither a command nor a checkpoint.
     #[error("neither a command nor a checkpoint is given")]
     NothingToDo,
@@ -113,6 +136,10 @@ pub enum Failure {
     /// Signals cannot be watched.
     #[error("cannot watch for signals")]
     Signals(#[source] ctrlc::Error),
+}
+
+fn also(others: &str) -> String {
+    if others.is_empty() { String::new() } else { format!(", nor those of {others}") }
 }
 
 impl From<checkpoint::Error> for Failure {
@@ -139,6 +166,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Checkpoint(_) | Self::Sniff { .. } => Exit::Checkpoint,
+            Self::Values { exit, .. } => *exit,
             Self::Keras(_) => Exit::Architecture,
             Self::Schema(_) => Exit::Schema,
             Self::Faults(_) => Exit::Faults,
@@ -154,6 +182,7 @@ impl Failure {
             | Self::NoStem { .. }
             | Self::ReportIsOutput { .. }
             | Self::DifferentForms { .. }
+            | Self::NoValues { .. }
             | Self::NothingToDo => Exit::Usage,
             Self::Signals(_) => Exit::Bug,
         }
@@ -175,6 +204,10 @@ impl Failure {
                 let file = escape(&file.name);
                 terminal.label(ERROR, "error", format_args!("the schema {file} is not valid"));
                 faults.iter().for_each(|fault| diagnose(fault, terminal));
+            }
+            Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {
+                terminal.label(ERROR, "error", error);
+                choices(&error.kind, terminal);
             }
             error => {
                 terminal.label(ERROR, "error", error);
@@ -211,6 +244,15 @@ impl Failure {
                 }
                 _ => return None,
             },
+            Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {
+                let has_average = error.kind.candidates().iter().any(Candidate::is_moving_average);
+                let average =
+                    if has_average { "; --ema reads the moving average of the weights" } else { "" };
+                format!("choose one with --key, as above{average}")
+            }
+            Self::NoValues { .. } => {
+                "--stats and --hash read checkpoints and weight files; leave them out".to_owned()
+            }
             Self::NoStem { .. } => "name the output with -o".to_owned(),
             Self::ReportIsOutput { .. } => "give --report another name".to_owned(),
             Self::Schema(error) => error.help()?.to_string(),
@@ -218,6 +260,26 @@ impl Failure {
             _ => return None,
         })
     }
+}
+
+/// Why no state_dict was chosen, and a line for each that there is.
+fn choices(kind: &checkpoint::ErrorKind, terminal: Terminal) {
+    let candidates = kind.candidates();
+    let why = match kind {
+        checkpoint::ErrorKind::Ambiguous { .. } => {
+            format!("it holds {} state_dicts, and nothing tells which of them is meant", candidates.len())
+        }
+        checkpoint::ErrorKind::NoSuchKey { key, .. } => {
+            format!("no state_dict at the key `{}`; there is", Printable(key))
+        }
+        checkpoint::ErrorKind::NotAStateDict { key, what, .. } => {
+            format!("at the key `{}` there is no state_dict but a {what}; there is", Printable(key))
+        }
+        other => other.to_string(),
+    };
+    terminal.label(ERROR, "  caused by", why);
+    let lines = candidates::lines(candidates, None);
+    terminal.error_text(&lines.iter().map(|line| format!("    {line}\n")).collect::<String>());
 }
 
 /// The chain below an error; a cause that was just said, alone or within a message, is left out.

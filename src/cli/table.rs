@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::HumanCount;
 
 use super::escape::escape;
@@ -20,11 +20,40 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{} {noun}{plural}", HumanCount(number as u64))
 }
 
+/// A column of a table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    heading: &'static str,
+    is_number: bool,
+}
+
+impl Column {
+    /// A column of texts.
+    pub(super) const fn text(heading: &'static str) -> Self {
+        Self { heading, is_number: false }
+    }
+
+    /// A column of numbers, which end under one another.
+    pub(super) const fn number(heading: &'static str) -> Self {
+        Self { heading, is_number: true }
+    }
+}
+
 /// Prints rows under a heading. Every row is a line, unless lines do not fit on the terminal: then a row is
 /// its first cell, and the others below it.
 pub(super) fn print(
     out: &mut dyn Write,
-    headings: &[&str],
+    headings: &[&'static str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> std::io::Result<()> {
+    let columns: Vec<Column> = headings.iter().map(|heading| Column::text(heading)).collect();
+    print_columns(out, &columns, rows)
+}
+
+/// As [`print`], with columns of numbers.
+pub(super) fn print_columns(
+    out: &mut dyn Write,
+    headings: &[Column],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> std::io::Result<()> {
     print_within(columns(std::io::stdout()).map(usize::from), out, headings, rows)
@@ -33,7 +62,7 @@ pub(super) fn print(
 fn print_within(
     width: Option<usize>,
     out: &mut dyn Write,
-    headings: &[&str],
+    headings: &[Column],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> std::io::Result<()> {
     let escaped = |row: Vec<String>| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>();
@@ -53,7 +82,7 @@ fn print_within(
     Ok(())
 }
 
-fn lines(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+fn lines(headings: &[Column], rows: &[Vec<String>]) -> Vec<String> {
     // A column without a word in it is left out, unless nothing is in the table at all.
     let is_shown = |at: &usize| {
         rows.is_empty() || rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()))
@@ -62,12 +91,16 @@ fn lines(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(shown.iter().filter_map(|&at| headings.get(at)).copied());
+    let shown_headings: Vec<Column> = shown.iter().filter_map(|&at| headings.get(at)).copied().collect();
+    table.set_header(shown_headings.iter().map(|column| column.heading));
     for row in rows {
         table.add_row(shown.iter().filter_map(|&at| row.get(at)));
     }
-    for column in table.column_iter_mut() {
+    for (column, heading) in table.column_iter_mut().zip(&shown_headings) {
         column.set_padding((0, 2));
+        if heading.is_number {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
@@ -101,7 +134,7 @@ mod tests {
         let rows = [["conv/kernel", "conv.weight", "a b -> b a"], ["\u{1b}", "", "copy"]];
         let rows = rows.map(|row| row.map(str::to_owned).to_vec());
         let mut out = Vec::new();
-        print_within(width, &mut out, &["TO", "FROM", "LAYOUT"], rows).unwrap();
+        print_within(width, &mut out, &["TO", "FROM", "LAYOUT"].map(Column::text), rows).unwrap();
         let text = anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string();
         assert_eq!(text, expected);
     }
@@ -126,8 +159,17 @@ conv/kernel  conv.weight  a b -> b a
     #[test]
     fn empty_columns_are_left_out() {
         let row = ["a", "", "b"].map(str::to_owned).to_vec();
-        assert_eq!(lines(&["X", "Y", "Z"], &[row]), ["X  Z", "a  b"]);
-        assert_eq!(lines(&["X", "Y"], &[]), ["X  Y"]);
+        assert_eq!(lines(&["X", "Y", "Z"].map(Column::text), &[row]), ["X  Z", "a  b"]);
+        assert_eq!(lines(&["X", "Y"].map(Column::text), &[]), ["X  Y"]);
+    }
+
+    #[test]
+    fn numbers_end_under_one_another() {
+        let rows = [["a", "1.5"], ["b", "-12.25"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(
+            lines(&[Column::text("X"), Column::number("Y")], &rows),
+            ["X       Y", "a     1.5", "b  -12.25"]
+        );
     }
 
     #[test]
