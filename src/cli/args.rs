@@ -260,8 +260,8 @@ pub struct Inspect {
     /// What becomes of quantized tensors [default: dequantize]
     #[arg(long, value_name = "HOW", help_heading = "Reading")]
     pub quantized: Option<QuantizedAs>,
-    /// Show every tensor in a long list, also those of repeated blocks
-    #[arg(short, long)]
+    /// Show every tensor of a long list, also those of repeated blocks
+    #[arg(long)]
     pub all: bool,
     /// Read all values: least, largest, mean, standard deviation, and how many are not finite
     #[arg(long, help_heading = "Values")]

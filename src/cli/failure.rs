@@ -270,10 +270,10 @@ fn choices(kind: &checkpoint::ErrorKind, terminal: Terminal) {
             format!("it holds {} state_dicts, and nothing tells which of them is meant", candidates.len())
         }
         checkpoint::ErrorKind::NoSuchKey { key, .. } => {
-            format!("no state_dict at the key `{}`; there is", Printable(key))
+            format!("no state_dict at the key `{}`; the file holds", Printable(key))
         }
         checkpoint::ErrorKind::NotAStateDict { key, what, .. } => {
-            format!("at the key `{}` there is no state_dict but a {what}; there is", Printable(key))
+            format!("at the key `{}` there is no state_dict but a {what}; the file holds", Printable(key))
         }
         other => other.to_string(),
     };

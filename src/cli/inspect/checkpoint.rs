@@ -108,12 +108,12 @@ fn totals(tensors: &[Tensor]) -> String {
     let (elements, bytes) = json::totals(tensors);
     let tied = tensors.iter().filter(|tensor| tensor.tied_to.is_some()).count();
     let once = if tied > 0 {
-        format!(" ({} of them tied, counted once)", HumanCount(tied as u64))
+        format!("; {} of them tied to others, not counted again", HumanCount(tied as u64))
     } else {
         String::new()
     };
     let (number, elements) = (HumanCount(tensors.len() as u64), HumanCount(elements));
-    format!("{number}{once}: {elements} elements, {}", HumanBytes(bytes))
+    format!("{number}: {elements} elements, {}{once}", HumanBytes(bytes))
 }
 
 /// `5 float32, 2 int64`, in the order of first appearance.
