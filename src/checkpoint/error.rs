@@ -137,7 +137,7 @@ impl ErrorKind {
     #[must_use]
     pub fn candidates(&self) -> &[Candidate] {
         match self {
-            Self::Ambiguous { candidates }
+            Self::Ambiguous { candidates, .. }
             | Self::NoSuchKey { candidates, .. }
             | Self::NotAStateDict { candidates, .. } => candidates,
             _ => &[],

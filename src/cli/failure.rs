@@ -10,7 +10,6 @@ use super::escape::escape;
 use super::exit::Exit;
 use super::terminal::{ERROR, HINT, Terminal, columns};
 use super::{candidates, faults};
-use crate::checkpoint::Candidate;
 use crate::lazy::LoadError;
 use crate::tensor::Printable;
 use crate::tensor::kernel::ConvertError;
@@ -245,7 +244,10 @@ impl Failure {
                 _ => return None,
             },
             Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {
-                let has_average = error.kind.candidates().iter().any(Candidate::is_moving_average);
+                let candidates = error.kind.candidates();
+                let averages = candidates.iter().filter(|found| found.is_moving_average()).count();
+                // Of several, none is the one.
+                let has_average = averages == 1 && candidates.len() > 1;
                 let average =
                     if has_average { "; --ema reads the moving average of the weights" } else { "" };
                 format!("choose one with --key, as above{average}")

@@ -60,6 +60,28 @@ fn long_lists_are_folded() {
     assert_eq!(json["tensors"].as_array().unwrap().len(), tensors.len());
 }
 
+/// What the README shows is what is said today.
+#[test]
+fn the_readme_is_true() {
+    let folder = Folder::new();
+    let mut tensors = vec![float32("embed.weight", &[101, 12])];
+    for block in 0..32 {
+        let shapes: [(&str, &[usize]); 4] = [
+            ("attn.weight", &[12, 12]),
+            ("attn.bias", &[12]),
+            ("mlp.weight", &[41, 12]),
+            ("norm.weight", &[12]),
+        ];
+        tensors.extend(shapes.map(|(name, shape)| float32(format!("layers.{block}.{name}"), shape)));
+    }
+    tensors.push(float32("head.weight", &[101, 12]));
+    write(&folder, "model.safetensors", &tensors);
+    let said = folder.run(&["inspect", "model.safetensors"]);
+    let list = said.strip_prefix("exit 0\n----- stdout -----\n").unwrap();
+    let expected = format!("$ ptw2k inspect model.safetensors\n{list}```\n");
+    assert!(include_str!("../../README.md").contains(&expected), "{list}");
+}
+
 /// Sixty rows are a short list, and long lists of nothing alike keep their order.
 #[test]
 fn other_lists_are_not_folded() {
