@@ -281,6 +281,12 @@ impl Inspect {
         OpenOptions { key: self.key.clone(), ema: self.ema, quantized: quantized(self.quantized) }
     }
 
+    /// Whether an option is given that chooses what is read of a checkpoint.
+    #[must_use]
+    pub const fn chooses_what_is_read(&self) -> bool {
+        self.key.is_some() || self.ema || self.quantized.is_some()
+    }
+
     /// Whether all values are to be read.
     #[must_use]
     pub const fn reads_values(&self) -> bool {

@@ -126,6 +126,12 @@ pub enum Failure {
         /// The file.
         path: PathBuf,
     },
+    /// Options for checkpoints, and a file that is none.
+    #[error("{} is a Keras file; --key, --ema and --quantized choose what is read of a checkpoint", path.display())]
+    ReadingOptions {
+        /// The file.
+        path: PathBuf,
+    },
     /// Neither a command nor a checkpoint.
     #[error("neither a command nor a checkpoint is given")]
     NothingToDo,
@@ -182,6 +188,7 @@ impl Failure {
             | Self::ReportIsOutput { .. }
             | Self::DifferentForms { .. }
             | Self::NoValues { .. }
+            | Self::ReadingOptions { .. }
             | Self::NothingToDo => Exit::Usage,
             Self::Signals(_) => Exit::Bug,
         }

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::HumanCount;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::escape::escape;
 use super::terminal::{HEADING, PLACE, columns};
@@ -46,15 +46,17 @@ pub(super) fn print(
     headings: &[&'static str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> std::io::Result<()> {
-    let columns: Vec<Column> = headings.iter().map(|heading| Column::text(heading)).collect();
-    print_columns(out, &columns, rows)
+    let headings: Vec<Column> = headings.iter().map(|heading| Column::text(heading)).collect();
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    print_columns(out, &headings, rows.iter().cloned())
 }
 
-/// As [`print`], with columns of numbers.
+/// As [`print`], with columns of numbers. The rows are made twice, and never all there at once: a checkpoint can
+/// have a million.
 pub(super) fn print_columns(
     out: &mut dyn Write,
     headings: &[Column],
-    rows: impl IntoIterator<Item = Vec<String>>,
+    rows: impl Iterator<Item = Vec<String>> + Clone,
 ) -> std::io::Result<()> {
     print_within(columns(std::io::stdout()).map(usize::from), out, headings, rows)
 }
@@ -63,46 +65,62 @@ fn print_within(
     width: Option<usize>,
     out: &mut dyn Write,
     headings: &[Column],
-    rows: impl IntoIterator<Item = Vec<String>>,
+    rows: impl Iterator<Item = Vec<String>> + Clone,
 ) -> std::io::Result<()> {
-    let escaped = |row: Vec<String>| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>();
-    let rows: Vec<Vec<String>> = rows.into_iter().map(escaped).collect();
-    let lines = lines(headings, &rows);
-    let widest = lines.iter().map(|line| line.chars().count()).max();
-    if width.is_some_and(|width| widest > Some(width)) {
-        return rows.iter().try_for_each(|row| print_below(out, row, width.unwrap_or(usize::MAX)));
+    let rows = rows.map(|row| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>());
+    let layout = Layout::new(headings, rows.clone());
+    if width.is_some_and(|width| layout.width() > width) {
+        return rows.into_iter().try_for_each(|row| print_below(out, &row, width.unwrap_or(usize::MAX)));
     }
-    for (at, line) in lines.iter().enumerate() {
-        if at == 0 {
-            writeln!(out, "{HEADING}{line}{HEADING:#}")?;
-        } else {
-            writeln!(out, "{line}")?;
-        }
-    }
-    Ok(())
+    let names: Vec<String> = headings.iter().map(|column| column.heading.to_owned()).collect();
+    writeln!(out, "{HEADING}{}{HEADING:#}", layout.line(&names))?;
+    rows.into_iter().try_for_each(|row| writeln!(out, "{}", layout.line(&row)))
 }
 
-fn lines(headings: &[Column], rows: &[Vec<String>]) -> Vec<String> {
-    // A column without a word in it is left out, unless nothing is in the table at all.
-    let is_shown = |at: &usize| {
-        rows.is_empty() || rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()))
-    };
-    let shown: Vec<usize> = (0..headings.len()).filter(is_shown).collect();
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    let shown_headings: Vec<Column> = shown.iter().filter_map(|&at| headings.get(at)).copied().collect();
-    table.set_header(shown_headings.iter().map(|column| column.heading));
-    for row in rows {
-        table.add_row(shown.iter().filter_map(|&at| row.get(at)));
-    }
-    for (column, heading) in table.column_iter_mut().zip(&shown_headings) {
-        column.set_padding((0, 2));
-        if heading.is_number {
-            column.set_cell_alignment(CellAlignment::Right);
+/// Where the cells of a row stand on a line.
+struct Layout {
+    /// For each column its width, if it is shown, and whether it is one of numbers.
+    columns: Vec<Option<(usize, bool)>>,
+}
+
+impl Layout {
+    /// A column without a word in it is left out, unless nothing is in the table at all.
+    fn new(headings: &[Column], rows: impl Iterator<Item = Vec<String>>) -> Self {
+        let mut widths = vec![0; headings.len()];
+        let mut is_empty = true;
+        for row in rows {
+            is_empty = false;
+            for (width, cell) in widths.iter_mut().zip(&row) {
+                *width = (*width).max(cell.width());
+            }
         }
+        let column = |(column, width): (&Column, usize)| {
+            (is_empty || width > 0).then(|| (width.max(column.heading.width()), column.is_number))
+        };
+        Self { columns: headings.iter().zip(widths).map(column).collect() }
     }
-    table.lines().map(|line| line.trim_end().to_owned()).collect()
+
+    /// Columns of the terminal that the longest line takes.
+    fn width(&self) -> usize {
+        let shown = self.columns.iter().flatten().map(|(width, _)| width + GAP);
+        shown.sum::<usize>().saturating_sub(GAP)
+    }
+
+    fn line(&self, row: &[String]) -> String {
+        let mut line = String::new();
+        for (cell, column) in row.iter().zip(&self.columns) {
+            let Some((width, is_number)) = column else { continue };
+            let blanks = " ".repeat(width.saturating_sub(cell.width()));
+            let gap = " ".repeat(GAP);
+            line.extend(if *is_number {
+                [&blanks, cell.as_str(), &gap]
+            } else {
+                [cell.as_str(), &blanks, &gap]
+            });
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
 }
 
 /// A row of several lines, broken between cells alone.
@@ -111,7 +129,7 @@ fn print_below(out: &mut dyn Write, row: &[String], width: usize) -> std::io::Re
     writeln!(out, "{HEADING}{}{HEADING:#}", cells.next().map_or("", String::as_str))?;
     let mut line = String::new();
     for cell in cells {
-        if !line.is_empty() && INDENT + line.chars().count() + GAP + cell.chars().count() > width {
+        if !line.is_empty() && INDENT + line.width() + GAP + cell.width() > width {
             writeln!(out, "{:INDENT$}{PLACE}{line}{PLACE:#}", "")?;
             line.clear();
         }
@@ -134,7 +152,7 @@ mod tests {
         let rows = [["conv/kernel", "conv.weight", "a b -> b a"], ["\u{1b}", "", "copy"]];
         let rows = rows.map(|row| row.map(str::to_owned).to_vec());
         let mut out = Vec::new();
-        print_within(width, &mut out, &["TO", "FROM", "LAYOUT"].map(Column::text), rows).unwrap();
+        print_within(width, &mut out, &["TO", "FROM", "LAYOUT"].map(Column::text), rows.into_iter()).unwrap();
         let text = anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string();
         assert_eq!(text, expected);
     }
@@ -154,6 +172,19 @@ conv/kernel  conv.weight  a b -> b a
     fn rows_take_lines_where_they_do_not_fit() {
         check(Some(35), "conv/kernel\n    conv.weight  a b -> b a\n\\u{1b}\n    copy\n");
         check(Some(20), "conv/kernel\n    conv.weight\n    a b -> b a\n\\u{1b}\n    copy\n");
+    }
+
+    fn lines(headings: &[Column], rows: &[Vec<String>]) -> Vec<String> {
+        let mut out = Vec::new();
+        print_within(None, &mut out, headings, rows.iter().cloned()).unwrap();
+        let text = anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn wide_letters() {
+        let rows = [["重み", "1"], ["w", "2"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(lines(&["X", "Y"].map(Column::text), &rows), ["X     Y", "重み  1", "w     2"]);
     }
 
     #[test]

@@ -153,6 +153,7 @@ fn values_of_keras_files() {
     };
     assert_eq!(sums("out.h5"), sums("weights.weights.h5"));
     check("inspect_stats_of_none", 2, &folder.run(&["inspect", "arch.json", "--stats"]));
+    check("inspect_key_of_none", 2, &folder.run(&["inspect", "out.h5", "--key", "conv"]));
 }
 
 /// A float32 tensor of shape (2, 3) on the one storage, with these strides.

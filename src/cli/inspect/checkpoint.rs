@@ -20,6 +20,10 @@ use crate::tensor::Dtype;
 /// Rows that are shown as they are: about what fits on a screen.
 const MAX_UNFOLDED: usize = 60;
 
+/// Tensors that are folded, which takes some hundred bytes for each. The largest known models, of experts in
+/// shards, have about 150,000.
+const MAX_FOLDED: usize = 1 << 18;
+
 /// Columns of the labels in front of what the checkpoint is.
 const LABEL: usize = 12;
 
@@ -31,7 +35,11 @@ pub(super) fn show(args: &args::Inspect, terminal: Terminal) -> Result<(), Failu
     let surveys = values::read(args, &checkpoint.path, Exit::Checkpoint, &tensors, terminal)?;
     let groups = tied_groups(&checkpoint.tensors);
     if terminal.json {
-        terminal.json_result(&json::checkpoint(&checkpoint, &groups, &surveys))?;
+        terminal.json_result(&json::Document {
+            checkpoint: &checkpoint,
+            groups: &groups,
+            surveys: &surveys,
+        })?;
     } else {
         let list =
             List { checkpoint: &checkpoint, groups, surveys: &surveys, args, verbose: terminal.verbose };
@@ -171,7 +179,7 @@ impl List<'_> {
     fn rows(&self) -> Vec<Row> {
         let tensors = &self.checkpoint.tensors;
         let every = self.verbose || self.args.all || self.args.reads_values();
-        if !every && tensors.len() > MAX_UNFOLDED {
+        if !every && (MAX_UNFOLDED + 1..=MAX_FOLDED).contains(&tensors.len()) {
             let keys = tensors.iter().zip(&self.groups);
             let keys: Vec<_> =
                 keys.map(|(tensor, group)| (tensor.key.as_str(), likeness(tensor, *group))).collect();

@@ -15,6 +15,9 @@ use crate::keras::{Architecture, WeightsFile, WeightsForm};
 pub fn inspect(args: &args::Inspect, terminal: Terminal) -> Result<Exit, Failure> {
     match sniff(&args.file).map_err(|source| Failure::Sniff { path: args.file.clone(), source })? {
         Kind::Checkpoint => checkpoint::show(args, terminal)?,
+        Kind::Architecture | Kind::Hdf5 if args.chooses_what_is_read() => {
+            return Err(Failure::ReadingOptions { path: args.file.clone() });
+        }
         Kind::Architecture => keras::show_architecture(args, &Architecture::open(&args.file)?, terminal)?,
         Kind::Hdf5 => {
             let file = WeightsFile::open(&args.file)?;
