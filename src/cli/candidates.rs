@@ -1,9 +1,10 @@
 //! The state_dicts of a checkpoint, as `--key` takes them.
 
-use crate::checkpoint::Candidate;
-
 use super::escape::escape;
 use super::table::count;
+use super::terminal::{ERROR, Terminal};
+use crate::checkpoint::{Candidate, ErrorKind};
+use crate::tensor::Printable;
 
 /// State_dicts that are listed for people.
 const MAX_SHOWN: usize = 32;
@@ -24,6 +25,35 @@ pub(super) fn lines(candidates: &[Candidate], chosen: Option<&[String]>) -> Vec<
         lines.push(format!("and {} more", candidates.len() - MAX_SHOWN));
     }
     lines
+}
+
+/// Says on stderr why none was chosen, and lists them.
+pub(super) fn report(kind: &ErrorKind, terminal: Terminal) {
+    let candidates = kind.candidates();
+    let why = match kind {
+        ErrorKind::Ambiguous { .. } => {
+            format!("it holds {} state_dicts, and nothing tells which of them is meant", candidates.len())
+        }
+        ErrorKind::NoSuchKey { key, .. } => {
+            format!("no state_dict at the key `{}`; the file holds", Printable(key))
+        }
+        ErrorKind::NotAStateDict { key, what, .. } => {
+            format!("at the key `{}` there is no state_dict but a {what}; the file holds", Printable(key))
+        }
+        other => other.to_string(),
+    };
+    terminal.label(ERROR, "  caused by", why);
+    let lines = lines(candidates, None);
+    terminal.error_text(&lines.iter().map(|line| format!("    {line}\n")).collect::<String>());
+}
+
+/// How to choose.
+pub(super) fn hint(candidates: &[Candidate]) -> String {
+    let averages = candidates.iter().filter(|found| found.is_moving_average()).count();
+    // Of several, none is the one.
+    let has_average = averages == 1 && candidates.len() > 1;
+    let average = if has_average { "; --ema reads the moving average of the weights" } else { "" };
+    format!("choose one with --key, as above{average}")
 }
 
 /// `--key` with its value, as a shell takes it.

@@ -213,7 +213,7 @@ impl Failure {
             }
             Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {
                 terminal.label(ERROR, "error", error);
-                choices(&error.kind, terminal);
+                candidates::report(&error.kind, terminal);
             }
             error => {
                 terminal.label(ERROR, "error", error);
@@ -251,13 +251,7 @@ impl Failure {
                 _ => return None,
             },
             Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {
-                let candidates = error.kind.candidates();
-                let averages = candidates.iter().filter(|found| found.is_moving_average()).count();
-                // Of several, none is the one.
-                let has_average = averages == 1 && candidates.len() > 1;
-                let average =
-                    if has_average { "; --ema reads the moving average of the weights" } else { "" };
-                format!("choose one with --key, as above{average}")
+                candidates::hint(error.kind.candidates())
             }
             Self::NoValues { .. } => {
                 "--stats and --hash read checkpoints and weight files; leave them out".to_owned()
@@ -269,26 +263,6 @@ impl Failure {
             _ => return None,
         })
     }
-}
-
-/// Why no state_dict was chosen, and a line for each that there is.
-fn choices(kind: &checkpoint::ErrorKind, terminal: Terminal) {
-    let candidates = kind.candidates();
-    let why = match kind {
-        checkpoint::ErrorKind::Ambiguous { .. } => {
-            format!("it holds {} state_dicts, and nothing tells which of them is meant", candidates.len())
-        }
-        checkpoint::ErrorKind::NoSuchKey { key, .. } => {
-            format!("no state_dict at the key `{}`; the file holds", Printable(key))
-        }
-        checkpoint::ErrorKind::NotAStateDict { key, what, .. } => {
-            format!("at the key `{}` there is no state_dict but a {what}; the file holds", Printable(key))
-        }
-        other => other.to_string(),
-    };
-    terminal.label(ERROR, "  caused by", why);
-    let lines = candidates::lines(candidates, None);
-    terminal.error_text(&lines.iter().map(|line| format!("    {line}\n")).collect::<String>());
 }
 
 /// The chain below an error; a cause that was just said, alone or within a message, is left out.

@@ -182,7 +182,7 @@ impl List<'_> {
         if !every && (MAX_UNFOLDED + 1..=MAX_FOLDED).contains(&tensors.len()) {
             let keys = tensors.iter().zip(&self.groups);
             let keys: Vec<_> =
-                keys.map(|(tensor, group)| (tensor.key.as_str(), likeness(tensor, *group))).collect();
+                keys.map(|(tensor, group)| (tensor.key.as_str(), Likeness::of(tensor, *group))).collect();
             let rows = group::fold(&keys);
             // Where nothing is alike, the order of the file stays.
             if rows.len() < tensors.len() {
@@ -218,8 +218,10 @@ impl List<'_> {
         if let Some(group) = self.groups.get(row.first).copied().flatten() {
             let first = tensor.tied_to.and_then(|first| self.checkpoint.tensors.get(first));
             // A folded row of tied tensors may hold the first itself.
-            let same = first.filter(|_| row.count == 1).map(|first| format!(" (the same as {})", first.key));
-            remarks.push(format!("tied group {group}{}", same.unwrap_or_else(String::new)));
+            remarks.push(match first.filter(|_| row.count == 1) {
+                Some(first) => format!("tied group {group} (the same as {})", first.key),
+                None => format!("tied group {group}"),
+            });
         }
         if self.verbose || !view.is_contiguous() {
             remarks.push(format!("strides {:?}", view.strides()));
@@ -232,11 +234,25 @@ impl List<'_> {
 }
 
 /// What is said of a tensor besides its key: rows that are folded say it once.
-fn likeness(
-    tensor: &Tensor,
-    group: Option<usize>,
-) -> (Dtype, &[usize], Option<&[usize]>, Option<&'static str>, Option<usize>) {
-    let view = &tensor.tensor.view;
-    let strides = (!view.is_contiguous()).then(|| view.strides());
-    (tensor.tensor.dtype, view.shape().sizes(), strides, role_name(tensor.role), group)
+#[derive(PartialEq, Eq, Hash)]
+struct Likeness<'a> {
+    dtype: Dtype,
+    sizes: &'a [usize],
+    /// Where the tensor is not contiguous.
+    strides: Option<&'a [usize]>,
+    role: Option<&'static str>,
+    tied_group: Option<usize>,
+}
+
+impl<'a> Likeness<'a> {
+    fn of(tensor: &'a Tensor, tied_group: Option<usize>) -> Self {
+        let view = &tensor.tensor.view;
+        Self {
+            dtype: tensor.tensor.dtype,
+            sizes: view.shape().sizes(),
+            strides: (!view.is_contiguous()).then(|| view.strides()),
+            role: role_name(tensor.role),
+            tied_group,
+        }
+    }
 }
