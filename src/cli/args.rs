@@ -397,6 +397,24 @@ mod tests {
     }
 
     #[test]
+    fn reading_options_are_of_every_command_that_reads_a_checkpoint() {
+        let check = |line: &str, open_options: &dyn Fn(Invocation) -> OpenOptions| {
+            let line = format!("ptw2k {line} -k a.b --ema --quantized keep");
+            let options = open_options(Invocation::try_parse_from(line.split(' ')).unwrap());
+            assert_eq!(options.key.as_deref(), Some("a.b"), "{line}");
+            assert!(options.ema && options.quantized == Quantized::Keep, "{line}");
+        };
+        let of = |args: Invocation| match args.command.unwrap() {
+            Command::Inspect(args) => args.open_options(),
+            Command::Plan(args) => args.source.open_options(),
+            Command::Verify(args) => args.source.open_options(),
+            Command::Diff(_) | Command::Schemas(_) | Command::Completions(_) => unreachable!(),
+        };
+        check("w.pt -s s.toml", &|args| args.source.unwrap().open_options());
+        ["inspect w.pt", "plan w.pt -s s.toml", "verify w.pt w.h5 -s s.toml"].map(|line| check(line, &of));
+    }
+
+    #[test]
     fn names_of_commands_as_paths() {
         let args = Invocation::try_parse_from(["ptw2k", "./plan", "--schema", "s.toml"]).unwrap();
         assert_eq!(args.source.unwrap().checkpoint, PathBuf::from("./plan"));
