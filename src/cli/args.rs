@@ -411,7 +411,9 @@ mod tests {
             Command::Diff(_) | Command::Schemas(_) | Command::Completions(_) => unreachable!(),
         };
         check("w.pt -s s.toml", &|args| args.source.unwrap().open_options());
-        ["inspect w.pt", "plan w.pt -s s.toml", "verify w.pt w.h5 -s s.toml"].map(|line| check(line, &of));
+        for line in ["inspect w.pt", "plan w.pt -s s.toml", "verify w.pt w.h5 -s s.toml"] {
+            check(line, &of);
+        }
     }
 
     #[test]
