@@ -170,6 +170,21 @@ pub enum ErrorKind {
     },
 }
 
+impl ErrorKind {
+    /// The state_dicts that `--key` can choose from, where none was chosen.
+    #[must_use]
+    pub fn candidates(&self) -> &[Candidate] {
+        match self {
+            Self::Ambiguous { candidates, .. }
+            | Self::NoSuchKey { candidates, .. }
+            | Self::NotAStateDict { candidates, .. }
+            | Self::NoMovingAverage { candidates }
+            | Self::NoStateDict { candidates, .. } => candidates,
+            _ => &[],
+        }
+    }
+}
+
 /// What a file is that is no checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

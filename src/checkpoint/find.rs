@@ -21,6 +21,7 @@ pub(super) use entries::{Entries, Entry, EntryKind};
 use graph::{Step, attribute, steps};
 use search::{Found, Rank, Search, search};
 use trainer::Trainer;
+use words::is_ema;
 
 /// A state_dict found in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,14 @@ pub struct Candidate {
     pub path: Vec<String>,
     /// How many tensors it holds.
     pub tensors: usize,
+}
+
+impl Candidate {
+    /// Whether the keys say that it is a moving average of weights.
+    #[must_use]
+    pub fn is_moving_average(&self) -> bool {
+        self.path.iter().any(|key| is_ema(key))
+    }
 }
 
 /// As `--key` takes it, with the count: `model.ema (12 tensors)`.

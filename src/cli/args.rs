@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::checkpoint::{OpenOptions, Quantized};
 use crate::tensor::Dtype;
 
 /// Turns a PyTorch checkpoint into a Keras weight file.
@@ -152,6 +153,12 @@ pub struct Source {
     /// Which nested state_dict to read, keys joined by dots
     #[arg(short, long, value_name = "A.B", help_heading = "Reading")]
     pub key: Option<String>,
+    /// Read the moving average of the weights (EMA) that the checkpoint holds beside them
+    #[arg(long, help_heading = "Reading")]
+    pub ema: bool,
+    /// What becomes of quantized tensors [default: dequantize]
+    #[arg(long, value_name = "HOW", help_heading = "Reading")]
+    pub quantized: Option<QuantizedAs>,
     /// Write floating-point variables as this type [default: the architecture's]
     #[arg(long, value_name = "TYPE", value_parser = float_dtype, help_heading = "Writing")]
     pub dtype: Option<Dtype>,
@@ -161,6 +168,30 @@ pub struct Source {
     /// Let matching tensors stay unused; repeatable
     #[arg(long, value_name = "GLOB", help_heading = "Waivers")]
     pub allow_unexpected: Vec<String>,
+}
+
+impl Source {
+    /// How to open the checkpoint.
+    #[must_use]
+    pub fn open_options(&self) -> OpenOptions {
+        OpenOptions { key: self.key.clone(), ema: self.ema, quantized: quantized(self.quantized) }
+    }
+}
+
+/// What becomes of quantized tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum QuantizedAs {
+    /// float32 values, as torch's `dequantize` computes them
+    Dequantize,
+    /// The integers as they are, with <KEY>.scale and <KEY>.zero_point beside them
+    Keep,
+}
+
+const fn quantized(given: Option<QuantizedAs>) -> Quantized {
+    match given {
+        Some(QuantizedAs::Dequantize) | None => Quantized::Dequantize,
+        Some(QuantizedAs::Keep) => Quantized::Keep,
+    }
 }
 
 /// Where a conversion goes.
@@ -195,7 +226,7 @@ pub struct Global {
     /// No notes, warnings or progress; a conversion that succeeds says nothing
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Display")]
     pub quiet: bool,
-    /// Say more: strides and offsets of tensors
+    /// Say more: every tensor with its strides and offset
     #[arg(short, long, global = true, help_heading = "Display")]
     pub verbose: bool,
     /// When to use colours [default: auto]
@@ -221,8 +252,46 @@ pub struct Inspect {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Which nested state_dict to read, keys joined by dots
-    #[arg(short, long, value_name = "A.B")]
+    #[arg(short, long, value_name = "A.B", help_heading = "Reading")]
     pub key: Option<String>,
+    /// Read the moving average of the weights (EMA) that the checkpoint holds beside them
+    #[arg(long, help_heading = "Reading")]
+    pub ema: bool,
+    /// What becomes of quantized tensors [default: dequantize]
+    #[arg(long, value_name = "HOW", help_heading = "Reading")]
+    pub quantized: Option<QuantizedAs>,
+    /// Show every tensor of a long list, also those of repeated blocks
+    #[arg(long)]
+    pub all: bool,
+    /// Read all values: least, largest, mean, standard deviation, and how many are not finite
+    #[arg(long, help_heading = "Values")]
+    pub stats: bool,
+    /// Read all values: SHA-256 of the contiguous little-endian bytes
+    #[arg(long, help_heading = "Values")]
+    pub hash: bool,
+    /// Worker threads [default: one per core]
+    #[arg(short, long, value_name = "N", value_parser = at_least_one, help_heading = "Values")]
+    pub threads: Option<std::num::NonZeroUsize>,
+}
+
+impl Inspect {
+    /// How to open the checkpoint.
+    #[must_use]
+    pub fn open_options(&self) -> OpenOptions {
+        OpenOptions { key: self.key.clone(), ema: self.ema, quantized: quantized(self.quantized) }
+    }
+
+    /// Whether an option is given that chooses what is read of a checkpoint.
+    #[must_use]
+    pub const fn chooses_what_is_read(&self) -> bool {
+        self.key.is_some() || self.ema || self.quantized.is_some()
+    }
+
+    /// Whether all values are to be read.
+    #[must_use]
+    pub const fn reads_values(&self) -> bool {
+        self.stats || self.hash
+    }
 }
 
 /// `ptw2k plan`.
@@ -324,6 +393,26 @@ mod tests {
                 Invocation::try_parse_from(line.split(' ')).and_then(Invocation::check).is_err(),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn reading_options_are_of_every_command_that_reads_a_checkpoint() {
+        let check = |line: &str, open_options: &dyn Fn(Invocation) -> OpenOptions| {
+            let line = format!("ptw2k {line} -k a.b --ema --quantized keep");
+            let options = open_options(Invocation::try_parse_from(line.split(' ')).unwrap());
+            assert_eq!(options.key.as_deref(), Some("a.b"), "{line}");
+            assert!(options.ema && options.quantized == Quantized::Keep, "{line}");
+        };
+        let of = |args: Invocation| match args.command.unwrap() {
+            Command::Inspect(args) => args.open_options(),
+            Command::Plan(args) => args.source.open_options(),
+            Command::Verify(args) => args.source.open_options(),
+            Command::Diff(_) | Command::Schemas(_) | Command::Completions(_) => unreachable!(),
+        };
+        check("w.pt -s s.toml", &|args| args.source.unwrap().open_options());
+        for line in ["inspect w.pt", "plan w.pt -s s.toml", "verify w.pt w.h5 -s s.toml"] {
+            check(line, &of);
         }
     }
 

@@ -55,7 +55,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     let written = match written {
         Err(_) if interrupt::is_interrupted() => return Err(Failure::Interrupted { path }),
         Err(writer::Error::Source { source: unreadable, .. }) => {
-            return Err(Failure::Values { path: source.checkpoint.clone(), source: unreadable });
+            return Err(Failure::Unreadable { path: source.checkpoint.clone(), source: unreadable });
         }
         written => written?,
     };

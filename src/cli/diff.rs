@@ -11,7 +11,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::table::{self, count};
 use super::terminal::Terminal;
-use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
+use crate::keras::file_layout::{Format, dataset_path};
+use crate::keras::{Architecture, StoredVariable, WeightsFile, WeightsForm};
 use crate::lazy::LazyTensor;
 use crate::tensor::{Dtype, Shape};
 
@@ -49,25 +50,47 @@ pub fn diff(args: &args::Diff, terminal: Terminal) -> Result<Exit, Failure> {
         return Err(Failure::DifferentForms { one: args.one.clone(), other: args.other.clone() });
     }
     let differences = compare(&one, &other);
+    let names = if differences.is_empty() { BTreeMap::new() } else { variable_names([&one, &other]) };
     if terminal.json {
         terminal.json_result(&json!({
             "one": args.one.to_string_lossy(),
             "other": args.other.to_string_lossy(),
             "equal": differences.is_empty(),
-            "differences": differences.iter().map(to_json).collect::<Vec<_>>(),
+            "differences": differences.iter().map(|found| to_json(found, &names)).collect::<Vec<_>>(),
         }))?;
     } else {
         terminal.result(|out| {
             if differences.is_empty() {
                 return writeln!(out, "{}: equal, bit for bit", count(one.variables.len(), "variable"));
             }
-            let rows = differences.iter().map(|(path, difference)| vec![path.clone(), describe(difference)]);
-            table::print(out, &["VARIABLE", "DIFFERENCE"], rows)?;
+            let rows = differences.iter().map(|(path, difference)| {
+                let (name, dataset) = match names.get(path) {
+                    Some(name) => (name.clone(), path.clone()),
+                    None => (path.clone(), String::new()),
+                };
+                vec![name, describe(difference), dataset]
+            });
+            table::print(out, &["VARIABLE", "DIFFERENCE", "IN .weights.h5"], rows)?;
             let verb = if differences.len() == 1 { "differs" } else { "differ" };
             writeln!(out, "\n{} {verb}", count(differences.len(), "variable"))
         })?;
     }
     Ok(if differences.is_empty() { Exit::Done } else { Exit::Difference })
+}
+
+/// The variables' paths, as `inspect` names them, by those of their datasets. Legacy files have one name for
+/// both, and a file that is of no model it can be told of has datasets alone.
+fn variable_names(files: [&WeightsFile; 2]) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for file in files.into_iter().filter(|file| file.form != WeightsForm::LegacyH5) {
+        let Ok(architecture) = Architecture::open(&file.path) else { continue };
+        for (at, variable) in architecture.variables.iter().enumerate() {
+            if let Some(path) = dataset_path(&architecture, Format::WeightsH5, at) {
+                names.entry(path).or_insert_with(|| variable.path.as_str().to_owned());
+            }
+        }
+    }
+    names
 }
 
 /// Every difference, in the order of the first file, then what only the other has.
@@ -145,7 +168,7 @@ fn describe(difference: &Difference) -> String {
     }
 }
 
-fn to_json((path, difference): &(String, Difference)) -> Json {
+fn to_json((path, difference): &(String, Difference), names: &BTreeMap<String, String>) -> Json {
     let (kind, detail) = match difference {
         Difference::OnlyInOne => ("only_in_one", json!({})),
         Difference::OnlyInOther => ("only_in_other", json!({})),
@@ -163,5 +186,5 @@ fn to_json((path, difference): &(String, Difference)) -> Json {
             }),
         ),
     };
-    json!({ "variable": path, "difference": kind, "detail": detail })
+    json!({ "variable": path, "path": names.get(path).unwrap_or(path), "difference": kind, "detail": detail })
 }

@@ -8,8 +8,10 @@ use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
 
 use super::escape::escape;
 use super::exit::Exit;
-use super::faults;
 use super::terminal::{ERROR, HINT, Terminal, columns};
+use super::{candidates, faults};
+use crate::lazy::LoadError;
+use crate::tensor::Printable;
 use crate::tensor::kernel::ConvertError;
 use crate::{checkpoint, keras, plan, schema, writer};
 
@@ -22,7 +24,7 @@ pub enum Failure {
     Checkpoint(Box<checkpoint::Error>),
     /// Values of the checkpoint cannot be read; nothing was written.
     #[error("{}: {}", path.display(), escape(&source.to_string()))]
-    Values {
+    Unreadable {
         /// The checkpoint.
         path: PathBuf,
         /// The tensor, and the reason.
@@ -112,6 +114,32 @@ pub enum Failure {
         /// The reason.
         source: std::io::Error,
     },
+    /// Values of a tensor or a variable cannot be read.
+    #[error("cannot read the values of `{}` in {}{}", Printable(name), path.display(), also(others))]
+    Values {
+        /// The file.
+        path: PathBuf,
+        /// The first that cannot be read.
+        name: String,
+        /// The others, for people.
+        others: String,
+        /// Why the first cannot be read.
+        source: LoadError,
+        /// As for the file as a whole.
+        exit: Exit,
+    },
+    /// Statistics or checksums of a file without values.
+    #[error("{} is a model's configuration, which holds no values", path.display())]
+    NoValues {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Options for checkpoints, and a file that is none.
+    #[error("{} is a Keras file; --key, --ema and --quantized choose what is read of a checkpoint", path.display())]
+    ReadingOptions {
+        /// The file.
+        path: PathBuf,
+    },
     /// Neither a command nor a checkpoint.
     #[error("neither a command nor a checkpoint is given")]
     NothingToDo,
@@ -121,6 +149,10 @@ pub enum Failure {
     /// Signals cannot be watched.
     #[error("cannot watch for signals")]
     Signals(#[source] ctrlc::Error),
+}
+
+fn also(others: &str) -> String {
+    if others.is_empty() { String::new() } else { format!(", nor those of {others}") }
 }
 
 impl From<checkpoint::Error> for Failure {
@@ -146,7 +178,8 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Checkpoint(_) | Self::Values { .. } | Self::Sniff { .. } => Exit::Checkpoint,
+            Self::Checkpoint(_) | Self::Unreadable { .. } | Self::Sniff { .. } => Exit::Checkpoint,
+            Self::Values { exit, .. } => *exit,
             Self::Keras(_) => Exit::Architecture,
             Self::Schema(_) => Exit::Schema,
             Self::Faults(_) => Exit::Faults,
@@ -162,6 +195,8 @@ impl Failure {
             | Self::NoStem { .. }
             | Self::ReportIsOutput { .. }
             | Self::DifferentForms { .. }
+            | Self::NoValues { .. }
+            | Self::ReadingOptions { .. }
             | Self::NothingToDo => Exit::Usage,
             Self::Signals(_) => Exit::Bug,
         }
@@ -183,6 +218,10 @@ impl Failure {
                 let file = escape(&file.name);
                 terminal.label(ERROR, "error", format_args!("the schema {file} is not valid"));
                 faults.iter().for_each(|fault| diagnose(fault, terminal));
+            }
+            Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {
+                terminal.label(ERROR, "error", error);
+                candidates::report(&error.kind, terminal);
             }
             error => {
                 terminal.label(ERROR, "error", error);
@@ -219,6 +258,12 @@ impl Failure {
                 }
                 _ => return None,
             },
+            Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {
+                candidates::hint(error.kind.candidates())
+            }
+            Self::NoValues { .. } => {
+                "--stats and --hash read checkpoints and weight files; leave them out".to_owned()
+            }
             Self::NoStem { .. } => "name the output with -o".to_owned(),
             Self::ReportIsOutput { .. } => "give --report another name".to_owned(),
             Self::Schema(error) => error.help()?.to_string(),

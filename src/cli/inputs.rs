@@ -1,12 +1,10 @@
 //! What the commands read: checkpoint, schema and architecture, and the plan they make.
 
-use std::path::Path;
-
 use super::args::Source;
 use super::escape::escape;
 use super::failure::Failure;
 use super::terminal::{Terminal, WARNING};
-use crate::checkpoint::{Checkpoint, OpenOptions};
+use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
 use crate::plan::{self, Plan, PlanOptions};
 use crate::schema::{Glob, Schema};
@@ -19,11 +17,11 @@ pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure>
         allow_unexpected: globs("--allow-unexpected", &source.allow_unexpected)?,
     };
     let schema = Schema::load(&source.schema)?;
-    let checkpoint = checkpoint(&source.checkpoint, source.key.as_deref())?;
+    let checkpoint = Checkpoint::open(&source.checkpoint, &source.open_options())?;
     for warning in &checkpoint.warnings {
         terminal.remark(WARNING, "warning", warning);
     }
-    if source.key.is_none() {
+    if source.key.is_none() && !source.ema {
         name_the_others(&checkpoint, terminal);
     }
     let path = match (&source.arch, &schema.architecture) {
@@ -48,11 +46,6 @@ fn name_the_others(checkpoint: &Checkpoint, terminal: Terminal) {
         let text = format!("read `{}`; there is also {} (--key)", escape(&chosen), others.join(", "));
         terminal.remark(WARNING, "note", text);
     }
-}
-
-/// Opens a checkpoint.
-pub(super) fn checkpoint(path: &Path, key: Option<&str>) -> Result<Checkpoint, Failure> {
-    Ok(Checkpoint::open(path, &OpenOptions { key: key.map(str::to_owned), ..OpenOptions::default() })?)
 }
 
 fn globs(option: &'static str, texts: &[String]) -> Result<Vec<Glob>, Failure> {

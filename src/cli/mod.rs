@@ -5,6 +5,7 @@
 mod addition;
 pub mod args;
 mod binary;
+mod candidates;
 mod completions;
 mod convert;
 mod coverage;

@@ -38,7 +38,7 @@ fn list(terminal: Terminal) -> Result<(), Failure> {
     let schemas = bundled::names().iter();
     if terminal.json {
         let schema = |found: &Bundled| json!({ "name": found.name, "about": found.about });
-        return terminal.json_result(&schemas.map(schema).collect());
+        return terminal.json_result(&schemas.map(schema).collect::<serde_json::Value>());
     }
     let rows = schemas.map(|found| vec![found.name.to_owned(), found.about.to_owned()]);
     terminal.result(|out| table::print(out, &["NAME", "ABOUT"], rows))

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::HumanCount;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::escape::escape;
 use super::terminal::{HEADING, PLACE, columns};
@@ -20,12 +20,43 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{} {noun}{plural}", HumanCount(number as u64))
 }
 
+/// A column of a table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    heading: &'static str,
+    is_number: bool,
+}
+
+impl Column {
+    /// A column of texts.
+    pub(super) const fn text(heading: &'static str) -> Self {
+        Self { heading, is_number: false }
+    }
+
+    /// A column of numbers, which end under one another.
+    pub(super) const fn number(heading: &'static str) -> Self {
+        Self { heading, is_number: true }
+    }
+}
+
 /// Prints rows under a heading. Every row is a line, unless lines do not fit on the terminal: then a row is
 /// its first cell, and the others below it.
 pub(super) fn print(
     out: &mut dyn Write,
-    headings: &[&str],
+    headings: &[&'static str],
     rows: impl IntoIterator<Item = Vec<String>>,
+) -> std::io::Result<()> {
+    let headings: Vec<Column> = headings.iter().map(|heading| Column::text(heading)).collect();
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    print_columns(out, &headings, rows.iter().cloned())
+}
+
+/// As [`print`], with columns of numbers. The rows are made twice, and never all there at once: a checkpoint can
+/// have a million.
+pub(super) fn print_columns(
+    out: &mut dyn Write,
+    headings: &[Column],
+    rows: impl Iterator<Item = Vec<String>> + Clone,
 ) -> std::io::Result<()> {
     print_within(columns(std::io::stdout()).map(usize::from), out, headings, rows)
 }
@@ -33,43 +64,63 @@ pub(super) fn print(
 fn print_within(
     width: Option<usize>,
     out: &mut dyn Write,
-    headings: &[&str],
-    rows: impl IntoIterator<Item = Vec<String>>,
+    headings: &[Column],
+    rows: impl Iterator<Item = Vec<String>> + Clone,
 ) -> std::io::Result<()> {
-    let escaped = |row: Vec<String>| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>();
-    let rows: Vec<Vec<String>> = rows.into_iter().map(escaped).collect();
-    let lines = lines(headings, &rows);
-    let widest = lines.iter().map(|line| line.chars().count()).max();
-    if width.is_some_and(|width| widest > Some(width)) {
-        return rows.iter().try_for_each(|row| print_below(out, row, width.unwrap_or(usize::MAX)));
+    let rows = rows.map(|row| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>());
+    let layout = Layout::new(headings, rows.clone());
+    if width.is_some_and(|width| layout.width() > width) {
+        return rows.into_iter().try_for_each(|row| print_below(out, &row, width.unwrap_or(usize::MAX)));
     }
-    for (at, line) in lines.iter().enumerate() {
-        if at == 0 {
-            writeln!(out, "{HEADING}{line}{HEADING:#}")?;
-        } else {
-            writeln!(out, "{line}")?;
-        }
-    }
-    Ok(())
+    let names: Vec<String> = headings.iter().map(|column| column.heading.to_owned()).collect();
+    writeln!(out, "{HEADING}{}{HEADING:#}", layout.line(&names))?;
+    rows.into_iter().try_for_each(|row| writeln!(out, "{}", layout.line(&row)))
 }
 
-fn lines(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
-    // A column without a word in it is left out, unless nothing is in the table at all.
-    let is_shown = |at: &usize| {
-        rows.is_empty() || rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()))
-    };
-    let shown: Vec<usize> = (0..headings.len()).filter(is_shown).collect();
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(shown.iter().filter_map(|&at| headings.get(at)).copied());
-    for row in rows {
-        table.add_row(shown.iter().filter_map(|&at| row.get(at)));
+/// Where the cells of a row stand on a line.
+struct Layout {
+    /// For each column its width, if it is shown, and whether it is one of numbers.
+    columns: Vec<Option<(usize, bool)>>,
+}
+
+impl Layout {
+    /// A column without a word in it is left out, unless nothing is in the table at all.
+    fn new(headings: &[Column], rows: impl Iterator<Item = Vec<String>>) -> Self {
+        let mut widths = vec![0; headings.len()];
+        let mut is_empty = true;
+        for row in rows {
+            is_empty = false;
+            for (width, cell) in widths.iter_mut().zip(&row) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        let column = |(column, width): (&Column, usize)| {
+            (is_empty || width > 0).then(|| (width.max(column.heading.width()), column.is_number))
+        };
+        Self { columns: headings.iter().zip(widths).map(column).collect() }
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+
+    /// Columns of the terminal that the longest line takes.
+    fn width(&self) -> usize {
+        let shown = self.columns.iter().flatten().map(|(width, _)| width + GAP);
+        shown.sum::<usize>().saturating_sub(GAP)
     }
-    table.lines().map(|line| line.trim_end().to_owned()).collect()
+
+    fn line(&self, row: &[String]) -> String {
+        let mut line = String::new();
+        for (cell, column) in row.iter().zip(&self.columns) {
+            let Some((width, is_number)) = column else { continue };
+            let blanks = " ".repeat(width.saturating_sub(cell.width()));
+            let gap = " ".repeat(GAP);
+            line.extend(if *is_number {
+                [&blanks, cell.as_str(), &gap]
+            } else {
+                [cell.as_str(), &blanks, &gap]
+            });
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
 }
 
 /// A row of several lines, broken between cells alone.
@@ -78,7 +129,7 @@ fn print_below(out: &mut dyn Write, row: &[String], width: usize) -> std::io::Re
     writeln!(out, "{HEADING}{}{HEADING:#}", cells.next().map_or("", String::as_str))?;
     let mut line = String::new();
     for cell in cells {
-        if !line.is_empty() && INDENT + line.chars().count() + GAP + cell.chars().count() > width {
+        if !line.is_empty() && INDENT + line.width() + GAP + cell.width() > width {
             writeln!(out, "{:INDENT$}{PLACE}{line}{PLACE:#}", "")?;
             line.clear();
         }
@@ -101,7 +152,7 @@ mod tests {
         let rows = [["conv/kernel", "conv.weight", "a b -> b a"], ["\u{1b}", "", "copy"]];
         let rows = rows.map(|row| row.map(str::to_owned).to_vec());
         let mut out = Vec::new();
-        print_within(width, &mut out, &["TO", "FROM", "LAYOUT"], rows).unwrap();
+        print_within(width, &mut out, &["TO", "FROM", "LAYOUT"].map(Column::text), rows.into_iter()).unwrap();
         let text = anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string();
         assert_eq!(text, expected);
     }
@@ -123,11 +174,33 @@ conv/kernel  conv.weight  a b -> b a
         check(Some(20), "conv/kernel\n    conv.weight\n    a b -> b a\n\\u{1b}\n    copy\n");
     }
 
+    fn lines(headings: &[Column], rows: &[Vec<String>]) -> Vec<String> {
+        let mut out = Vec::new();
+        print_within(None, &mut out, headings, rows.iter().cloned()).unwrap();
+        let text = anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn wide_letters() {
+        let rows = [["重み", "1"], ["w", "2"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(lines(&["X", "Y"].map(Column::text), &rows), ["X     Y", "重み  1", "w     2"]);
+    }
+
     #[test]
     fn empty_columns_are_left_out() {
         let row = ["a", "", "b"].map(str::to_owned).to_vec();
-        assert_eq!(lines(&["X", "Y", "Z"], &[row]), ["X  Z", "a  b"]);
-        assert_eq!(lines(&["X", "Y"], &[]), ["X  Y"]);
+        assert_eq!(lines(&["X", "Y", "Z"].map(Column::text), &[row]), ["X  Z", "a  b"]);
+        assert_eq!(lines(&["X", "Y"].map(Column::text), &[]), ["X  Y"]);
+    }
+
+    #[test]
+    fn numbers_end_under_one_another() {
+        let rows = [["a", "1.5"], ["b", "-12.25"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(
+            lines(&[Column::text("X"), Column::number("Y")], &rows),
+            ["X       Y", "a     1.5", "b  -12.25"]
+        );
     }
 
     #[test]

@@ -61,8 +61,11 @@ impl Terminal {
     ///
     /// # Errors
     /// As [`Terminal::result`].
-    pub(super) fn json_result(self, value: &serde_json::Value) -> Result<(), Failure> {
-        self.result(|out| writeln!(out, "{value:#}"))
+    pub(super) fn json_result(self, value: &impl serde::Serialize) -> Result<(), Failure> {
+        self.result(|out| {
+            serde_json::to_writer_pretty(&mut *out, value)?;
+            writeln!(out)
+        })
     }
 
     /// A line on stderr that begins with a coloured label; nothing if quiet.

@@ -43,7 +43,7 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
     let plan = inputs::plan(&args.source, terminal)?;
     let file = WeightsFile::open(&args.file)?;
     let differences = compare(&plan, &file)
-        .map_err(|source| Failure::Values { path: args.source.checkpoint.clone(), source })?;
+        .map_err(|source| Failure::Unreadable { path: args.source.checkpoint.clone(), source })?;
     if terminal.json {
         terminal.json_result(&json!({
             "file": args.file.to_string_lossy(),

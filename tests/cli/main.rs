@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod good_input;
+mod inspect;
 mod interrupt;
 mod run;
 mod values;
@@ -30,6 +31,8 @@ fn usage_errors() {
     usage("no_schema", &["weights.pt"]);
     usage("no_such_command", &["inspct", "weights.pt"]);
     usage("options_of_conversion", &["--dry-run", "inspect", "weights.pt"]);
+    usage("reading_options_of_conversion", &["--ema", "inspect", "weights.pt"]);
+    usage("quantized", &["inspect", "weights.pt", "--quantized", "guess"]);
     usage("dry_run_with_report", &["w.pt", "-s", "s.toml", "--dry-run", "--report", "r.json"]);
     usage("threads", &["w.pt", "-s", "s.toml", "--threads", "0"]);
     usage("options_alone", &["-q"]);

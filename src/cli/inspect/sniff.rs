@@ -1,0 +1,44 @@
+//! What a file looks like, by its first bytes.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+/// How every HDF5 file without a user block begins (HDF5 file format specification, II.A).
+const HDF5_SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+/// How a zip archive that is not empty begins (APPNOTE 4.3.7).
+const ZIP_SIGNATURE: &[u8] = b"PK\x03\x04";
+/// The member that makes a zip archive a `.keras` file (Keras `saving_lib.py`).
+const KERAS_MEMBER: &str = "config.json";
+/// Bytes that tell the kinds of file apart.
+const HEAD: u64 = 16;
+
+/// What a file looks like.
+pub(super) enum Kind {
+    Hdf5,
+    Architecture,
+    Checkpoint,
+}
+
+/// Anything that is no Keras file is for the checkpoint reader to name.
+pub(super) fn sniff(path: &Path) -> std::io::Result<Kind> {
+    let mut head = Vec::new();
+    if path.is_dir() {
+        return Ok(Kind::Checkpoint);
+    }
+    let file = File::open(path)?;
+    (&file).take(HEAD).read_to_end(&mut head)?;
+    if head.starts_with(HDF5_SIGNATURE) {
+        return Ok(Kind::Hdf5);
+    }
+    if head.starts_with(ZIP_SIGNATURE) {
+        // A broken archive is for the checkpoint reader to name.
+        let is_keras = zip::ZipArchive::new(file).is_ok_and(|zip| zip.index_for_name(KERAS_MEMBER).is_some());
+        return Ok(if is_keras { Kind::Architecture } else { Kind::Checkpoint });
+    }
+    // A safetensors file begins with the header's length in eight bytes, the last of which are zero: no
+    // text has zeros.
+    let is_text = !head.contains(&0);
+    let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
+    Ok(if is_text && first == Some(&b'{') { Kind::Architecture } else { Kind::Checkpoint })
+}
