@@ -14,6 +14,6 @@ mod tensor;
 
 pub use bytes::Bytes;
 pub use error::LoadError;
-pub use recipe::{Inflate, Recipe};
+pub use recipe::{Assemble, AssembleError, Inflate, Part, Recipe, TilingError};
 pub use storage::{Computed, Storage};
 pub use tensor::LazyTensor;

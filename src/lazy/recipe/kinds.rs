@@ -1,6 +1,6 @@
 //! The kinds of recipe.
 
-use super::Inflate;
+use super::{Assemble, Inflate};
 use crate::lazy::LoadError;
 
 /// A way to make the bytes of a storage.
@@ -9,14 +9,17 @@ use crate::lazy::LoadError;
 pub enum Recipe {
     /// A compressed record of an archive.
     Inflate(Inflate),
+    /// A tensor in several parts.
+    Assemble(Assemble),
 }
 
 impl Recipe {
     /// Bytes that it makes.
     #[must_use]
-    pub const fn byte_len(&self) -> usize {
+    pub fn byte_len(&self) -> usize {
         match self {
             Self::Inflate(inflate) => inflate.byte_len,
+            Self::Assemble(assemble) => assemble.byte_len(),
         }
     }
 
@@ -27,6 +30,7 @@ impl Recipe {
     pub fn compute(&self) -> Result<Vec<u8>, LoadError> {
         match self {
             Self::Inflate(inflate) => inflate.compute(),
+            Self::Assemble(assemble) => assemble.compute(),
         }
     }
 }
