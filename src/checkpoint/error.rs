@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use crate::tensor::{Printable, StateDictKey};
 
+use super::dcp::DcpError;
+use super::files::FileError;
 use super::find::Candidate;
 use super::pickle::{PickleError, TensorError};
 use super::safetensors::SafetensorsError;
+use super::sharded::ShardError;
+use super::sniff::FolderError;
 use super::zip::ZipError;
 
 /// A checkpoint that cannot be read: the file and the reason.
@@ -54,6 +58,28 @@ pub enum ErrorKind {
     /// The safetensors file breaks the rules.
     #[error("{0}")]
     Safetensors(#[from] SafetensorsError),
+    /// The folder does not say which checkpoint is meant.
+    #[error("{0}")]
+    Folder(#[from] FolderError),
+    /// A file that an index or a folder's metadata names cannot be opened.
+    #[error("{0}")]
+    File(#[from] FileError),
+    /// The index, or its shards together, cannot be read.
+    #[error("{0}")]
+    Shards(#[from] ShardError),
+    /// The distributed checkpoint cannot be read.
+    #[error("{0}")]
+    Dcp(#[from] DcpError),
+    /// One of several files cannot be read.
+    #[error("in `{}`{}: {kind}", Printable(file), from_byte(*offset))]
+    InFile {
+        /// The file's name.
+        file: String,
+        /// Where the part of it starts that cannot be read, in bytes; offsets in the reason count from here.
+        offset: Option<u64>,
+        /// The reason.
+        kind: Box<ErrorKind>,
+    },
     /// A pickled module in place of a state_dict.
     #[error(
         "it holds a whole pickled module ({class}{}), which is not supported yet; \
@@ -202,21 +228,12 @@ pub enum UnsupportedForm {
         "it is a torch.export archive, which is not supported yet; in Python: torch.save(torch.export.load(path).state_dict, new_path)"
     )]
     Export,
-    /// A folder of torch.distributed.checkpoint.
+    /// One rank's safetensors file of a distributed checkpoint.
     #[error(
-        "it is a distributed checkpoint (DCP), which is not supported yet; in Python: torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, new_path)"
-    )]
-    Dcp,
-    /// One rank's safetensors file of a distributed checkpoint, or a folder of them.
-    #[error(
-        "it is a part of a distributed checkpoint in safetensors files, which is not supported yet; consolidate it first"
+        "it is one rank's file of a distributed checkpoint, which does not say how large its tensors are as a \
+         whole; give the folder with the files of all ranks"
     )]
     DcpShard,
-    /// An index of shards, or a folder with one.
-    #[error(
-        "it is a checkpoint in several shards with an index, which is not supported yet; merge the shards into one file"
-    )]
-    ShardIndex,
     /// Some JSON file.
     #[error("it is a JSON file without a weight_map, not a checkpoint")]
     Json,
@@ -241,6 +258,10 @@ fn list(candidates: &[Candidate]) -> String {
 
 fn hint(candidates: &[Candidate]) -> String {
     if candidates.is_empty() { String::new() } else { format!("; there are: {}", list(candidates)) }
+}
+
+fn from_byte(offset: Option<u64>) -> String {
+    offset.map_or_else(String::new, |offset| format!(", from byte {offset} on"))
 }
 
 fn others(more: usize) -> String {

@@ -16,6 +16,7 @@ use super::pickle::{Pickle, ValueId};
 
 pub(super) use entries::{Entry, EntryKind, entries, holds_tensors};
 use search::{Found, Rank, Search, search};
+pub(super) use words::is_aside;
 use words::is_known;
 
 /// A state_dict found in a file.

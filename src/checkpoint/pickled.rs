@@ -25,7 +25,7 @@ pub(super) trait Storages {
 
 /// Bytes that a tensor may have when its view repeats elements of a smaller storage (`expand`): the file does
 /// not pay for them, and a few bytes can claim terabytes. The largest layers of known models stay below it.
-const MAX_EXPANDED_BYTES: usize = 4 << 30;
+pub(super) const MAX_EXPANDED_BYTES: usize = 4 << 30;
 
 /// Finds the state_dict in a pickle and reads its tensors.
 pub(super) fn read(
@@ -80,7 +80,8 @@ fn read_entries(
     }
 }
 
-fn read_tensor(
+/// Reads one entry that is a tensor.
+pub(super) fn read_tensor(
     pickle: &Pickle<'_>,
     storages: &mut dyn Storages,
     entry: &Entry,

@@ -71,5 +71,6 @@ pub fn plan(
     let bindings: Vec<Binding> = bindings.into_values().collect();
     let notes = notes::notes(&architecture, &bindings, &remarks, &left_out);
     let prefix = source.prefix.to_owned();
-    Ok(Plan { architecture, prefix, bindings, unused, left_out, notes })
+    let sources = checkpoint.files.clone();
+    Ok(Plan { architecture, sources, prefix, bindings, unused, left_out, notes })
 }

@@ -11,9 +11,11 @@ mod tensor_error;
 #[cfg(test)]
 mod tests;
 pub(crate) mod torch;
+mod tree;
 mod value;
 
 pub use error::{PickleError, PickleErrorKind};
 pub(crate) use machine::parse;
 pub use tensor_error::{TensorError, UnsupportedTensor};
+pub(crate) use tree::Tree;
 pub(crate) use value::{Dict, Pickle, Value, ValueId};
