@@ -50,9 +50,9 @@ pub(super) fn read(folder: &Path, names: &[String], options: &OpenOptions) -> Re
         for (key, part) in parts(contents).map_err(|error| inside(error.into()))? {
             let place = *places.entry(key.clone()).or_insert(tensors.len());
             match tensors.get_mut(place) {
-                Some((_, known)) => known.add(part).ok_or_else(|| {
-                    inside(DcpError::NoOffsets { key: StateDictKey::new(key) }.into())
-                })?,
+                Some((_, known)) => known
+                    .add(part)
+                    .ok_or_else(|| inside(DcpError::NoOffsets { key: StateDictKey::new(key) }.into()))?,
                 None => tensors.push((key, Parts::new(part))),
             }
         }
@@ -138,8 +138,11 @@ fn parts(contents: Contents) -> Result<Vec<(String, Part)>, DcpError> {
 fn check_names(names: &[String]) -> Result<Vec<Warning>, DcpError> {
     let mut ranks: BTreeMap<(u64, u64), BTreeSet<u64>> = BTreeMap::new();
     for name in names {
-        let numbers: Option<Vec<u64>> =
-            name.split(['-', '.']).filter(|part| part.starts_with(|first: char| first.is_ascii_digit())).map(|part| part.parse().ok()).collect();
+        let numbers: Option<Vec<u64>> = name
+            .split(['-', '.'])
+            .filter(|part| part.starts_with(|first: char| first.is_ascii_digit()))
+            .map(|part| part.parse().ok())
+            .collect();
         if let Some([rank, file, files]) = numbers.as_deref() {
             ranks.entry((*rank, *files)).or_default().insert(*file);
         }

@@ -58,9 +58,10 @@ fn warns_of_an_index_that_differs() {
         let warnings = open(two(index).path()).unwrap().warnings;
         assert!(warnings.iter().any(expected), "{index}: {warnings:?}");
     };
-    check(&index(&[("a", ONE), ("c", TWO)]), |warning| {
-        matches!(warning, Warning::Unlisted { tensors: 1, first, file } if first.as_str() == "b" && file == ONE)
-    });
+    check(
+        &index(&[("a", ONE), ("c", TWO)]),
+        |warning| matches!(warning, Warning::Unlisted { tensors: 1, first, file } if first.as_str() == "b" && file == ONE),
+    );
     check(&whole().replace("72", "73"), |warning| {
         matches!(warning, Warning::TotalSize { announced: 73, found: 72 })
     });
@@ -82,9 +83,10 @@ fn refuses_a_wrong_index() {
         matches!(error, ErrorKind::Shards(ShardError::MissingTensor { key, file, more: 0 })
             if key.as_str() == "c" && file == ONE)
     });
-    check(&index(&[("a", ONE), ("b", "model-00003-of-00003.safetensors")]), |error| {
-        matches!(error, ErrorKind::File(FileError::Missing { name }) if name.contains("00003"))
-    });
+    check(
+        &index(&[("a", ONE), ("b", "model-00003-of-00003.safetensors")]),
+        |error| matches!(error, ErrorKind::File(FileError::Missing { name }) if name.contains("00003")),
+    );
     for name in ["../x.safetensors", "/etc/passwd", "a/b", "..", "", "C:x", "x\\y", "a\0b"] {
         check(&index(&[("a", name)]), |error| matches!(error, ErrorKind::File(FileError::Name { .. })));
     }
@@ -110,7 +112,8 @@ fn an_error_in_a_shard_names_it() {
 #[test]
 fn a_name_in_two_shards_and_not_in_the_index_is_refused() {
     let folder = two(&index(&[("b", ONE), ("c", TWO)]));
-    std::fs::write(folder.path().join(TWO), safetensors(&[("a", &[5], 9.0), ("c", &[7], 3.0)], None)).unwrap();
+    std::fs::write(folder.path().join(TWO), safetensors(&[("a", &[5], 9.0), ("c", &[7], 3.0)], None))
+        .unwrap();
     let error = open(&folder.path().join(INDEX)).unwrap_err();
     assert!(
         matches!(&error, ErrorKind::Shards(ShardError::TwoShards { key, .. }) if key.as_str() == "a"),

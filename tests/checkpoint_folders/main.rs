@@ -3,3 +3,4 @@
 mod damage;
 mod hub;
 mod made;
+mod torch;

@@ -6,6 +6,7 @@ mod bad_input;
 mod good_input;
 mod interrupt;
 mod run;
+mod several_files;
 
 use ptw2k::schema::Schema;
 use run::{Folder, check};

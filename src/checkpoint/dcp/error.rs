@@ -96,6 +96,12 @@ pub enum DcpError {
         /// What it is.
         what: String,
     },
+    /// A safetensors file without the tensor.
+    #[error("the file does not hold the tensor `{key}`, which `.metadata` says is in it")]
+    NotInFile {
+        /// The tensor.
+        key: StateDictKey,
+    },
     /// An item that is another tensor than the metadata says.
     #[error("the item is a tensor of {found}, where `.metadata` says {expected}")]
     Differs {

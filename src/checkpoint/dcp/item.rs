@@ -1,11 +1,13 @@
-//! The items of a distributed checkpoint: each is a whole file of `torch.save`, or a safetensors file, in a
-//! part of a file (torch/distributed/checkpoint/filesystem.py).
+//! The items of a distributed checkpoint: each is a whole file of `torch.save` in a part of a file; or the
+//! file is a safetensors file, in which the tensors have their names
+//! (torch/distributed/checkpoint/filesystem.py).
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::checkpoint::error::ErrorKind;
 use crate::checkpoint::files::Files;
-use crate::checkpoint::find::{self, Entry, EntryKind};
+use crate::checkpoint::find::{self, EntryKind};
 use crate::checkpoint::pickle::torch::is_tensor;
 use crate::checkpoint::pickle::{self, TensorError, UnsupportedTensor};
 use crate::checkpoint::pickled;
@@ -23,25 +25,18 @@ use super::metadata::{Item, Metadata};
 pub(super) struct Items<'m, 'a> {
     metadata: &'m Metadata<'a>,
     files: Files,
+    /// The bytes of each file that were read as items: starts and ends.
+    claimed: HashMap<&'a str, BTreeMap<u64, u64>>,
+    /// The tensors of files that are safetensors files.
+    tensors: HashMap<&'a str, HashMap<String, LazyTensor>>,
     /// What was found on the way.
     pub(super) warnings: Vec<Warning>,
 }
 
 impl<'m, 'a> Items<'m, 'a> {
-    /// Checks that no two items share bytes: reading one costs time for its bytes, and any number of them
-    /// would be read from the same.
-    pub(super) fn new(metadata: &'m Metadata<'a>, files: Files) -> Result<Self, DcpError> {
-        let mut items: Vec<&Item<'a>> = metadata.items.values().collect();
-        items.sort_unstable();
-        for pair in items.windows(2) {
-            if let [one, next] = pair
-                && one.file == next.file
-                && one.offset.saturating_add(one.length) > next.offset
-            {
-                return Err(DcpError::ItemsOverlap { file: next.file.to_owned(), offset: next.offset });
-            }
-        }
-        Ok(Self { metadata, files, warnings: Vec::new() })
+    /// None read yet.
+    pub(super) fn new(metadata: &'m Metadata<'a>, files: Files) -> Self {
+        Self { metadata, files, claimed: HashMap::new(), tensors: HashMap::new(), warnings: Vec::new() }
     }
 
     /// The files, when all is read.
@@ -50,8 +45,27 @@ impl<'m, 'a> Items<'m, 'a> {
     }
 
     /// The tensor that holds a chunk of an entry.
-    pub(super) fn tensor(&mut self, name: &'a str, offsets: &[usize]) -> Result<(Item<'a>, LazyTensor), ErrorKind> {
-        let (item, bytes) = self.bytes(name, Some(offsets))?;
+    pub(super) fn tensor(
+        &mut self,
+        name: &'a str,
+        offsets: &[usize],
+    ) -> Result<(Item<'a>, LazyTensor), ErrorKind> {
+        let item = self.item(name, Some(offsets))?;
+        let file = self.files.map(item.file)?;
+        // In a safetensors file, items have the lengths of their tensors, and all start at 0.
+        if item.offset == 0 && !is_zip(file.as_slice()) {
+            let known = match self.tensors.entry(item.file) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(vacant) => {
+                    let contents = safetensors::contents(&file).map_err(|kind| inside(&item, kind))?;
+                    vacant.insert(contents.tensors.into_iter().map(|raw| (raw.key, raw.tensor)).collect())
+                }
+            };
+            let tensor = known.get(name).cloned();
+            let missing = || DcpError::NotInFile { key: StateDictKey::new(name) };
+            return Ok((item, tensor.ok_or_else(|| inside(&item, missing().into()))?));
+        }
+        let bytes = self.part(name, &item, &file)?;
         let (tensor, warnings) = read_tensor(&bytes, name).map_err(|kind| inside(&item, kind))?;
         self.warn(&item, warnings);
         Ok((item, tensor))
@@ -59,7 +73,9 @@ impl<'m, 'a> Items<'m, 'a> {
 
     /// What an entry is that is no tensor. It must not hold tensors, unless nobody wants them.
     pub(super) fn object(&mut self, name: &'a str, is_aside: bool) -> Result<String, ErrorKind> {
-        let (item, bytes) = self.bytes(name, None)?;
+        let item = self.item(name, None)?;
+        let file = self.files.map(item.file)?;
+        let bytes = self.part(name, &item, &file)?;
         let (what, warnings) = read_object(&bytes, name, is_aside).map_err(|kind| inside(&item, kind))?;
         self.warn(&item, warnings);
         Ok(what)
@@ -71,28 +87,42 @@ impl<'m, 'a> Items<'m, 'a> {
         self.warnings.extend(warnings.into_iter().map(in_file));
     }
 
-    fn bytes(&mut self, name: &'a str, offsets: Option<&[usize]>) -> Result<(Item<'a>, Bytes), ErrorKind> {
+    /// Where the values of an entry are.
+    fn item(&self, name: &'a str, offsets: Option<&[usize]>) -> Result<Item<'a>, DcpError> {
         let key = || StateDictKey::new(name);
-        let item = self.metadata.items.get(&(name, offsets.map(<[usize]>::to_vec)));
-        let item = *item.ok_or_else(|| DcpError::NoValues {
-            key: key(),
-            offsets: offsets.unwrap_or(&[]).to_vec(),
-        })?;
-        if item.is_transformed {
-            return Err(DcpError::Transformed { key: key() }.into());
+        match self.metadata.items.get(&(name, offsets.map(<[usize]>::to_vec))) {
+            None => Err(DcpError::NoValues { key: key(), offsets: offsets.unwrap_or(&[]).to_vec() }),
+            Some(item) if item.is_transformed => Err(DcpError::Transformed { key: key() }),
+            Some(item) => Ok(*item),
         }
-        let bytes = self.files.map(item.file)?;
-        let start = usize::try_from(item.offset).ok();
-        let end = item.offset.checked_add(item.length).and_then(|end| usize::try_from(end).ok());
-        let part = start.zip(end).and_then(|(start, end)| bytes.slice(start..end));
-        let part = part.ok_or_else(|| DcpError::OutsideFile {
-            key: key(),
-            file: item.file.to_owned(),
-            offset: item.offset,
-            length: item.length,
-            bytes: bytes.len(),
-        })?;
-        Ok((item, part))
+    }
+
+    /// The bytes of an item. No two items may share bytes: reading one costs time for all of its bytes, and
+    /// any number of entries could name the same ones.
+    fn part(&mut self, name: &str, item: &Item<'a>, file: &Bytes) -> Result<Bytes, DcpError> {
+        let end = item.offset.checked_add(item.length);
+        let part = match (usize::try_from(item.offset), end.map(usize::try_from)) {
+            (Ok(start), Some(Ok(stop))) => file.slice(start..stop),
+            _ => None,
+        };
+        let (Some(part), Some(end)) = (part, end) else {
+            return Err(DcpError::OutsideFile {
+                key: StateDictKey::new(name),
+                file: item.file.to_owned(),
+                offset: item.offset,
+                length: item.length,
+                bytes: file.len(),
+            });
+        };
+        let claimed = self.claimed.entry(item.file).or_default();
+        let before = claimed.range(..=item.offset).next_back();
+        let after = claimed.range(item.offset..).next();
+        if before.is_some_and(|(_, &stop)| stop > item.offset) || after.is_some_and(|(&start, _)| start < end)
+        {
+            return Err(DcpError::ItemsOverlap { file: item.file.to_owned(), offset: item.offset });
+        }
+        claimed.insert(item.offset, end);
+        Ok(part)
     }
 }
 
@@ -102,9 +132,6 @@ pub(super) fn inside(item: &Item<'_>, kind: ErrorKind) -> ErrorKind {
 }
 
 fn read_tensor(bytes: &Bytes, name: &str) -> Result<(LazyTensor, Vec<Warning>), ErrorKind> {
-    if !is_zip(bytes.as_slice()) {
-        return read_safetensors(bytes);
-    }
     let mut records = Records::new(Archive::read(bytes)?.strip_folder()?, "data/");
     records.read_words()?;
     let pickled = records.read("data.pkl")?;
@@ -113,21 +140,10 @@ fn read_tensor(bytes: &Bytes, name: &str) -> Result<(LazyTensor, Vec<Warning>), 
     if !is_tensor(&pickle, root) {
         return Err(DcpError::NotATensor { what: pickle.describe(root) }.into());
     }
-    let entry = Entry { key: Ok(name.to_owned()), value: root, kind: EntryKind::Tensor };
+    let entry = find::Entry { key: Ok(name.to_owned()), value: root, kind: EntryKind::Tensor };
     let raw = pickled::read_tensor(&pickle, &mut records, &entry, name)
         .map_err(|reason| ErrorKind::Tensor { key: StateDictKey::new(name), reason, more: 0 })?;
     Ok((raw.tensor, records.into_warnings()))
-}
-
-/// `SerializationFormat.SAFETENSORS`: a file of one tensor.
-fn read_safetensors(bytes: &Bytes) -> Result<(LazyTensor, Vec<Warning>), ErrorKind> {
-    let mut tensors = safetensors::contents(bytes)?.tensors;
-    match (tensors.pop(), tensors.len()) {
-        (Some(raw), 0) => Ok((raw.tensor, Vec::new())),
-        (_, others) => {
-            Err(DcpError::NotATensor { what: format!("safetensors file of {} tensors", others + 1) }.into())
-        }
-    }
 }
 
 fn read_object(bytes: &Bytes, name: &str, is_aside: bool) -> Result<(String, Vec<Warning>), ErrorKind> {

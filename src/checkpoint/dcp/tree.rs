@@ -27,7 +27,10 @@ pub(super) struct Chosen<'m> {
 pub(super) fn paths<'m>(metadata: &'m Metadata<'_>) -> Vec<Vec<&'m str>> {
     let has_planner = metadata.entries.iter().any(|entry| entry.path.is_some());
     let splits = !has_planner
-        && metadata.entries.iter().any(|entry| entry.name.split_once('.').is_some_and(|(first, _)| is_aside(first)));
+        && metadata
+            .entries
+            .iter()
+            .any(|entry| entry.name.split_once('.').is_some_and(|(first, _)| is_aside(first)));
     let path = |entry: &'m super::metadata::Entry<'_>| match (&entry.path, entry.name.split_once('.')) {
         (Some(path), _) => path.iter().map(AsRef::as_ref).collect(),
         (None, Some((first, rest))) if splits => vec![first, rest],

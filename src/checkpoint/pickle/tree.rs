@@ -12,7 +12,8 @@ impl<'a> Tree<'a> {
     /// An empty dictionary.
     pub(crate) fn new() -> Self {
         let root = Value::Dict(Box::<Dict>::default());
-        let pickle = Pickle { values: vec![root], key_classes: std::collections::HashMap::new(), root: ValueId(0) };
+        let pickle =
+            Pickle { values: vec![root], key_classes: std::collections::HashMap::new(), root: ValueId(0) };
         Self { pickle }
     }
 

@@ -139,7 +139,11 @@ mod tests {
         check(r#"{"weight_map": {"a": "1"}, "metadata": {}}"#, &["1"], None);
         check(r#"{"weight_map": {"a": "1"}, "metadata": null}"#, &["1"], None);
         check(r#"{"metadata": {"total_size": 5, "x": [1]}, "weight_map": {"a": "1"}}"#, &["1"], Some(5));
-        check(r#"{"metadata": {"total_size": 44e9}, "weight_map": {"a": "1"}}"#, &["1"], Some(44_000_000_000));
+        check(
+            r#"{"metadata": {"total_size": 44e9}, "weight_map": {"a": "1"}}"#,
+            &["1"],
+            Some(44_000_000_000),
+        );
         for other in ["-1", "1.5", "\"44\"", "null", "[1, [2]]", "{\"a\": {}}", "true", "1e300"] {
             check(
                 &format!(r#"{{"metadata": {{"total_size": {other}}}, "weight_map": {{"a": "1"}}}}"#),
@@ -163,9 +167,10 @@ mod tests {
         check(r#"{"weight_map": {"a": "1"}, "weight_map": {"a": "2"}}"#, |error| {
             matches!(error, ShardError::Json(_))
         });
-        check(r#"{"weight_map": {"a": "1", "a": "2"}}"#, |error| {
-            matches!(error, ShardError::DuplicateKey { key } if key.as_str() == "a")
-        });
+        check(
+            r#"{"weight_map": {"a": "1", "a": "2"}}"#,
+            |error| matches!(error, ShardError::DuplicateKey { key } if key.as_str() == "a"),
+        );
         let many: Vec<String> = (0..=MAX_SHARDS).map(|place| format!("\"{place}\":\"{place}\"")).collect();
         check(&format!("{{\"weight_map\":{{{}}}}}", many.join(",")), |error| {
             matches!(error, ShardError::TooManyShards { .. })

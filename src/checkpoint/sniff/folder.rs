@@ -42,7 +42,10 @@ pub enum FolderError {
         files: Vec<String>,
     },
     /// No checkpoint, but folders with some.
-    #[error("it is a folder without a checkpoint of its own; give one of the folders in it: {}", listed(folders))]
+    #[error(
+        "it is a folder without a checkpoint of its own; give one of the folders in it: {}",
+        listed(folders)
+    )]
     Subfolders {
         /// The names of the folders, sorted.
         folders: Vec<String>,
@@ -64,7 +67,12 @@ const MAX_FOLDERS: usize = 64;
 /// The names that libraries look for, those of one library together, in the order in which it prefers them:
 /// transformers, diffusers and peft.
 const FAMILIES: [&[&str]; 3] = [
-    &["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"],
+    &[
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+    ],
     &[
         "diffusion_pytorch_model.safetensors",
         "diffusion_pytorch_model.safetensors.index.json",
@@ -155,8 +163,9 @@ fn choose(names: Vec<String>) -> Result<Option<Folder>, FolderError> {
     if !ranks.is_empty() && !has_index {
         return Ok(Some(Folder::DcpSafetensors(ranks)));
     }
-    let (shards, names): (Vec<String>, Vec<String>) =
-        names.into_iter().partition(|name| shard_count(name).is_some_and(|shards| shards > 1) || is_rank(name));
+    // A shard that is the only one is a checkpoint by itself, unless an index names it.
+    let is_shard = |name: &String| shard_count(name).is_some_and(|shards| shards > 1 || has_index);
+    let (shards, names): (Vec<String>, Vec<String>) = names.into_iter().partition(is_shard);
     let families: Vec<&str> = FAMILIES
         .iter()
         .filter_map(|family| family.iter().find(|&&wanted| names.iter().any(|name| name == wanted)))
@@ -183,11 +192,12 @@ fn is_rank(name: &str) -> bool {
     name.starts_with("shard-") && name.ends_with(".safetensors") && shard_count(name).is_some()
 }
 
-/// How many shards there are, by the name of one: `model-00001-of-00003.safetensors`.
+/// How many shards there are, by the name of one: `model-00001-of-00003.safetensors`, and with a variant
+/// `model.fp16-00001-of-00003.safetensors` or `model-00001-of-00003.fp16.safetensors`.
 fn shard_count(name: &str) -> Option<usize> {
-    let stem = name.split('.').next()?;
-    let (before, count) = stem.rsplit_once("-of-")?;
+    let (before, after) = name.rsplit_once("-of-")?;
     let (_, number) = before.rsplit_once('-')?;
+    let (count, _) = after.split_once('.')?;
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_number(number) && is_number(count) { count.parse().ok() } else { None }
 }
@@ -198,14 +208,15 @@ pub(in crate::checkpoint) fn one_shard(path: &Path) -> Option<Warning> {
     let shards = shard_count(name).filter(|&shards| shards > 1)?;
     let (stem, _) = name.rsplit_once("-of-")?;
     let (stem, _) = stem.rsplit_once('-')?;
+    let stem = stem.split_once('.').map_or(stem, |(stem, _)| stem);
     let (files, _) = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => listing(folder),
         _ => listing(Path::new(".")),
     }
     .unwrap_or_default();
-    let index = files.into_iter().find(|file| {
-        is_index(file) && file.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.'))
-    });
+    let index = files
+        .into_iter()
+        .find(|file| is_index(file) && file.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.')));
     Some(Warning::OneShard { shards, index })
 }
 
@@ -257,6 +268,9 @@ mod tests {
             Err(FolderError::Several { files: owned(&["adapter_model.bin", "model.safetensors"]) }),
         );
         check(&["model-00001-of-00001.safetensors"], file("model-00001-of-00001.safetensors", &[]));
+        check(&["model-00001-of-00001.safetensors", "model.safetensors.index.json"], {
+            file("model.safetensors.index.json", &[])
+        });
         let shards = ["a-00001-of-00002.bin", "a-00002-of-00002.bin"];
         check(&shards, Err(FolderError::NoIndex { files: owned(&shards) }));
         check(&[".metadata", "__0_0.distcp", "x.pt"], Ok(Some(Folder::Dcp)));
@@ -276,6 +290,7 @@ mod tests {
         check("-of-.bin", None);
         check("model.bin", None);
         check("model-1-of-99999999999999999999999.bin", None);
+        check("model.fp16-00001-of-00002.safetensors", Some(2));
         check("state-of-art-00001-of-00002.fp16.bin", Some(2));
     }
 }

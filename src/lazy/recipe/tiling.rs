@@ -58,11 +58,12 @@ pub(super) fn check_tiling<'a>(
     let mut is_split = vec![false; whole.len()];
     let mut parts = 0_usize;
     for (offsets, sizes) in boxes.clone() {
-        let is_inside = offsets.len() == whole.len()
-            && sizes.len() == whole.len()
-            && offsets.iter().zip(sizes).zip(whole).all(|((&offset, &size), &whole)| {
-                offset.checked_add(size).is_some_and(|end| end <= whole)
-            });
+        let is_inside =
+            offsets.len() == whole.len()
+                && sizes.len() == whole.len()
+                && offsets.iter().zip(sizes).zip(whole).all(|((&offset, &size), &whole)| {
+                    offset.checked_add(size).is_some_and(|end| end <= whole)
+                });
         if !is_inside {
             let (offsets, sizes) = (offsets.to_vec(), sizes.to_vec());
             return Err(TilingError::Outside { offsets, sizes, shape: shape.clone() });
