@@ -118,7 +118,7 @@ pub(super) fn assemble(
     parts: Vec<Part>,
 ) -> Result<LazyTensor, DcpError> {
     let key = || StateDictKey::new(name);
-    let wrong = |reason: AssembleError| DcpError::Assemble { key: key(), reason };
+    let wrong = |reason: AssembleError| DcpError::Assemble { key: key(), reason: Box::new(reason) };
     let stored = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.tensor.storage.byte_len()));
     let bytes = shape.numel().saturating_mul(dtype.size());
     if bytes > stored.max(MAX_EXPANDED_BYTES) {

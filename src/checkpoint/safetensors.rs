@@ -3,13 +3,15 @@
 //! errors, since readers differ in what they make of them.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use ::safetensors::tensor::Dtype as StoredDtype;
 use ::safetensors::{SafeTensorError, SafeTensors};
-use serde::de::IgnoredAny;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use crate::lazy::{Bytes, LazyTensor};
-use crate::tensor::{ByteOrder, Dtype, Printable, Shape, StateDictKey, Strided};
+use crate::tensor::{ByteOrder, Dtype, MAX_RANK, Printable, Shape, StateDictKey, Strided};
 
 use super::error::{ErrorKind, UnsupportedForm};
 use super::find::Candidate;
@@ -61,7 +63,7 @@ pub(super) const SHARDING: &str = "DCP_SHARDING_INFO";
 
 /// Bytes of a header. That of a hundred thousand tensors has 12 MB; the format's own limit, 100 MB, is room
 /// for shapes that take ten times as much memory.
-const MAX_HEADER_BYTES: u64 = 32 << 20;
+const MAX_HEADER_BYTES: u64 = 16 << 20;
 
 /// The format's own limit, in bytes: beyond it the length is no length of a header.
 const FORMAT_LIMIT: u64 = 100_000_000;
@@ -97,20 +99,24 @@ const MAX_FORMAT: usize = 32;
 
 /// Reads what a file holds, whole checkpoint or not.
 pub(super) fn contents(bytes: &Bytes) -> Result<Contents, ErrorKind> {
-    if let Some(length) = bytes.as_slice().first_chunk::<LENGTH_SIZE>().copied().map(u64::from_le_bytes)
+    let length = bytes.as_slice().first_chunk::<LENGTH_SIZE>().copied().map(u64::from_le_bytes);
+    if let Some(length) = length
         && length > MAX_HEADER_BYTES
         && length <= FORMAT_LIMIT
     {
         return Err(SafetensorsError::HeaderTooLarge { bytes: length, limit: MAX_HEADER_BYTES }.into());
     }
+    let keys = match length
+        .and_then(|length| bytes.as_slice().get(LENGTH_SIZE..)?.get(..usize::try_from(length).ok()?))
+    {
+        Some([b' ', ..]) => return Err(SafetensorsError::LeadingSpace.into()),
+        Some(header @ [b'{', ..]) => header_keys(header)?,
+        // The crate says what is wrong.
+        _ => Vec::new(),
+    };
     let (header_length, metadata) =
         SafeTensors::read_metadata(bytes.as_slice()).map_err(SafetensorsError::Format)?;
     let data_start = LENGTH_SIZE.saturating_add(header_length);
-    let header = bytes.as_slice().get(LENGTH_SIZE..data_start).unwrap_or(&[]);
-    if header.first() != Some(&b'{') {
-        return Err(SafetensorsError::LeadingSpace.into());
-    }
-    let keys = header_keys(header)?;
     let mut tensors = Vec::with_capacity(keys.len());
     let mut failed = None;
     let mut more = 0;
@@ -185,10 +191,50 @@ fn unsupported(dtype: &str) -> TensorError {
 
 /// The keys of the header's tensors in their order, each once.
 fn header_keys(header: &[u8]) -> Result<Vec<String>, SafetensorsError> {
-    let Pairs::<IgnoredAny>(pairs) = serde_json::from_slice(header).map_err(SafetensorsError::Header)?;
+    let Pairs::<Ranked>(pairs) = serde_json::from_slice(header).map_err(SafetensorsError::Header)?;
     let mut seen = HashSet::with_capacity(pairs.len());
     if let Some((key, _)) = pairs.iter().find(|(key, _)| !seen.insert(key.as_str())) {
         return Err(SafetensorsError::DuplicateKey { key: key.clone() });
     }
     Ok(pairs.into_iter().map(|(key, _)| key).filter(|key| key != METADATA).collect())
+}
+
+/// An entry of the header, of which only the rank is looked at: a list of sizes is read into memory once it is
+/// known to be short.
+#[derive(Deserialize)]
+struct Ranked {
+    #[serde(rename = "shape")]
+    _rank: Option<Rank>,
+}
+
+struct Rank;
+
+impl<'de> Deserialize<'de> for Rank {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Rank {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sizes")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sizes: A) -> Result<Self, A::Error> {
+        let mut rank = 0;
+        while sizes.next_element::<IgnoredAny>()?.is_some() {
+            rank += 1;
+            if rank > MAX_RANK {
+                return Err(A::Error::custom(format_args!("a shape has more than {MAX_RANK} axes")));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The metadata may have a text of that name.
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
 }

@@ -42,7 +42,8 @@ fn refuses_wrong_places() {
         assert!(expected(&error), "{second}: {error:?}");
     };
     let tiling = |error: &ErrorKind| {
-        matches!(error, ErrorKind::Dcp(DcpError::Assemble { reason: AssembleError::Tiling(_), .. }))
+        matches!(error, ErrorKind::Dcp(DcpError::Assemble { reason, .. })
+            if matches!(**reason, AssembleError::Tiling(_)))
     };
     let in_file = |error: &ErrorKind| matches!(error, ErrorKind::InFile { kind, .. } if matches!(**kind, ErrorKind::Dcp(_)));
     check(FIRST, &SECOND.replace('3', "2"), tiling);

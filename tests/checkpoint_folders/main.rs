@@ -1,5 +1,7 @@
 //! Checkpoints in several files: those that real torch wrote, those that are damaged, those that attack.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 mod damage;
 mod hub;
 mod made;

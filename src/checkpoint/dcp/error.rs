@@ -116,7 +116,7 @@ pub enum DcpError {
         /// The tensor.
         key: StateDictKey,
         /// The reason.
-        reason: AssembleError,
+        reason: Box<AssembleError>,
     },
     /// A tensor of more bytes than its chunks have.
     #[error("the tensor `{key}` has {bytes} bytes, of which its files hold {stored}")]
