@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod damage;
+mod header;
 mod hub;
 mod made;
 mod torch;
