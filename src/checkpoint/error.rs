@@ -4,12 +4,16 @@ use std::path::PathBuf;
 
 use crate::tensor::{Printable, StateDictKey};
 
+use super::dcp::DcpError;
 use super::export::ExportError;
+use super::files::FileError;
 use super::find::Candidate;
 use super::legacy::LegacyError;
 use super::not_weights::NotWeights;
 use super::pickle::{PickleError, TensorError};
 use super::safetensors::SafetensorsError;
+use super::sharded::ShardError;
+use super::sniff::FolderError;
 use super::tar::TarError;
 use super::torchscript::TorchScriptError;
 use super::zip::ZipError;
@@ -76,6 +80,28 @@ pub enum ErrorKind {
     NoMovingAverage {
         /// The state_dicts that there are.
         candidates: Vec<Candidate>,
+    },
+    /// The folder does not say which checkpoint is meant.
+    #[error("{0}")]
+    Folder(#[from] FolderError),
+    /// A file that an index or a folder's metadata names cannot be opened.
+    #[error("{0}")]
+    File(#[from] FileError),
+    /// The index, or its shards together, cannot be read.
+    #[error("{0}")]
+    Shards(#[from] ShardError),
+    /// The distributed checkpoint cannot be read.
+    #[error("{0}")]
+    Dcp(#[from] DcpError),
+    /// One of several files cannot be read.
+    #[error("in `{}`{}: {kind}", Printable(file), from_byte(*offset))]
+    InFile {
+        /// The file's name.
+        file: String,
+        /// Where the part of it starts that cannot be read, in bytes; offsets in the reason count from here.
+        offset: Option<u64>,
+        /// The reason.
+        kind: Box<ErrorKind>,
     },
     /// The archive of torch.jit.save cannot be read.
     #[error("{0}")]
@@ -243,21 +269,12 @@ pub enum UnsupportedForm {
     /// The archive of torch's preview releases.
     #[error("it is an archive of a preview release of torch, which torch itself cannot read")]
     Preview,
-    /// A folder of torch.distributed.checkpoint.
+    /// One rank's safetensors file of a distributed checkpoint.
     #[error(
-        "it is a distributed checkpoint (DCP), which is not supported yet; in Python: torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, new_path)"
-    )]
-    Dcp,
-    /// One rank's safetensors file of a distributed checkpoint, or a folder of them.
-    #[error(
-        "it is a part of a distributed checkpoint in safetensors files, which is not supported yet; consolidate it first"
+        "it is one rank's file of a distributed checkpoint, which does not say how large its tensors are as a \
+         whole; give the folder with the files of all ranks"
     )]
     DcpShard,
-    /// An index of shards, or a folder with one.
-    #[error(
-        "it is a checkpoint in several shards with an index, which is not supported yet; merge the shards into one file"
-    )]
-    ShardIndex,
     /// Some JSON file.
     #[error("it is a JSON file without a weight_map, not a checkpoint")]
     Json,
@@ -276,6 +293,10 @@ fn list(candidates: &[Candidate]) -> String {
 
 fn hint(candidates: &[Candidate]) -> String {
     if candidates.is_empty() { String::new() } else { format!("; there are: {}", list(candidates)) }
+}
+
+fn from_byte(offset: Option<u64>) -> String {
+    offset.map_or_else(String::new, |offset| format!(", from byte {offset} on"))
 }
 
 fn others(more: usize) -> String {

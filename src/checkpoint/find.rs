@@ -21,6 +21,7 @@ pub(super) use entries::{Entries, Entry, EntryKind};
 use graph::{Step, attribute, steps};
 use search::{Found, Rank, Search, search};
 use trainer::Trainer;
+pub(super) use words::is_aside;
 use words::is_ema;
 
 /// A state_dict found in a file.

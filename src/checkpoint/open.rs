@@ -7,11 +7,13 @@ use crate::lazy::Bytes;
 use crate::tensor::{Dtype, StateDictKey};
 
 use super::error::{Error, ErrorKind};
+use super::files::Files;
 use super::form::Form;
 use super::map::Map;
 use super::read::{RawTensor, Read};
-use super::sniff::{self, Sniffed};
-use super::state_dict::{Checkpoint, OpenOptions, Tensor};
+use super::sharded::ShardError;
+use super::sniff::{self, Folder, Sniffed};
+use super::state_dict::{Checkpoint, OpenOptions, Tensor, Warning};
 use super::zip::Archive;
 use super::{
     adapter, dcp, dcp_safetensors, export, legacy, prefix, safetensors, sharded, tar, torch_save, torchscript,
@@ -39,20 +41,36 @@ impl Checkpoint {
 }
 
 fn open(path: &Path, options: &OpenOptions) -> Result<Checkpoint, ErrorKind> {
-    let (form, read) = if path.is_dir() {
-        read_folder(path, options)?
-    } else {
-        read_file(path, &Bytes::map(path)?, options)?
-    };
+    if path.is_dir() {
+        let (form, read) = read_folder(path, options)?;
+        return finish(path, form, read);
+    }
+    let (form, mut read) = read_file(path, &Bytes::map(path)?, options)?;
+    if form != Form::Sharded {
+        read.warnings.extend(sniff::one_shard(path));
+    }
     finish(path, form, read)
 }
 
 fn read_folder(path: &Path, options: &OpenOptions) -> Result<(Form, Read), ErrorKind> {
-    match sniff::folder(path)? {
-        sniff::Folder::Dcp => Ok((Form::Dcp, dcp::read(path, options)?)),
-        sniff::Folder::DcpSafetensors => Ok((Form::DcpSafetensors, dcp_safetensors::read(path, options)?)),
-        sniff::Folder::Index(index) => Ok((Form::Sharded, sharded::read(&index, options)?)),
+    let (name, others) = match sniff::folder(path)? {
+        Folder::Dcp => return Ok((Form::Dcp, dcp::read(path, options)?)),
+        Folder::DcpSafetensors(names) => {
+            return Ok((Form::DcpSafetensors, dcp_safetensors::read(path, &names, options)?));
+        }
+        Folder::File { name, others } => (name, others),
+    };
+    let mut files = Files::new(path);
+    let bytes = files.map(&name)?;
+    let inside = |kind| ErrorKind::InFile { file: name.clone(), offset: None, kind: Box::new(kind) };
+    let (form, mut read) = read_file(&files.path(&name), &bytes, options).map_err(inside)?;
+    if read.files.is_empty() {
+        read.files = files.into_paths();
     }
+    if !others.is_empty() {
+        read.warnings.push(Warning::OtherFiles { file: name, others });
+    }
+    Ok((form, read))
 }
 
 fn read_file(path: &Path, bytes: &Bytes, options: &OpenOptions) -> Result<(Form, Read), ErrorKind> {
@@ -62,6 +80,18 @@ fn read_file(path: &Path, bytes: &Bytes, options: &OpenOptions) -> Result<(Form,
         Sniffed::Tar => Ok((Form::Tar, tar::read(bytes, options)?)),
         Sniffed::Safetensors => Ok((Form::Safetensors, safetensors::read(bytes, options)?)),
         Sniffed::Index => Ok((Form::Sharded, sharded::read(path, options)?)),
+    }
+}
+
+/// Reads a file that an index names: one of the forms that hold a state_dict and nothing else, so that no
+/// index leads to another.
+pub(super) fn read_shard(path: &Path, bytes: &Bytes, options: &OpenOptions) -> Result<Read, ErrorKind> {
+    if sniff::file(path, bytes)? == Sniffed::Index {
+        return Err(ShardError::Index.into());
+    }
+    match read_file(path, bytes, options)? {
+        (Form::Zip | Form::Legacy | Form::Tar | Form::Safetensors, read) => Ok(read),
+        (form, _) => Err(ShardError::Form { form }.into()),
     }
 }
 
@@ -94,6 +124,7 @@ fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> 
     warnings.extend(adapter::warning(&tensors));
     Ok(Checkpoint {
         path: path.to_owned(),
+        files: if read.files.is_empty() { vec![path.to_owned()] } else { read.files },
         form,
         tensors,
         is_module_order: form.is_module_order(),

@@ -1,5 +1,7 @@
 //! What the reader of a form hands over, before wrappers' names are stripped.
 
+use std::path::PathBuf;
+
 use crate::lazy::LazyTensor;
 
 use super::find::Candidate;
@@ -15,6 +17,8 @@ pub(super) struct Read {
     /// Every state_dict of the file.
     pub(super) candidates: Vec<Candidate>,
     pub(super) warnings: Vec<Warning>,
+    /// The files that were read, where there are several or the caller does not know which.
+    pub(super) files: Vec<PathBuf>,
     /// What wrote the file, as far as the file tells: `torch 2.1 or later`.
     pub(super) written_by: Option<String>,
     /// Which trainer's conventions the file follows: `Lightning 2.6.6`.

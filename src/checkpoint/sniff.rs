@@ -1,6 +1,8 @@
 //! What kind of file it is, by its first bytes (formats/pytorch.md section 0). The name says nothing.
 
-use std::path::{Path, PathBuf};
+mod folder;
+
+use std::path::Path;
 
 use crate::lazy::Bytes;
 
@@ -8,6 +10,9 @@ use super::error::{ErrorKind, NotACheckpoint, UnsupportedForm};
 use super::form::Form;
 use super::legacy::is_legacy;
 use super::zip::{Archive, is_zip};
+
+pub use folder::FolderError;
+pub(super) use folder::{Folder, folder, one_shard};
 
 /// The forms that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,17 +27,6 @@ pub(super) enum Sniffed {
     Safetensors,
     /// The index of shards.
     Index,
-}
-
-/// What a folder holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Folder {
-    /// A distributed checkpoint.
-    Dcp,
-    /// A distributed checkpoint in safetensors files.
-    DcpSafetensors,
-    /// The index of shards.
-    Index(PathBuf),
 }
 
 /// Where the name of the tar format stands.
@@ -132,23 +126,4 @@ pub(super) fn archive(archive: &Archive) -> Result<Form, ErrorKind> {
     } else {
         Ok(Form::Zip)
     }
-}
-
-/// Tells what a folder holds by the names in it.
-pub(super) fn folder(path: &Path) -> Result<Folder, ErrorKind> {
-    let mut found = None;
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name == ".metadata" || name.ends_with(".distcp") {
-            return Ok(Folder::Dcp);
-        }
-        if name.ends_with(".index.json") {
-            found = Some(Folder::Index(entry.path()));
-        } else if name.starts_with("shard-") && name.ends_with(".safetensors") && found.is_none() {
-            found = Some(Folder::DcpSafetensors);
-        }
-    }
-    found.ok_or(ErrorKind::NotACheckpoint(NotACheckpoint::Folder))
 }

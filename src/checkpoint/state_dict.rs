@@ -12,8 +12,11 @@ use super::pickle::TensorError;
 /// A checkpoint's state_dict, read but for the values.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// The file.
+    /// The file or the folder.
     pub path: PathBuf,
+    /// The files that the tensors lie in, and those that say where: `path` itself when it is a file, and
+    /// the shards of an index or the files of a folder.
+    pub files: Vec<PathBuf>,
     /// What kind of file it is.
     pub form: Form,
     /// The tensors, in the order of the file, each key once.
@@ -203,6 +206,89 @@ pub enum Warning {
         /// Tensors in all.
         of: usize,
     },
+    /// A warning about one of several files.
+    #[error("in `{}`: {warning}", Printable(file))]
+    InFile {
+        /// The file's name.
+        file: String,
+        /// The warning.
+        warning: Box<Warning>,
+    },
+    /// Tensors in shards that the index does not name.
+    #[error(
+        "{tensors} tensors are not in the index (the first is `{first}`, in `{}`); they are read all the same",
+        Printable(file)
+    )]
+    Unlisted {
+        /// How many.
+        tensors: usize,
+        /// The first.
+        first: StateDictKey,
+        /// Its shard.
+        file: String,
+    },
+    /// Tensors in several shards.
+    #[error(
+        "{tensors} tensors are in other shards than the index says, too (the first is `{first}`, in `{}`); \
+         the index decides",
+        Printable(file)
+    )]
+    Elsewhere {
+        /// How many.
+        tensors: usize,
+        /// The first.
+        first: StateDictKey,
+        /// The shard that does not count.
+        file: String,
+    },
+    /// The tensors have not as many bytes as the index says.
+    #[error(
+        "the index says that all tensors have {announced} bytes, and they have {found}: it may belong to          other files"
+    )]
+    TotalSize {
+        /// By the index.
+        announced: u64,
+        /// Bytes of the tensors that it names.
+        found: u64,
+    },
+    /// One shard was given.
+    #[error(
+        "the file is one shard of {shards}; the tensors of the others are not read{}",
+        index.as_ref().map_or_else(String::new, |index| format!(". Give `{}` for all", Printable(index)))
+    )]
+    OneShard {
+        /// How many there are, by its name.
+        shards: usize,
+        /// The index beside it.
+        index: Option<String>,
+    },
+    /// A folder with other checkpoints than the one that is read.
+    #[error("`{}` is read; the folder holds other checkpoints too: {}", Printable(file), listed(others))]
+    OtherFiles {
+        /// What is read.
+        file: String,
+        /// The others.
+        others: Vec<String>,
+    },
+    /// The numbers of the ranks that wrote a distributed checkpoint have a gap.
+    #[error("no file of rank {rank} is in the folder: its tensors are missing, if it had any of its own")]
+    MissingRank {
+        /// The first rank that is missing, from 1 on as in the names.
+        rank: u64,
+    },
+}
+
+/// Names that one message lists.
+const MAX_SHOWN: usize = 8;
+
+/// Names of files in a message.
+pub(super) fn listed(names: &[String]) -> String {
+    let mut shown: Vec<String> =
+        names.iter().take(MAX_SHOWN).map(|name| format!("`{}`", Printable(name))).collect();
+    if names.len() > MAX_SHOWN {
+        shown.push(format!("and {} more", names.len() - MAX_SHOWN));
+    }
+    shown.join(", ")
 }
 
 /// How to open a checkpoint.

@@ -41,7 +41,9 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
 
     let started = Instant::now();
     let plan = inputs::plan(source, terminal)?;
-    refuse_inputs(&targets, &[&plan.architecture.path])?;
+    let files = plan.sources.iter().map(PathBuf::as_path);
+    let inputs: Vec<&Path> = files.chain([plan.architecture.path.as_path()]).collect();
+    refuse_inputs(&targets, &inputs)?;
     interrupt::watch()?;
     let report = output.report.as_deref().map(Report::start).transpose()?;
     let bar = Bar::new(terminal, ledger::byte_len(&plan));

@@ -18,8 +18,9 @@ mod tiles;
 pub use bytes::Bytes;
 pub use error::LoadError;
 pub use recipe::{
-    CompressedLayout, DensifyCompressed, DensifyCoo, DensifyError, Dequantize, DequantizeError, Inflate,
-    QuantizationParameters, Recipe, Resolve, ResolveError, Unpack,
+    Assemble, AssembleError, CompressedLayout, DensifyCompressed, DensifyCoo, DensifyError, Dequantize,
+    DequantizeError, Inflate, Part, QuantizationParameters, Recipe, Resolve, ResolveError, TilingError,
+    Unpack,
 };
 pub use statistics::{NonFinite, Statistics};
 pub use storage::{Computed, Storage};

@@ -1,6 +1,7 @@
 //! A plan: where every byte of every variable comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::checkpoint::Role;
 use crate::keras::Architecture;
@@ -13,6 +14,8 @@ use crate::tensor::{Dtype, StateDictKey, StridedCopy};
 pub struct Plan {
     /// The architecture.
     pub architecture: Architecture,
+    /// The checkpoint's files, which the tensors are read from: no output may replace them.
+    pub sources: Vec<PathBuf>,
     /// The prefix of the schema that was stripped from the keys.
     pub prefix: String,
     /// A binding for every variable to be written, in the architecture's order. A waived variable without a

@@ -74,7 +74,8 @@ pub fn plan(
     let bindings: Vec<Binding> = bindings.into_values().collect();
     let notes = notes::notes(&architecture, &bindings, &remarks, &left_out);
     let prefix = source.prefix.to_owned();
-    Ok(Plan { architecture, prefix, bindings, unused, left_out, notes })
+    let sources = checkpoint.files.clone();
+    Ok(Plan { architecture, sources, prefix, bindings, unused, left_out, notes })
 }
 
 /// The checkpoint with the numbers of its `float4_e2m1fn_x2` tensors taken out of their bytes: their shapes

@@ -7,6 +7,7 @@ mod good_input;
 mod inspect;
 mod interrupt;
 mod run;
+mod several_files;
 mod values;
 
 use ptw2k::schema::Schema;

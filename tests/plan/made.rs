@@ -20,6 +20,7 @@ pub(crate) fn checkpoint(tensors: &[(&str, &[usize])]) -> Checkpoint {
     };
     Checkpoint {
         path: PathBuf::from("weights.pt"),
+        files: vec![PathBuf::from("weights.pt")],
         form: Form::Zip,
         tensors: tensors.iter().map(tensor).collect(),
         is_module_order: true,

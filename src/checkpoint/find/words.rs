@@ -33,7 +33,7 @@ const KNOWN: [&str; 22] = [
 const TRAINING: [&str; 6] = ["optim", "sched", "scaler", "callbacks", "loops", "rng_state"];
 
 /// Whether a key says that what is under it is no weight.
-pub(super) fn is_aside(key: &str) -> bool {
+pub(in crate::checkpoint) fn is_aside(key: &str) -> bool {
     if key.len() > MAX_WORD {
         return false;
     }

@@ -14,6 +14,7 @@ mod tensor_error;
 #[cfg(test)]
 mod tests;
 pub(crate) mod torch;
+mod tree;
 mod value;
 
 pub use error::{PickleError, PickleErrorKind};
@@ -21,4 +22,5 @@ pub(crate) use holders::Holders;
 pub(crate) use machine::parse;
 pub(crate) use storage_class::storage_width;
 pub use tensor_error::{TensorError, UnsupportedTensor};
+pub(crate) use tree::Tree;
 pub(crate) use value::{Dict, Object, Pickle, Value, ValueId};

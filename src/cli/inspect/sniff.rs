@@ -40,5 +40,12 @@ pub(super) fn sniff(path: &Path) -> std::io::Result<Kind> {
     // text has zeros.
     let is_text = !head.contains(&0);
     let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
-    Ok(if is_text && first == Some(&b'{') { Kind::Architecture } else { Kind::Checkpoint })
+    let is_json = is_text && first == Some(&b'{');
+    Ok(if is_json && !is_named_index(path) { Kind::Architecture } else { Kind::Checkpoint })
+}
+
+/// Whether a JSON file has the name of an index of shards: `model.safetensors.index.json`, and with a variant
+/// `model.safetensors.index.fp16.json`. Keras names its own `.weights.json`.
+fn is_named_index(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().contains(".index."))
 }

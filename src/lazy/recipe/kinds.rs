@@ -1,6 +1,6 @@
 //! The kinds of recipe.
 
-use super::{DensifyCompressed, DensifyCoo, Dequantize, Inflate, Resolve, Unpack};
+use super::{Assemble, DensifyCompressed, DensifyCoo, Dequantize, Inflate, Resolve, Unpack};
 use crate::lazy::LoadError;
 
 /// A way to make the bytes of a storage.
@@ -22,6 +22,8 @@ pub enum Recipe {
     DensifyCompressed(DensifyCompressed),
     /// A view whose bits `conj` and `neg` are carried out.
     Resolve(Resolve),
+    /// A tensor in several parts.
+    Assemble(Assemble),
 }
 
 impl Recipe {
@@ -37,6 +39,7 @@ impl Recipe {
             Self::DensifyCoo(densify) => densify.byte_len(),
             Self::DensifyCompressed(densify) => densify.byte_len(),
             Self::Resolve(resolve) => resolve.byte_len(),
+            Self::Assemble(assemble) => assemble.byte_len(),
         }
     }
 
@@ -57,6 +60,7 @@ impl Recipe {
             Self::DensifyCoo(densify) => densify.compute(),
             Self::DensifyCompressed(densify) => densify.compute(),
             Self::Resolve(resolve) => resolve.compute(),
+            Self::Assemble(assemble) => assemble.compute(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! and carried out when its values are needed, by the thread that needs them.
 
 mod accumulate;
+mod assemble;
 mod compressed;
 mod coo;
 mod densify;
@@ -12,8 +13,10 @@ mod kinds;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod tiling;
 mod unpack;
 
+pub use assemble::{Assemble, AssembleError, Part};
 pub use compressed::{CompressedLayout, DensifyCompressed};
 pub use coo::DensifyCoo;
 pub use densify::DensifyError;
@@ -21,4 +24,5 @@ pub use dequantize::{Dequantize, DequantizeError, QuantizationParameters};
 pub use inflate::Inflate;
 pub use kinds::Recipe;
 pub use resolve::{Resolve, ResolveError};
+pub use tiling::TilingError;
 pub use unpack::Unpack;
