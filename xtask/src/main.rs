@@ -4,6 +4,7 @@ mod bench;
 mod checkpoints;
 mod fixtures;
 mod judges;
+mod peers;
 mod shell;
 mod test;
 mod tidy;
@@ -20,6 +21,8 @@ usage: cargo xtask <COMMAND>
   checkpoints [--seed N] [--keep FOLDER] [CASE]...
                                         PyTorch writes files of every kind, what ptw2k reads is compared
                                         bit for bit; --seed gives the contents of an earlier run again
+  peers [--output FILE] [--corpus FOLDER]
+                                        the same files read by ptw2k, candle and burn: a table
   tidy                                  the house rules: imports, unsafe, file sizes, style, documents
   fixtures [--check | --hashes]         make testdata again; --check compares hashes, without Python;
                                         --hashes writes the hashes of what is there
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["test", options @ ..] => test::run(options),
         ["checkpoints", options @ ..] => checkpoints::run(options),
+        ["peers", options @ ..] => peers::run(options),
         ["tidy"] => tidy::run(),
         ["fixtures"] => fixtures::remake(),
         ["fixtures", "--check"] => fixtures::check(),

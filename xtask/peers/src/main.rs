@@ -1,0 +1,76 @@
+//! Reads every file of a corpus with `ptw2k` and with other readers, each in a process of its own, and says who
+//! read it rightly, who refused it, who was wrong without saying so, and who crashed.
+//!
+//! ```text
+//! peers <CORPUS> <PTW2K> [OUTPUT]     the table, on stdout or into a file
+//! peers --read <READER> <FILE> [KEY]  one file with one of the others, in the words of `ptw2k inspect --json`
+//! ```
+
+mod child;
+mod corpus;
+mod readers;
+mod table;
+mod verdict;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::readers::Reader;
+
+/// What the program ends with; the text of an error is for people.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// The exit code of a reader that refuses a file, as of `ptw2k`.
+const REFUSED: u8 = 3;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["--read", reader, file] => return read(reader, file, None),
+        ["--read", reader, file, key] => return read(reader, file, Some(key)),
+        [corpus, ptw2k] => compare(corpus, ptw2k).map(|table| print!("{table}")),
+        [corpus, ptw2k, output] => compare(corpus, ptw2k).and_then(|table| {
+            std::fs::write(output, table).map_err(|error| format!("{output}: {error}").into())
+        }),
+        _ => {
+            eprintln!("usage: peers <CORPUS> <PTW2K> [OUTPUT]");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every file with every reader, as a table.
+fn compare(corpus: &str, ptw2k: &str) -> Outcome<String> {
+    let mut rows = Vec::new();
+    for file in corpus::files(Path::new(corpus))? {
+        eprintln!("  {}", file.name);
+        let mut verdicts = Vec::new();
+        for reader in Reader::ALL {
+            verdicts.push(verdict::of(reader, &file, Path::new(ptw2k))?);
+        }
+        rows.push((file.name, verdicts));
+    }
+    table::markdown(&rows, Path::new(ptw2k))
+}
+
+/// The work of a child: reads one file and prints what it found.
+fn read(reader: &str, file: &str, key: Option<&str>) -> ExitCode {
+    match readers::read(reader, Path::new(file), key) {
+        Ok(tensors) => {
+            println!("{tensors}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(REFUSED)
+        }
+    }
+}
