@@ -1,5 +1,7 @@
-//! The corpus: `files/<name>` and `expected/<name>.json`, what torch itself reads from it.
+//! The corpus: `files/<name>` with `expected/<name>.json`, what torch itself reads from it, and `hostile/<name>`
+//! with `hostile/README.json`, what a reader has to make of it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -24,8 +26,12 @@ pub(crate) enum Expected {
     Tensors(Vec<Tensor>),
     /// Say that there is nothing, by an error or by an empty list.
     Nothing,
-    /// Say that it cannot: what is there has no values, or no names.
+    /// Say that it cannot: what is there has no values, or no names, or is hostile.
     Refusal,
+    /// Read it, whatever is in it: a hostile file that is no worse than strange.
+    Anything,
+    /// Read it or refuse it, but end.
+    Survival,
 }
 
 /// A tensor that torch reads.
@@ -49,6 +55,22 @@ pub(crate) fn files(corpus: &Path) -> Outcome<Vec<File>> {
     }
     names.sort();
     names.into_iter().map(|name| file(corpus, name)).collect()
+}
+
+/// All hostile files, by name.
+pub(crate) fn hostile(corpus: &Path) -> Outcome<Vec<File>> {
+    let text = std::fs::read_to_string(corpus.join("hostile/README.json"))?;
+    let readme: BTreeMap<String, Value> = serde_json::from_str(&text)?;
+    let file = |(name, about): (String, Value)| {
+        let expected = match text_of(&about, "expect") {
+            "load" => Expected::Anything,
+            text if text.starts_with("reject") => Expected::Refusal,
+            text if text.starts_with("either") => Expected::Survival,
+            text => return Err(format!("{name}: no one knows what `{text}` means").into()),
+        };
+        Ok(File { path: corpus.join("hostile").join(&name), name, key: None, expected })
+    };
+    readme.into_iter().map(file).collect()
 }
 
 fn file(corpus: &Path, name: String) -> Outcome<File> {

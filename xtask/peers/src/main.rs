@@ -15,6 +15,7 @@ mod verdict;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::corpus::File;
 use crate::readers::Reader;
 
 /// What the program ends with; the text of an error is for people.
@@ -47,18 +48,25 @@ fn main() -> ExitCode {
     }
 }
 
-/// Every file with every reader, as a table.
+/// Every file with every reader, as two tables.
 fn compare(corpus: &str, ptw2k: &str) -> Outcome<String> {
-    let mut rows = Vec::new();
-    for file in corpus::files(Path::new(corpus))? {
+    let (corpus, ptw2k) = (Path::new(corpus), Path::new(ptw2k));
+    let files = judged(corpus::files(corpus)?, ptw2k)?;
+    let hostile = judged(corpus::hostile(corpus)?, ptw2k)?;
+    table::markdown(&files, &hostile, ptw2k)
+}
+
+fn judged(files: Vec<File>, ptw2k: &Path) -> Outcome<Vec<table::Row>> {
+    let mut rows = Vec::with_capacity(files.len());
+    for file in files {
         eprintln!("  {}", file.name);
         let mut verdicts = Vec::new();
         for reader in Reader::ALL {
-            verdicts.push(verdict::of(reader, &file, Path::new(ptw2k))?);
+            verdicts.push(verdict::of(reader, &file, ptw2k)?);
         }
         rows.push((file.name, verdicts));
     }
-    table::markdown(&rows, Path::new(ptw2k))
+    Ok(rows)
 }
 
 /// The work of a child: reads one file and prints what it found.

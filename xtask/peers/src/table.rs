@@ -14,13 +14,31 @@ const LOCK: &str = include_str!("../Cargo.lock");
 const LEGEND: &str = "\
 *right*: every tensor that torch reads, with its name, shape, dtype and bytes, and no other; or a refusal where \
 there is nothing to read. *refused*: an error. **wrong**: no error, and yet tensors are missing, too many or \
-different; where the reader printed a line about it on stderr, that is noted. **crashed**: a panic, a signal, more than 20 s or 1 GiB. *not claimed*: the reader does not say that it \
-reads such files. Readers that choose no state_dict themselves are told its key.
+different; where the reader printed a line about it on stderr, that is noted. **crashed**: a panic, a signal, more \
+than 20 s or 1 GiB. *not claimed*: the reader does not say that it reads such files. Readers that choose no \
+state_dict themselves are told its key.
 ";
 
-/// A row per file, totals, versions.
-pub(crate) fn markdown(rows: &[(String, Vec<Verdict>)], ptw2k: &Path) -> Outcome<String> {
-    let mut out = String::from("| file |");
+const HOSTILE_LEGEND: &str = "\
+*right*: refused where the file has to be refused, read where it is only strange, either where both will do. \
+**wrong**: read without an error, where the file has to be refused.
+";
+
+/// A file's name and what each reader made of it.
+pub(crate) type Row = (String, Vec<Verdict>);
+
+/// The files of real torch and the hostile ones; totals, versions.
+pub(crate) fn markdown(files: &[Row], hostile: &[Row], ptw2k: &Path) -> Outcome<String> {
+    let files = table(files, ptw2k)?;
+    let hostile = table(hostile, ptw2k)?;
+    Ok(format!(
+        "## Files that real torch wrote\n\n{files}\n{LEGEND}\n## Hostile files\n\n{hostile}\n{HOSTILE_LEGEND}"
+    ))
+}
+
+/// A row per file, then the totals.
+fn table(rows: &[Row], ptw2k: &Path) -> Outcome<String> {
+    let mut out = format!("| {} files |", rows.len());
     for reader in Reader::ALL {
         write!(out, " {} |", version(reader, ptw2k)?)?;
     }
@@ -37,13 +55,11 @@ pub(crate) fn markdown(rows: &[(String, Vec<Verdict>)], ptw2k: &Path) -> Outcome
     for (word, is_counted) in COUNTED {
         write!(out, "| **{word}** |")?;
         for column in 0..Reader::ALL.len() {
-            let count =
-                rows.iter().filter_map(|(_, verdicts)| verdicts.get(column)).filter(|v| is_counted(v));
-            write!(out, " {} |", count.count())?;
+            let verdicts = rows.iter().filter_map(|(_, verdicts)| verdicts.get(column));
+            write!(out, " {} |", verdicts.filter(|verdict| is_counted(verdict)).count())?;
         }
         out.push('\n');
     }
-    writeln!(out, "\n{} files. {LEGEND}", rows.len())?;
     Ok(out)
 }
 

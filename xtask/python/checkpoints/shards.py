@@ -6,7 +6,7 @@ import sys
 import safetensors.torch
 import torch
 import values
-from case import Reads, case
+from case import Reads, Refuses, case
 from torch import nn
 
 
@@ -91,7 +91,9 @@ def dcp_to_torch(make):
 
 @case("dcp")
 def dcp_two_ranks(make):
-    """Two processes, sharded unevenly along either axis, and replicated; both of torch's file formats."""
+    """Two processes, sharded unevenly along either axis, and replicated; in both of torch's file formats, and
+    one process alone with `torch.save`, which has the whole of what is replicated.
+    """
     tensors = {
         "rows": make.bits(5, 4),
         "columns": make.bits(3, 7),
@@ -106,7 +108,12 @@ def dcp_two_ranks(make):
     said = [rank.communicate(timeout=TIMEOUT_SECONDS)[1] for rank in ranks]
     if any(rank.returncode for rank in ranks):
         raise RuntimeError("\n".join(said)[-3000:])
-    return [Reads(make.folder / form, tensors, ordered=False) for form in ("dcp", "safetensors")]
+    whole = {key: tensors[key] for key in ("replicated", "plain")}
+    return [
+        *(Reads(make.folder / form, tensors, ordered=False) for form in ("dcp", "safetensors")),
+        Refuses(make.folder / "part.pt", names=("rows",)),
+        Reads(make.folder / "replicated.pt", whole),
+    ]
 
 
 @case("dcp")
@@ -141,6 +148,9 @@ def run_rank(folder, rank):
     dcp.save(state, storage_writer=dcp.FileSystemWriter(f"{folder}/dcp"))
     writer = dcp.HuggingFaceStorageWriter(path=f"{folder}/safetensors", save_distributed=True)
     dcp.save(state, storage_writer=writer)
+    if rank == "1":
+        torch.save({key: state[key] for key in ("plain", "rows")}, f"{folder}/part.pt")
+        torch.save({key: state[key] for key in ("replicated", "plain")}, f"{folder}/replicated.pt")
     dist.destroy_process_group()
 
 

@@ -283,11 +283,12 @@ def peft_adapter(make):
     model = make.model(peft.get_peft_model(tiny_llama(make), config))
     model.save_pretrained(make.folder / "adapter")
     adapter = make.folder / "adapter" / "adapter_model.safetensors"
-    wrapped = tensors_of(model.state_dict())
+    # Copies: merging changes the weights in place.
+    wrapped = {key: tensor.clone() for key, tensor in tensors_of(model.state_dict()).items()}
     path = make.save(model.state_dict(), "wrapped.pt")
     merged = model.merge_and_unload()
     return [
         Reads(adapter, safetensors.torch.load_file(adapter), ordered=False),
-        Reads(path, {key: tensor.clone() for key, tensor in wrapped.items()}),
+        Reads(path, wrapped),
         Reads(make.save(merged.state_dict(), "merged.pt"), dict(merged.state_dict())),
     ]

@@ -161,9 +161,23 @@ def nested(make):
 
 
 @case("zip")
+def nested_jagged(make):
+    """The other layout of nested tensors keeps its parts in a subclass: refused by name."""
+    jagged = torch.nested.nested_tensor([make.bits(3, 2), make.bits(5, 2)], layout=torch.jagged)
+    return Refuses(make.save({"weight": make.bits(4), "jagged": jagged}), names=("jagged",))
+
+
+@case("zip")
+def opaque_bits(make):
+    """A dtype that says nothing of its values."""
+    return Refuses(make.save({"raw": make.bits(4, dtype=torch.uint8).view(torch.bits8)}), names=("raw",))
+
+
+@case("zip")
 def meta(make):
     """A tensor without data is refused, the others cannot be taken for the whole."""
-    return Refuses(make.save({"there": make.bits(2), "gone.weight": torch.empty(2, 3, device="meta")}), names=("gone.weight",))
+    value = {"there": make.bits(2), "gone.weight": torch.empty(2, 3, device="meta")}
+    return Refuses(make.save(value), names=("gone.weight",))
 
 
 @case("zip")
