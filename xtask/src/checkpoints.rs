@@ -63,7 +63,6 @@ fn parse<'a>(options: &[&'a str]) -> Outcome<Options<'a>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
