@@ -22,6 +22,8 @@ class Reads:
     beside: dict = dataclasses.field(default_factory=dict)
     # Whether the form keeps the module's order.
     ordered: bool = True
+    # What warnings have to name: entries that are left out.
+    warns: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)

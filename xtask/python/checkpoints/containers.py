@@ -124,6 +124,16 @@ def many_keys(make):
 
 
 @case("zip, legacy")
+def odd_names(make):
+    """Keys are any text."""
+    names = ("weight", "ü.ß", "模型.权重", "with space", "a/b", "..", "tab\t", "quote'\"", "0", "😀", "x" * 300)
+    tensors = {name: make.bits(2, at + 1) for at, name in enumerate(names)}
+    legacy = make.save(tensors, "legacy.pt", _use_new_zipfile_serialization=False)
+    p4 = make.save(tensors, "p4.pt", pickle_protocol=4)
+    return [Reads(make.save(tensors), tensors), Reads(legacy, tensors), Reads(p4, tensors)]
+
+
+@case("zip, legacy")
 def views(make):
     """Everything that strides and offsets can say."""
     base = make.bits(7, 5, 3, 2)

@@ -54,7 +54,7 @@ def run(binary, expectation):
     command = [binary, "inspect", "--json", "--hash", *expectation.arguments, expectation.path]
     command = [str(part) for part in command]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+        return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         raise Fault(f"more than {TIMEOUT_SECONDS} s: {' '.join(command)}") from None
 
@@ -77,10 +77,13 @@ def equal(done, expectation):
     """The number of tensors, all of them equal."""
     if done.returncode != 0:
         raise Fault(f"exit code {done.returncode}: {done.stderr.strip()[-1000:]}")
-    said = json.loads(done.stdout)
+    try:
+        said = json.loads(done.stdout)
+        under, tensors = ".".join(said["state_dict"]), said["tensors"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise Fault(f"stdout is not the JSON that was asked for ({error!r}): {done.stdout[:300]!r}") from None
     rows = {}
-    under = ".".join(said["state_dict"])
-    for row in said["tensors"]:
+    for row in tensors:
         name = f"{under}.{row['key']}" if under else row["key"]
         if name in rows:
             raise Fault(f"{name!r} comes twice")
@@ -108,8 +111,11 @@ def equal(done, expectation):
         dtype, shape, digest = described(tensor)
         if row["dtype"] != dtype or row["shape"] != shape:
             differ.append(f"{name} is {row['dtype']} {row['shape']} instead of {dtype} {shape}")
-        elif row["sha256"] != digest:
+        elif row.get("sha256") != digest:
             differ.append(f"{name} ({dtype} {shape}) has other bytes")
+    silent = [name for name in expectation.warns if name not in done.stderr]
+    if silent:
+        raise Fault(f"no warning names {listed(silent)}")
     if differ:
         raise Fault(f"{len(differ)} of {len(everything)} tensors differ: {listed(differ)}")
     return len(everything)

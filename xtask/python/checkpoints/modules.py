@@ -1,5 +1,6 @@
 """Whole modules as `torch.save(model)` writes them, and the wrappers that change names."""
 
+import collections
 import copy
 
 import torch
@@ -28,7 +29,7 @@ class Net(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 4, (5, 2)), nn.BatchNorm2d(4), nn.ReLU())
         self.blocks = nn.ModuleList([Attention(), nn.GRU(5, 3, bidirectional=True)])
-        self.heads = nn.ModuleDict({"a": nn.Linear(7, 2), "b.c".replace(".", "_"): nn.Linear(7, 3)})
+        self.heads = nn.ModuleDict({"a": nn.Linear(7, 2), "b_c": nn.Linear(7, 3)})
         self.scales = nn.ParameterList([nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(1, 3))])
 
     def forward(self, x):
@@ -132,6 +133,35 @@ def module_in_a_dict(make):
     module = make.model(Net())
     value = {"epoch": 3, "model": module, "optimizer": None, "date": "2026-01-02"}
     return module_reads(make.save(value), module, at="model")
+
+
+class Versioned(nn.Module):
+    """Keeps more than tensors in its state_dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(3, 2)
+
+    def get_extra_state(self):
+        return {"version": 3, "names": ["a"]}
+
+    def set_extra_state(self, state):
+        pass
+
+
+@case("module")
+def extra_state(make):
+    """What a state_dict holds beside tensors is left out."""
+    module = make.model(nn.Sequential(Versioned(), nn.Linear(2, 5)))
+    return Reads(make.save(module.state_dict()), tensors_of(module.state_dict()), warns=("0._extra_state",))
+
+
+@case("module")
+def uninitialized(make):
+    """Lazy modules that never saw an input have no values, which is said."""
+    module = nn.Sequential(collections.OrderedDict(first=make.model(nn.Linear(3, 2)), lazy=nn.LazyLinear(5)))
+    tensors = {key: value for key, value in module.state_dict().items() if key.startswith("first")}
+    return Reads(make.save(module.state_dict()), tensors, warns=("lazy.weight", "lazy.bias"))
 
 
 @case("module")
