@@ -24,6 +24,10 @@ class Reads:
     ordered: bool = True
     # What warnings have to name: entries that are left out.
     warns: tuple = ()
+    # Key to role, where the file tells it: "parameter", "buffer", "non_persistent_buffer".
+    roles: dict = dataclasses.field(default_factory=dict)
+    # Whether the file may hold constants of the program, which have no name in the module.
+    constants: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,3 +101,12 @@ class Maker:
 def tensors_of(state_dict):
     """The tensors among the values."""
     return {key: value for key, value in state_dict.items() if isinstance(value, torch.Tensor)}
+
+
+def roles_of(module):
+    """What each tensor of the module is to it."""
+    held = module.state_dict()
+    roles = {key: "parameter" for key, _ in module.named_parameters(remove_duplicate=False)}
+    for key, _ in module.named_buffers(remove_duplicate=False):
+        roles[key] = "buffer" if key in held else "non_persistent_buffer"
+    return roles

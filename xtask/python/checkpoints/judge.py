@@ -93,11 +93,13 @@ def equal(done, expectation):
         return {f"{expectation.at}.{key}" if expectation.at else key: tensor for key, tensor in tensors.items()}
 
     wanted, beside = full(expectation.tensors), full(expectation.beside)
+    roles = full(expectation.roles)
     everything = wanted | beside
     absent = [name for name in everything if name not in rows]
     if absent:
         raise Fault(f"{len(absent)} of {len(everything)} tensors are missing: {listed(absent)}; found: {listed(rows)}")
-    more = [name for name in rows if name not in everything]
+    constants = {name for name, row in rows.items() if expectation.constants and row.get("role") == "attribute"}
+    more = [name for name in rows if name not in everything and name not in constants]
     if more:
         raise Fault(f"{len(more)} tensors too many: {listed(more)}")
     order = [name for name in rows if name in wanted]
@@ -113,6 +115,8 @@ def equal(done, expectation):
             differ.append(f"{name} is {row['dtype']} {row['shape']} instead of {dtype} {shape}")
         elif row.get("sha256") != digest:
             differ.append(f"{name} ({dtype} {shape}) has other bytes")
+        elif name in roles and row.get("role") != roles[name]:
+            differ.append(f"{name} is told to be a {row.get('role')} instead of a {roles[name]}")
     silent = [name for name in expectation.warns if name not in done.stderr]
     if silent:
         raise Fault(f"no warning names {listed(silent)}")

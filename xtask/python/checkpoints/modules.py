@@ -4,7 +4,7 @@ import collections
 import copy
 
 import torch
-from case import Reads, case, tensors_of
+from case import Reads, case, roles_of, tensors_of
 from torch import nn
 
 
@@ -45,7 +45,7 @@ def split(module):
 
 def module_reads(path, module, **options):
     tensors, beside = split(module)
-    return Reads(path, tensors, beside=beside, **options)
+    return Reads(path, tensors, beside=beside, roles=roles_of(module), **options)
 
 
 @case("module")
@@ -177,6 +177,7 @@ def averaged(make):
     return [
         Reads(both, tensors, at="model"),
         Reads(both, average, at="model_ema", arguments=("--key", "model_ema")),
+        Reads(both, average, at="model_ema", arguments=("--ema",)),
         module_reads(make.save(yolo, "yolo.pt"), ema, at="ema"),
         Reads(make.save(swa.state_dict(), "swa.pt"), swa_tensors),
     ]

@@ -1,7 +1,7 @@
 """Programs with weights in them: TorchScript and torch.export."""
 
 import torch
-from case import Reads, Refuses, case
+from case import Reads, Refuses, case, roles_of
 from torch import nn
 
 
@@ -28,10 +28,11 @@ def module(make):
 
 
 def program_reads(path, net):
-    """A program does not tell parameters from other tensors in an order that means anything."""
+    """Programs keep an order of their own, and do not always tell which buffers are persistent."""
     held = dict(net.state_dict())
     beside = {key: value for key, value in net.named_buffers() if key not in held}
-    return Reads(path, held, beside=beside, ordered=False)
+    roles = {key: role for key, role in roles_of(net).items() if key in held}
+    return Reads(path, held, beside=beside, ordered=False, roles=roles, constants=True)
 
 
 @case("torchscript")
