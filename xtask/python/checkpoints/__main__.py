@@ -1,4 +1,4 @@
-"""Real torch writes checkpoints of every kind, `ptw2k inspect --json --hash` reads them, every bit is compared.
+"""Real torch writes checkpoints of every kind, `ptw2k inspect` reads them, every bit is compared.
 
     python checkpoints --work FOLDER [--ptw2k BINARY] [--seed N] [CASE]...
 
@@ -96,13 +96,17 @@ def main():
         writing = time.perf_counter() - started - seconds
         rows.append((case, tensors, refusals, bool(found), writing, seconds))
 
-    word = {(False, False): "equal", (False, True): "FAILED", (True, False): "written", (True, True): "FAILED"}
+    word = {
+        (False, False): "equal",
+        (False, True): "FAILED",
+        (True, False): "written",
+        (True, True): "FAILED",
+    }
     print(f"{'case':32} {'form':14} {'tensors':>7} {'refused':>7} {'verdict':8} {'written':>8} {'read':>7}")
     for case, tensors, refusals, failed, writing, seconds in rows:
         verdict = word[options.ptw2k is None, failed]
-        print(
-            f"{case.name:32} {case.form:14} {tensors:7} {refusals:7} {verdict:8} {writing:6.2f} s {seconds:5.2f} s"
-        )
+        counts = f"{tensors:7} {refusals:7}"
+        print(f"{case.name:32} {case.form:14} {counts} {verdict:8} {writing:6.2f} s {seconds:5.2f} s")
     for fault in faults:
         print(f"\nFAILED {fault}")
     if faults:

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import pathlib
-from typing import Callable
+from collections.abc import Callable
 
 import torch
 
@@ -73,7 +73,9 @@ class Maker:
     def bits(self, *shape, dtype=torch.float32):
         """Any bit pattern, so NaNs with payloads, infinities and subnormal numbers too."""
         width = torch.empty((), dtype=dtype).element_size()
-        flat = torch.randint(0, 256, (torch.Size(shape).numel() * width,), dtype=torch.uint8, generator=self.random)
+        flat = torch.randint(
+            0, 256, (torch.Size(shape).numel() * width,), dtype=torch.uint8, generator=self.random
+        )
         return flat.view(dtype).reshape(shape) if shape else flat.view(dtype)[0]
 
     def normal(self, *shape, dtype=torch.float32):

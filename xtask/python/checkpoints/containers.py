@@ -1,4 +1,4 @@
-"""The containers of `torch.save`: zip archives and legacy streams, with every option that changes the bytes."""
+"""The containers of `torch.save`: zip archives and legacy streams, with all options that change the bytes."""
 
 import collections
 import shutil
@@ -126,7 +126,19 @@ def many_keys(make):
 @case("zip, legacy")
 def odd_names(make):
     """Keys are any text."""
-    names = ("weight", "ü.ß", "模型.权重", "with space", "a/b", "..", "tab\t", "quote'\"", "0", "😀", "x" * 300)
+    names = (
+        "weight",
+        "ü.ß",
+        "模型.权重",
+        "with space",
+        "a/b",
+        "..",
+        "tab\t",
+        "quote'\"",
+        "0",
+        "😀",
+        "x" * 300,
+    )
     tensors = {name: make.bits(2, at + 1) for at, name in enumerate(names)}
     legacy = make.save(tensors, "legacy.pt", _use_new_zipfile_serialization=False)
     p4 = make.save(tensors, "p4.pt", pickle_protocol=4)

@@ -90,21 +90,27 @@ def equal(done, expectation):
         rows[name] = row
 
     def full(tensors):
-        return {f"{expectation.at}.{key}" if expectation.at else key: tensor for key, tensor in tensors.items()}
+        return {
+            f"{expectation.at}.{key}" if expectation.at else key: tensor for key, tensor in tensors.items()
+        }
 
     wanted, beside = full(expectation.tensors), full(expectation.beside)
     roles = full(expectation.roles)
     everything = wanted | beside
     absent = [name for name in everything if name not in rows]
     if absent:
-        raise Fault(f"{len(absent)} of {len(everything)} tensors are missing: {listed(absent)}; found: {listed(rows)}")
-    constants = {name for name, row in rows.items() if expectation.constants and row.get("role") == "attribute"}
+        raise Fault(
+            f"{len(absent)} of {len(everything)} tensors are missing: {listed(absent)}; found: {listed(rows)}"
+        )
+    constants = {
+        name for name, row in rows.items() if expectation.constants and row.get("role") == "attribute"
+    }
     more = [name for name in rows if name not in everything and name not in constants]
     if more:
         raise Fault(f"{len(more)} tensors too many: {listed(more)}")
     order = [name for name in rows if name in wanted]
     if expectation.ordered and order != list(wanted):
-        first = next(name for name, other in zip(order, wanted) if name != other)
+        first = next(name for name, other in zip(order, wanted, strict=True) if name != other)
         raise Fault(f"the order differs, first at {first!r}")
 
     differ = []

@@ -108,7 +108,9 @@ def old_reparametrizations(make):
     from torch.nn.utils import prune, weight_norm
 
     # The hooks leave a computed tensor as an attribute, which has to be a leaf to be saved.
-    module = nn.Sequential(nn.Linear(3, 5), prune.identity(nn.Linear(4, 6), "weight"), weight_norm(nn.Linear(2, 7)))
+    module = nn.Sequential(
+        nn.Linear(3, 5), prune.identity(nn.Linear(4, 6), "weight"), weight_norm(nn.Linear(2, 7))
+    )
     make.model(module)
     for layer in (module[1], module[2]):
         layer.weight = layer.weight.detach()
@@ -171,9 +173,17 @@ def averaged(make):
     ema = make.model(copy.deepcopy(module))
     tensors, average = dict(module.state_dict()), dict(ema.state_dict())
     both = make.save({"model": tensors, "model_ema": average, "epoch": 2}, "both.pt")
-    yolo = {"epoch": 1, "best_fitness": None, "model": None, "ema": ema, "updates": 7, "train_args": {"lr": 0.1}}
+    yolo = {
+        "epoch": 1,
+        "best_fitness": None,
+        "model": None,
+        "ema": ema,
+        "updates": 7,
+        "train_args": {"lr": 0.1},
+    }
     swa = torch.optim.swa_utils.AveragedModel(make.model(Attention()))
-    swa_tensors = tensors_of(swa.state_dict())
+    # Its own counter stands beside the wrapped module's names.
+    swa_tensors = {key.removeprefix("module."): value for key, value in swa.state_dict().items()}
     return [
         Reads(both, tensors, at="model"),
         Reads(both, average, at="model_ema", arguments=("--key", "model_ema")),
@@ -188,8 +198,12 @@ def packed_modules(make):
     """Quantized modules keep weight and bias packed; their values are tuples."""
     import torch.ao.quantization as ao
 
-    torch.backends.quantized.engine = "fbgemm" if "fbgemm" in torch.backends.quantized.supported_engines else "qnnpack"
-    dynamic = ao.quantize_dynamic(make.model(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))), {nn.Linear})
+    torch.backends.quantized.engine = (
+        "fbgemm" if "fbgemm" in torch.backends.quantized.supported_engines else "qnnpack"
+    )
+    dynamic = ao.quantize_dynamic(
+        make.model(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))), {nn.Linear}
+    )
     static = nn.Sequential(ao.QuantStub(), nn.Conv2d(2, 3, 3), nn.ReLU(), ao.DeQuantStub())
     static.qconfig = ao.get_default_qconfig(torch.backends.quantized.engine)
     static = ao.prepare(make.model(static).eval())

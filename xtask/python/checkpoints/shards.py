@@ -42,7 +42,9 @@ TIMEOUT_SECONDS = 180
 
 def nested_state(make):
     """A model, its optimizer's state after a step, and values that are no tensors."""
-    module = make.model(nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 2, dtype=torch.bfloat16)))
+    module = make.model(
+        nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 2, dtype=torch.bfloat16))
+    )
     optimizer = torch.optim.Adam(module.parameters(), 0.1)
     for parameter in module.parameters():
         parameter.grad = make.normal(*parameter.shape, dtype=parameter.dtype)
@@ -59,7 +61,9 @@ def dcp_alone(make):
     cases = []
     for name, single in (("one_file", True), ("file_per_tensor", False)):
         folder = make.folder / name
-        dcp.save(state, storage_writer=dcp.FileSystemWriter(folder, single_file_per_rank=single), no_dist=True)
+        dcp.save(
+            state, storage_writer=dcp.FileSystemWriter(folder, single_file_per_rank=single), no_dist=True
+        )
         cases.append(Reads(folder, dict(module.state_dict()), at="model", ordered=False))
     return cases
 
@@ -70,7 +74,11 @@ def dcp_flat(make):
     import torch.distributed.checkpoint as dcp
 
     tensors = {values.name(dtype): make.bits(3, 5, dtype=dtype) for dtype in values.PLAIN + values.FLOAT8}
-    tensors |= {"layer.transposed": make.bits(4, 6).t(), "scalar": make.bits(), "slice": make.bits(50)[3:40:6]}
+    tensors |= {
+        "layer.transposed": make.bits(4, 6).t(),
+        "scalar": make.bits(),
+        "slice": make.bits(50)[3:40:6],
+    }
     folder = make.folder / "flat"
     dcp.save(tensors, checkpoint_id=folder, no_dist=True)
     return Reads(folder, tensors, ordered=False)
@@ -104,7 +112,9 @@ def dcp_two_ranks(make):
     }
     make.save(tensors, "whole.pt")
     command = [sys.executable, "-W", "ignore", __file__, str(make.folder)]
-    ranks = [subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True) for rank in range(RANKS)]
+    ranks = [
+        subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True) for rank in range(RANKS)
+    ]
     said = [rank.communicate(timeout=TIMEOUT_SECONDS)[1] for rank in ranks]
     if any(rank.returncode for rank in ranks):
         raise RuntimeError("\n".join(said)[-3000:])
@@ -122,7 +132,9 @@ def dcp_safetensors_alone(make):
 
     tensors = {"layer.weight": make.bits(3, 5), "layer.bias": make.bits(7, dtype=torch.float16)}
     folder = make.folder / "hf"
-    writer = dcp.HuggingFaceStorageWriter(path=str(folder), fqn_to_index_mapping={"layer.weight": 1, "layer.bias": 2})
+    writer = dcp.HuggingFaceStorageWriter(
+        path=str(folder), fqn_to_index_mapping={"layer.weight": 1, "layer.bias": 2}
+    )
     dcp.save(tensors, storage_writer=writer, no_dist=True)
     return Reads(folder, tensors, ordered=False)
 

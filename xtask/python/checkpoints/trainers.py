@@ -50,7 +50,9 @@ def training_script(make):
         value = {
             "epoch": 3,
             "arch": "net",
-            "args": argparse.Namespace(lr=0.1, betas=(0.9, 0.99), out=pathlib.Path("a/b"), phase=Phase.WARMUP),
+            "args": argparse.Namespace(
+                lr=0.1, betas=(0.9, 0.99), out=pathlib.Path("a/b"), phase=Phase.WARMUP
+            ),
             "settings": Settings(),
             key: module.state_dict(),
             "optimizer": step(module, optimizer, make),
@@ -58,7 +60,11 @@ def training_script(make):
             "scaler": torch.amp.GradScaler("cpu").state_dict(),
             "best": np.float64(0.25),
             "history": {"loss": np.arange(4.0), "seen": {1, 2}, "log": collections.defaultdict(list, a=[1])},
-            "rng": {"torch": torch.get_rng_state(), "numpy": np.random.get_state(), "python": random.getstate()},
+            "rng": {
+                "torch": torch.get_rng_state(),
+                "numpy": np.random.get_state(),
+                "python": random.getstate(),
+            },
             "date": datetime.datetime(2026, 1, 2, 3, 4),
             "took": datetime.timedelta(seconds=7),
         }
@@ -151,7 +157,8 @@ def deepspeed_style(make):
     stage2 = make.save(value, "mp_rank_00_model_states.pt")
     tensors = dict(value["module"])
     value["module"] = {
-        key: torch.empty(0, dtype=torch.float16) if key in shapes[0] else tensor for key, tensor in tensors.items()
+        key: torch.empty(0, dtype=torch.float16) if key in shapes[0] else tensor
+        for key, tensor in tensors.items()
     }
     value["ds_config"] = {"zero_optimization": {"stage": 3}}
     stage3 = make.save(value, "zero_pp_rank_0_mp_rank_00_model_states.pt")
@@ -161,7 +168,10 @@ def deepspeed_style(make):
 @case("zip")
 def fsdp_flat(make):
     """One rank's flattened parameters have no names any more."""
-    value = {"_fsdp_wrapped_module._flat_param": make.bits(101), "layer._fsdp_wrapped_module._flat_param": make.bits(37)}
+    value = {
+        "_fsdp_wrapped_module._flat_param": make.bits(101),
+        "layer._fsdp_wrapped_module._flat_param": make.bits(37),
+    }
     whole = {"_fsdp_wrapped_module.layer._fsdp_wrapped_module.weight": make.bits(3, 5)}
     checkpointed = {"layer._checkpoint_wrapped_module.weight": make.bits(3, 5), "head.bias": make.bits(2)}
     return [
@@ -169,7 +179,10 @@ def fsdp_flat(make):
         Reads(make.save(whole, "whole.pt"), {"layer.weight": whole.popitem()[1]}),
         Reads(
             make.save(checkpointed, "checkpointed.pt"),
-            {"layer.weight": checkpointed["layer._checkpoint_wrapped_module.weight"], "head.bias": checkpointed["head.bias"]},
+            {
+                "layer.weight": checkpointed["layer._checkpoint_wrapped_module.weight"],
+                "head.bias": checkpointed["head.bias"],
+            },
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""What a tensor can be: every dtype that torch can save, quantized, sparse, nested, lazily negated, without data."""
+"""What a tensor can be: every dtype that torch can save, quantized, sparse, nested, negated, without data."""
 
 import torch
 from case import Reads, Refuses, case
@@ -52,7 +52,11 @@ def complex_numbers(make):
     width = {torch.complex32: torch.int32, torch.bcomplex32: torch.int32}
     tensors = {}
     for dtype in COMPLEX:
-        bits = make.bits(5, 3, dtype=width[dtype]).view(dtype) if dtype in width else make.bits(5, 3, dtype=dtype)
+        bits = (
+            make.bits(5, 3, dtype=width[dtype]).view(dtype)
+            if dtype in width
+            else make.bits(5, 3, dtype=dtype)
+        )
         tensors |= {name(dtype): bits, f"{name(dtype)}_view": bits.t()[1:]}
     return both(make, tensors)
 
@@ -141,7 +145,10 @@ def sparse(make):
         "coo_half": dense.half().to_sparse(),
         "csr": dense.to_sparse_csr(),
         "csr_int32": torch.sparse_csr_tensor(
-            torch.tensor([0, 1, 1, 3], dtype=torch.int32), torch.tensor([4, 0, 2], dtype=torch.int32), make.normal(3), (3, 5)
+            torch.tensor([0, 1, 1, 3], dtype=torch.int32),
+            torch.tensor([4, 0, 2], dtype=torch.int32),
+            make.normal(3),
+            (3, 5),
         ),
         "csr_batches": batches.to_sparse_csr(),
         "csc": dense.to_sparse_csc(),
@@ -187,5 +194,10 @@ def tensors_with_attributes(make):
     weight.note = "kept"
     parameter = torch.nn.Parameter(make.bits(2, 5))
     parameter.tags = {"decay": False}
-    tensors = {"tensor": weight, "parameter": parameter, "buffer": torch.nn.Buffer(make.bits(3)), "plain": make.bits(1)}
+    tensors = {
+        "tensor": weight,
+        "parameter": parameter,
+        "buffer": torch.nn.Buffer(make.bits(3)),
+        "plain": make.bits(1),
+    }
     return Reads(make.save(tensors), tensors)
