@@ -35,6 +35,8 @@ import values
 
 import judge
 
+# Tells that a folder is ours, to be written over.
+MARKER = "made_by_xtask_checkpoints"
 FAMILIES = (containers, values, modules, trainers, shards, scripts)
 
 
@@ -44,6 +46,14 @@ def select(only):
     if unknown:
         raise SystemExit(f"no case {sorted(unknown)}; there are {[case.name for case in CASES]}")
     return [case for case in CASES if not only or case.name in only]
+
+
+def prepare(work):
+    """A folder that is new, empty, or of an earlier run: nothing else is ever removed."""
+    work.mkdir(parents=True, exist_ok=True)
+    if any(work.iterdir()) and not (work / MARKER).exists():
+        raise SystemExit(f"{work} holds files that no earlier run made: name another folder")
+    (work / MARKER).touch()
 
 
 def run(case, options):
@@ -80,6 +90,7 @@ def main():
     parser.add_argument("case", nargs="*")
     options = parser.parse_args()
     options.work = options.work.resolve()
+    prepare(options.work)
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
