@@ -1,9 +1,11 @@
 //! The project's chores: `cargo xtask <command>`.
 
 mod bench;
+mod checkpoints;
 mod fixtures;
 mod fuzz;
 mod judges;
+mod peers;
 mod shell;
 mod test;
 mod tidy;
@@ -15,8 +17,13 @@ const USAGE: &str = "\
 usage: cargo xtask <COMMAND>
 
   test [--no-judges] [--only CASE]...   every check: format, clippy, tidy, fixtures, tests, documentation,
-                                        then the judges (PyTorch writes, ptw2k converts, Keras loads);
-                                        --only runs the judges alone, on those cases
+                                        then the judges (PyTorch writes, ptw2k converts, Keras loads)
+                                        and the checkpoints; --only runs the judges alone, on those cases
+  checkpoints [--seed N] [--keep FOLDER] [CASE]...
+                                        PyTorch writes files of every kind, what ptw2k reads is compared
+                                        bit for bit; --seed gives the contents of an earlier run again
+  peers [--output FILE] [--corpus FOLDER]
+                                        the same files read by ptw2k, candle and burn: a table
   tidy                                  the house rules: imports, unsafe, file sizes, style, documents
   fixtures [--check | --hashes]         make testdata again; --check compares hashes, without Python;
                                         --hashes writes the hashes of what is there
@@ -32,6 +39,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
         ["test", options @ ..] => test::run(options),
+        ["checkpoints", options @ ..] => checkpoints::run(options),
+        ["peers", options @ ..] => peers::run(options),
         ["tidy"] => tidy::run(),
         ["fixtures"] => fixtures::remake(),
         ["fixtures", "--check"] => fixtures::check(),

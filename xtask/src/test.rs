@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, fixtures, judges, shell, tidy};
+use crate::{Outcome, checkpoints, fixtures, judges, shell, tidy};
 
 /// One of them.
 type Check = fn() -> Outcome;
@@ -48,6 +48,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     ];
     if with_judges {
         steps.push(("judges", || judges::run(&[])));
+        steps.push(("checkpoints", || checkpoints::run(&[])));
     }
 
     let mut failed = Vec::new();

@@ -16,6 +16,8 @@ const MENTIONS: [(&str, &[&str]); 2] = [
             "ptw2k schemas",
             "ptw2k completions",
             "cargo xtask test",
+            "cargo xtask checkpoints",
+            "cargo xtask peers",
         ],
     ),
     (
@@ -33,6 +35,8 @@ const MENTIONS: [(&str, &[&str]); 2] = [
             "cargo xtask tidy",
             "cargo xtask fixtures",
             "cargo xtask bench",
+            "cargo xtask checkpoints",
+            "cargo xtask peers",
         ],
     ),
 ];

@@ -163,7 +163,7 @@ mod tests {
         let cases: [(&str, &str, usize); 10] = [
             ("src/tensor/dtype.rs", "use crate::lazy::Mapped;", 1),
             ("src/tensor/dtype.rs", "use crate::tensor::Shape;", 0),
-            ("src/checkpoint/zip.rs", "use crate::{schema, keras, bytes};", 2),
+            ("src/checkpoint/zip.rs", "use crate::{schema, keras, lazy};", 2),
             ("src/schema/rule.rs", "fn f(x: crate::checkpoint::Open) {}", 1),
             ("src/plan/bind.rs", "use crate::{schema, keras, checkpoint, writer};", 1),
             ("src/writer/fill.rs", "use crate::keras::file_layout::Group;", 0),
