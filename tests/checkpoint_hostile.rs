@@ -127,6 +127,42 @@ fn shared_dictionaries_multiply() {
     check(&[&many, b"u."], 3);
 }
 
+/// A module with parameters and submodules, put into the memo and off the stack.
+fn module(parameters: &[u8], children: &[u8], memo: u8) -> Vec<u8> {
+    let start = b"cmine\nNet\n)\x81}(V_parameters\n".as_slice();
+    [start, parameters, b"V_buffers\n}V_modules\n", children, b"ubq", &[memo], b"0"].concat()
+}
+
+#[test]
+fn shared_modules_multiply() {
+    let parameter = [b"}Vw\n", TENSOR, b"s"].concat();
+    // 60 levels of modules that hold the next one twice, at the bottom one with a parameter or without any.
+    for bottom in [parameter.as_slice(), b"}"] {
+        let mut bomb = module(bottom, b"}", 0);
+        for level in 0..60 {
+            let children = [b"}(Va\nh".as_slice(), &[level], b"Vb\nh", &[level], b"u"].concat();
+            bomb.extend(module(b"}", &children, level + 1));
+        }
+        check(&[&bomb, b"h\x3c."], 3);
+    }
+    // A chain of modules whose names are long: every key has all of them.
+    let mut long = [long_text(1 << 20).as_slice(), b"q\xff0", &module(&parameter, b"}", 0)].concat();
+    for level in 0..100 {
+        let children = [b"}h\xffh".as_slice(), &[level], b"s"].concat();
+        long.extend(module(&parameter, &children, level + 1));
+    }
+    check(&[&long, b"h\x64."], 3);
+}
+
+#[test]
+fn many_candidates() {
+    let mut many = [TENSOR, b"q\x000", &long_text(1 << 20), b"q\x010]("].concat();
+    for _ in 0..20_000 {
+        many.extend(b"}h\x01}Vw\nh\0ss");
+    }
+    check(&[&many, b"e."], 3);
+}
+
 #[test]
 fn keys_that_are_no_text() {
     let mut integers = b"}(Vw\n".to_vec();
