@@ -116,6 +116,7 @@ fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> 
     let tensors = read.tensors.into_iter().zip(keys).zip(ties).map(|((raw, key), tied_to)| Tensor {
         key: StateDictKey::new(key),
         tensor: raw.tensor,
+        storage_number: raw.storage,
         tied_to,
         role: raw.role,
     });

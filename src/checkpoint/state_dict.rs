@@ -47,6 +47,9 @@ pub struct Tensor {
     pub tensor: LazyTensor,
     /// What it is to its module.
     pub role: Role,
+    /// Which storage it views, in forms where tensors can share one: tensors with one number share one. `None`
+    /// for values that are computed.
+    pub storage_number: Option<usize>,
     /// The first tensor (by index) that shares this one's storage and view, when another does: tied weights.
     pub tied_to: Option<usize>,
 }

@@ -119,7 +119,7 @@ fn hostile_payloads() {
     let mut layout = meta(&[1], &[1], 0);
     layout["layout"] = json!(1);
     let sparse = reason(payload("w0", true, &layout));
-    assert_eq!(sparse, TensorError::Unsupported(UnsupportedTensor::Sparse));
+    assert_eq!(sparse, TensorError::Unsupported(UnsupportedTensor::Layout));
     let mut unknown = meta(&[1], &[1], 0);
     unknown["dtype"] = json!(36);
     let unknown = reason(payload("w0", true, &unknown));

@@ -105,7 +105,7 @@ fn hostile_model_json() {
     let mut quantized = good();
     quantized["isQuantized"] = json!(true);
     let reason = tensor_refused(quantized);
-    assert_eq!(reason, TensorError::Unsupported(UnsupportedTensor::Quantized));
+    assert_eq!(reason, TensorError::Unsupported(UnsupportedTensor::Dtype { dtype: "quantized".to_owned() }));
 
     let is_json = |text: &[u8]| {
         let entries = vec![Entry::stored("m/version", b"1\n"), Entry::deflated("m/model.json", text)];

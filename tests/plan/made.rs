@@ -16,7 +16,13 @@ pub(crate) fn checkpoint(tensors: &[(&str, &[usize])]) -> Checkpoint {
         let view = Strided::contiguous(shape);
         let tensor =
             LazyTensor { dtype: Dtype::F32, view, byte_order: ByteOrder::Little, storage: bytes.into() };
-        Tensor { key: StateDictKey::new(key), tensor, tied_to: None, role: Role::Unknown }
+        Tensor {
+            key: StateDictKey::new(key),
+            tensor,
+            storage_number: None,
+            tied_to: None,
+            role: Role::Unknown,
+        }
     };
     Checkpoint {
         path: PathBuf::from("weights.pt"),

@@ -35,6 +35,10 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     while let Some(&option) = rest.next() {
         match option {
             "--minutes" => minutes = rest.next().ok_or("--minutes needs a number")?.parse::<NonZeroU64>()?,
+            "--seeds" => {
+                println!("{} seeds in fuzz/corpus", seed()?);
+                return Ok(());
+            }
             target if TARGETS.contains(&target) => targets.push(target),
             other => return Err(format!("no target `{other}`; there are {}", TARGETS.join(", ")).into()),
         }
@@ -52,7 +56,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         let memory = format!("-rss_limit_mb={MEMORY}");
         let fuzz = ["fuzz", "run", "--sanitizer", "none", target, "--"];
         let limits =
-            [seconds.as_str(), memory.as_str(), "-timeout=10", "-print_final_stats=1", "-verbosity=0"];
+            [seconds.as_str(), memory.as_str(), "-timeout=30", "-print_final_stats=1", "-verbosity=0"];
         // libFuzzer needs a nightly compiler's flags; the stable compiler has them behind this variable.
         shell::run(shell::cargo(&fuzz).args(limits).env("RUSTC_BOOTSTRAP", "1"))?;
     }

@@ -28,6 +28,7 @@ usage: cargo xtask <COMMAND>
   fixtures [--check | --hashes]         make testdata again; --check compares hashes, without Python;
                                         --hashes writes the hashes of what is there
   fuzz [--minutes N] [TARGET]...        the parsers of checkpoints under libFuzzer, 20 minutes each
+  fuzz --seeds                          makes their seeds alone
   bench [--quick] [--dir FOLDER]        speed and memory beside `cp` and torch + numpy + h5py
 ";
 

@@ -1,0 +1,13 @@
+//! The shared corpus: files that real torch wrote, with what torch reads from them, and hostile files.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+mod corpus;
+#[path = "../checkpoint_support/digest.rs"]
+mod digest;
+mod expected;
+mod files;
+mod hostile;
+mod others;
+#[path = "../checkpoint_support/values.rs"]
+mod values;
