@@ -32,7 +32,7 @@ pub(super) fn report(kind: &ErrorKind, terminal: Terminal) {
     let candidates = kind.candidates();
     let why = match kind {
         ErrorKind::Ambiguous { count, .. } => {
-            format!("it holds {count} state_dicts, and nothing tells which of them is meant")
+            format!("{count} of its state_dicts are equally likely, and nothing tells which is meant")
         }
         ErrorKind::NoMovingAverage { .. } => {
             "it holds no moving average of the weights; there are".to_owned()
