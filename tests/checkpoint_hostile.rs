@@ -1,65 +1,16 @@
 //! Hostile files through the program, in little memory: each ends by itself, with a message and its code.
 
-#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "checkpoint_support/limited.rs"]
+mod limited;
 #[path = "checkpoint_support/writer.rs"]
 mod writer;
 
-use std::path::Path;
-use std::time::Duration;
-
 use writer::{Archive, Entry};
 
-/// Address space of the program, in KiB: the program itself, its threads and a file take about a tenth.
-const MEMORY: &str = "524288";
-
-/// A program that takes longer hangs. A busy machine and an unoptimised program take a few seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The exit code of `inspect`. A crash, a hang or a panic fails the test.
-fn inspect(path: &Path) -> i32 {
-    let output = assert_cmd::Command::new("sh")
-        .arg("-c")
-        .arg(format!("ulimit -v {MEMORY} && exec \"$@\""))
-        .arg("sh")
-        .arg(env!("CARGO_BIN_EXE_ptw2k"))
-        .arg("inspect")
-        .arg(path)
-        .timeout(PATIENCE)
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    let code = output.status.code();
-    let code = code.unwrap_or_else(|| panic!("{} ended with {:?}: {stderr}", path.display(), output.status));
-    assert_eq!(code == 0, !stderr.contains("error"), "{}: {stderr}", path.display());
-    code
-}
-
-#[test]
-fn hostile_corpus() {
-    const READ: [&str; 6] = [
-        "l_sysinfo_big_endian.pt",
-        "pk_dup_keys.pt",
-        "pk_trailing_after_stop.pt",
-        "pk_two_pickles.pt",
-        "t_same_key_two_dtypes.pt",
-        "z_version_99.pt",
-    ];
-    let folder =
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus/checkpoints/hostile")).to_owned();
-    let mut files = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        if name == "README.json" {
-            continue;
-        }
-        files += 1;
-        assert_eq!(inspect(&path), if READ.contains(&name) { 0 } else { 3 }, "{name}");
-    }
-    assert!(files >= 50, "{files}");
-}
+/// Seconds of processor time that an unoptimised program may take for a file that a few megabytes claim.
+const SECONDS: u32 = 10;
 
 /// An archive with a deflated pickle, refused or read by the program.
 fn check(pickle: &[&[u8]], expected: i32) {
@@ -70,7 +21,7 @@ fn check(pickle: &[&[u8]], expected: i32) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.pt");
     std::fs::write(&path, Archive { entries, ..Archive::default() }.bytes()).unwrap();
-    assert_eq!(inspect(&path), expected);
+    assert_eq!(limited::inspect(&path, SECONDS), expected);
 }
 
 /// A float32 tensor of one element.

@@ -4,6 +4,10 @@
 use serde_json::Value;
 
 use super::corpus::{Outcome, folder, names, open, print_row, reads, refused};
+use super::limited;
+
+/// Seconds of processor time for a file: a busy machine takes longer by the clock.
+const SECONDS: u32 = 1;
 
 fn outcomes() -> Vec<(&'static str, Outcome)> {
     vec![
@@ -88,54 +92,10 @@ fn end_as_they_should() {
             "reject with a clear error" => assert!(!is_read, "{name}"),
             expected => assert!(expected.starts_with("either"), "{name}: {expected}"),
         }
-        let code = limited::inspect(&path);
+        let code = limited::inspect(&path, SECONDS);
         assert_eq!(code, if is_read { 0 } else { 3 }, "{name}");
         let why = opened.err().map_or_else(String::new, |error| error.kind.to_string());
         print_row(name, &format!("{found:?}, exit code {code}"), &why);
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
-}
-
-#[cfg(target_os = "linux")]
-mod limited {
-    use std::path::Path;
-    use std::time::Duration;
-
-    /// Address space of the program, in KiB: 256 MiB, of which it takes a tenth by itself.
-    const MEMORY: u32 = 256 << 10;
-
-    /// Seconds of processor time: a busy machine takes longer by the clock.
-    const SECONDS: u32 = 1;
-
-    /// A program that takes longer by the clock hangs.
-    const PATIENCE: Duration = Duration::from_secs(60);
-
-    /// The exit code of `inspect`. A crash, a hang, a panic or too much of anything fails the test.
-    pub(super) fn inspect(path: &Path) -> i32 {
-        let output = assert_cmd::Command::new("sh")
-            .arg("-c")
-            .arg(format!("ulimit -v {MEMORY} && ulimit -t {SECONDS} && exec \"$@\""))
-            .arg("sh")
-            .arg(env!("CARGO_BIN_EXE_ptw2k"))
-            .arg("inspect")
-            .arg(path)
-            .timeout(PATIENCE)
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        let code = output.status.code();
-        let code =
-            code.unwrap_or_else(|| panic!("{} ended with {:?}: {stderr}", path.display(), output.status));
-        assert_eq!(code == 0, !stderr.contains("error"), "{}: {stderr}", path.display());
-        code
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod limited {
-    /// Only Linux has the limits.
-    pub(super) fn inspect(path: &std::path::Path) -> i32 {
-        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_ptw2k")).arg("inspect").arg(path).output();
-        output.unwrap().status.code().unwrap()
-    }
 }

@@ -8,6 +8,8 @@ mod digest;
 mod expected;
 mod files;
 mod hostile;
+#[path = "../checkpoint_support/limited.rs"]
+mod limited;
 mod others;
 #[path = "../checkpoint_support/values.rs"]
 mod values;
