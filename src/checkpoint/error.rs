@@ -227,7 +227,7 @@ pub enum NotACheckpoint {
     #[error("it is a git-lfs pointer, not the file itself; run `git lfs pull`")]
     GitLfsPointer,
     /// A gzip file.
-    #[error("it is gzip-compressed; decompress it first (gunzip)")]
+    #[error("it is gzip-compressed; decompress it first (gunzip; tar -xzf if it is a .tar.gz)")]
     Gzip,
     /// An HDF5 file.
     #[error("it is an HDF5 file (Keras writes them), not a PyTorch checkpoint")]
@@ -241,6 +241,9 @@ pub enum NotACheckpoint {
     /// A Keras archive.
     #[error("it is a Keras archive, not a PyTorch checkpoint; give it as --arch")]
     KerasArchive,
+    /// One file of a distributed checkpoint.
+    #[error("it is one file of a distributed checkpoint; give the folder that it lies in")]
+    DcpPart,
     /// A folder that holds no checkpoint.
     #[error("it is a folder without a checkpoint in it; give the file")]
     Folder,

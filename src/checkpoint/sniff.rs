@@ -37,6 +37,11 @@ pub(super) fn file(path: &Path, bytes: &Bytes) -> Result<Sniffed, ErrorKind> {
     let bytes = bytes.as_slice();
     let unsupported = |form| Err(ErrorKind::Unsupported(form));
     let not = |what| Err(ErrorKind::NotACheckpoint(what));
+    if path.file_name().is_some_and(|name| name == ".metadata")
+        || path.extension().is_some_and(|extension| extension == "distcp")
+    {
+        return not(NotACheckpoint::DcpPart);
+    }
     if bytes.is_empty() {
         return not(NotACheckpoint::Empty);
     }

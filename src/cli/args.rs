@@ -183,7 +183,8 @@ impl Source {
 pub enum QuantizedAs {
     /// float32 values, as torch's `dequantize` computes them
     Dequantize,
-    /// The integers as they are, with <KEY>.scale and <KEY>.zero_point beside them
+    /// The integers as they are, with <KEY>.scale and <KEY>.zero_point beside them, and <KEY>.axis where there
+    /// is a scale for each index of an axis
     Keep,
 }
 
@@ -260,7 +261,7 @@ pub struct Inspect {
     /// What becomes of quantized tensors [default: dequantize]
     #[arg(long, value_name = "HOW", help_heading = "Reading")]
     pub quantized: Option<QuantizedAs>,
-    /// Show every tensor of a long list, also those of repeated blocks
+    /// Show every tensor of a list of more than 40, also those of repeated blocks
     #[arg(long)]
     pub all: bool,
     /// Read all values: least, largest, mean, standard deviation, and how many are not finite

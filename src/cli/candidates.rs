@@ -51,7 +51,11 @@ pub(super) fn report(kind: &ErrorKind, terminal: Terminal) {
 }
 
 /// How to choose.
-pub(super) fn hint(candidates: &[Candidate]) -> String {
+pub(super) fn hint(kind: &ErrorKind) -> String {
+    let candidates = kind.candidates();
+    if matches!(kind, ErrorKind::NoMovingAverage { .. }) {
+        return "leave out --ema, or choose one with --key".to_owned();
+    }
     let averages = candidates.iter().filter(|found| found.is_moving_average()).count();
     // Of several, none is the one.
     let has_average = averages == 1 && candidates.len() > 1;

@@ -258,9 +258,7 @@ impl Failure {
                 }
                 _ => return None,
             },
-            Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {
-                candidates::hint(error.kind.candidates())
-            }
+            Self::Checkpoint(error) if !error.kind.candidates().is_empty() => candidates::hint(&error.kind),
             Self::NoValues { .. } => {
                 "--stats and --hash read checkpoints and weight files; leave them out".to_owned()
             }

@@ -27,6 +27,11 @@ impl Bytes {
     /// # Errors
     /// When the file cannot be opened or mapped.
     pub fn map(path: &Path) -> std::io::Result<Self> {
+        // Opening a pipe would wait for its writer.
+        if !std::fs::metadata(path)?.is_file() {
+            let reason = "it is a folder, a pipe or a device, not a file; save what it holds to a file first";
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, reason));
+        }
         let file = File::open(path)?;
         if file.metadata()?.len() == 0 {
             return Ok(Self::held(Vec::new()));

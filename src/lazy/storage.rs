@@ -72,6 +72,15 @@ impl Storage {
         }
     }
 
+    /// How the bytes are computed, where they are.
+    #[must_use]
+    pub fn recipe(&self) -> Option<&Recipe> {
+        match self {
+            Self::Ready(_) => None,
+            Self::Computed(computed) => Some(&computed.recipe),
+        }
+    }
+
     /// The bytes where they need not be computed.
     #[must_use]
     pub const fn ready(&self) -> Option<&Bytes> {

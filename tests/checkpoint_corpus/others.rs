@@ -13,6 +13,14 @@ fn one_rank_of_a_distributed_checkpoint_is_refused() {
 }
 
 #[test]
+fn one_file_of_a_distributed_checkpoint_is_refused() {
+    for name in [".metadata", "__0_0.distcp"] {
+        let kind = open(&folder("files").join("dcp_single").join(name)).unwrap_err().kind;
+        assert!(matches!(kind, ErrorKind::NotACheckpoint(NotACheckpoint::DcpPart)), "{kind:?}");
+    }
+}
+
+#[test]
 fn a_key_finds_tensors_deep_in_other_objects() {
     for protocol in 2..=5 {
         let name = format!("zip_objects_p{protocol}.pt");

@@ -232,6 +232,23 @@ fn outputs() {
     });
 }
 
+/// Nobody writes into the pipe: opening it would wait for ever.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_not_opened() {
+    for (name, arguments) in [
+        ("pipe", &["pipe", "--schema", "schema.toml"] as &[&str]),
+        ("pipe_inspected", &["inspect", "pipe"]),
+        ("pipe_as_architecture", &["weights.pt", "--schema", "schema.toml", "--arch", "pipe"]),
+    ] {
+        let code = if name == "pipe_as_architecture" { 4 } else { 3 };
+        check_arguments(name, code, arguments, |folder| {
+            let made = std::process::Command::new("mkfifo").arg(folder.path("pipe")).status().unwrap();
+            assert!(made.success());
+        });
+    }
+}
+
 #[test]
 fn reports() {
     let to = |report: &'static str| ["weights.pt", "--schema", "schema.toml", "--report", report];

@@ -17,7 +17,9 @@ pub struct PickleError {
 #[non_exhaustive]
 pub enum PickleErrorKind {
     /// The pickle ends in the middle of an opcode, or before STOP.
-    #[error("the pickle ends too early: {needed} more bytes are needed and {available} are left")]
+    #[error(
+        "the pickle ends too early: {needed} more bytes are needed and {available} are left; if the file is truncated, get it again"
+    )]
     Truncated {
         /// Bytes that the opcode announces.
         needed: u64,

@@ -155,7 +155,9 @@ pub enum UnsupportedTensor {
         dtype: String,
     },
     /// A tensor on the meta device.
-    #[error("it is a tensor on the meta device: the checkpoint has no values for it")]
+    #[error(
+        "it is a tensor on the meta device: the checkpoint has no values for it; save it after the weights are loaded"
+    )]
     Meta,
     /// Metadata that is not known.
     #[error("its metadata has the entry {entry:?}, whose meaning is not known", entry = Printable(entry).to_string())]

@@ -56,8 +56,10 @@ pub enum ZipError {
     },
     /// An entry outside the folder of the first.
     #[error(
-        "the zip archive's records lie in the folder `{folder}`, but the entry `{name}` does not",
-        folder = Printable(folder), name = Printable(name)
+        "the zip archive's records lie in {}, but the entry `{name}` does not{}",
+        if folder.is_empty() { "no folder".to_owned() } else { format!("the folder `{}`", Printable(folder)) },
+        if folder.is_empty() { "; if it is an archive of other files, unzip it first" } else { "" },
+        name = Printable(name)
     )]
     OtherFolder {
         /// The folder of the first entry.

@@ -13,12 +13,12 @@ use crate::cli::failure::Failure;
 use crate::cli::table::{self, Column, count};
 use crate::cli::terminal::{HEADING, PLACE, Terminal, WARNING};
 use crate::cli::{args, candidates};
-use crate::lazy::LazyTensor;
 use crate::lazy::survey::Survey;
+use crate::lazy::{LazyTensor, Recipe};
 use crate::tensor::Dtype;
 
-/// Rows that are shown as they are: about what fits on a screen.
-const MAX_UNFOLDED: usize = 60;
+/// Rows that are shown as they are: what fits on a screen.
+const MAX_UNFOLDED: usize = 40;
 
 /// Tensors that are folded, which takes some hundred bytes for each. The largest known models, of experts in
 /// shards, have about 150,000.
@@ -223,6 +223,7 @@ impl List<'_> {
                 None => format!("tied group {group}"),
             });
         }
+        remarks.extend(tensor.tensor.storage.recipe().map(Recipe::description));
         if self.verbose || !view.is_contiguous() {
             remarks.push(format!("strides {:?}", view.strides()));
         }
@@ -242,6 +243,8 @@ struct Likeness<'a> {
     strides: Option<&'a [usize]>,
     role: Option<&'static str>,
     tied_group: Option<usize>,
+    /// How its values are computed.
+    recipe: Option<String>,
 }
 
 impl<'a> Likeness<'a> {
@@ -253,6 +256,7 @@ impl<'a> Likeness<'a> {
             strides: (!view.is_contiguous()).then(|| view.strides()),
             role: role_name(tensor.role),
             tied_group,
+            recipe: tensor.tensor.storage.recipe().map(Recipe::description),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::checkpoint::role_name;
 use super::values::hex;
 use crate::checkpoint::{Candidate, Checkpoint, Tensor, Warning};
 use crate::lazy::survey::Survey;
-use crate::lazy::{NonFinite, Statistics};
+use crate::lazy::{NonFinite, Recipe, Statistics};
 
 /// A checkpoint. It is written as it is read off: a checkpoint can have a million tensors.
 pub(super) struct Document<'a> {
@@ -92,6 +92,7 @@ fn entry(tensor: &Tensor, first: Option<&Tensor>, group: Option<usize>, survey: 
     set("role", role_name(tensor.role).map(|role| role.replace(['-', ' '], "_")).into());
     set("tied_to", first.map(|first| first.key.as_str()).into());
     set("tied_group", group.into());
+    set("computed", tensor.tensor.storage.recipe().map(Recipe::description).into());
     add_survey(&mut entry, survey);
     Json::Object(entry)
 }

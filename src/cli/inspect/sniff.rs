@@ -23,7 +23,8 @@ pub(super) enum Kind {
 /// Anything that is no Keras file is for the checkpoint reader to name.
 pub(super) fn sniff(path: &Path) -> std::io::Result<Kind> {
     let mut head = Vec::new();
-    if path.is_dir() {
+    // A pipe is not opened: that would wait for its writer.
+    if !path.metadata()?.is_file() {
         return Ok(Kind::Checkpoint);
     }
     let file = File::open(path)?;

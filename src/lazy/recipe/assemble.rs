@@ -43,6 +43,12 @@ pub enum AssembleError {
 }
 
 impl Assemble {
+    /// How many parts there are.
+    #[must_use]
+    pub const fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
     /// A tensor of a shape, of these parts.
     ///
     /// # Errors

@@ -62,6 +62,16 @@ struct Counts {
 }
 
 impl DensifyCompressed {
+    /// The layout's name in torch, without `sparse_`.
+    pub(super) const fn layout_name(&self) -> &'static str {
+        match self.layout {
+            CompressedLayout::Csr => "csr",
+            CompressedLayout::Csc => "csc",
+            CompressedLayout::Bsr => "bsr",
+            CompressedLayout::Bsc => "bsc",
+        }
+    }
+
     /// A recipe for the shapes that torch's `sparse_compressed_tensor` takes: compressed (batch …, rows + 1),
     /// plain (batch …, elements), values (batch …, elements, [rows and columns of a block,] dense …). The
     /// indices themselves are checked by [`Self::check`].

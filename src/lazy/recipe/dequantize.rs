@@ -92,6 +92,16 @@ pub enum DequantizeError {
 }
 
 impl Dequantize {
+    pub(super) fn description(&self) -> String {
+        let dtype = self.integers.dtype;
+        match &self.parameters {
+            QuantizationParameters::PerTensor { .. } => format!("dequantized from {dtype}"),
+            QuantizationParameters::PerChannel { axis, .. } => {
+                format!("dequantized from {dtype}, scales along axis {axis}")
+            }
+        }
+    }
+
     /// A recipe for quantized integers. Zero points of channels are checked by [`Self::check`].
     ///
     /// # Errors

@@ -43,6 +43,22 @@ impl Recipe {
         }
     }
 
+    /// What was done to the values, for people: `dequantized from int8, a scale for each index of axis 0`.
+    #[must_use]
+    pub fn description(&self) -> String {
+        match self {
+            Self::Inflate(_) => "inflated".to_owned(),
+            Self::Unpack(_) => "unpacked".to_owned(),
+            #[cfg(test)]
+            Self::Counted(..) => "counted".to_owned(),
+            Self::Dequantize(dequantize) => dequantize.description(),
+            Self::DensifyCoo(_) => "sparse (coo)".to_owned(),
+            Self::DensifyCompressed(densify) => format!("sparse ({})", densify.layout_name()),
+            Self::Resolve(resolve) => resolve.description().to_owned(),
+            Self::Assemble(assemble) => format!("in {} parts", assemble.parts()),
+        }
+    }
+
     /// Makes them.
     ///
     /// # Errors

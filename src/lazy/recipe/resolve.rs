@@ -38,6 +38,14 @@ impl Resolve {
         Ok(Self { source, is_conj, is_neg })
     }
 
+    pub(super) const fn description(&self) -> &'static str {
+        match (self.is_conj, self.is_neg) {
+            (true, true) => "conjugate and negative view",
+            (true, false) => "conjugate view",
+            _ => "negative view",
+        }
+    }
+
     /// As many bytes as the view has.
     #[must_use]
     pub fn byte_len(&self) -> usize {
