@@ -80,6 +80,14 @@ def state_dict():
     for prefix, module in [("linear", quantized.Linear(3, 5)), ("cell", quantized.GRUCell(3, 5))]:
         for key, value in module.state_dict().items():
             entries[f"{prefix}.{key}"] = value
+    wide = torch.randn(5, 3, dtype=torch.complex128)
+    entries["wide"] = wide
+    entries["wide_conj"] = wide.t().conj()[1:]
+    entries["wide_neg"] = torch._neg_view(wide.t())
+    entries["wide_conj_neg"] = torch._neg_view(wide.conj())
+    values = torch.randn(40, dtype=torch.complex128)
+    entries["coo_complex128"] = torch.sparse_coo_tensor(torch.randint(0, 3, (2, 40)), values, (3, 3))
+    entries["csr_complex128"] = (torch.randn(6, 10, dtype=torch.complex128) * (torch.rand(6, 10) < 0.4)).to_sparse_csr()
     return entries
 
 
