@@ -6,7 +6,6 @@ mod call;
 mod kind;
 mod nested;
 mod quantized;
-mod script_storage;
 mod sparse;
 mod spec;
 mod storage;
