@@ -107,7 +107,7 @@ def quantized_values(make):
 
 @case("zip")
 def quantized_kept(make):
-    """`--quantized keep`: the integers, and beside them scale and zero point."""
+    """`--quantized keep`: the integers, and beside them scale and zero point, of channels their axis too."""
     value = {key: tensor for key, tensor in quantized(make).items() if key != "float_parameters"}
     tensors = {}
     for key, tensor in value.items():
@@ -118,6 +118,7 @@ def quantized_kept(make):
         else:
             tensors[f"{key}.scale"] = tensor.q_per_channel_scales()
             tensors[f"{key}.zero_point"] = tensor.q_per_channel_zero_points()
+            tensors[f"{key}.axis"] = torch.tensor(tensor.q_per_channel_axis())
     return Reads(make.save(value), tensors, arguments=("--quantized", "keep"))
 
 
