@@ -359,8 +359,8 @@ fn records_that_do_not_fit() {
     };
     let missing = with_records(|entries| drop(entries.remove(3)));
     assert!(
-        matches!(missing, ErrorKind::Tensor { key, reason: TensorError::MissingRecord { record }, more: 0 }
-            if key.as_str() == "n" && record == "data/1")
+        matches!(missing, ErrorKind::Tensor { key, reason: TensorError::MissingRecord { record }, others }
+            if others.count == 0 && key.as_str() == "n" && record == "data/1")
     );
     let short = with_records(|entries| entries[2] = Entry::stored("archive/data/0", &[1; 27]));
     let expected = TensorError::RecordSize { record: "data/0".to_owned(), numel: 7, width: 4, bytes: 27 };

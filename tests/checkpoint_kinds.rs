@@ -20,10 +20,18 @@ use writer::{Archive, Entry};
 
 #[test]
 fn kinds_agree_with_torch() {
+    agrees_with_torch("kinds");
+    // NumPy arrays in pickle protocol 5.
+    agrees_with_torch("arrays");
+    agrees_with_torch("big_endian");
+    agrees_with_torch("scripted");
+}
+
+fn agrees_with_torch(name: &str) {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/checkpoint_kinds"));
-    let checkpoint = Checkpoint::open(&folder.join("kinds.pt"), &OpenOptions::default()).unwrap();
+    let checkpoint = Checkpoint::open(&folder.join(format!("{name}.pt")), &OpenOptions::default()).unwrap();
     let expected: Vec<Value> =
-        serde_json::from_str(&std::fs::read_to_string(folder.join("expected.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap()).unwrap();
     let found: Vec<Value> = checkpoint
         .tensors
         .iter()
@@ -191,8 +199,9 @@ fn bits() {
     };
     assert!(open(&v2("ComplexFloatStorage", 8, "}Vconj\nI01\ns")).is_ok());
     assert!(open(&v2("FloatStorage", 16, "}Vneg\nI01\ns")).is_ok());
-    refused(&v2("FloatStorage", 16, "}Vconj\nI01\ns"), ARGUMENTS);
-    refused(&v2("BoolStorage", 64, "}Vneg\nI01\ns"), ARGUMENTS);
+    let resolve = |error: &TensorError| matches!(error, TensorError::Resolve(_));
+    refused(&v2("FloatStorage", 16, "}Vconj\nI01\ns"), resolve);
+    refused(&v2("BoolStorage", 64, "}Vneg\nI01\ns"), resolve);
     refused(&v2("FloatStorage", 16, "}Vneg\nI1\ns"), ARGUMENTS);
     refused(&v2("FloatStorage", 16, "(I1\nt"), ARGUMENTS);
     let metadata =
@@ -219,6 +228,46 @@ fn nested() {
     refused(&nested(&floats, &floats, &longs(&[2], &[1])), wrong);
     let none = longs(&[0, 1], &[1, 1]);
     refused(&nested(&none, &none, &longs(&[0], &[1])), wrong);
+}
+
+#[test]
+fn arrays() {
+    let tensor = |array: &str, dtype: &str| {
+        format!("ctorch._utils\n_rebuild_device_tensor_from_numpy\n({array}ctorch\n{dtype}\nVxla:0\nI00\ntR")
+    };
+    let element = |kind: &str, state: &str| format!("cnumpy\ndtype\n(V{kind}\nI00\nI01\ntR({state}tb");
+    let plain = |order: &str| format!("I3\nV{order}\nNNNI-1\nI-1\nI0\n");
+    let bytes = |text: &str| format!("c_codecs\nencode\n(V{text}\nVlatin1\ntR");
+    let array = |sizes: &str, element: &str, bytes: &str| {
+        format!(
+            "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntVb\ntR(I1\n{sizes}{element}I00\n{bytes}tb"
+        )
+    };
+    let floats = |sizes: &[i64], order: &str, text: &str, dtype: &str| {
+        tensor(&array(&tuple(sizes), &element("f4", &plain(order)), &bytes(text)), dtype)
+    };
+    let values = |tensor: &str| contiguous(&open(tensor).unwrap().tensors[0].tensor);
+    assert_eq!(values(&floats(&[1], "<", "abcd", "float32")), *b"abcd");
+    assert_eq!(values(&floats(&[1], ">", "abcd", "float32")), *b"dcba");
+    assert_eq!(values(&floats(&[0], "<", "", "float32")), *b"");
+    let wide = "c_codecs\nencode\n(X\u{4}\0\0\0ab\0\0Vlatin1\ntR";
+    let wide = tensor(&array("(t", &element("f4", &plain(">")), wide), "bfloat16");
+    assert_eq!(values(&wide), *b"ba");
+    refused(&floats(&[1], "<", "abcd", "bfloat16"), ARGUMENTS);
+    refused(&floats(&[1], "<", "abcd", "float64"), ARGUMENTS);
+    refused(&floats(&[1], "|", "abcd", "float32"), ARGUMENTS);
+    refused(&floats(&[1], "<", "abcde", "float32"), ARGUMENTS);
+    refused(&floats(&[2], "<", "abcd", "float32"), ARGUMENTS);
+    refused(&floats(&[1 << 62], "<", "abcd", "float32"), ARGUMENTS);
+    refused(&floats(&[-1], "<", "abcd", "float32"), ARGUMENTS);
+    let one = tuple(&[1]);
+    // Objects as elements, elements that are arrays, and values that are none.
+    let objects = array(&one, &element("O8", "I3\nV|\nNNNI-1\nI-1\nI63\n"), "(I1\nl");
+    refused(&tensor(&objects, "float32"), ARGUMENTS);
+    let structured = element("f4", "I3\nV<\nN(Va\ntNI-1\nI-1\nI0\n");
+    refused(&tensor(&array(&one, &structured, &bytes("abcd")), "float32"), ARGUMENTS);
+    refused(&tensor(&array(&one, &element("f4", &plain("<")), "(I1\nl"), "float32"), ARGUMENTS);
+    refused(&tensor(&strided("FloatStorage", 16, &[1], &[1]), "float32"), ARGUMENTS);
 }
 
 #[test]

@@ -267,10 +267,13 @@ fn broken_streams() {
         let wrong = stream().with(|stream| stream.data = data(&[(found, &BYTES), (3, &SHORTS)]));
         refuse(&wrong, &LegacyError::Count { key: key("10"), found, expected: 3 });
     }
-    let class = stream().with(|stream| {
-        stream.object = dict(&[("w", tensor(&storage("WideStorage", "20", 3, "N"), 0, 3))]);
-    });
-    refuse(&class, &LegacyError::StorageClass { key: key("20"), class: key("WideStorage") });
+    // The second is TorchScript's.
+    for class in ["WideStorage", "UInt16Storage"] {
+        let stream = stream().with(|stream| {
+            stream.object = dict(&[("w", tensor(&storage(class, "20", 3, "N"), 0, 3))]);
+        });
+        refuse(&stream, &LegacyError::StorageClass { key: key("20"), class: key(class) });
+    }
     let persistent = |id: &[u8], what: &'static str| {
         let object = [b"\x80\x02", id, b"Q."].concat();
         refuse(&stream().with(|stream| stream.object = object), &LegacyError::PersistentId { what });

@@ -315,7 +315,8 @@ fn nothing_that_holds_tensors_is_left_out() {
     let refused = |value: Vec<u8>| {
         let root = dict(&[("w", tensor()), ("odd", value)]);
         match open(&root, "little", Some("")) {
-            Err(ErrorKind::Tensor { key, reason: TensorError::Unsupported(kind), more: 0 }) => {
+            Err(ErrorKind::Tensor { key, reason: TensorError::Unsupported(kind), others }) => {
+                assert_eq!(others.count, 0);
                 assert_eq!(key.as_str(), "odd");
                 kind
             }

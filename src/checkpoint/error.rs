@@ -16,6 +16,7 @@ use super::sharded::ShardError;
 use super::sniff::FolderError;
 use super::tar::TarError;
 use super::torchscript::TorchScriptError;
+use super::unreadable::Others;
 use super::zip::ZipError;
 
 /// A checkpoint that cannot be read: the file and the reason.
@@ -175,14 +176,14 @@ pub enum ErrorKind {
         what: String,
     },
     /// A tensor cannot be read.
-    #[error("the tensor `{key}` cannot be read: {reason}{}", others(*more))]
+    #[error("the tensor `{key}` cannot be read: {reason}{others}")]
     Tensor {
         /// Its key, as it stands in the file.
         key: StateDictKey,
         /// The reason.
         reason: TensorError,
-        /// How many other tensors of the state_dict cannot be read either.
-        more: usize,
+        /// The other tensors of the state_dict that cannot be read either.
+        others: Box<Others>,
     },
     /// Two keys are the same: in nested dictionaries, or after their wrappers' prefixes were stripped.
     #[error("the keys `{first}` and `{second}` both become `{key}`")]
@@ -300,12 +301,4 @@ fn hint(candidates: &[Candidate]) -> String {
 
 fn from_byte(offset: Option<u64>) -> String {
     offset.map_or_else(String::new, |offset| format!(", from byte {offset} on"))
-}
-
-fn others(more: usize) -> String {
-    match more {
-        0 => String::new(),
-        1 => " (and 1 other tensor cannot be read)".to_owned(),
-        _ => format!(" (and {more} other tensors cannot be read)"),
-    }
 }

@@ -13,6 +13,7 @@ use std::fmt;
 use crate::tensor::Printable;
 
 use super::error::ErrorKind;
+use super::key_budget::MAX_ENTRIES;
 use super::pickle::torch::is_tensor;
 use super::pickle::{Holders, Pickle, ValueId};
 use super::state_dict::{OpenOptions, Warning};
@@ -235,6 +236,6 @@ fn at_key(pickle: &Pickle<'_>, holders: &Holders, key: &str, all: &Search) -> Re
 }
 
 fn count(pickle: &Pickle<'_>, holders: &Holders, id: ValueId) -> usize {
-    let mut budget = entries::MAX_ENTRIES;
-    entries::count(pickle, holders, id, &mut budget).unwrap_or(entries::MAX_ENTRIES)
+    let mut budget = MAX_ENTRIES;
+    entries::count(pickle, holders, id, &mut budget).unwrap_or(MAX_ENTRIES)
 }

@@ -2,13 +2,13 @@
 
 use super::error::ErrorKind;
 
-/// Tensors of one checkpoint. Modules that are shared can multiply to any number; the largest models have a
-/// hundred thousand.
-const MAX_ENTRIES: usize = 1 << 20;
+/// Entries of one checkpoint, with those of the dictionaries and modules in it. Sharing can multiply them to
+/// any number; the largest published checkpoints have 100 000, and each takes about 500 bytes of memory.
+pub(super) const MAX_ENTRIES: usize = 1 << 18;
 
-/// Bytes of all keys together, and of the path segments that were walked for them: 64 for each of the most
+/// Bytes of all keys together, and of the path segments that were walked for them: 128 for each of the most
 /// entries there may be.
-const MAX_KEY_BYTES: usize = MAX_ENTRIES * 64;
+const MAX_KEY_BYTES: usize = MAX_ENTRIES * 128;
 
 /// What may still be taken.
 pub(super) struct KeyBudget {
@@ -24,8 +24,15 @@ impl KeyBudget {
 
     /// Takes one entry, and the bytes of its key.
     pub(super) fn take_entry(&mut self, bytes: usize) -> Result<(), ErrorKind> {
-        self.entries = self.entries.checked_sub(1).ok_or(ErrorKind::TooManyEntries { limit: MAX_ENTRIES })?;
+        self.take_entries(1)?;
         self.take_bytes(bytes)
+    }
+
+    /// Takes entries.
+    pub(super) fn take_entries(&mut self, entries: usize) -> Result<(), ErrorKind> {
+        let left = self.entries.checked_sub(entries);
+        self.entries = left.ok_or(ErrorKind::TooManyEntries { limit: MAX_ENTRIES })?;
+        Ok(())
     }
 
     /// Takes bytes of a key.

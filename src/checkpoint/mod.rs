@@ -32,6 +32,7 @@ mod stream;
 mod tar;
 mod torch_save;
 mod torchscript;
+mod unreadable;
 mod view;
 mod zip;
 
@@ -51,4 +52,5 @@ pub use state_dict::{Checkpoint, OpenOptions, Quantized, Role, Tensor, Warning};
 pub use stream::StreamError;
 pub use tar::TarError;
 pub use torchscript::TorchScriptError;
+pub use unreadable::Others;
 pub use zip::ZipError;

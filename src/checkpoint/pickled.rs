@@ -11,6 +11,7 @@ use super::pickle::{Holders, Pickle, TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
 use super::rebuild::Rebuild;
 use super::state_dict::{OpenOptions, Warning};
+use super::unreadable::Unreadable;
 
 /// Where the storages of a pickle lie.
 pub(super) trait Storages {
@@ -47,8 +48,7 @@ fn read_entries(
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<RawTensor>, ErrorKind> {
     let mut tensors = Vec::with_capacity(entries.len());
-    let mut failed: Option<(StateDictKey, TensorError)> = None;
-    let mut more = 0;
+    let mut unreadable = Unreadable::default();
     for entry in entries {
         let result = match (entry.kind, &entry.key) {
             (EntryKind::Tensor, Err(what)) => return Err(ErrorKind::TensorKey { what: what.clone() }),
@@ -67,14 +67,11 @@ fn read_entries(
             Ok(None) => {
                 warnings.push(Warning::NotATensor { key: key(), what: pickle.describe(entry.value) });
             }
-            Err(reason) if failed.is_none() => failed = Some((key(), reason)),
-            Err(_) => more += 1,
+            Err(reason) => unreadable.add(key(), reason),
         }
     }
-    match failed {
-        Some((key, reason)) => Err(ErrorKind::Tensor { key, reason, more }),
-        None => Ok(tensors),
-    }
+    unreadable.finish()?;
+    Ok(tensors)
 }
 
 /// Lets pass what holds no tensors.

@@ -1,4 +1,4 @@
-//! The tensors that the reader of an archive has read so far, and the first that cannot be.
+//! The tensors that the reader of an archive has read so far, and those that cannot be.
 
 use crate::tensor::StateDictKey;
 
@@ -7,18 +7,18 @@ use super::find::Candidate;
 use super::pickle::TensorError;
 use super::read::{RawTensor, Read};
 use super::state_dict::{OpenOptions, Role, Warning};
+use super::unreadable::Unreadable;
 
 /// The tensors read so far.
 #[derive(Default)]
 pub(super) struct Reading {
     pub(super) read: Read,
-    failed: Option<(StateDictKey, TensorError)>,
-    more: usize,
+    unreadable: Unreadable,
 }
 
 impl Reading {
-    /// Takes a tensor (or the several that it is read as), or a note that it cannot be read: an error, unless it is of a kind that is not
-    /// supported and the state_dict would not hold it.
+    /// Takes a tensor (or the several that it is read as), or a note that it cannot be read: an error, unless
+    /// it is of a kind that is not supported and the state_dict would not hold it.
     pub(super) fn take(&mut self, key: String, role: Role, tensors: Result<Vec<RawTensor>, TensorError>) {
         match tensors {
             Ok(tensors) => {
@@ -27,8 +27,7 @@ impl Reading {
             Err(reason @ TensorError::Unsupported(_)) if !role.is_in_state_dict() => {
                 self.read.warnings.push(Warning::LeftOut { key: StateDictKey::new(key), reason });
             }
-            Err(reason) if self.failed.is_none() => self.failed = Some((StateDictKey::new(key), reason)),
-            Err(_) => self.more += 1,
+            Err(reason) => self.unreadable.add(StateDictKey::new(key), reason),
         }
     }
 
@@ -39,14 +38,12 @@ impl Reading {
 
     /// What was read, unless a tensor could not be, or `options` ask for one of several state_dicts.
     pub(super) fn finish(self, options: &OpenOptions) -> Result<Read, ErrorKind> {
-        let Self { mut read, failed, more } = self;
+        let Self { mut read, unreadable } = self;
         let candidates = vec![Candidate { path: Vec::new(), tensors: read.tensors.len() }];
         if let Some(key) = options.key.as_ref().filter(|key| !key.is_empty()) {
             return Err(ErrorKind::NoSuchKey { key: key.clone(), candidates });
         }
-        if let Some((key, reason)) = failed {
-            return Err(ErrorKind::Tensor { key, reason, more });
-        }
+        unreadable.finish()?;
         read.candidates = candidates;
         Ok(read)
     }

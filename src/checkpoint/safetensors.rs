@@ -19,6 +19,7 @@ use super::json::Pairs;
 use super::pickle::{TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
 use super::state_dict::{OpenOptions, Role};
+use super::unreadable::Unreadable;
 
 /// Why a safetensors file cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -118,19 +119,15 @@ pub(super) fn contents(bytes: &Bytes) -> Result<Contents, ErrorKind> {
         SafeTensors::read_metadata(bytes.as_slice()).map_err(SafetensorsError::Format)?;
     let data_start = LENGTH_SIZE.saturating_add(header_length);
     let mut tensors = Vec::with_capacity(keys.len());
-    let mut failed = None;
-    let mut more = 0;
+    let mut unreadable = Unreadable::default();
     for key in keys {
         let Some(stored) = metadata.info(&key) else { continue };
         match read_tensor(bytes, data_start, stored) {
             Ok(tensor) => tensors.push(RawTensor { key, tensor, storage: None, role: Role::Unknown }),
-            Err(reason) if failed.is_none() => failed = Some((StateDictKey::new(key), reason)),
-            Err(_) => more += 1,
+            Err(reason) => unreadable.add(StateDictKey::new(key), reason),
         }
     }
-    if let Some((key, reason)) = failed {
-        return Err(ErrorKind::Tensor { key, reason, more });
-    }
+    unreadable.finish()?;
     Ok(Contents { tensors, metadata: metadata.metadata().clone().unwrap_or_default() })
 }
 

@@ -6,7 +6,7 @@ use crate::lazy::{LazyTensor, Storage};
 use crate::tensor::{ByteOrder, Dtype, MAX_RANK, Shape, Strided};
 
 use super::pickle::TensorError;
-use super::rebuild::MAX_EXPANDED_BYTES;
+use super::rebuild::check_expanded;
 
 /// The view of a tensor, all numbers as they stand in the file.
 pub(super) struct View<'a> {
@@ -26,10 +26,7 @@ impl View<'_> {
         let offset = self.count(self.offset, "the offset is no count")?;
         let shape = Shape::new(sizes)?;
         let (size, bytes) = (self.dtype.size(), storage.byte_len());
-        let logical = shape.numel().saturating_mul(size);
-        if logical > bytes.max(MAX_EXPANDED_BYTES) {
-            return Err(TensorError::Expanded { storage: bytes, bytes: logical, limit: MAX_EXPANDED_BYTES });
-        }
+        check_expanded(bytes, shape.numel().saturating_mul(size))?;
         let view = Strided::new(shape, strides, offset, bytes / size)?;
         Ok(LazyTensor { dtype: self.dtype, view, byte_order, storage })
     }

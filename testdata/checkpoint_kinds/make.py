@@ -2,10 +2,14 @@
 
 import collections
 import hashlib
+import io
 import json
 import pathlib
+import pickle
 import warnings
+import zipfile
 
+import numpy
 import torch
 import torch.ao.nn.quantized.dynamic as quantized
 
@@ -77,9 +81,52 @@ def state_dict():
     parts = [torch.randn(2, 3), torch.randn(4, 5)]
     entries["nested"] = torch.nested.nested_tensor(parts)
     torch.backends.quantized.engine = "fbgemm"
-    for prefix, module in [("linear", quantized.Linear(3, 5)), ("cell", quantized.GRUCell(3, 5))]:
+    linear = quantized.Linear(3, 5)
+    linear.set_weight_bias(torch.quantize_per_tensor(torch.randn(5, 3), 0.02, 0, torch.qint8), torch.randn(5))
+    for prefix, module in [("linear", linear), ("cell", quantized.GRUCell(3, 5))]:
         for key, value in module.state_dict().items():
             entries[f"{prefix}.{key}"] = value
+    wide = torch.randn(5, 3, dtype=torch.complex128)
+    entries["wide"] = wide
+    entries["wide_conj"] = wide.t().conj()[1:]
+    entries["wide_neg"] = torch._neg_view(wide.t())
+    entries["wide_conj_neg"] = torch._neg_view(wide.conj())
+    values = torch.randn(40, dtype=torch.complex128)
+    entries["coo_complex128"] = torch.sparse_coo_tensor(torch.randint(0, 3, (2, 40)), values, (3, 3))
+    entries["csr_complex128"] = (torch.randn(6, 10, dtype=torch.complex128) * (torch.rand(6, 10) < 0.4)).to_sparse_csr()
+    entries.update(arrays())
+    # Untyped storages, whose bytes torch never swaps.
+    entries["uint16"] = torch.arange(6).to(torch.uint16).reshape(2, 3)
+    entries["uint64"] = torch.arange(5).to(torch.uint64)
+    return entries
+
+
+class Rebuilt:
+    """Pickled as a call: torch saves the tensors of some devices as NumPy arrays."""
+
+    def __init__(self, *call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call[0], self.call[1:]
+
+
+def arrays():
+    entries = collections.OrderedDict()
+
+    def add(name, array, dtype):
+        entries[name] = Rebuilt(torch._utils._rebuild_device_tensor_from_numpy, array, dtype, "cpu", False)
+
+    for dtype in ("bool", "uint8", "int8", "uint16", "int64", "float16", "float32", "float64", "complex64", "complex128"):
+        array = (numpy.arange(6).reshape(2, 3) * 0.75 - 2).astype(dtype)
+        add(f"array_{dtype}", array, getattr(torch, dtype))
+    columns = numpy.asfortranarray(numpy.arange(24, dtype="i4").reshape(2, 3, 4))
+    add("array_columns", columns, torch.int32)
+    add("array_again", columns, torch.int32)
+    add("array_wide", torch.randn(3, 5).bfloat16().float().numpy(), torch.bfloat16)
+    add("array_wide_columns", numpy.asfortranarray(torch.randn(3, 5).bfloat16().float().numpy()), torch.bfloat16)
+    add("array_scalar", numpy.array(1.5), torch.float64)
+    add("array_empty", numpy.zeros((0, 3), "f4"), torch.float32)
     return entries
 
 
@@ -113,12 +160,81 @@ def expected(key, value):
 
 
 def main():
-    path = FOLDER / "kinds.pt"
-    torch.save(state_dict(), path)
-    read = torch.load(path, weights_only=False)
+    saved("kinds", state_dict(), pickle_protocol=2)
+    saved("arrays", arrays(), pickle_protocol=5)
+    big_endian()
+    scripted()
+
+
+def saved(name, value, **options):
+    path = FOLDER / f"{name}.pt"
+    torch.save(value, path, **options)
+    compared(name, torch.load(path, weights_only=False))
+
+
+class Anything:
+    """Stands for what a class or a function of a pickle makes."""
+
+    def __init__(self, *arguments):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+    def __setitem__(self, key, value):
+        pass
+
+
+def classes_of_storages(pickled):
+    """The classes of an archive's storages, by their keys."""
+    classes = {}
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module, name):
+            return type(name, (Anything,), {})
+
+        def persistent_load(self, pid):
+            classes[pid[2]] = pid[1].__name__
+
+    Unpickler(io.BytesIO(pickled)).load()
+    return classes
+
+
+def big_endian():
+    """kinds.pt as a big-endian machine writes it; torch swaps the bytes when it loads it."""
+    swapped = {
+        "ShortStorage": 2, "HalfStorage": 2, "BFloat16Storage": 2, "IntStorage": 4, "FloatStorage": 4,
+        "QInt32Storage": 4, "ComplexFloatStorage": 4, "LongStorage": 8, "DoubleStorage": 8,
+        "ComplexDoubleStorage": 8,
+    }  # fmt: skip
+    path = FOLDER / "big_endian.pt"
+    with zipfile.ZipFile(FOLDER / "kinds.pt") as little, zipfile.ZipFile(path, "w") as big:
+        storages = classes_of_storages(little.read("kinds/data.pkl"))
+        for info in little.infolist():
+            name, content = info.filename.split("/", 1)[1], little.read(info)
+            if name == "byteorder":
+                content = b"big"
+            elif name.startswith("data/"):
+                size = swapped.get(storages.get(name.removeprefix("data/")), 1)
+                content = numpy.frombuffer(content, f"u{size}").byteswap().tobytes()
+            big.writestr(zipfile.ZipInfo(info.filename), content)
+    compared("big_endian", torch.load(path, weights_only=False))
+
+
+def scripted():
+    """Packed weights in a program."""
+    path = FOLDER / "scripted.pt"
+    layers = torch.nn.Sequential(torch.nn.Linear(7, 6), torch.nn.Linear(6, 3, bias=False))
+    layers = torch.ao.quantization.quantize_dynamic(layers, {torch.nn.Linear}, dtype=torch.qint8)
+    torch.jit.save(torch.jit.script(layers), str(path))
+    packed = {f"{place}._packed_params._packed_params": layer._weight_bias() for place, layer in enumerate(layers)}
+    compared("scripted", packed)
+
+
+def compared(name, read):
     pairs = [pair for key, value in read.items() for pair in flat(key, value)]
     lines = [json.dumps(expected(key, value)) for key, value in pairs]
-    (FOLDER / "expected.json").write_text("[\n " + ",\n ".join(lines) + "\n]\n")
+    (FOLDER / f"{name}.json").write_text("[\n " + ",\n ".join(lines) + "\n]\n")
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ fn hostile_objects() {
         let next = object("__torch__ M", &[("a", &format!("g{level}\n")), ("b", &format!("g{level}\n"))]);
         bomb = format!("{bomb}p{level}\n0{next}");
     }
-    refused(&bomb, |kind| matches!(kind, ErrorKind::TorchScript(TorchScriptError::TooManyAttributes { .. })));
+    refused(&bomb, |kind| matches!(kind, ErrorKind::TooManyEntries { .. }));
     // Many levels of objects with one long name.
     let mut names =
         format!("V{}\np500\n0{}", "k".repeat(1 << 20), object("__torch__ M", &[("w", &tensor(0))]));

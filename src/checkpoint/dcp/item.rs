@@ -154,7 +154,7 @@ fn read_tensor(
     }
     let raw = Rebuild::new(&pickle, &mut records, options)
         .one(root, name)
-        .map_err(|reason| ErrorKind::Tensor { key: StateDictKey::new(name), reason, more: 0 })?;
+        .map_err(|reason| ErrorKind::tensor(name, reason))?;
     Ok((raw.tensor, records.into_warnings()))
 }
 
@@ -168,11 +168,8 @@ fn read_object(bytes: &Bytes, name: &str, is_aside: bool) -> Result<(String, Vec
     let pickle = pickle::parse(pickled.as_slice())?;
     let what = pickle.describe(pickle.root());
     if !is_aside && Holders::of(&pickle).holds(pickle.root()) {
-        return Err(ErrorKind::Tensor {
-            key: StateDictKey::new(name),
-            reason: TensorError::Unsupported(UnsupportedTensor::Inside { what }),
-            more: 0,
-        });
+        let reason = TensorError::Unsupported(UnsupportedTensor::Inside { what });
+        return Err(ErrorKind::tensor(name, reason));
     }
     Ok((what, records.into_warnings()))
 }

@@ -69,10 +69,8 @@ pub(super) struct Item<'a> {
 impl Tensor {
     /// The element type.
     pub(super) fn dtype(&self, name: &str) -> Result<Dtype, ErrorKind> {
-        self.dtype.clone().map_err(|dtype| ErrorKind::Tensor {
-            key: StateDictKey::new(name),
-            reason: TensorError::Unsupported(UnsupportedTensor::Dtype { dtype }),
-            more: 0,
+        self.dtype.clone().map_err(|dtype| {
+            ErrorKind::tensor(name, TensorError::Unsupported(UnsupportedTensor::Dtype { dtype }))
         })
     }
 }

@@ -7,17 +7,11 @@ use super::graph::{Module, Step, set_elements, steps};
 use super::optimizer::is_optimizer;
 use super::words::{is_aside, is_extra_state};
 use crate::checkpoint::error::ErrorKind;
+use crate::checkpoint::key_budget::{KeyBudget, MAX_ENTRIES};
 use crate::checkpoint::pickle::torch::{is_tensor, script_object_state};
 use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
 use crate::checkpoint::state_dict::{Role, Warning};
 use crate::tensor::StateDictKey;
-
-/// Entries of one state_dict, with those of the dictionaries and modules in it. Sharing can multiply them to
-/// any number; the largest published checkpoints have 100 000, and each takes about 500 bytes of memory.
-pub(super) const MAX_ENTRIES: usize = 1 << 18;
-
-/// Bytes of the keys of one state_dict: 128 for each of the most entries there may be.
-const MAX_KEY_BYTES: usize = MAX_ENTRIES * 128;
 
 /// One entry of a chosen state_dict.
 pub(crate) struct Entry {
@@ -64,7 +58,7 @@ pub(crate) fn entries(
         found.entries.push(Entry { key, value: id, kind, role: Role::Unknown });
         return Ok(found);
     }
-    let budget = Budget { entries: MAX_ENTRIES, bytes: MAX_KEY_BYTES };
+    let budget = KeyBudget::new();
     let mut flat = Flat { pickle, holders, budget, entries: Vec::new(), frames: Vec::new(), hooks: None };
     flat.run(id)?;
     if let Some((first, modules)) = flat.hooks {
@@ -74,34 +68,10 @@ pub(crate) fn entries(
     Ok(found)
 }
 
-/// The entries of a state_dict, or their keys, are more than any model has.
-#[derive(Debug)]
-struct TooMany;
-
-impl From<TooMany> for ErrorKind {
-    fn from(_: TooMany) -> Self {
-        Self::TooManyEntries { limit: MAX_ENTRIES }
-    }
-}
-
-/// What may still be added: shared dictionaries and modules multiply entries, and long keys their bytes.
-struct Budget {
-    entries: usize,
-    bytes: usize,
-}
-
-impl Budget {
-    fn take(&mut self, entries: usize, bytes: usize) -> Result<(), TooMany> {
-        self.entries = self.entries.checked_sub(entries).ok_or(TooMany)?;
-        self.bytes = self.bytes.checked_sub(bytes).ok_or(TooMany)?;
-        Ok(())
-    }
-}
-
 struct Flat<'p, 'a> {
     pickle: &'p Pickle<'a>,
     holders: &'p Holders,
-    budget: Budget,
+    budget: KeyBudget,
     entries: Vec<Entry>,
     /// The containers that are open, outermost first.
     frames: Vec<Frame>,
@@ -142,13 +112,13 @@ impl Flat<'_, '_> {
     }
 
     /// Opens a container, whose entries' keys start with `prefix`.
-    fn open(&mut self, id: ValueId, prefix: &str) -> Result<(), TooMany> {
+    fn open(&mut self, id: ValueId, prefix: &str) -> Result<(), ErrorKind> {
         let pickle = self.pickle;
         let mut items = Vec::new();
         if let Some(module) = Module::of(pickle, id) {
             let count = module.parameters.len() + module.buffers.len() + module.children.len();
             let left_out = module.not_persistent.map_or(&[][..], |set| set_elements(pickle, set));
-            self.budget.take(count.saturating_add(left_out.len()), 0)?;
+            self.budget.take_entries(count.saturating_add(left_out.len()))?;
             let left_out: HashSet<&str> = left_out.iter().filter_map(|&name| pickle.text(name)).collect();
             let buffer = |name| match pickle.text(name) {
                 Some(name) if left_out.contains(name) => Role::NonPersistentBuffer,
@@ -167,7 +137,7 @@ impl Flat<'_, '_> {
                     items.push(Item { step, value, role: Role::Unknown, is_slot: false });
                 }
             });
-            self.budget.take(items.len(), 0)?;
+            self.budget.take_entries(items.len())?;
         }
         self.frames.push(Frame { id, prefix: prefix.len(), items: items.into_iter() });
         Ok(())
@@ -194,7 +164,7 @@ impl Flat<'_, '_> {
             self.entries.push(Entry { key: Err(what), value, kind, role });
             return Ok(());
         };
-        self.budget.take(0, prefix.len().saturating_add(text.len()))?;
+        self.budget.take_bytes(prefix.len().saturating_add(text.len()))?;
         prefix.push_str(&text);
         let kind = if is_tensor {
             EntryKind::Tensor
@@ -211,13 +181,13 @@ impl Flat<'_, '_> {
                 return Err(ErrorKind::ModuleInItself { module: StateDictKey::new(prefix.as_str()) });
             }
             prefix.push('.');
-            return Ok(self.open(value, prefix)?);
+            return self.open(value, prefix);
         } else if (pickle.dict(value).is_some() || pickle.sequence(value).is_some())
             && self.frames.len() < MAX_DEPTH
             && self.frames.iter().all(|frame| frame.id != value)
         {
             prefix.push('.');
-            return Ok(self.open(value, prefix)?);
+            return self.open(value, prefix);
         } else {
             EntryKind::Other
         };

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::entries::{MAX_ENTRIES, count};
+use super::entries::count;
 use super::graph::{Module, Step, steps};
 use super::optimizer::is_optimizer;
 use super::words::{is_aside, is_ema, is_known};
 use super::{Candidate, MAX_DEPTH};
+use crate::checkpoint::key_budget::MAX_ENTRIES;
 use crate::checkpoint::pickle::torch::is_tensor;
 use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
 

@@ -8,7 +8,7 @@ use super::LegacyError;
 use crate::checkpoint::map::Map;
 use crate::checkpoint::pickle::TensorError;
 use crate::checkpoint::pickle::torch::StorageSpec;
-use crate::checkpoint::pickle::{Pickle, PickleError, Value, ValueId, storage_width};
+use crate::checkpoint::pickle::{Pickle, PickleError, StorageClass, Value, ValueId};
 use crate::checkpoint::pickled::Storages;
 use crate::checkpoint::stream::{Stream, StreamError};
 use crate::lazy::{Bytes, Storage};
@@ -195,7 +195,8 @@ impl<'b> StorageId<'b> {
     fn read(pickle: &Pickle<'b>, [class, key, numel, view]: [ValueId; 4]) -> Result<Self, LegacyError> {
         let key = pickle.text(key).ok_or(wrong("a storage's key is no text"))?;
         let (_, class) = pickle.global(class).ok_or(wrong("a storage's class is no global"))?;
-        let width = storage_width(class)
+        let width = StorageClass::saved(class)
+            .map(StorageClass::width)
             .ok_or_else(|| LegacyError::StorageClass { key: key.to_owned(), class: class.to_owned() })?;
         let numel = count(pickle, numel).ok_or(wrong("a storage's number of elements is no count"))?;
         let view = match pickle.get(view) {

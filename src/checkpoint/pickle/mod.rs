@@ -20,7 +20,7 @@ mod value;
 pub use error::{PickleError, PickleErrorKind};
 pub(crate) use holders::Holders;
 pub(crate) use machine::parse;
-pub(crate) use storage_class::storage_width;
+pub(crate) use storage_class::StorageClass;
 pub use tensor_error::{TensorError, UnsupportedTensor};
 pub(crate) use tree::Tree;
 pub(crate) use value::{Dict, Object, Pickle, Value, ValueId};

@@ -29,6 +29,14 @@ const FREE_CHECKED_BYTES: usize = 64 << 20;
 /// Tensors that all nested tensors may have together. Each costs memory, and few bytes can name many.
 const MAX_PARTS: usize = 1 << 16;
 
+/// Refuses one view of `bytes` over a storage, when it repeats elements beyond [`MAX_EXPANDED_BYTES`].
+pub(in crate::checkpoint) const fn check_expanded(storage: usize, bytes: usize) -> Result<(), TensorError> {
+    if bytes > storage && bytes > MAX_EXPANDED_BYTES {
+        return Err(TensorError::Expanded { storage, bytes, limit: MAX_EXPANDED_BYTES });
+    }
+    Ok(())
+}
+
 /// Sums over one checkpoint.
 #[derive(Default)]
 pub(super) struct Budget {
@@ -53,15 +61,14 @@ impl Budget {
 
     /// A view of `bytes` over a storage.
     pub(super) fn expand(&mut self, storage: usize, bytes: usize) -> Result<(), TensorError> {
-        if bytes <= storage {
-            return Ok(());
+        check_expanded(storage, bytes)?;
+        if bytes > storage {
+            self.expanded = self.expanded.saturating_add(bytes);
         }
-        let refuse = |limit| Err(TensorError::Expanded { storage, bytes, limit });
-        if bytes > MAX_EXPANDED_BYTES {
-            return refuse(MAX_EXPANDED_BYTES);
+        if self.expanded > MAX_EXPANDED_TOTAL {
+            return Err(TensorError::Expanded { storage, bytes, limit: MAX_EXPANDED_TOTAL });
         }
-        self.expanded = self.expanded.saturating_add(bytes);
-        if self.expanded > MAX_EXPANDED_TOTAL { refuse(MAX_EXPANDED_TOTAL) } else { Ok(()) }
+        Ok(())
     }
 
     /// A sparse tensor that has `bytes` when dense.

@@ -8,7 +8,7 @@ use crate::checkpoint::pickle::{Pickle, TensorError, UnsupportedTensor, ValueId}
 use crate::checkpoint::pickled::Storages;
 use crate::checkpoint::read::RawTensor;
 use crate::checkpoint::state_dict::{OpenOptions, Quantized, Role};
-use crate::lazy::{LazyTensor, Recipe, Resolve, Storage};
+use crate::lazy::{Bytes, LazyTensor, Recipe, Resolve, Storage};
 use crate::tensor::{ByteOrder, Dtype, Shape, Strided};
 
 /// Makes the tensors of one checkpoint.
@@ -19,6 +19,8 @@ pub(in crate::checkpoint) struct Rebuild<'s, 'a> {
     pub(super) budget: Budget,
     /// Python lists of numbers that were read, by their place and type: many tensors may name one.
     pub(super) lists: HashMap<(ValueId, Dtype), LazyTensor>,
+    /// Values of NumPy arrays that were read, by their place.
+    pub(super) arrays: HashMap<ValueId, Bytes>,
 }
 
 impl<'s, 'a> Rebuild<'s, 'a> {
@@ -28,7 +30,7 @@ impl<'s, 'a> Rebuild<'s, 'a> {
         options: &OpenOptions,
     ) -> Self {
         let (quantized, budget) = (options.quantized, Budget::default());
-        Self { pickle, storages, quantized, budget, lists: HashMap::new() }
+        Self { pickle, storages, quantized, budget, lists: HashMap::new(), arrays: HashMap::new() }
     }
 
     /// The tensors that a value is: one, but for nested tensors and for quantized ones that are kept, which
@@ -50,6 +52,7 @@ impl<'s, 'a> Rebuild<'s, 'a> {
             TensorSpec::Coo(spec) => self.coo(*spec).map(|tensor| vec![computed(key, tensor)]),
             TensorSpec::Compressed(spec) => self.compressed(*spec).map(|tensor| vec![computed(key, tensor)]),
             TensorSpec::Nested(spec) => self.nested(*spec, key),
+            TensorSpec::Array(spec) => self.array(*spec).map(|tensor| vec![computed(key, tensor)]),
         }
     }
 

@@ -4,7 +4,7 @@ use super::TarError;
 use super::members::Members;
 use crate::checkpoint::map::Map;
 use crate::checkpoint::pickle::torch::StorageSpec;
-use crate::checkpoint::pickle::{Pickle, TensorError, Value, ValueId, storage_width};
+use crate::checkpoint::pickle::{Pickle, StorageClass, TensorError, Value, ValueId};
 use crate::checkpoint::pickled::Storages;
 use crate::checkpoint::stream::{Stream, StreamError};
 use crate::lazy::{Bytes, Storage};
@@ -76,7 +76,7 @@ impl<'b> Tables<'b> {
         let (Some(id), Some(class)) = (integer(&pickle, id), pickle.global(class)) else {
             return Err(wrong);
         };
-        let Some(width) = storage_width(class.1) else {
+        let Some(width) = StorageClass::saved(class.1).map(StorageClass::width) else {
             return Err(TarError::StorageClass { id, class: class.1.to_owned() });
         };
         let count = i64::from_le_bytes(stream.array("the number of a storage's elements").map_err(&at)?);

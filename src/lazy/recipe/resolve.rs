@@ -1,5 +1,9 @@
 //! Conjugate and negative views, with their bits carried out: torch's `resolve_conj` and `resolve_neg`
 //! (formats/pytorch.md section 2.4).
+//!
+//! A negative has the other sign, of zeros and NaNs too. So has torch's of real values; of complex ones torch's
+//! vector instructions subtract from zero, and the sign of its zeros depends on the machine and on the place in
+//! the tensor.
 
 use crate::lazy::{LazyTensor, LoadError};
 use crate::tensor::Dtype;

@@ -179,6 +179,20 @@ proptest! {
     }
 }
 
+/// Zeros get the signs that torch's scalar code gives them, wherever in the tensor they are.
+#[test]
+fn signs_of_zeros() {
+    let check = |is_conj, is_neg, expected: [f64; 2]| {
+        let bytes: Vec<u8> = [0_f64; 20].iter().flat_map(|number| number.to_le_bytes()).collect();
+        let resolved = Resolve::new(tensor(Dtype::Complex128, &[2, 5], bytes), is_conj, is_neg).unwrap();
+        let expected: Vec<u8> = [expected; 10].as_flattened().iter().flat_map(|f| f.to_le_bytes()).collect();
+        assert_eq!(resolved.compute().unwrap(), expected);
+    };
+    check(true, false, [0.0, -0.0]);
+    check(false, true, [-0.0, -0.0]);
+    check(true, true, [-0.0, 0.0]);
+}
+
 /// Values that torch 2.15 gives where the arithmetic of the schemes differs.
 #[test]
 fn arithmetic_of_torch() {

@@ -79,7 +79,12 @@ class Maker:
         return flat.view(dtype).reshape(shape) if shape else flat.view(dtype)[0]
 
     def normal(self, *shape, dtype=torch.float32):
-        """Numbers that can be computed with."""
+        """Numbers that can be computed with, none of them zero: torch negates a complex zero to one or the
+        other zero, by the machine and the place in the tensor.
+        """
+        if dtype.is_complex:
+            parts = torch.randn((*shape, 2), generator=self.random, dtype=torch.float64)
+            return torch.view_as_complex(parts).to(dtype)
         return torch.randn(shape, generator=self.random, dtype=torch.float64).to(dtype)
 
     def integers(self, *shape, low=-9, high=10, dtype=torch.int64):

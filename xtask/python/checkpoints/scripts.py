@@ -64,6 +64,22 @@ def frozen(make):
     return Refuses(path)
 
 
+@case("torchscript")
+def scripted_quantized(make):
+    """Packed weights are objects of classes in C++, whose tensors are read under their places in the state."""
+    net = make.model(nn.Sequential(nn.Linear(7, 6), nn.ReLU(), nn.Linear(6, 3, bias=False)))
+    net = torch.ao.quantization.quantize_dynamic(net, {nn.Linear}, dtype=torch.qint8)
+    path = make.folder / "quantized.pt"
+    torch.jit.save(torch.jit.script(net), str(path))
+    tensors = {}
+    for place in (0, 2):
+        weight, bias = net[place]._packed_params._weight_bias()
+        for index, tensor in enumerate((weight, bias)):
+            if tensor is not None:
+                tensors[f"{place}._packed_params._packed_params.{index}"] = tensor
+    return Reads(path, tensors, ordered=False, constants=True)
+
+
 @case("export")
 def exported(make):
     net, path = module(make), make.folder / "program.pt2"

@@ -107,7 +107,7 @@ def quantized_values(make):
 
 @case("zip")
 def quantized_kept(make):
-    """`--quantized keep`: the integers, and beside them scale, zero point and axis."""
+    """`--quantized keep`: the integers, and beside them scale and zero point, of channels their axis too."""
     value = {key: tensor for key, tensor in quantized(make).items() if key != "float_parameters"}
     tensors = {}
     for key, tensor in value.items():

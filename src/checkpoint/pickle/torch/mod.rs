@@ -2,11 +2,11 @@
 //! functions (section 2.4), each kind of tensor as a specification that the checkpoint's reader checks against
 //! the storages.
 
+mod array;
 mod call;
 mod kind;
 mod nested;
 mod quantized;
-mod script_storage;
 mod sparse;
 mod spec;
 mod storage;
@@ -16,7 +16,8 @@ mod unwrap;
 
 pub(crate) use kind::{is_sharded, is_tensor, script_object_state};
 pub(crate) use spec::{
-    Channels, CompressedSpec, CooSpec, NestedSpec, Quantization, QuantizedSpec, StridedSpec, TensorSpec,
+    ArrayBytes, ArraySpec, Channels, CompressedSpec, CooSpec, NestedSpec, Quantization, QuantizedSpec,
+    StridedSpec, TensorSpec,
 };
 pub(crate) use storage::StorageSpec;
 pub(crate) use unwrap::tensor;

@@ -3,7 +3,7 @@
 use super::storage::StorageSpec;
 use crate::checkpoint::pickle::value::ValueId;
 use crate::lazy::CompressedLayout;
-use crate::tensor::{Dtype, Shape};
+use crate::tensor::{ByteOrder, Dtype, Shape};
 
 /// A tensor.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub(crate) enum TensorSpec<'a> {
     Compressed(Box<CompressedSpec<'a>>),
     /// Several tensors in one buffer.
     Nested(Box<NestedSpec<'a>>),
+    /// A NumPy array in the pickle itself.
+    Array(Box<ArraySpec<'a>>),
 }
 
 /// A strided view of a storage.
@@ -94,4 +96,26 @@ pub(crate) struct NestedSpec<'a> {
     pub(crate) sizes: StridedSpec<'a>,
     pub(crate) strides: StridedSpec<'a>,
     pub(crate) offsets: StridedSpec<'a>,
+}
+
+/// A NumPy array whose values stand in the pickle.
+#[derive(Debug, Clone)]
+pub(crate) struct ArraySpec<'a> {
+    pub(crate) dtype: Dtype,
+    /// Whether the tensor is `bfloat16` and the array has its values as `float32`.
+    pub(crate) is_widened: bool,
+    pub(crate) byte_order: ByteOrder,
+    pub(crate) shape: Shape,
+    /// Whether the first axis is the innermost.
+    pub(crate) is_fortran: bool,
+    pub(crate) bytes: ArrayBytes<'a>,
+}
+
+/// The values of an array, and which value of the pickle they are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ArrayBytes<'a> {
+    /// The bytes themselves.
+    Plain(ValueId, &'a [u8]),
+    /// A text with a character for each byte.
+    Latin1(ValueId, &'a str),
 }

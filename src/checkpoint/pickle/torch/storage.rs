@@ -1,6 +1,6 @@
 //! Storages, by their persistent ids (formats/pytorch.md sections 2.2 and 2.3).
 
-use super::script_storage::script_storage_dtype;
+use crate::checkpoint::pickle::storage_class::StorageClass;
 use crate::checkpoint::pickle::tensor_error::{TensorError, UnsupportedTensor};
 use crate::checkpoint::pickle::value::{Pickle, Value, ValueId};
 use crate::tensor::Dtype;
@@ -61,39 +61,16 @@ pub(super) fn storage<'a>(pickle: &Pickle<'a>, id: ValueId) -> Result<StorageSpe
         _ => None,
     };
     let numel = numel.ok_or_else(|| wrong("the number of elements is no count"))?;
-    let (dtype, is_quantized) = class_dtype(class)?;
-    Ok(StorageSpec { key, dtype, is_quantized, numel })
-}
-
-/// The element type of a storage class, `None` for the untyped ones, and whether it is a quantized class.
-fn class_dtype(class: &str) -> Result<(Option<Dtype>, bool), TensorError> {
-    let plain = |dtype| Ok((Some(dtype), false));
-    let quantized = |dtype| Ok((Some(dtype), true));
-    let refused = match class {
-        "DoubleStorage" => return plain(Dtype::F64),
-        "FloatStorage" => return plain(Dtype::F32),
-        "HalfStorage" => return plain(Dtype::F16),
-        "BFloat16Storage" => return plain(Dtype::Bf16),
-        "LongStorage" => return plain(Dtype::I64),
-        "IntStorage" => return plain(Dtype::I32),
-        "ShortStorage" => return plain(Dtype::I16),
-        "CharStorage" => return plain(Dtype::I8),
-        "ByteStorage" => return plain(Dtype::U8),
-        "BoolStorage" => return plain(Dtype::Bool),
-        "ComplexFloatStorage" => return plain(Dtype::Complex64),
-        "ComplexDoubleStorage" => return plain(Dtype::Complex128),
-        "QInt8Storage" => return quantized(Dtype::I8),
-        "QUInt8Storage" => return quantized(Dtype::U8),
-        "QInt32Storage" => return quantized(Dtype::I32),
-        "UntypedStorage" | "_UntypedStorage" => return Ok((None, false)),
-        "QUInt4x2Storage" => "quint4x2",
-        "QUInt2x4Storage" => "quint2x4",
-        other => match script_storage_dtype(other) {
-            Some(dtype) => return plain(dtype),
-            None => other,
-        },
+    let unsupported =
+        |dtype: &str| Err(TensorError::Unsupported(UnsupportedTensor::Dtype { dtype: dtype.to_owned() }));
+    let (dtype, is_quantized) = match StorageClass::archived(class) {
+        Some(StorageClass::Plain(dtype)) => (Some(dtype), false),
+        Some(StorageClass::Quantized(integers)) => (Some(integers), true),
+        Some(StorageClass::Untyped) => (None, false),
+        Some(StorageClass::Packed(dtype)) => return unsupported(dtype),
+        None => return unsupported(class),
     };
-    Err(TensorError::Unsupported(UnsupportedTensor::Dtype { dtype: refused.to_owned() }))
+    Ok(StorageSpec { key, dtype, is_quantized, numel })
 }
 
 /// The name of the quantized type over these integers.

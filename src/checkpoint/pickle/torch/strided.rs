@@ -21,7 +21,7 @@ pub(super) fn rebuild<'a>(call: &Call<'_, 'a>) -> Result<StridedSpec<'a>, Tensor
         storage.dtype.ok_or_else(|| call.wrong("an untyped storage without a dtype"))?
     };
     let (is_conj, is_neg) = match metadata {
-        Some(&metadata) => bits(call, metadata, dtype)?,
+        Some(&metadata) => bits(call, metadata)?,
         None => (false, false),
     };
     let (offset, shape, strides) = view(call, arg(1)?, arg(2)?, arg(3)?)?;
@@ -86,7 +86,7 @@ fn plain_storage<'a>(call: &Call<'_, 'a>, id: ValueId) -> Result<StorageSpec<'a>
 }
 
 /// The bits `conj` and `neg` of the metadata.
-fn bits(call: &Call<'_, '_>, id: ValueId, dtype: Dtype) -> Result<(bool, bool), TensorError> {
+fn bits(call: &Call<'_, '_>, id: ValueId) -> Result<(bool, bool), TensorError> {
     let dict = match call.pickle.get(id) {
         Value::None => return Ok((false, false)),
         Value::Dict(dict) => dict,
@@ -103,12 +103,6 @@ fn bits(call: &Call<'_, '_>, id: ValueId, dtype: Dtype) -> Result<(bool, bool), 
                 return Err(TensorError::Unsupported(UnsupportedTensor::Metadata { entry }));
             }
         }
-    }
-    if is_conj && !dtype.is_complex() {
-        return Err(call.wrong("the bit conj on a tensor that is not complex"));
-    }
-    if is_neg && (dtype == Dtype::Bool || dtype.is_small_float()) {
-        return Err(call.wrong("the bit neg on a tensor of a type that torch cannot negate"));
     }
     Ok((is_conj, is_neg))
 }

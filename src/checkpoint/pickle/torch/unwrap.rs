@@ -4,7 +4,7 @@ use super::call::Call;
 use super::kind::is_torch;
 use super::spec::{StridedSpec, TensorSpec};
 use super::storage::{is_storage, quantized_name, storage};
-use super::{nested, quantized, sparse, strided, subclass};
+use super::{array, nested, quantized, sparse, strided, subclass};
 use crate::checkpoint::pickle::tensor_error::{TensorError, UnsupportedTensor};
 use crate::checkpoint::pickle::value::{Object, Pickle, Value, ValueId};
 use crate::tensor::{Dtype, Shape};
@@ -33,6 +33,9 @@ pub(crate) fn tensor<'a>(pickle: &Pickle<'a>, id: ValueId) -> Result<TensorSpec<
             "_rebuild_sparse_tensor" => sparse::rebuild(&call),
             "_rebuild_nested_tensor" => {
                 nested::rebuild(&call).map(|nested| TensorSpec::Nested(Box::new(nested)))
+            }
+            "_rebuild_device_tensor_from_numpy" | "_rebuild_xla_tensor" => {
+                array::rebuild(&call).map(|array| TensorSpec::Array(Box::new(array)))
             }
             "_rebuild_wrapper_subclass" => subclass::rebuild(&call).map(TensorSpec::Strided),
             _ => strided_call(&call).map(TensorSpec::Strided),
