@@ -12,9 +12,9 @@ use crate::tensor::StateDictKey;
 
 use super::error::ErrorKind;
 use super::files::Files;
-use super::find::Candidate;
 use super::open::read_shard;
 use super::read::{RawTensor, Read};
+use super::reading::only_root;
 use super::state_dict::{OpenOptions, Warning};
 
 pub use error::ShardError;
@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions) -> Result<Read, ErrorKind
     let index = Index::parse(Bytes::map(path)?.as_slice())?;
     let mut files = Files::new(path.parent().unwrap_or(Path::new("")));
     // Whatever a shard of torch.save holds, its root is the state_dict.
-    let shard_options = OpenOptions { key: Some(String::new()), ..options.clone() };
+    let shard_options = OpenOptions { key: Some(String::new()), ema: false, ..options.clone() };
     let mut union = Union::new(&index);
     for (place, name) in index.files.iter().enumerate() {
         let bytes = files.map(name)?;
@@ -36,13 +36,8 @@ pub(super) fn read(path: &Path, options: &OpenOptions) -> Result<Read, ErrorKind
     let mut read = union.finish()?;
     read.files.push(path.to_owned());
     read.files.append(&mut files.into_paths());
-    read.candidates = vec![Candidate { path: Vec::new(), tensors: read.tensors.len() }];
-    match &options.key {
-        Some(key) if !key.is_empty() => {
-            Err(ErrorKind::NoSuchKey { key: key.clone(), candidates: read.candidates })
-        }
-        _ => Ok(read),
-    }
+    read.candidates = only_root(read.tensors.len(), options)?;
+    Ok(read)
 }
 
 /// The tensors of the shards read so far.
