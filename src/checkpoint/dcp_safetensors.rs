@@ -78,10 +78,13 @@ pub(super) fn read(folder: &Path, names: &[String], options: &OpenOptions) -> Re
 }
 
 /// Reads a file that an index names. With that metadata it is whole only where one process wrote it all: then
-/// torch writes an index, and no part begins but at zero.
+/// torch writes an index, and no part begins but at zero. The first rank's part begins there, too: the index
+/// must announce the bytes that are there.
 pub(super) fn read_shard(bytes: &Bytes, options: &OpenOptions) -> Result<Read, ErrorKind> {
     let contents = safetensors::contents(bytes)?;
-    if let Some(offsets) = offsets(&contents)? {
+    let offsets = offsets(&contents)?;
+    let may_be_part = offsets.is_some();
+    if let Some(offsets) = offsets {
         let is_whole = |raw: &RawTensor| {
             let rank = raw.tensor.view.shape().rank();
             offsets
@@ -92,7 +95,7 @@ pub(super) fn read_shard(bytes: &Bytes, options: &OpenOptions) -> Result<Read, E
             return Err(ErrorKind::Unsupported(UnsupportedForm::DcpShard));
         }
     }
-    safetensors::whole(contents, options)
+    Ok(Read { may_be_part, ..safetensors::whole(contents, options)? })
 }
 
 impl Parts {

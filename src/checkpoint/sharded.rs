@@ -79,6 +79,7 @@ impl<'i> Union<'i> {
     /// names of tied tensors may be missing in an index.
     fn add(&mut self, place: usize, shard: Read) -> Result<(), ErrorKind> {
         self.read.written_by = self.read.written_by.take().or(shard.written_by);
+        self.read.may_be_part |= shard.may_be_part;
         self.read.trainer = self.read.trainer.take().or(shard.trainer);
         for warning in shard.warnings {
             if let Warning::NotATensor { key, .. } = &warning {
@@ -150,14 +151,18 @@ impl<'i> Union<'i> {
                 file: self.file(place),
             });
         }
-        self.check_total();
+        self.check_total()?;
         Ok(self.read)
     }
 
     /// Compares the index's `total_size` with the bytes of the tensors. Writers differ in whether a tensor
     /// that is tied counts again, and whether those count that the index does not name.
-    fn check_total(&mut self) {
-        let Some(announced) = self.index.total_size else { return };
+    fn check_total(&mut self) -> Result<(), ShardError> {
+        let announced = match self.index.total_size {
+            Some(announced) => announced,
+            None if self.read.may_be_part => return Err(ShardError::NoTotalSize),
+            None => return Ok(()),
+        };
         let mut storages = HashSet::new();
         let mut sums = [0_u64; 4];
         for raw in &self.read.tensors {
@@ -169,8 +174,12 @@ impl<'i> Union<'i> {
                 *sum = sum.saturating_add(if counts { bytes } else { 0 });
             }
         }
+        if self.read.may_be_part && announced != sums[0] {
+            return Err(ShardError::Part { announced, found: sums[0] });
+        }
         if !sums.contains(&announced) {
             self.read.warnings.push(Warning::TotalSize { announced, found: sums[0] });
         }
+        Ok(())
     }
 }
