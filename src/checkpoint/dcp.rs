@@ -69,6 +69,7 @@ pub(super) fn read(folder: &Path, options: &OpenOptions) -> Result<Read, ErrorKi
         warnings,
         files: files.into_paths(),
         written_by: Some("torch.distributed.checkpoint".to_owned()),
+        ..Read::default()
     })
 }
 

@@ -6,15 +6,15 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::lazy::{LazyTensor, Part};
+use crate::lazy::{Bytes, LazyTensor, Part};
 use crate::tensor::{Shape, StateDictKey};
 
 use super::dcp::{DcpError, assemble};
-use super::error::ErrorKind;
+use super::error::{ErrorKind, UnsupportedForm};
 use super::files::Files;
-use super::find::Candidate;
 use super::json::Pairs;
 use super::read::{RawTensor, Read};
+use super::reading::only_root;
 use super::safetensors::{self, Contents, SHARDING};
 use super::state_dict::{OpenOptions, Role, Warning};
 
@@ -73,13 +73,29 @@ pub(super) fn read(folder: &Path, names: &[String], options: &OpenOptions) -> Re
     if read.tensors.is_empty() {
         return Err(safetensors::SafetensorsError::Empty.into());
     }
-    read.candidates = vec![Candidate { path: Vec::new(), tensors: read.tensors.len() }];
-    match &options.key {
-        Some(key) if !key.is_empty() => {
-            Err(ErrorKind::NoSuchKey { key: key.clone(), candidates: read.candidates })
+    read.candidates = only_root(read.tensors.len(), options)?;
+    Ok(read)
+}
+
+/// Reads a file that an index names. With that metadata it is whole only where one process wrote it all: then
+/// torch writes an index, and no part begins but at zero. The first rank's part begins there, too: the index
+/// must announce the bytes that are there.
+pub(super) fn read_shard(bytes: &Bytes, options: &OpenOptions) -> Result<Read, ErrorKind> {
+    let contents = safetensors::contents(bytes)?;
+    let offsets = offsets(&contents)?;
+    let may_be_part = offsets.is_some();
+    if let Some(offsets) = offsets {
+        let is_whole = |raw: &RawTensor| {
+            let rank = raw.tensor.view.shape().rank();
+            offsets
+                .get(&raw.key)
+                .is_some_and(|offsets| offsets.len() == rank && offsets.iter().all(|&at| at == 0))
+        };
+        if !contents.tensors.iter().all(is_whole) {
+            return Err(ErrorKind::Unsupported(UnsupportedForm::DcpShard));
         }
-        _ => Ok(read),
     }
+    Ok(Read { may_be_part, ..safetensors::whole(contents, options)? })
 }
 
 impl Parts {
@@ -110,27 +126,34 @@ impl Parts {
 
 /// The tensors of one file with the places of their parts. A file without the metadata holds whole tensors.
 fn parts(contents: Contents) -> Result<Vec<(String, Part)>, DcpError> {
-    let mut offsets = HashMap::new();
-    let sharding = contents.metadata.get(SHARDING);
-    if let Some(sharding) = sharding {
-        let Pairs::<Saved>(pairs) =
-            serde_json::from_str(sharding).map_err(|reason| DcpError::ShardingInfo { reason })?;
-        for (key, saved) in pairs {
-            if let Some(key) = offsets.insert(key.clone(), saved.saved_offsets).map(|_| key) {
-                return Err(DcpError::NoOffsets { key: StateDictKey::new(key) });
-            }
-        }
-    }
+    let mut offsets = offsets(&contents)?;
     let part = |raw: RawTensor| {
         let RawTensor { key, tensor, .. } = raw;
         let rank = |tensor: &LazyTensor| tensor.view.shape().rank();
-        let found = if sharding.is_some() { offsets.remove(&key) } else { Some(vec![0; rank(&tensor)]) };
+        let found = match &mut offsets {
+            Some(offsets) => offsets.remove(&key),
+            None => Some(vec![0; rank(&tensor)]),
+        };
         match found.filter(|offsets| offsets.len() == rank(&tensor)) {
             Some(offsets) => Ok((key, Part { offsets, tensor })),
             None => Err(DcpError::NoOffsets { key: StateDictKey::new(key) }),
         }
     };
     contents.tensors.into_iter().map(part).collect()
+}
+
+/// Where the parts in a file lie; `None` without the metadata that says so.
+fn offsets(contents: &Contents) -> Result<Option<HashMap<String, Vec<usize>>>, DcpError> {
+    let Some(sharding) = contents.metadata.get(SHARDING) else { return Ok(None) };
+    let Pairs::<Saved>(pairs) =
+        serde_json::from_str(sharding).map_err(|reason| DcpError::ShardingInfo { reason })?;
+    let mut offsets = HashMap::with_capacity(pairs.len());
+    for (key, saved) in pairs {
+        if let Some(key) = offsets.insert(key.clone(), saved.saved_offsets).map(|_| key) {
+            return Err(DcpError::NoOffsets { key: StateDictKey::new(key) });
+        }
+    }
+    Ok(Some(offsets))
 }
 
 /// Checks that every rank's files are there, by their names: `shard-<rank>-model-<file>-of-<files>`. A rank

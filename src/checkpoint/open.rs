@@ -86,8 +86,11 @@ fn read_file(path: &Path, bytes: &Bytes, options: &OpenOptions) -> Result<(Form,
 /// Reads a file that an index names: one of the forms that hold a state_dict and nothing else, so that no
 /// index leads to another.
 pub(super) fn read_shard(path: &Path, bytes: &Bytes, options: &OpenOptions) -> Result<Read, ErrorKind> {
-    if sniff::file(path, bytes)? == Sniffed::Index {
-        return Err(ShardError::Index.into());
+    match sniff::file(path, bytes)? {
+        Sniffed::Index => return Err(ShardError::Index.into()),
+        // A name of a rank's file says that other ranks may have the rest.
+        Sniffed::Safetensors if !sniff::is_rank(path) => return dcp_safetensors::read_shard(bytes, options),
+        Sniffed::Safetensors | Sniffed::Zip | Sniffed::Legacy | Sniffed::Tar => {}
     }
     match read_file(path, bytes, options)? {
         (Form::Zip | Form::Legacy | Form::Tar | Form::Safetensors, read) => Ok(read),

@@ -23,6 +23,8 @@ pub(super) struct Read {
     pub(super) written_by: Option<String>,
     /// Which trainer's conventions the file follows: `Lightning 2.6.6`.
     pub(super) trainer: Option<String>,
+    /// Whether the file may be a part of a whole that only the size which its index announces tells.
+    pub(super) may_be_part: bool,
 }
 
 /// A tensor with its key as it stands in the file.

@@ -39,12 +39,23 @@ impl Reading {
     /// What was read, unless a tensor could not be, or `options` ask for one of several state_dicts.
     pub(super) fn finish(self, options: &OpenOptions) -> Result<Read, ErrorKind> {
         let Self { mut read, unreadable } = self;
-        let candidates = vec![Candidate { path: Vec::new(), tensors: read.tensors.len() }];
-        if let Some(key) = options.key.as_ref().filter(|key| !key.is_empty()) {
-            return Err(ErrorKind::NoSuchKey { key: key.clone(), candidates });
-        }
+        let candidates = only_root(read.tensors.len(), options)?;
         unreadable.finish()?;
         read.candidates = candidates;
         Ok(read)
+    }
+}
+
+/// The candidates of a form that holds one state_dict, at the root, of so many tensors.
+///
+/// # Errors
+/// When `options` ask for another one.
+pub(super) fn only_root(tensors: usize, options: &OpenOptions) -> Result<Vec<Candidate>, ErrorKind> {
+    let candidates = vec![Candidate { path: Vec::new(), tensors }];
+    match &options.key {
+        Some(_) if options.ema => Err(ErrorKind::KeyAndEma),
+        Some(key) if !key.is_empty() => Err(ErrorKind::NoSuchKey { key: key.clone(), candidates }),
+        _ if options.ema => Err(ErrorKind::NoMovingAverage { candidates }),
+        _ => Ok(candidates),
     }
 }

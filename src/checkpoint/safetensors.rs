@@ -14,10 +14,10 @@ use crate::lazy::{Bytes, LazyTensor};
 use crate::tensor::{ByteOrder, Dtype, MAX_RANK, Printable, Shape, StateDictKey, Strided};
 
 use super::error::{ErrorKind, UnsupportedForm};
-use super::find::Candidate;
 use super::json::Pairs;
 use super::pickle::{TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
+use super::reading::only_root;
 use super::state_dict::{OpenOptions, Role};
 use super::unreadable::Unreadable;
 
@@ -79,20 +79,23 @@ pub(super) struct Contents {
 
 /// Reads the tensors of a file that is a whole checkpoint.
 pub(super) fn read(bytes: &Bytes, options: &OpenOptions) -> Result<Read, ErrorKind> {
-    let Contents { tensors, metadata } = contents(bytes)?;
-    if metadata.contains_key(SHARDING) {
+    let contents = contents(bytes)?;
+    if contents.metadata.contains_key(SHARDING) {
         return Err(ErrorKind::Unsupported(UnsupportedForm::DcpShard));
     }
+    whole(contents, options)
+}
+
+/// The state_dict of a file whose tensors are whole.
+pub(super) fn whole(contents: Contents, options: &OpenOptions) -> Result<Read, ErrorKind> {
+    let Contents { tensors, metadata } = contents;
     if tensors.is_empty() {
         return Err(SafetensorsError::Empty.into());
     }
     let written_by = metadata.get("format").filter(|format| format.len() <= MAX_FORMAT);
     let written_by = written_by.map(|format| format!("safetensors (format {format})"));
-    let candidates = vec![Candidate { path: Vec::new(), tensors: tensors.len() }];
-    match &options.key {
-        Some(key) if !key.is_empty() => Err(ErrorKind::NoSuchKey { key: key.clone(), candidates }),
-        _ => Ok(Read { tensors, candidates, written_by, ..Read::default() }),
-    }
+    let candidates = only_root(tensors.len(), options)?;
+    Ok(Read { tensors, candidates, written_by, ..Read::default() })
 }
 
 /// Bytes of the metadata `format` that can be a name: `pt`, `tf`, `mlx`.

@@ -12,9 +12,9 @@ use crate::tensor::StateDictKey;
 
 use super::error::ErrorKind;
 use super::files::Files;
-use super::find::Candidate;
 use super::open::read_shard;
 use super::read::{RawTensor, Read};
+use super::reading::only_root;
 use super::state_dict::{OpenOptions, Warning};
 
 pub use error::ShardError;
@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions) -> Result<Read, ErrorKind
     let index = Index::parse(Bytes::map(path)?.as_slice())?;
     let mut files = Files::new(path.parent().unwrap_or(Path::new("")));
     // Whatever a shard of torch.save holds, its root is the state_dict.
-    let shard_options = OpenOptions { key: Some(String::new()), ..options.clone() };
+    let shard_options = OpenOptions { key: Some(String::new()), ema: false, ..options.clone() };
     let mut union = Union::new(&index);
     for (place, name) in index.files.iter().enumerate() {
         let bytes = files.map(name)?;
@@ -36,13 +36,8 @@ pub(super) fn read(path: &Path, options: &OpenOptions) -> Result<Read, ErrorKind
     let mut read = union.finish()?;
     read.files.push(path.to_owned());
     read.files.append(&mut files.into_paths());
-    read.candidates = vec![Candidate { path: Vec::new(), tensors: read.tensors.len() }];
-    match &options.key {
-        Some(key) if !key.is_empty() => {
-            Err(ErrorKind::NoSuchKey { key: key.clone(), candidates: read.candidates })
-        }
-        _ => Ok(read),
-    }
+    read.candidates = only_root(read.tensors.len(), options)?;
+    Ok(read)
 }
 
 /// The tensors of the shards read so far.
@@ -84,6 +79,7 @@ impl<'i> Union<'i> {
     /// names of tied tensors may be missing in an index.
     fn add(&mut self, place: usize, shard: Read) -> Result<(), ErrorKind> {
         self.read.written_by = self.read.written_by.take().or(shard.written_by);
+        self.read.may_be_part |= shard.may_be_part;
         self.read.trainer = self.read.trainer.take().or(shard.trainer);
         for warning in shard.warnings {
             if let Warning::NotATensor { key, .. } = &warning {
@@ -155,14 +151,18 @@ impl<'i> Union<'i> {
                 file: self.file(place),
             });
         }
-        self.check_total();
+        self.check_total()?;
         Ok(self.read)
     }
 
     /// Compares the index's `total_size` with the bytes of the tensors. Writers differ in whether a tensor
     /// that is tied counts again, and whether those count that the index does not name.
-    fn check_total(&mut self) {
-        let Some(announced) = self.index.total_size else { return };
+    fn check_total(&mut self) -> Result<(), ShardError> {
+        let announced = match self.index.total_size {
+            Some(announced) => announced,
+            None if self.read.may_be_part => return Err(ShardError::NoTotalSize),
+            None => return Ok(()),
+        };
         let mut storages = HashSet::new();
         let mut sums = [0_u64; 4];
         for raw in &self.read.tensors {
@@ -174,8 +174,12 @@ impl<'i> Union<'i> {
                 *sum = sum.saturating_add(if counts { bytes } else { 0 });
             }
         }
+        if self.read.may_be_part && announced != sums[0] {
+            return Err(ShardError::Part { announced, found: sums[0] });
+        }
         if !sums.contains(&announced) {
             self.read.warnings.push(Warning::TotalSize { announced, found: sums[0] });
         }
+        Ok(())
     }
 }

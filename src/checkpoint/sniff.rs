@@ -12,7 +12,7 @@ use super::legacy::is_legacy;
 use super::zip::{Archive, is_zip};
 
 pub use folder::FolderError;
-pub(super) use folder::{Folder, folder, one_shard};
+pub(super) use folder::{Folder, folder, is_rank, one_shard};
 
 /// The forms that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

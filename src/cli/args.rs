@@ -10,7 +10,7 @@ use crate::tensor::Dtype;
 
 /// Turns a PyTorch checkpoint into a Keras weight file.
 ///
-/// Reads a checkpoint (`.pt`, `.pth`, `.safetensors`), a schema that says which tensor becomes which
+/// Reads a PyTorch checkpoint (a file or a folder), a schema that says which tensor becomes which
 /// variable in which layout, and a Keras architecture; writes a weight file that `model.load_weights()`
 /// reads. Every tensor and every variable is accounted for, or nothing is written. Nothing in a checkpoint
 /// is ever executed.
@@ -138,7 +138,7 @@ pub enum Command {
 /// What a plan is made of.
 #[derive(Debug, Args)]
 pub struct Source {
-    /// The PyTorch checkpoint: .pt, .pth, .bin or .safetensors
+    /// The PyTorch checkpoint: .pt, .pth, .bin, .safetensors, .index.json, or a folder
     #[arg(value_name = "CHECKPOINT", value_hint = ValueHint::FilePath)]
     pub checkpoint: PathBuf,
     /// The schema: a file, or the name of a bundled one (see `ptw2k schemas`)

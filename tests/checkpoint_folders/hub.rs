@@ -1,6 +1,8 @@
 //! Indexes and shards as the Hugging Face Hub has them, and folders.
 
-use ptw2k::checkpoint::{ErrorKind, FileError, FolderError, Form, NotACheckpoint, ShardError, Warning};
+use ptw2k::checkpoint::{
+    Checkpoint, ErrorKind, FileError, FolderError, Form, NotACheckpoint, OpenOptions, ShardError, Warning,
+};
 
 use crate::made::{folder, open, safetensors, values};
 
@@ -50,6 +52,52 @@ fn one_shard_is_read_with_a_warning() {
     std::fs::remove_file(folder.path().join(INDEX)).unwrap();
     let warnings = open(&folder.path().join(ONE)).unwrap().warnings;
     assert_eq!(warnings, [Warning::OneShard { shards: 2, index: None }]);
+}
+
+/// What `HuggingFaceStorageWriter` of one process writes: files that say where their parts lie, and an index.
+#[test]
+fn reads_whole_files_of_a_distributed_checkpoint() {
+    let open_with = |offsets: &str, one: &str, total: &str| {
+        let sharding = format!(r#"{{"a":{{"saved_offsets":[{offsets}]}},"b":{{"saved_offsets":[0,0]}}}}"#);
+        let bytes = safetensors(&[("b", &[2, 3], 1.0), ("a", &[5], 2.0)], Some(&sharding));
+        let two = safetensors(&[("c", &[7], 3.0)], None);
+        let index = index(&[("c", TWO), ("a", one), ("b", one)]).replace(r#""total_size":72"#, total);
+        let folder = folder(&[(INDEX, index.as_bytes()), (one, &bytes), (TWO, &two)]);
+        open(&folder.path().join(INDEX)).map(|checkpoint| values(&checkpoint).len())
+    };
+    let total = r#""total_size":72"#;
+    assert_eq!(open_with("0", ONE, total).unwrap(), 3);
+    let is_part = |found: Result<usize, ErrorKind>| {
+        let Err(ErrorKind::InFile { kind, .. }) = found else { panic!("{found:?}") };
+        assert!(matches!(*kind, ErrorKind::Unsupported(_)), "{kind:?}");
+    };
+    is_part(open_with("5", ONE, total));
+    is_part(open_with("0, 0", ONE, total));
+    is_part(open_with("0", "shard-00001-model-00001-of-00001.safetensors", total));
+    let found = open_with("0", ONE, r#""total_size":144"#);
+    assert!(
+        matches!(found, Err(ErrorKind::Shards(ShardError::Part { announced: 144, found: 72 }))),
+        "{found:?}"
+    );
+    let found = open_with("0", ONE, r#""other":1"#);
+    assert!(matches!(found, Err(ErrorKind::Shards(ShardError::NoTotalSize))), "{found:?}");
+}
+
+#[test]
+fn there_is_no_moving_average() {
+    let folder = two(&whole());
+    for path in [folder.path().join(INDEX), folder.path().join(ONE)] {
+        let check = |key: Option<&str>, expected: fn(&ErrorKind) -> bool| {
+            let options = OpenOptions { key: key.map(str::to_owned), ema: true, ..OpenOptions::default() };
+            let kind = Checkpoint::open(&path, &options).unwrap_err().kind;
+            assert!(expected(&kind), "{kind:?}");
+        };
+        check(
+            None,
+            |kind| matches!(kind, ErrorKind::NoMovingAverage { candidates } if candidates.len() == 1),
+        );
+        check(Some(""), |kind| matches!(kind, ErrorKind::KeyAndEma));
+    }
 }
 
 #[test]

@@ -56,6 +56,23 @@ pub enum ShardError {
         /// How many other tensors are missing.
         more: usize,
     },
+    /// Files of a distributed checkpoint, of which the index does not say how much there must be.
+    #[error(
+        "a shard may be one rank's part of the tensors, and the index has no total_size that would tell; save \
+         the checkpoint whole"
+    )]
+    NoTotalSize,
+    /// Files of a distributed checkpoint that are not all of it.
+    #[error(
+        "the index announces {announced} bytes, and the shards hold {found}: they may be one rank's parts of the \
+         tensors; save the checkpoint whole"
+    )]
+    Part {
+        /// Bytes by the index.
+        announced: u64,
+        /// Bytes of the tensors that the index names.
+        found: u64,
+    },
     /// A tensor that the index does not name, in several shards.
     #[error(
         "the shards `{}` and `{}` both hold the tensor `{key}`, and the index does not say which one counts",

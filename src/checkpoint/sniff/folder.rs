@@ -159,7 +159,7 @@ fn choose(names: Vec<String>) -> Result<Option<Folder>, FolderError> {
         return Ok(Some(Folder::Dcp));
     }
     let has_index = names.iter().any(|name| is_index(name));
-    let ranks: Vec<String> = names.iter().filter(|name| is_rank(name)).cloned().collect();
+    let ranks: Vec<String> = names.iter().filter(|name| is_rank_name(name)).cloned().collect();
     if !ranks.is_empty() && !has_index {
         return Ok(Some(Folder::DcpSafetensors(ranks)));
     }
@@ -187,8 +187,13 @@ fn choose(names: Vec<String>) -> Result<Option<Folder>, FolderError> {
     }
 }
 
+/// Whether a file is one rank's, by its name.
+pub(in crate::checkpoint) fn is_rank(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(is_rank_name)
+}
+
 /// Whether a name is that of one rank's file: `shard-00001-model-00001-of-00001.safetensors`.
-fn is_rank(name: &str) -> bool {
+fn is_rank_name(name: &str) -> bool {
     name.starts_with("shard-") && name.ends_with(".safetensors") && shard_count(name).is_some()
 }
 
