@@ -39,7 +39,8 @@ pub(super) fn read(folder: &Path, names: &[String], options: &OpenOptions) -> Re
     if names.len() > MAX_FILES {
         return Err(DcpError::TooManyFiles { limit: MAX_FILES }.into());
     }
-    let warnings = check_names(names)?;
+    let mut warnings = check_names(names)?;
+    let mut is_sharded = false;
     let mut files = Files::new(folder);
     let mut tensors: Vec<(String, Parts)> = Vec::new();
     let mut places = HashMap::new();
@@ -47,6 +48,7 @@ pub(super) fn read(folder: &Path, names: &[String], options: &OpenOptions) -> Re
         let bytes = files.map(name)?;
         let inside = |kind| ErrorKind::InFile { file: name.clone(), offset: None, kind: Box::new(kind) };
         let contents = safetensors::contents(&bytes).map_err(inside)?;
+        is_sharded |= offsets(&contents).is_ok_and(|offsets| offsets.is_some());
         for (key, part) in parts(contents).map_err(|error| inside(error.into()))? {
             let place = *places.entry(key.clone()).or_insert(tensors.len());
             match tensors.get_mut(place) {
@@ -56,6 +58,9 @@ pub(super) fn read(folder: &Path, names: &[String], options: &OpenOptions) -> Re
                 None => tensors.push((key, Parts::new(part))),
             }
         }
+    }
+    if is_sharded {
+        warnings.push(Warning::SizesByFiles { files: names.len() });
     }
     let mut read = Read {
         warnings,

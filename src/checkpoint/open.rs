@@ -10,6 +10,7 @@ use super::error::{Error, ErrorKind};
 use super::files::Files;
 use super::form::Form;
 use super::map::Map;
+use super::pickle::{TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
 use super::sharded::ShardError;
 use super::sniff::{self, Folder, Sniffed};
@@ -112,6 +113,10 @@ fn read_archive(bytes: &Bytes, options: &OpenOptions) -> Result<(Form, Read), Er
 }
 
 fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> {
+    if let Some(flat) = read.tensors.iter().find(|raw| is_fsdp_flat(&raw.key)) {
+        let reason = TensorError::Unsupported(UnsupportedTensor::FsdpFlat);
+        return Err(ErrorKind::tensor(flat.key.as_str(), reason));
+    }
     let mut keys: Vec<String> = read.tensors.iter().map(|raw| raw.key.clone()).collect();
     let stripped = prefix::strip(&mut keys);
     check_unique(&read.tensors, &keys)?;
@@ -139,6 +144,12 @@ fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> 
         trainer: read.trainer,
         warnings,
     })
+}
+
+/// FSDP's local flat parameters: many tensors in one, without their names.
+fn is_fsdp_flat(key: &str) -> bool {
+    key.split('.')
+        .any(|segment| segment == "_flat_param" || segment == "_fpw_module" || segment == "flat_param_0")
 }
 
 /// Refuses two tensors with one key.

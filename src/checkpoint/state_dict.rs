@@ -273,6 +273,15 @@ pub enum Warning {
         /// The others.
         others: Vec<String>,
     },
+    /// A distributed checkpoint whose files tell where their parts lie, but not how large the whole is.
+    #[error(
+        "the sizes of the tensors are those of the {files} files that are there: nothing tells how many ranks \
+         wrote the checkpoint, so make sure that no file of the last ones is missing"
+    )]
+    SizesByFiles {
+        /// How many files there are.
+        files: usize,
+    },
     /// The numbers of the ranks that wrote a distributed checkpoint have a gap.
     #[error("no file of rank {rank} is in the folder: its tensors are missing, if it had any of its own")]
     MissingRank {

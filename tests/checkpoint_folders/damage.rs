@@ -75,7 +75,10 @@ fn refuses_missing_files() {
             if name == "shard-00001-model-00001-of-00002.safetensors"),
         "{error:?}"
     );
-    assert_eq!(check(&[TWO]).unwrap().warnings, [Warning::MissingRank { rank: 1 }]);
+    assert_eq!(
+        check(&[TWO]).unwrap().warnings,
+        [Warning::MissingRank { rank: 1 }, Warning::SizesByFiles { files: 1 }]
+    );
     let error = check(&["__0_0.distcp"]).unwrap_err();
     assert!(matches!(error, ErrorKind::Dcp(DcpError::NoMetadata)), "{error:?}");
 }

@@ -38,7 +38,8 @@ fn reads_what_torch_wrote() {
     for name in ["two_ranks", "four_ranks", "fsdp2", "safetensors_items", "flat"] {
         assert_eq!(check(name, Form::Dcp).warnings, [], "{name}");
     }
-    assert_eq!(check("safetensors", Form::DcpSafetensors).warnings, []);
+    let sizes = Warning::SizesByFiles { files: 2 };
+    assert_eq!(check("safetensors", Form::DcpSafetensors).warnings, [sizes]);
     assert_eq!(check("consolidated", Form::Sharded).warnings, []);
     let checkpoint = check("one_process", Form::Dcp);
     assert!(

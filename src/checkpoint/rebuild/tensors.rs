@@ -40,9 +40,6 @@ impl<'s, 'a> Rebuild<'s, 'a> {
         value: ValueId,
         key: &str,
     ) -> Result<Vec<RawTensor>, TensorError> {
-        if is_fsdp_flat(key) {
-            return Err(TensorError::Unsupported(UnsupportedTensor::FsdpFlat));
-        }
         if is_sharded(self.pickle, value) {
             return Err(TensorError::Unsupported(UnsupportedTensor::Sharded));
         }
@@ -110,12 +107,6 @@ impl<'s, 'a> Rebuild<'s, 'a> {
         }
         Ok(tensor)
     }
-}
-
-/// FSDP's local flat parameters: many tensors in one, without their names.
-fn is_fsdp_flat(key: &str) -> bool {
-    key.split('.')
-        .any(|segment| segment == "_flat_param" || segment == "_fpw_module" || segment == "flat_param_0")
 }
 
 /// The whole of what a recipe makes.
