@@ -101,11 +101,7 @@ pub(super) fn contents(bytes: &Bytes) -> Result<Contents, ErrorKind> {
     Ok(Contents { tensors, metadata: header.metadata })
 }
 
-fn read_tensor(
-    bytes: &Bytes,
-    data_start: usize,
-    stored: Stored,
-) -> Result<LazyTensor, TensorError> {
+fn read_tensor(bytes: &Bytes, data_start: usize, stored: Stored) -> Result<LazyTensor, TensorError> {
     let dtype = dtype(stored.dtype)?;
     let mut sizes = stored.shape.0;
     if stored.dtype == StoredDtype::F4 {

@@ -15,12 +15,12 @@ use super::globals::is_dangerous;
 use super::opcode as op;
 use super::value::{Pickle, Value, ValueId};
 
-/// Values that one pickle may make. A tensor of a state_dict takes about 12, so this is room for a million
-/// tensors.
-pub(crate) const MAX_VALUES: usize = 1 << 24;
+/// Values that one pickle may make. A tensor of a state_dict takes about 12, a chunk of a distributed checkpoint's
+/// metadata 17, so this is room for two million of either. What a small file may make is bounded by memory.
+pub(crate) const MAX_VALUES: usize = 1 << 25;
 
-/// Opcodes of one pickle. A tensor of a state_dict takes about 45.
-const MAX_OPCODES: usize = 1 << 26;
+/// Opcodes of one pickle. A tensor of a state_dict takes about 45, a chunk 66.
+const MAX_OPCODES: usize = 1 << 27;
 
 /// Containers that are open at a time. Python's own recursion limit stops writers at a thousand.
 const MAX_MARKS: usize = 1 << 16;

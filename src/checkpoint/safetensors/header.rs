@@ -61,8 +61,7 @@ pub(super) fn read(file: &[u8]) -> Result<Header, SafetensorsError> {
         return Err(SafetensorsError::HeaderTooLarge { bytes: length as u64, limit: limit as u64 });
     }
     let data_start = LENGTH_SIZE + length;
-    let header =
-        file.get(LENGTH_SIZE..data_start).ok_or(format(SafeTensorError::InvalidHeaderLength))?;
+    let header = file.get(LENGTH_SIZE..data_start).ok_or(format(SafeTensorError::InvalidHeaderLength))?;
     if header.starts_with(b" ") {
         return Err(SafetensorsError::LeadingSpace);
     }
