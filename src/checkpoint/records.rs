@@ -112,7 +112,6 @@ impl Records {
     /// is a warning.
     pub(super) fn find(&mut self, name: &str, limit: u64) -> Result<Option<Bytes>, ErrorKind> {
         let Some((_, record)) = self.archive.get(name) else { return Ok(None) };
-        let limit = limit.min(held_limit(record));
         let mut budget = limit.min(self.budget);
         let before = budget;
         let bytes = record.read(&mut budget, limit)?;
@@ -121,6 +120,11 @@ impl Records {
             self.warnings.push(Warning::Checksum { record: record.name.clone() });
         }
         Ok(Some(bytes))
+    }
+
+    /// Bytes that a record which describes others may inflate to, if there is the record.
+    pub(super) fn held_limit(&self, name: &str) -> Option<u64> {
+        self.archive.get(name).map(|(_, record)| held_limit(record))
     }
 
     /// Bytes of a record when inflated, if there is the record.
