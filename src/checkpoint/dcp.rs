@@ -21,9 +21,9 @@ use super::state_dict::{OpenOptions, Role, Warning};
 pub use error::DcpError;
 use item::Items;
 
-/// Bytes of a `.metadata`. A chunk takes from 40 to 200, and a kilobyte of memory while it is read, so this is
-/// room for a thousand tensors on a hundred ranks, and bounds the memory.
-const MAX_METADATA_BYTES: usize = 16 << 20;
+/// Bytes of a `.metadata`. A chunk takes from 100 to 200, so this is room for ten thousand tensors on a hundred
+/// and fifty ranks. The memory is bounded by the size of the file (see the pickle's budget).
+const MAX_METADATA_BYTES: usize = 256 << 20;
 
 /// Reads a folder's state_dict.
 pub(super) fn read(folder: &Path, options: &OpenOptions) -> Result<Read, ErrorKind> {

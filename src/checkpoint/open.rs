@@ -112,14 +112,16 @@ fn read_archive(bytes: &Bytes, options: &OpenOptions) -> Result<(Form, Read), Er
     Ok((form, read))
 }
 
-fn finish(path: &Path, form: Form, read: Read) -> Result<Checkpoint, ErrorKind> {
+fn finish(path: &Path, form: Form, mut read: Read) -> Result<Checkpoint, ErrorKind> {
     if let Some(flat) = read.tensors.iter().find(|raw| is_fsdp_flat(&raw.key)) {
         let reason = TensorError::Unsupported(UnsupportedTensor::FsdpFlat);
         return Err(ErrorKind::tensor(flat.key.as_str(), reason));
     }
-    let mut keys: Vec<String> = read.tensors.iter().map(|raw| raw.key.clone()).collect();
+    let mut keys: Vec<String> = read.tensors.iter_mut().map(|raw| std::mem::take(&mut raw.key)).collect();
+    // Most keys have no wrappers' names: they are copied, for messages, only where they may change.
+    let originals = if prefix::is_any(&keys) { keys.clone() } else { Vec::new() };
     let stripped = prefix::strip(&mut keys);
-    check_unique(&read.tensors, &keys)?;
+    check_unique(&originals, &keys)?;
     let ties = ties(&read.tensors);
     let tensors = read.tensors.into_iter().zip(keys).zip(ties).map(|((raw, key), tied_to)| Tensor {
         key: StateDictKey::new(key),
@@ -152,14 +154,15 @@ fn is_fsdp_flat(key: &str) -> bool {
         .any(|segment| segment == "_flat_param" || segment == "_fpw_module" || segment == "flat_param_0")
 }
 
-/// Refuses two tensors with one key.
-fn check_unique(tensors: &[RawTensor], keys: &[String]) -> Result<(), ErrorKind> {
-    let mut places: Map<&str, &RawTensor> = Map::with_capacity_and_hasher(keys.len(), Default::default());
-    for (raw, key) in tensors.iter().zip(keys) {
-        if let Some(first) = places.insert(key, raw) {
+/// Refuses two tensors with one key. `originals` are the keys as they stand in the file, where they differ.
+fn check_unique(originals: &[String], keys: &[String]) -> Result<(), ErrorKind> {
+    let mut places: Map<&str, usize> = Map::with_capacity_and_hasher(keys.len(), Default::default());
+    for (place, key) in keys.iter().enumerate() {
+        if let Some(first) = places.insert(key, place) {
+            let original = |place| originals.get(place).unwrap_or(key).as_str();
             return Err(ErrorKind::SameKey {
-                first: StateDictKey::new(first.key.as_str()),
-                second: StateDictKey::new(raw.key.as_str()),
+                first: StateDictKey::new(original(first)),
+                second: StateDictKey::new(original(place)),
                 key: StateDictKey::new(key.as_str()),
             });
         }
@@ -172,7 +175,8 @@ type Identity<'a> = (usize, Dtype, usize, &'a [usize], &'a [usize]);
 
 /// For each tensor the first one that is the same.
 fn ties(tensors: &[RawTensor]) -> Vec<Option<usize>> {
-    let mut firsts = Map::with_capacity_and_hasher(tensors.len(), Default::default());
+    let shareable = tensors.iter().filter(|raw| raw.storage.is_some()).count();
+    let mut firsts = Map::with_capacity_and_hasher(shareable, Default::default());
     tensors.iter().enumerate().map(|(place, raw)| tie(&mut firsts, raw, place)).collect()
 }
 

@@ -14,6 +14,11 @@ const WRAPPERS: [&str; 4] =
 /// What all of these names have.
 const COMMON_PART: &str = "_mod";
 
+/// Whether [`strip`] may change any of the keys.
+pub(super) fn is_any(keys: &[String]) -> bool {
+    keys.iter().any(|key| key.starts_with(PARALLEL) || key.contains(COMMON_PART))
+}
+
 /// Takes the wrappers' names off every key. Returns what was taken, in the order it was found.
 pub(super) fn strip(keys: &mut [String]) -> Vec<String> {
     let mut stripped = Vec::new();

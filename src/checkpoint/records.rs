@@ -8,16 +8,20 @@ use super::pickle::TensorError;
 use super::pickle::torch::StorageSpec;
 use super::pickled::Storages;
 use super::state_dict::Warning;
-use super::zip::{Archive, Checksum};
+use super::zip::{Archive, Checksum, Record};
 
 /// Bytes that the compressed records of one archive may inflate to. torch compresses no storages; other
 /// programs that packed an archive again may have. What is inflated lives in memory, so this is what a small
 /// machine has.
 const MAX_INFLATED_BYTES: u64 = 4 << 30;
 
-/// Bytes that a compressed record inflates to which is read on opening: the pickle. torch does not compress it,
-/// and 10,000 tensors take a hundredth of this.
-const MAX_HELD_BYTES: u64 = 128 << 20;
+/// Bytes that a compressed record of any size may inflate to which is read on opening: the pickle. torch does not
+/// compress it, and 10,000 tensors take a tenth of this.
+const MIN_HELD_LIMIT: u64 = 8 << 20;
+
+/// Bytes that a large compressed record may inflate to for each of its own. Pickles that were packed again are
+/// made smaller by 6 times.
+const HELD_PER_BYTE: u64 = 8;
 
 /// Up to this size the checksum of a storage's record is verified on opening; larger ones would mean to read
 /// the whole file.
@@ -96,7 +100,8 @@ impl Records {
     /// A whole record that torch always writes; compressed ones are inflated. A wrong checksum is a warning.
     pub(super) fn read(&mut self, name: &'static str) -> Result<Bytes, ErrorKind> {
         let (_, record) = self.archive.get(name).ok_or(ErrorKind::MissingRecord { record: name })?;
-        let bytes = record.read(&mut self.budget.min(MAX_HELD_BYTES), MAX_HELD_BYTES)?;
+        let limit = held_limit(record);
+        let bytes = record.read(&mut self.budget.min(limit), limit)?;
         if record.check(bytes.as_slice()) == Checksum::Wrong {
             self.warnings.push(Warning::Checksum { record: record.name.clone() });
         }
@@ -115,6 +120,11 @@ impl Records {
             self.warnings.push(Warning::Checksum { record: record.name.clone() });
         }
         Ok(Some(bytes))
+    }
+
+    /// Bytes that a record which describes others may inflate to, if there is the record.
+    pub(super) fn held_limit(&self, name: &str) -> Option<u64> {
+        self.archive.get(name).map(|(_, record)| held_limit(record))
     }
 
     /// Bytes of a record when inflated, if there is the record.
@@ -163,6 +173,11 @@ impl Records {
         }
         self.warnings
     }
+}
+
+/// Bytes that a record which is read on opening may inflate to.
+fn held_limit(record: &Record) -> u64 {
+    record.stored_len().saturating_mul(HELD_PER_BYTE).max(MIN_HELD_LIMIT)
 }
 
 impl Storages for Records {

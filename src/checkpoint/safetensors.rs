@@ -1,31 +1,29 @@
-//! A single safetensors file (formats/pytorch.md section 7.2), through the `safetensors` crate, which checks
-//! the header's size, the offsets and the shapes. Here stricter: a key twice, or space before the header, are
-//! errors, since readers differ in what they make of them.
+//! A single safetensors file (formats/pytorch.md section 7.2). Stricter than the `safetensors` crate: a key
+//! twice, or space before the header, are errors, since readers differ in what they make of them.
 
-use std::collections::{HashMap, HashSet};
-use std::fmt;
+mod header;
 
+use std::collections::HashMap;
+
+use ::safetensors::SafeTensorError;
 use ::safetensors::tensor::Dtype as StoredDtype;
-use ::safetensors::{SafeTensorError, SafeTensors};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use crate::lazy::{Bytes, LazyTensor};
-use crate::tensor::{ByteOrder, Dtype, MAX_RANK, Printable, Shape, StateDictKey, Strided};
+use crate::tensor::{ByteOrder, Dtype, Printable, Shape, StateDictKey, Strided};
 
 use super::error::{ErrorKind, UnsupportedForm};
-use super::json::Pairs;
 use super::pickle::{TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
 use super::reading::only_root;
 use super::state_dict::{OpenOptions, Role};
 use super::unreadable::Unreadable;
+use header::Stored;
 
 /// Why a safetensors file cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SafetensorsError {
-    /// The crate refuses it.
+    /// The `safetensors` crate refuses it for this reason.
     #[error("the safetensors file is damaged or truncated ({0}); get it again")]
     Format(#[from] SafeTensorError),
     /// A key stands twice in the header.
@@ -53,21 +51,8 @@ pub enum SafetensorsError {
     Empty,
 }
 
-/// Bytes of the header's length, before the header.
-const LENGTH_SIZE: usize = 8;
-
-/// The entry of the header that is no tensor.
-const METADATA: &str = "__metadata__";
-
 /// The metadata of one rank's file of a distributed checkpoint.
 pub(super) const SHARDING: &str = "DCP_SHARDING_INFO";
-
-/// Bytes of a header. That of a hundred thousand tensors has 12 MB; the format's own limit, 100 MB, is room
-/// for shapes that take ten times as much memory.
-const MAX_HEADER_BYTES: u64 = 16 << 20;
-
-/// The format's own limit, in bytes: beyond it the length is no length of a header.
-const FORMAT_LIMIT: u64 = 100_000_000;
 
 /// What a safetensors file holds.
 pub(super) struct Contents {
@@ -103,44 +88,22 @@ const MAX_FORMAT: usize = 32;
 
 /// Reads what a file holds, whole checkpoint or not.
 pub(super) fn contents(bytes: &Bytes) -> Result<Contents, ErrorKind> {
-    let length = bytes.as_slice().first_chunk::<LENGTH_SIZE>().copied().map(u64::from_le_bytes);
-    if let Some(length) = length
-        && length > MAX_HEADER_BYTES
-        && length <= FORMAT_LIMIT
-    {
-        return Err(SafetensorsError::HeaderTooLarge { bytes: length, limit: MAX_HEADER_BYTES }.into());
-    }
-    let keys = match length
-        .and_then(|length| bytes.as_slice().get(LENGTH_SIZE..)?.get(..usize::try_from(length).ok()?))
-    {
-        Some([b' ', ..]) => return Err(SafetensorsError::LeadingSpace.into()),
-        Some(header @ [b'{', ..]) => header_keys(header)?,
-        // The crate says what is wrong.
-        _ => Vec::new(),
-    };
-    let (header_length, metadata) =
-        SafeTensors::read_metadata(bytes.as_slice()).map_err(SafetensorsError::Format)?;
-    let data_start = LENGTH_SIZE.saturating_add(header_length);
-    let mut tensors = Vec::with_capacity(keys.len());
+    let header = header::read(bytes.as_slice())?;
+    let mut tensors = Vec::with_capacity(header.tensors.len());
     let mut unreadable = Unreadable::default();
-    for key in keys {
-        let Some(stored) = metadata.info(&key) else { continue };
-        match read_tensor(bytes, data_start, stored) {
+    for (key, stored) in header.tensors {
+        match read_tensor(bytes, header.data_start, stored) {
             Ok(tensor) => tensors.push(RawTensor { key, tensor, storage: None, role: Role::Unknown }),
             Err(reason) => unreadable.add(StateDictKey::new(key), reason),
         }
     }
     unreadable.finish()?;
-    Ok(Contents { tensors, metadata: metadata.metadata().clone().unwrap_or_default() })
+    Ok(Contents { tensors, metadata: header.metadata })
 }
 
-fn read_tensor(
-    bytes: &Bytes,
-    data_start: usize,
-    stored: &::safetensors::tensor::TensorInfo,
-) -> Result<LazyTensor, TensorError> {
+fn read_tensor(bytes: &Bytes, data_start: usize, stored: Stored) -> Result<LazyTensor, TensorError> {
     let dtype = dtype(stored.dtype)?;
-    let mut sizes = stored.shape.clone();
+    let mut sizes = stored.shape.0;
     if stored.dtype == StoredDtype::F4 {
         // The header counts numbers, torch counts bytes of two.
         match sizes.last_mut() {
@@ -187,54 +150,4 @@ fn dtype(stored: StoredDtype) -> Result<Dtype, TensorError> {
 
 fn unsupported(dtype: &str) -> TensorError {
     TensorError::Unsupported(UnsupportedTensor::Dtype { dtype: dtype.to_owned() })
-}
-
-/// The keys of the header's tensors in their order, each once.
-fn header_keys(header: &[u8]) -> Result<Vec<String>, SafetensorsError> {
-    let Pairs::<Ranked>(pairs) = serde_json::from_slice(header).map_err(SafetensorsError::Header)?;
-    let mut seen = HashSet::with_capacity(pairs.len());
-    if let Some((key, _)) = pairs.iter().find(|(key, _)| !seen.insert(key.as_str())) {
-        return Err(SafetensorsError::DuplicateKey { key: key.clone() });
-    }
-    Ok(pairs.into_iter().map(|(key, _)| key).filter(|key| key != METADATA).collect())
-}
-
-/// An entry of the header, of which only the rank is looked at: a list of sizes is read into memory once it is
-/// known to be short.
-#[derive(Deserialize)]
-struct Ranked {
-    #[serde(rename = "shape")]
-    _rank: Option<Rank>,
-}
-
-struct Rank;
-
-impl<'de> Deserialize<'de> for Rank {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self)
-    }
-}
-
-impl<'de> Visitor<'de> for Rank {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sizes")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sizes: A) -> Result<Self, A::Error> {
-        let mut rank = 0;
-        while sizes.next_element::<IgnoredAny>()?.is_some() {
-            rank += 1;
-            if rank > MAX_RANK {
-                return Err(A::Error::custom(format_args!("a shape has more than {MAX_RANK} axes")));
-            }
-        }
-        Ok(self)
-    }
-
-    /// The metadata may have a text of that name.
-    fn visit_str<E: Error>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
 }

@@ -10,7 +10,7 @@ use crate::lazy::Bytes;
 
 use super::error::ErrorKind;
 use super::map::Map;
-use super::pickle::{Dict, Object, Pickle, PickleError, PickleErrorKind, Value, ValueId};
+use super::pickle::{Object, Pickle, PickleError, PickleErrorKind, Value, ValueId};
 use super::pickled;
 use super::read::Read;
 use super::state_dict::OpenOptions;
@@ -77,15 +77,7 @@ fn resolve<'b>(pickle: &mut Pickle<'b>, tables: &Tables<'b>) -> Result<(), TarEr
 /// A call that is not made, of a function with arguments.
 fn call<'b>(made: Option<&(ValueId, ValueId)>) -> Value<'b> {
     let Some(&(callable, args)) = made else { return Value::None };
-    Value::Object(Box::new(Object {
-        callable,
-        args,
-        is_call: true,
-        kwargs: None,
-        state: None,
-        appended: Vec::new(),
-        items: Dict::default(),
-    }))
+    Value::Object(Box::new(Object::new(callable, args, true, None)))
 }
 
 /// The persistent id that later files have for a storage, with `text` as its key.

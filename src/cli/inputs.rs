@@ -4,6 +4,7 @@ use super::args::Source;
 use super::escape::escape;
 use super::failure::Failure;
 use super::terminal::{Terminal, WARNING};
+use super::warnings;
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
 use crate::plan::{self, Plan, PlanOptions};
@@ -18,9 +19,7 @@ pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure>
     };
     let schema = Schema::load(&source.schema)?;
     let checkpoint = Checkpoint::open(&source.checkpoint, &source.open_options())?;
-    for warning in &checkpoint.warnings {
-        terminal.remark(WARNING, "warning", warning);
-    }
+    warnings::print(&checkpoint.warnings, terminal);
     if source.key.is_none() && !source.ema {
         name_the_others(&checkpoint, terminal);
     }

@@ -25,6 +25,7 @@ mod schemas;
 mod table;
 mod terminal;
 mod verify;
+mod warnings;
 
 pub use args::{Command, Invocation};
 pub use completions::completions;

@@ -1,6 +1,6 @@
 """The benchmark's inputs, and the usual way to convert by hand.
 
-    bench.py make FOLDER quick|full            model.pt, arch.json, schema.toml
+    bench.py make FOLDER quick|full            model.pt, arch.json, schema.toml, many.pt, many.safetensors
     bench.py convert MODEL.pt OUT.weights.h5   with torch, numpy and h5py
 """
 
@@ -9,6 +9,10 @@ import sys
 
 import h5py
 import torch
+from safetensors.torch import save_file
+
+# Small tensors of the checkpoints that are only opened.
+MANY = 10_000
 
 # How many of each; the full size is 1 GiB.
 COUNTS = {"full": {"square": 4, "wide": 3, "conv": 28}, "quick": {"square": 1, "wide": 0, "conv": 7}}
@@ -65,6 +69,9 @@ def make(folder, counts):
     torch.save(Mixed(counts).state_dict(), folder / "model.pt")
     (folder / "arch.json").write_text(architecture(counts))
     (folder / "schema.toml").write_text(SCHEMA)
+    many = {f"layers.{n // 10}.experts.{n % 10}.weight": torch.full((4, 3), float(n)) for n in range(MANY)}
+    torch.save(many, folder / "many.pt")
+    save_file(many, folder / "many.safetensors")
 
 
 def convert(checkpoint, output):

@@ -8,7 +8,7 @@ mod measure;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use measure::{Spread, peak_private_memory, ratios, time};
+use measure::{Spread, peak_private_memory, ratios, run_time, time};
 
 use crate::{Outcome, shell, venv};
 
@@ -21,11 +21,15 @@ const PYTHON_RUNS: usize = 3;
 /// Timed runs on the tiny model.
 const TINY_RUNS: usize = 40;
 
+/// Timed runs that open a checkpoint of many tensors.
+const OPEN_RUNS: usize = 15;
+
 /// What is promised: times of `cp`, times faster than Python, bytes of private memory, seconds.
 const AT_MOST_CP: f64 = 1.5;
 const AT_LEAST_PYTHON: f64 = 10.0;
 const AT_MOST_MEMORY: u64 = 64 << 20;
 const AT_MOST_TINY: f64 = 0.020;
+const AT_MOST_OPEN: f64 = 0.030;
 
 /// Runs the benchmark and says which goals are met.
 pub(crate) fn run(options: &[&str]) -> Outcome {
@@ -92,6 +96,19 @@ impl Contest<'_> {
         command
     }
 
+    /// Seconds that `inspect` takes for a checkpoint of many tensors, over what the program takes to start: its
+    /// opening, and a short list.
+    fn open(&self, name: &str) -> Outcome<Vec<f64>> {
+        let (mut seconds, mut starts) = (Vec::new(), Vec::new());
+        // The first of each is the warm-up.
+        for _ in 0..=OPEN_RUNS {
+            starts.push(run_time(Command::new(self.binary).arg("--version"))?);
+            seconds.push(run_time(Command::new(self.binary).arg("inspect").arg(self.file(name)))?);
+        }
+        let start = Spread::of(starts.get(1..).unwrap_or_default()).median;
+        Ok(seconds.into_iter().skip(1).map(|seconds| seconds - start).collect())
+    }
+
     fn tiny(&self) -> Command {
         let case = shell::root().join("testdata/simple_conv");
         let mut command = Command::new(self.binary);
@@ -129,6 +146,10 @@ fn bench(binary: &Path, environment: &venv::Environment, folder: &Path, size: &s
     }
     tiny.remove(0);
 
+    let many = ["many.pt", "many.safetensors"].map(|name| contest.open(name));
+    let [zip, safetensors] = many;
+    let (zip, safetensors) = (zip?, safetensors?);
+
     let against_cp = Spread::of(&ratios(&ours, &copies));
     let against_python = Spread::of(&ratios(&python, &ours));
     let tiny = Spread::of(&tiny);
@@ -142,6 +163,11 @@ fn bench(binary: &Path, environment: &venv::Environment, folder: &Path, size: &s
     let met = against_python.median >= AT_LEAST_PYTHON;
     row("torch + numpy + h5py / ptw2k", &against_python, &goal("at least", AT_LEAST_PYTHON, met));
     row("tiny model, seconds", &tiny, &goal("at most", AT_MOST_TINY, tiny.median <= AT_MOST_TINY));
+    for (form, seconds) in [("zip", zip), ("safetensors", safetensors)] {
+        let spread = Spread::of(&seconds);
+        let goal = goal("at most", AT_MOST_OPEN, spread.median <= AT_MOST_OPEN);
+        row(&format!("open 10,000 tensors ({form}), seconds"), &spread, &goal);
+    }
     match memory {
         Some(memory) => {
             let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);

@@ -16,9 +16,11 @@ use super::DcpError;
 const MAX_PATH: usize = 64;
 
 /// Sizes, offsets and steps that are read in all, with [`LIST_COST`] for every list of them: values of a
-/// pickle can be shared, so that a small file would name any number. This is room for 700 000 chunks of
-/// matrices.
-const MAX_NUMBERS: usize = 1 << 23;
+/// pickle can be shared, so that a small file would name any number.
+const MIN_NUMBERS: usize = 1 << 22;
+
+/// Bytes of a large pickle for each number. A chunk of a matrix takes 140 and counts for 18.
+const BYTES_PER_NUMBER: usize = 4;
 
 /// What a list costs beside its elements.
 const LIST_COST: usize = 4;
@@ -77,7 +79,7 @@ impl Tensor {
 
 /// Gives the pickle its meaning.
 pub(super) fn read<'a>(pickle: &Pickle<'a>) -> Result<Metadata<'a>, DcpError> {
-    let numbers = Cell::new(MAX_NUMBERS);
+    let numbers = Cell::new(MIN_NUMBERS.max(pickle.byte_len() / BYTES_PER_NUMBER));
     let reader = Reader { pickle, key: None, numbers: &numbers };
     let root = reader.state(pickle.root(), "Metadata")?;
     let tensors = reader.dict(root, "state_dict_metadata")?;
@@ -110,7 +112,7 @@ struct Reader<'p, 'a> {
     pickle: &'p Pickle<'a>,
     /// The entry that is read, for errors.
     key: Option<&'a str>,
-    /// How many of [`MAX_NUMBERS`] are left.
+    /// How many sizes, offsets and steps may still be read.
     numbers: &'p Cell<usize>,
 }
 

@@ -82,7 +82,8 @@ pub(super) fn read(records: &mut Records, record: &str) -> Result<Option<Payload
         let record = record.to_owned();
         return Err(ExportError::TooLarge { record, bytes, limit: MAX_CONFIG_BYTES }.into());
     }
-    let Some(text) = records.find(record, MAX_CONFIG_BYTES)? else { return Ok(None) };
+    let limit = records.held_limit(record).unwrap_or(MAX_CONFIG_BYTES);
+    let Some(text) = records.find(record, limit.min(MAX_CONFIG_BYTES))? else { return Ok(None) };
     let config: Config = serde_json::from_slice(text.as_slice())
         .map_err(|source| ExportError::Json { record: record.to_owned(), source })?;
     Ok(Some(config.config))

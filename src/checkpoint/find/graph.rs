@@ -45,8 +45,8 @@ pub(super) fn steps(pickle: &Pickle<'_>, id: ValueId, visit: &mut dyn FnMut(Step
         [module.parameters, module.buffers, module.children].into_iter().for_each(|dict| items(dict, visit));
     }
     attributes(pickle, object).for_each(|dict| items(dict, visit));
-    items(&object.items, visit);
-    places(&object.appended, visit);
+    items(object.items(), visit);
+    places(object.appended(), visit);
     match object.state.map(|state| pickle.get(state)) {
         // A frozen dataclass with slots has its values there, without their names.
         Some(Value::List(elements)) => places(elements, visit),
@@ -83,7 +83,7 @@ pub(super) fn attribute(pickle: &Pickle<'_>, id: ValueId, name: &str) -> Option<
         Value::Dict(dict) => pickle.item(dict, name),
         Value::Object(object) => attributes(pickle, object)
             .find_map(|dict| pickle.item(dict, name))
-            .or_else(|| pickle.item(&object.items, name)),
+            .or_else(|| pickle.item(object.items(), name)),
         _ => None,
     }
 }

@@ -122,8 +122,8 @@ fn each_edge(pickle: &Pickle<'_>, mut visit: impl FnMut(ValueId, ValueId)) {
                 edge(object.callable);
                 edge(object.args);
                 object.kwargs.into_iter().chain(object.state).for_each(&mut edge);
-                object.appended.iter().copied().for_each(&mut edge);
-                object.items.items().for_each(|(_, value)| edge(value));
+                object.appended().iter().copied().for_each(&mut edge);
+                object.items().items().for_each(|(_, value)| edge(value));
             }
             Value::Persistent(_)
             | Value::Global { .. }

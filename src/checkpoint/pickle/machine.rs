@@ -15,12 +15,12 @@ use super::globals::is_dangerous;
 use super::opcode as op;
 use super::value::{Pickle, Value, ValueId};
 
-/// Values that one pickle may make. A tensor of a state_dict takes about 12, so this is room for a million
-/// tensors.
-pub(crate) const MAX_VALUES: usize = 1 << 24;
+/// Values that one pickle may make. A tensor of a state_dict takes about 12, a chunk of a distributed checkpoint's
+/// metadata 17, so this is room for two million of either. What a small file may make is bounded by memory.
+pub(crate) const MAX_VALUES: usize = 1 << 25;
 
-/// Opcodes of one pickle. A tensor of a state_dict takes about 45.
-const MAX_OPCODES: usize = 1 << 26;
+/// Opcodes of one pickle. A tensor of a state_dict takes about 45, a chunk 66.
+const MAX_OPCODES: usize = 1 << 27;
 
 /// Containers that are open at a time. Python's own recursion limit stops writers at a thousand.
 const MAX_MARKS: usize = 1 << 16;
@@ -85,10 +85,14 @@ struct Machine<'a> {
 /// Small integers that are one value each, however often they occur.
 const SHARED_INTEGERS: i64 = 256;
 
-/// None, False, True, and the small integers: the values that [`shared`] finds.
+/// The tuple without elements, the last of the shared values.
+const EMPTY_TUPLE: ValueId = ValueId(3 + SHARED_INTEGERS as u32);
+
+/// None, False, True, the small integers (the values that [`shared`] finds), and the empty tuple.
 fn shared_values<'a>() -> Vec<Value<'a>> {
     let scalars = [Value::None, Value::Bool(false), Value::Bool(true)];
-    scalars.into_iter().chain((0..SHARED_INTEGERS).map(Value::Int)).collect()
+    let tuple = Value::Tuple(Box::new([]));
+    scalars.into_iter().chain((0..SHARED_INTEGERS).map(Value::Int)).chain([tuple]).collect()
 }
 
 /// The place of a value that every pickle has already.
@@ -158,7 +162,7 @@ impl<'a> Machine<'a> {
                     _ => return Err(self.wrong_target("ADDITEMS", target)),
                 }
             }
-            op::EMPTY_TUPLE => self.push(Value::Tuple(Box::new([])))?,
+            op::EMPTY_TUPLE => self.repeat(EMPTY_TUPLE)?,
             op::TUPLE1 => self.tuple(1)?,
             op::TUPLE2 => self.tuple(2)?,
             op::TUPLE3 => self.tuple(3)?,

@@ -59,6 +59,10 @@ struct Item {
     value: ValueId,
 }
 
+/// Bytes of an empty map of places, and of a place with its share of the map's spare room.
+const PLACES: usize = 64;
+const PLACE: usize = 11;
+
 /// Up to this many items a scan is faster than a map, and most dictionaries are smaller.
 const LINEAR_ITEMS: usize = 8;
 
@@ -100,6 +104,12 @@ impl Dict {
         }
     }
 
+    /// Bytes that the items take.
+    pub(super) fn memory(&self) -> usize {
+        let places = self.places.as_ref().map_or(0, |places| PLACES + places.capacity() * PLACE);
+        self.items.capacity() * size_of::<Item>() + places
+    }
+
     /// Where the item is whose key has this class.
     fn place(&self, key_class: u32) -> Option<usize> {
         match &self.places {
@@ -127,10 +137,40 @@ pub(crate) struct Object {
     pub(crate) kwargs: Option<ValueId>,
     /// The argument of BUILD.
     pub(crate) state: Option<ValueId>,
+    /// What APPEND and SETITEM added; most objects have none, and stay small.
+    pub(super) contents: Option<Box<Contents>>,
+}
+
+/// The contents of an object that is a list or a dictionary.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) appended: Vec<ValueId>,
+    pub(super) items: Dict,
+}
+
+/// Of objects without contents.
+static EMPTY: Dict = Dict { class: None, items: Vec::new(), places: None, state: None };
+
+impl Object {
+    /// A call that nothing was done with yet.
+    pub(crate) const fn new(
+        callable: ValueId,
+        args: ValueId,
+        is_call: bool,
+        kwargs: Option<ValueId>,
+    ) -> Self {
+        Self { callable, args, is_call, kwargs, state: None, contents: None }
+    }
+
     /// What APPEND and APPENDS added.
-    pub(crate) appended: Vec<ValueId>,
+    pub(crate) fn appended(&self) -> &[ValueId] {
+        self.contents.as_ref().map_or(&[], |contents| &contents.appended)
+    }
+
     /// What SETITEM and SETITEMS set.
-    pub(crate) items: Dict,
+    pub(crate) fn items(&self) -> &Dict {
+        self.contents.as_ref().map_or(&EMPTY, |contents| &contents.items)
+    }
 }
 
 /// The values of one pickle.
@@ -184,7 +224,7 @@ impl<'a> Pickle<'a> {
     pub(crate) fn dict(&self, id: ValueId) -> Option<&Dict> {
         match self.get(id) {
             Value::Dict(dict) => Some(dict),
-            Value::Object(object) if object.items.len() > 0 => Some(&object.items),
+            Value::Object(object) if object.items().len() > 0 => Some(object.items()),
             _ => None,
         }
     }

@@ -151,8 +151,8 @@ impl<'a> Walk<'_, '_, 'a> {
         let Some(state) = object.state.map(|state| unwrapped(self.pickle, state)) else {
             // A named tuple: its class, called with its fields.
             let mut children = self.items(object.args, role)?;
-            self.charge(object.appended.len())?;
-            children.extend(self.listed(&object.appended, role));
+            self.charge(object.appended().len())?;
+            children.extend(self.listed(object.appended(), role));
             return Ok(children);
         };
         if !matches!(self.pickle.get(state), Value::Dict(_)) {

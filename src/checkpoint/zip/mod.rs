@@ -12,4 +12,4 @@ mod record;
 
 pub(crate) use directory::{Archive, is_zip};
 pub use error::ZipError;
-pub(crate) use record::Checksum;
+pub(crate) use record::{Checksum, Record};

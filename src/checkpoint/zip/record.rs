@@ -45,6 +45,11 @@ impl Record {
         inflate.compute().map(Bytes::held).map_err(|_| self.wrong())
     }
 
+    /// Bytes in the file, compressed or not.
+    pub(crate) fn stored_len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     fn wrong(&self) -> ZipError {
         ZipError::Inflate { name: self.name.clone(), announced: self.size }
     }

@@ -11,8 +11,8 @@ use crate::cli::escape::escape;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::table::{self, Column, count};
-use crate::cli::terminal::{HEADING, PLACE, Terminal, WARNING};
-use crate::cli::{args, candidates};
+use crate::cli::terminal::{HEADING, PLACE, Terminal};
+use crate::cli::{args, candidates, warnings};
 use crate::lazy::survey::Survey;
 use crate::lazy::{LazyTensor, Recipe};
 use crate::tensor::Dtype;
@@ -48,9 +48,7 @@ pub(super) fn show(args: &args::Inspect, terminal: Terminal) -> Result<(), Failu
             list.print(out)
         })?;
     }
-    for warning in &checkpoint.warnings {
-        terminal.remark(WARNING, "warning", warning);
-    }
+    warnings::print(&checkpoint.warnings, terminal);
     values::warn(&tensors, &surveys, terminal);
     Ok(())
 }

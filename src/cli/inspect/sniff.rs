@@ -1,8 +1,10 @@
 //! What a file looks like, by its first bytes.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Cursor, Read as _};
 use std::path::Path;
+
+use crate::lazy::Bytes;
 
 /// How every HDF5 file without a user block begins (HDF5 file format specification, II.A).
 const HDF5_SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -34,7 +36,11 @@ pub(super) fn sniff(path: &Path) -> std::io::Result<Kind> {
     }
     if head.starts_with(ZIP_SIGNATURE) {
         // A broken archive is for the checkpoint reader to name.
-        let is_keras = zip::ZipArchive::new(file).is_ok_and(|zip| zip.index_for_name(KERAS_MEMBER).is_some());
+        // The directory of a large one takes many reads: of the file, each would be a call of the system.
+        let is_keras = Bytes::map(path).is_ok_and(|bytes| {
+            let archive = zip::ZipArchive::new(Cursor::new(bytes.as_slice()));
+            archive.is_ok_and(|archive| archive.index_for_name(KERAS_MEMBER).is_some())
+        });
         return Ok(if is_keras { Kind::Architecture } else { Kind::Checkpoint });
     }
     // A safetensors file begins with the header's length in eight bytes, the last of which are zero: no

@@ -4,17 +4,17 @@ use super::{Kind, Machine, Value};
 use crate::checkpoint::pickle::value::{Dict, Object, ValueId};
 
 /// Bytes that the values of any pickle may take: a hostile file has to be refused within 256 MiB.
-const MIN_MEMORY: usize = 160 << 20;
+const MIN_MEMORY: usize = 136 << 20;
 
-/// Bytes of values for each byte of a large pickle. A state_dict takes 5; without the budget the worst is an
-/// empty dictionary, which takes one byte of pickle and a hundred of memory.
-const MEMORY_PER_BYTE: usize = 8;
+/// Bytes of values for each byte of a large pickle. A state_dict takes 5, the metadata of a distributed checkpoint
+/// 12; without the budget the worst is an empty dictionary, which takes one byte of pickle and ninety of memory.
+const MEMORY_PER_BYTE: usize = 16;
 
 /// Bytes that the allocator adds to what it is asked for.
 pub(super) const ALLOCATION: usize = 16;
 
-/// Bytes of an item of a dictionary and of its place in the dictionary's map, with the room that both keep for
-/// more.
+/// Bytes of an item of a dictionary that is copied, and of its place in the dictionary's map, with the room that
+/// both keep for more.
 pub(super) const ITEM: usize = 40;
 
 /// Bytes of a key's class, with the room that the map of classes keeps for more.

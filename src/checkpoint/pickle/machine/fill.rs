@@ -2,7 +2,10 @@
 
 use super::{Kind, Machine, budget, op};
 use crate::checkpoint::pickle::globals::{DictClass, dict_class};
-use crate::checkpoint::pickle::value::{Dict, Object, Value, ValueId};
+use crate::checkpoint::pickle::value::{Contents, Dict, Object, Value, ValueId};
+
+/// Items that are set before their memory is charged.
+const CHARGED_ITEMS: usize = 1 << 12;
 
 impl<'a> Machine<'a> {
     pub(super) fn call(&mut self, byte: u8) -> Result<(), Kind> {
@@ -50,15 +53,24 @@ impl<'a> Machine<'a> {
         {
             return self.make_dict(class, args);
         }
-        self.push(Value::Object(Box::new(Object {
-            callable,
-            args,
-            is_call,
-            kwargs,
-            state: None,
-            appended: Vec::new(),
-            items: Dict::default(),
-        })))
+        if let Some(sizes) = self.sizes(callable, args).filter(|_| is_call && kwargs.is_none()) {
+            return self.repeat(sizes);
+        }
+        self.push(Value::Object(Box::new(Object::new(callable, args, is_call, kwargs))))
+    }
+
+    /// The tuple that a `torch.Size` is: metadata have four for each chunk.
+    fn sizes(&self, callable: ValueId, args: ValueId) -> Option<ValueId> {
+        let (Some(&Value::Global { module: "torch", name: "Size" }), Some(Value::Tuple(arguments))) =
+            (self.value(callable), self.value(args))
+        else {
+            return None;
+        };
+        match arguments.as_ref() {
+            [] => Some(args),
+            &[sizes] => matches!(self.value(sizes), Some(Value::Tuple(_))).then_some(sizes),
+            _ => None,
+        }
     }
 
     /// A dictionary of a class of `collections`. Python 2 puts the items into the arguments.
@@ -119,7 +131,13 @@ impl<'a> Machine<'a> {
         let target = self.top()?;
         match self.values.get_mut(target.0 as usize) {
             Some(Value::List(list)) => list.extend(items),
-            Some(Value::Object(object)) => object.appended.extend(items),
+            Some(Value::Object(object)) => {
+                let is_first = object.contents.is_none();
+                object.contents.get_or_insert_default().appended.extend(items);
+                if is_first {
+                    self.charge(budget::ALLOCATION + size_of::<Contents>())?;
+                }
+            }
             _ => return Err(self.wrong_target("APPEND", target)),
         }
         Ok(())
@@ -146,15 +164,35 @@ impl<'a> Machine<'a> {
         let (pairs, []) = items.as_chunks::<2>() else {
             return Err(Kind::OddItems { count: items.len() });
         };
-        self.charge(pairs.len().saturating_mul(budget::ITEM))?;
-        for &[key, value] in pairs {
-            let class = self.key_class(key)?;
-            match self.values.get_mut(target.0 as usize) {
-                Some(Value::Dict(dict)) => dict.insert(class, key, value),
-                Some(Value::Object(object)) => object.items.insert(class, key, value),
-                _ => return Err(self.wrong_target(opcode, target)),
-            }
+        for pairs in pairs.chunks(CHARGED_ITEMS) {
+            self.insert_some(opcode, target, pairs)?;
         }
         Ok(())
+    }
+
+    fn insert_some(
+        &mut self,
+        opcode: &'static str,
+        target: ValueId,
+        pairs: &[[ValueId; 2]],
+    ) -> Result<(), Kind> {
+        let mut grown = 0;
+        for &[key, value] in pairs {
+            let class = self.key_class(key)?;
+            let dict = match self.values.get_mut(target.0 as usize) {
+                Some(Value::Dict(dict)) => dict,
+                Some(Value::Object(object)) => {
+                    if object.contents.is_none() {
+                        grown += budget::ALLOCATION + size_of::<Contents>();
+                    }
+                    &mut object.contents.get_or_insert_default().items
+                }
+                _ => return Err(self.wrong_target(opcode, target)),
+            };
+            let before = dict.memory();
+            dict.insert(class, key, value);
+            grown += dict.memory().saturating_sub(before);
+        }
+        self.charge(grown)
     }
 }

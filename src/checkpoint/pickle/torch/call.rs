@@ -20,7 +20,7 @@ pub(super) struct Call<'p, 'a> {
 
 impl<'p, 'a> Call<'p, 'a> {
     pub(super) fn of(pickle: &'p Pickle<'a>, object: &'p Object) -> Result<Self, TensorError> {
-        if object.state.is_some() || object.items.len() > 0 || !object.appended.is_empty() {
+        if object.state.is_some() || object.items().len() > 0 || !object.appended().is_empty() {
             return Err(TensorError::Changed);
         }
         let (Some((module, name)), Value::Tuple(args), true) = (

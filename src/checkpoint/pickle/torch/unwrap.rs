@@ -155,7 +155,7 @@ fn old<'p, 'a>(pickle: &'p Pickle<'a>, object: &'p Object) -> Result<Option<Old<
     if !is_variable && !is_tensor {
         return Ok(None);
     }
-    if object.items.len() > 0 || !object.appended.is_empty() || object.kwargs.is_some() {
+    if object.items().len() > 0 || !object.appended().is_empty() || object.kwargs.is_some() {
         return Err(TensorError::Changed);
     }
     let wrong = |what| TensorError::Arguments { function: pickle.global_name(object.callable), what };
