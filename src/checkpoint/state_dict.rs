@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::lazy::LazyTensor;
 use crate::tensor::{Printable, StateDictKey};
 
-use super::find::Candidate;
+use super::error::{article, list};
+use super::find::{Candidate, as_key};
 use super::form::Form;
 use super::pickle::TensorError;
 
@@ -96,12 +97,29 @@ impl Role {
 #[non_exhaustive]
 pub enum Warning {
     /// An entry of the state_dict that is no tensor and holds none.
-    #[error("the entry `{key}` of the state_dict is a {what}, not a tensor; it is left out")]
+    #[error("the entry `{key}` of the state_dict is {}, not a tensor; it is left out", article(what))]
     NotATensor {
         /// Its key, as it stands in the file.
         key: StateDictKey,
         /// What it is.
         what: String,
+    },
+    /// Entries that an optimizer keeps, among the weights.
+    #[error(
+        "the entry `{first}` and {others} others are the state of an optimizer, no weights; they are left out",
+        others = entries.saturating_sub(1)
+    )]
+    OptimizerState {
+        /// The first.
+        first: StateDictKey,
+        /// How many there are.
+        entries: usize,
+    },
+    /// Tensors beside the chosen state_dict that may be weights.
+    #[error("the file also holds {}, which are not read; --key reads them", list(beside))]
+    NotRead {
+        /// Where they are.
+        beside: Vec<Candidate>,
     },
     /// The checksum of a record is wrong.
     #[error("the checksum of the record `{}` is wrong: the file was changed or damaged", Printable(record))]
@@ -159,7 +177,7 @@ pub enum Warning {
         version: String,
     },
     /// The only state_dict there is is a moving average.
-    #[error("the only state_dict is a moving average of the weights, at `{}`", Printable(&path.join(".")))]
+    #[error("the only state_dict is a moving average of the weights, at `{}`", Printable(&as_key(path)))]
     MovingAverage {
         /// The keys that lead to it.
         path: Vec<String>,
@@ -186,10 +204,9 @@ pub enum Warning {
         /// How many there are.
         modules: usize,
     },
-    /// One rank's part of a model of Megatron-LM.
+    /// One rank's part of a model of Megatron-LM or DeepSpeed.
     #[error(
-        "the file is one of {ranks} {} ranks' parts of the model; merge them first, with Megatron-LM's \
-         tools/checkpoint",
+        "the file is one of {ranks} {} ranks' parts of the model; merge them first, with {tool}",
         if *is_tensor { "tensor parallel" } else { "pipeline parallel" }
     )]
     OneRank {
@@ -197,6 +214,8 @@ pub enum Warning {
         ranks: i64,
         /// Whether every tensor is split, and not the layers.
         is_tensor: bool,
+        /// What merges the parts.
+        tool: &'static str,
     },
     /// An adapter, not a model.
     #[error(
