@@ -194,7 +194,8 @@ fn names_of_parts_are_not_those_of_training() {
     assert_eq!(ambiguous(&dict(&[("a", module()), ("rescheduler", module())])).1, ["a", "rescheduler"]);
     // A real scheduler, and one whose tensors have names of its own only.
     let scheduler = || dict(&[("last_epoch", b"K\x01".to_vec()), ("base_lrs", b"]".to_vec())]);
-    let checkpoint = check(&dict(&[("net", weights()), ("lr_scheduler", scheduler())]), None, "net", &["w", "b"]);
+    let checkpoint =
+        check(&dict(&[("net", weights()), ("lr_scheduler", scheduler())]), None, "net", &["w", "b"]);
     assert_eq!(checkpoint.warnings, []);
     // What an optimizer's key alone sets aside is told, and can be read.
     let moments = || dict(&[("optimizer", dict(&[("m", weights())])), ("model", weights())]);
@@ -204,7 +205,8 @@ fn names_of_parts_are_not_those_of_training() {
     assert_eq!(checkpoint.candidates.len(), 2);
     check(&moments(), Some("optimizer"), "optimizer", &["m.w", "m.b"]);
     // An optimizer's names saved flat.
-    let flat = dict(&[("w", tensor()), ("optim.state.w.exp_avg", tensor()), ("optim.state.w.step", tensor())]);
+    let flat =
+        dict(&[("w", tensor()), ("optim.state.w.exp_avg", tensor()), ("optim.state.w.step", tensor())]);
     let checkpoint = check(&flat, None, "", &["w"]);
     assert!(matches!(checkpoint.warnings.as_slice(), [Warning::OptimizerState { entries: 2, .. }]));
     let lists = [b"](".as_slice(), &tensor(), b"e"].concat();
@@ -226,6 +228,11 @@ fn tensors_beside_dictionaries_make_a_whole() {
     check(&dict(&[("w", tensor()), ("n", number()), ("od", weights())]), None, "", &["w", "od.w"]);
     assert_eq!(ambiguous(&dict(&[("model", weights()), ("queue", tensor()), ("n", number())])).0, 2);
     assert_eq!(ambiguous(&dict(&[("encoder", weights()), ("classifier", weights())])).0, 2);
+    // Beside a model and its optimizer it is told.
+    let root = dict(&[("model", weights()), ("queue", tensor()), ("optimizer", b"}".to_vec())]);
+    let checkpoint = check(&root, None, "model", &["w"]);
+    assert!(matches!(checkpoint.warnings.as_slice(), [Warning::NotRead { beside }]
+        if beside.len() == 1 && beside[0].path == ["queue"]));
     // What training scripts keep beside.
     for name in ["best_acc", "loss", "rng_state", "global_step", "epoch"] {
         let root = dict(&[("model", weights()), (name, tensor()), ("epochs", number())]);
@@ -262,8 +269,7 @@ fn moving_averages_are_chosen_when_asked_for() {
     assert!(matches!(open_with(&weights(), "little", &both), Err(ErrorKind::KeyAndEma)));
     // ultralytics reads the average, when there is one.
     let net = || module(weights(), b"}".to_vec(), b"}".to_vec());
-    let ultralytics =
-        |model, ema| dict(&[("model", model), ("ema", ema), ("train_args", b"}".to_vec())]);
+    let ultralytics = |model, ema| dict(&[("model", model), ("ema", ema), ("train_args", b"}".to_vec())]);
     let checkpoint = check(&ultralytics(net(), net()), None, "ema", &["w"]);
     assert_eq!(checkpoint.trainer.as_deref(), Some("ultralytics"));
     assert_eq!(checkpoint.warnings, [Warning::Averaged { path: "ema", current: "model" }]);
@@ -305,7 +311,8 @@ fn warnings_tell_what_is_no_whole_model() {
     assert!(matches!(size(b"K\x02").as_slice(), [Warning::OneRank { ranks: 2, is_tensor: true, .. }]));
     assert_eq!(size(b"K\x01"), []);
     let deepspeed = |size: &[u8]| {
-        let root = dict(&[("module", weights()), ("ds_version", b"N".to_vec()), ("mp_world_size", size.to_vec())]);
+        let root =
+            dict(&[("module", weights()), ("ds_version", b"N".to_vec()), ("mp_world_size", size.to_vec())]);
         check(&root, None, "module", &["w"]).warnings
     };
     assert!(matches!(deepspeed(b"K\x02").as_slice(), [Warning::OneRank { ranks: 2, is_tensor: true, .. }]));

@@ -159,7 +159,12 @@ pub enum ErrorKind {
         candidates: Vec<Candidate>,
     },
     /// The key leads to something else than a dictionary of tensors.
-    #[error("at the key `{}` there is no state_dict but {}{}", Printable(key), article(what), hint(candidates))]
+    #[error(
+        "at the key `{}` there is no state_dict but {}{}",
+        Printable(key),
+        article(what),
+        hint(candidates)
+    )]
     NotAStateDict {
         /// The key.
         key: String,
@@ -204,7 +209,7 @@ pub enum ErrorKind {
     #[error(
         "the keys `{first}` and `{second}` both become `{key}`{}; rename one of them and save it again, or read \
          a part with --key",
-        if first == second { " (as a text and as an integer, or by nested dictionaries)" } else { "" }
+        if first == second { " (a text and an integer, or a nested dictionary's key and one with dots)" } else { "" }
     )]
     SameKey {
         /// One key, as it stands in the file.

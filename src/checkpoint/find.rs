@@ -18,8 +18,8 @@ use super::pickle::torch::is_tensor;
 use super::pickle::{Holders, Pickle, ValueId};
 use super::state_dict::{OpenOptions, Warning};
 
-pub(super) use entries::{Entries, Entry, EntryKind};
 use aside::is_one_element;
+pub(super) use entries::{Entries, Entry, EntryKind};
 use graph::attribute;
 pub(crate) use key::as_key;
 pub(super) use optimizer::is_flat_slot;

@@ -36,10 +36,10 @@ mod view;
 mod zip;
 
 pub use dcp::DcpError;
+pub(crate) use error::article;
 pub use error::{Error, ErrorKind, NotACheckpoint, UnsupportedForm};
 pub use export::ExportError;
 pub use files::FileError;
-pub(crate) use error::article;
 pub use find::Candidate;
 pub(crate) use find::as_key;
 pub use form::Form;

@@ -106,8 +106,7 @@ pub enum Warning {
     },
     /// Entries that an optimizer keeps, among the weights.
     #[error(
-        "the entry `{first}` and {others} others are the state of an optimizer, no weights; they are left out",
-        others = entries.saturating_sub(1)
+        "{entries} entries are left out, which are the state of an optimizer and no weights; the first is `{first}`"
     )]
     OptimizerState {
         /// The first.
@@ -116,7 +115,7 @@ pub enum Warning {
         entries: usize,
     },
     /// Tensors beside the chosen state_dict that may be weights.
-    #[error("the file also holds {}, which are not read; --key reads them", list(beside))]
+    #[error("beside the state_dict the file holds what is not read; --key chooses it: {}", list(beside))]
     NotRead {
         /// Where they are.
         beside: Vec<Candidate>,

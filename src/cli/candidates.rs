@@ -43,7 +43,11 @@ pub(super) fn report(kind: &ErrorKind, terminal: Terminal) {
             format!("no state_dict at the key `{}`; the file holds", Printable(key))
         }
         ErrorKind::NotAStateDict { key, what, .. } => {
-            format!("at the key `{}` there is no state_dict but {}; the file holds", Printable(key), article(what))
+            format!(
+                "at the key `{}` there is no state_dict but {}; the file holds",
+                Printable(key),
+                article(what)
+            )
         }
         other => other.to_string(),
     };

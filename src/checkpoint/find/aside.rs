@@ -7,7 +7,12 @@ use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
 
 /// Whether a value that is called a scheduler or a scaler is one: a part of a model has tensors of several
 /// elements, and none of their attributes.
-pub(super) fn is_control_state(pickle: &Pickle<'_>, holders: &Holders, id: ValueId, budget: &mut usize) -> bool {
+pub(super) fn is_control_state(
+    pickle: &Pickle<'_>,
+    holders: &Holders,
+    id: ValueId,
+    budget: &mut usize,
+) -> bool {
     let is_large = |tensor| !is_one_element(pickle, tensor);
     control_marks().iter().any(|name| attribute(pickle, id, name).is_some())
         || count(pickle, holders, id, budget, &is_large) == Some(0)
@@ -16,9 +21,8 @@ pub(super) fn is_control_state(pickle: &Pickle<'_>, holders: &Holders, id: Value
 /// Whether a tensor has one element at most, as far as its sizes can be seen.
 pub(super) fn is_one_element(pickle: &Pickle<'_>, tensor: ValueId) -> bool {
     let (outer, inner) = sizes(pickle, tensor);
-    let is_small = |sizes: &[ValueId]| {
-        sizes.iter().all(|&size| matches!(pickle.get(size), Value::Int(0 | 1)))
-    };
+    let is_small =
+        |sizes: &[ValueId]| sizes.iter().all(|&size| matches!(pickle.get(size), Value::Int(0 | 1)));
     outer.or(inner).is_some_and(is_small)
 }
 
@@ -30,10 +34,7 @@ pub(super) fn is_empty(pickle: &Pickle<'_>, tensor: ValueId) -> bool {
 }
 
 /// The third argument of a rebuild function is the shape; a parameter is made of a tensor.
-fn sizes<'p>(
-    pickle: &'p Pickle<'_>,
-    tensor: ValueId,
-) -> (Option<&'p [ValueId]>, Option<&'p [ValueId]>) {
+fn sizes<'p>(pickle: &'p Pickle<'_>, tensor: ValueId) -> (Option<&'p [ValueId]>, Option<&'p [ValueId]>) {
     let args = |id| match pickle.get(id) {
         Value::Object(object) => pickle.sequence(object.args).unwrap_or(&[]),
         _ => &[],

@@ -65,7 +65,15 @@ pub(crate) fn entries(
         return Ok(found);
     }
     let budget = Budget { entries: MAX_ENTRIES, bytes: MAX_KEY_BYTES };
-    let mut flat = Flat { pickle, holders, budget, entries: Vec::new(), frames: Vec::new(), hooks: None, optimizer: None };
+    let mut flat = Flat {
+        pickle,
+        holders,
+        budget,
+        entries: Vec::new(),
+        frames: Vec::new(),
+        hooks: None,
+        optimizer: None,
+    };
     flat.run(id)?;
     if let Some((first, modules)) = flat.hooks {
         found.warnings.push(Warning::StateDictHooks { first: StateDictKey::new(first), modules });
@@ -265,7 +273,8 @@ pub(super) fn count(
                 && (pickle.dict(value).is_some()
                     || pickle.sequence(value).is_some()
                     || Module::of(pickle, value).is_some())
-                && (module.is_some() || step.text(pickle).is_some_and(|key| !is_extra_state(&key) && !names_slot(&key)))
+                && (module.is_some()
+                    || step.text(pickle).is_some_and(|key| !is_extra_state(&key) && !names_slot(&key)))
                 && !is_optimizer(pickle, value)
             {
                 pending.push((value, depth + 1));

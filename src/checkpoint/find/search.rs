@@ -113,7 +113,11 @@ impl Search {
     }
 
     /// The path of what has another name, which says that it is a moving average.
-    pub(super) fn average<'f>(&self, pickle: &Pickle<'_>, found: &'f [Found]) -> Option<(&'f Found, Vec<String>)> {
+    pub(super) fn average<'f>(
+        &self,
+        pickle: &Pickle<'_>,
+        found: &'f [Found],
+    ) -> Option<(&'f Found, Vec<String>)> {
         let (node, alias) = self.averages.first()?;
         let found = found.iter().find(|found| found.node == *node)?;
         let parent = Found { node: alias.parent, ..*found };
@@ -266,6 +270,13 @@ impl Walk<'_, '_> {
                 } else if is_searched(pickle, holders, value) {
                     self.child(place, step, value, &mut tally);
                 }
+                // An optimizer without momentum holds no tensors.
+                if !tally.has_optimizer
+                    && matches!(pickle.get(value), Value::Dict(_) | Value::Object(_))
+                    && !is_tensor(pickle, value)
+                {
+                    tally.has_optimizer = step.word(pickle).is_some_and(is_training);
+                }
             });
             let end = self.nodes.len();
             if let Some(node) = self.nodes.get_mut(place) {
@@ -288,6 +299,7 @@ impl Walk<'_, '_> {
         let pickle = self.pickle;
         let Some(text) = step.text(pickle) else { return };
         let Some(parent) = self.nodes.get(place) else { return };
+        tally.has_optimizer |= is_optimizer(pickle, value);
         if parent.depth >= MAX_DEPTH || is_slot(&text) || is_optimizer(pickle, value) {
             return;
         }
@@ -346,6 +358,8 @@ struct Tally {
     parts: usize,
     /// Whether one of them is called the whole model.
     has_model: bool,
+    /// Whether there is an optimizer beside, as in a script's dictionary and in no model.
+    has_optimizer: bool,
     /// Whether a tensor of several elements is none of the training's records.
     has_large: bool,
     /// The same of one element.
@@ -374,8 +388,13 @@ impl Tally {
         }
     }
 
+    /// Whether its own tensors are likely weights. Beside a model and its optimizer they are told, and not read.
     const fn has_own(&self) -> bool {
-        self.has_large || (self.has_small && !self.has_model)
+        match (self.has_model, self.has_optimizer) {
+            (true, true) => false,
+            (true, false) => self.has_large,
+            (false, _) => self.has_large || self.has_small,
+        }
     }
 
     fn rank(&self, is_known: bool, is_module: bool, is_dict: bool) -> Rank {

@@ -185,7 +185,9 @@ impl<'a> Root<'_, 'a> {
         let is_module = |name| self.get(name).is_some_and(|value| Module::of(self.pickle, value).is_some());
         self.has("model")
             && self.has("ema")
-            && (self.has("train_args") || self.has("train_results") || (self.has("date") && self.has("version")))
+            && (self.has("train_args")
+                || self.has("train_results")
+                || (self.has("date") && self.has("version")))
             && (is_module("model") || is_module("ema"))
     }
 

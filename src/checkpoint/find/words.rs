@@ -8,19 +8,8 @@ const MODELS: [&str; 8] =
     ["state_dict", "model_state", "model", "module", "net", "network", "weights", "params"];
 
 /// Keys under which they keep one network of several.
-const NETWORKS: [&str; 11] = [
-    "generator",
-    "discriminator",
-    "netG",
-    "netD",
-    "net_g",
-    "net_d",
-    "student",
-    "teacher",
-    "g",
-    "d",
-    "g_ema",
-];
+const NETWORKS: [&str; 11] =
+    ["generator", "discriminator", "netG", "netD", "net_g", "net_d", "student", "teacher", "g", "d", "g_ema"];
 
 /// Keys of parts of one network.
 const PARTS: [&str; 3] = ["encoder", "decoder", "backbone"];
@@ -47,14 +36,56 @@ const CONTROL_MARKS: [&str; 8] = [
 
 /// Words for tensors and numbers that training scripts keep beside the weights.
 const RECORDS: [&str; 45] = [
-    "epoch", "epochs", "step", "steps", "iter", "iters", "iteration", "iterations", "loss", "losses", "acc",
-    "acc1", "acc5", "top1", "top5", "accuracy", "best", "metric", "metrics", "score", "scores", "rng", "random",
-    "seed", "lr", "lrs", "time", "history", "fitness", "psnr", "ssim", "fid", "iou", "miou", "map", "f1", "auc",
-    "perplexity", "ppl", "wer", "bleu", "confusion", "args", "config", "updates",
+    "epoch",
+    "epochs",
+    "step",
+    "steps",
+    "iter",
+    "iters",
+    "iteration",
+    "iterations",
+    "loss",
+    "losses",
+    "acc",
+    "acc1",
+    "acc5",
+    "top1",
+    "top5",
+    "accuracy",
+    "best",
+    "metric",
+    "metrics",
+    "score",
+    "scores",
+    "rng",
+    "random",
+    "seed",
+    "lr",
+    "lrs",
+    "time",
+    "history",
+    "fitness",
+    "psnr",
+    "ssim",
+    "fid",
+    "iou",
+    "miou",
+    "map",
+    "f1",
+    "auc",
+    "perplexity",
+    "ppl",
+    "wer",
+    "bleu",
+    "confusion",
+    "args",
+    "config",
+    "updates",
 ];
 
 /// Keys of tensors that weigh classes and examples in the loss.
-pub(super) const LOSS_WEIGHTS: [&str; 5] = ["class_weight", "class_weights", "pos_weight", "pos_weights", "sample_weights"];
+pub(super) const LOSS_WEIGHTS: [&str; 5] =
+    ["class_weight", "class_weights", "pos_weight", "pos_weights", "sample_weights"];
 
 /// Whether a key says that what is under it belongs to an optimizer or the trainer.
 pub(super) fn is_training(key: &str) -> bool {
@@ -117,8 +148,10 @@ fn has_word(key: &str, words: &[&str]) -> bool {
     };
     key.split(|character: char| !character.is_ascii_alphanumeric()).any(|run| {
         let bytes = run.as_bytes();
-        let hump = bytes.windows(2).position(|pair| matches!(pair, [small, capital]
-            if small.is_ascii_lowercase() && capital.is_ascii_uppercase()));
+        let hump = bytes.windows(2).position(|pair| {
+            matches!(pair, [small, capital]
+            if small.is_ascii_lowercase() && capital.is_ascii_uppercase())
+        });
         let (first, rest) = hump.and_then(|at| run.split_at_checked(at + 1)).unwrap_or((run, ""));
         is(run) || is(first) || (!rest.is_empty() && is(rest))
     })
