@@ -169,6 +169,89 @@ fn the_state_of_optimizers_is_no_weight() {
     assert_eq!(check(&stage3(tensor()), None, "module", &["w"]).trainer.as_deref(), Some("DeepSpeed"));
 }
 
+/// How many are equally likely, and the paths of all.
+fn ambiguous(root: &[u8]) -> (usize, Vec<String>) {
+    match open(root, "little", None) {
+        Err(ErrorKind::Ambiguous { count, candidates }) => {
+            (count, candidates.iter().map(|found| found.path.join("/")).collect())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn names_of_parts_are_not_those_of_training() {
+    let weights = || dict(&[("w", tensor()), ("b", tensor())]);
+    let both = dict(&[("discriminator", weights()), ("upscaler", weights())]);
+    assert_eq!(ambiguous(&both), (2, vec!["discriminator".to_owned(), "upscaler".to_owned()]));
+    for name in ["upscaler", "feature_scaler", "text_scheduler", "rescheduler"] {
+        check(&dict(&[("epoch", b"K\x01".to_vec()), (name, weights())]), None, name, &["w", "b"]);
+        // Within a state_dict only what an optimizer keeps is left out.
+        let nested = dict(&[("model", dict(&[(name, weights()), ("w", tensor())]))]);
+        check(&nested, None, "model", &[&format!("{name}.w"), &format!("{name}.b"), "w"]);
+    }
+    let module = || module(weights(), b"}".to_vec(), b"}".to_vec());
+    assert_eq!(ambiguous(&dict(&[("a", module()), ("rescheduler", module())])).1, ["a", "rescheduler"]);
+    // A real scheduler, and one whose tensors have names of its own only.
+    let scheduler = || dict(&[("last_epoch", b"K\x01".to_vec()), ("base_lrs", b"]".to_vec())]);
+    let checkpoint =
+        check(&dict(&[("net", weights()), ("lr_scheduler", scheduler())]), None, "net", &["w", "b"]);
+    assert_eq!(checkpoint.warnings, []);
+    // What an optimizer's key alone sets aside is told, and can be read.
+    let moments = || dict(&[("optimizer", dict(&[("m", weights())])), ("model", weights())]);
+    let checkpoint = check(&moments(), None, "model", &["w", "b"]);
+    assert!(matches!(checkpoint.warnings.as_slice(), [Warning::NotRead { beside }]
+        if beside.len() == 1 && beside[0].path == ["optimizer"] && beside[0].tensors == 2));
+    assert_eq!(checkpoint.candidates.len(), 2);
+    check(&moments(), Some("optimizer"), "optimizer", &["m.w", "m.b"]);
+    // An optimizer's names saved flat.
+    let flat =
+        dict(&[("w", tensor()), ("optim.state.w.exp_avg", tensor()), ("optim.state.w.step", tensor())]);
+    let checkpoint = check(&flat, None, "", &["w"]);
+    assert!(matches!(checkpoint.warnings.as_slice(), [Warning::OptimizerState { entries: 2, .. }]));
+    let lists = [b"](".as_slice(), &tensor(), b"e"].concat();
+    check(&dict(&[("best", weights()), ("exp_avgs", lists)]), None, "best", &["w", "b"]);
+}
+
+#[test]
+fn tensors_beside_dictionaries_make_a_whole() {
+    let weights = || dict(&[("w", tensor())]);
+    let number = || b"K\x05".to_vec();
+    let root = dict(&[
+        ("encoder", weights()),
+        ("cls_token", tensor()),
+        ("pos_embed", tensor()),
+        ("head", weights()),
+        ("norm", weights()),
+    ]);
+    check(&root, None, "", &["encoder.w", "cls_token", "pos_embed", "head.w", "norm.w"]);
+    check(&dict(&[("w", tensor()), ("n", number()), ("od", weights())]), None, "", &["w", "od.w"]);
+    assert_eq!(ambiguous(&dict(&[("model", weights()), ("queue", tensor()), ("n", number())])).0, 2);
+    assert_eq!(ambiguous(&dict(&[("encoder", weights()), ("classifier", weights())])).0, 2);
+    // Beside a model and its optimizer it is told.
+    let root = dict(&[("model", weights()), ("queue", tensor()), ("optimizer", b"}".to_vec())]);
+    let checkpoint = check(&root, None, "model", &["w"]);
+    assert!(matches!(checkpoint.warnings.as_slice(), [Warning::NotRead { beside }]
+        if beside.len() == 1 && beside[0].path == ["queue"]));
+    // What training scripts keep beside.
+    for name in ["best_acc", "loss", "rng_state", "global_step", "epoch"] {
+        let root = dict(&[("model", weights()), (name, tensor()), ("epochs", number())]);
+        assert_eq!(check(&root, None, "model", &["w"]).warnings, [], "{name}");
+    }
+    let root = dict(&[("state_dict", weights()), ("class_weights", tensor()), ("epoch", number())]);
+    let checkpoint = check(&root, None, "state_dict", &["w"]);
+    assert!(matches!(checkpoint.warnings.as_slice(), [Warning::NotRead { beside }]
+        if beside.len() == 1 && beside[0].path == ["class_weights"]));
+}
+
+#[test]
+fn keys_with_dots_can_be_quoted() {
+    let root = dict(&[("a", dict(&[("b", dict(&[("v", tensor())]))])), ("a.b", dict(&[("w", tensor())]))]);
+    check(&root, Some("a.b"), "a/b", &["v"]);
+    check(&root, Some("\"a.b\""), "a.b", &["w"]);
+    check(&root, Some("\"a\".b"), "a/b", &["v"]);
+}
+
 #[test]
 fn moving_averages_are_chosen_when_asked_for() {
     let weights = || dict(&[("w", tensor())]);
@@ -185,10 +268,20 @@ fn moving_averages_are_chosen_when_asked_for() {
     let both = OpenOptions { key: Some("model".to_owned()), ema: true, ..OpenOptions::default() };
     assert!(matches!(open_with(&weights(), "little", &both), Err(ErrorKind::KeyAndEma)));
     // ultralytics reads the average, when there is one.
-    let ultralytics = |ema| dict(&[("model", weights()), ("ema", ema), ("updates", b"K\x05".to_vec())]);
-    let checkpoint = check(&ultralytics(weights()), None, "ema", &["w"]);
-    assert_eq!((checkpoint.trainer.as_deref(), checkpoint.warnings.len()), (Some("ultralytics"), 0));
-    check(&ultralytics(b"N".to_vec()), None, "model", &["w"]);
+    let net = || module(weights(), b"}".to_vec(), b"}".to_vec());
+    let ultralytics = |model, ema| dict(&[("model", model), ("ema", ema), ("train_args", b"}".to_vec())]);
+    let checkpoint = check(&ultralytics(net(), net()), None, "ema", &["w"]);
+    assert_eq!(checkpoint.trainer.as_deref(), Some("ultralytics"));
+    assert_eq!(checkpoint.warnings, [Warning::Averaged { path: "ema", current: "model" }]);
+    let checkpoint = check(&ultralytics(b"N".to_vec(), net()), None, "ema", &["w"]);
+    assert_eq!(checkpoint.warnings, [Warning::MovingAverage { path: vec!["ema".to_owned()] }]);
+    check(&ultralytics(net(), b"N".to_vec()), None, "model", &["w"]);
+    let plain = dict(&[("model", weights()), ("ema", weights()), ("updates", b"K\x05".to_vec())]);
+    assert_eq!(check(&plain, None, "model", &["w"]).trainer, None);
+    // One object under both names is no average alone.
+    let shared = [b"}(Vema\n".as_slice(), &weights(), b"q\x07Vmodel\nh\x07u"].concat();
+    assert_eq!(check(&shared, None, "model", &["w"]).warnings, []);
+    assert_eq!(path(&shared).unwrap(), "ema");
     // Lightning's callback puts the average where the weights were.
     let lightning = dict(&[
         ("pytorch-lightning_version", b"V2.6.6\n".to_vec()),
@@ -215,8 +308,15 @@ fn warnings_tell_what_is_no_whole_model() {
         let root = dict(&[("args", args), ("model", model)]);
         check(&root, None, "model", &["language_model.encoder.w"]).warnings
     };
-    assert_eq!(size(b"K\x02"), [Warning::OneRank { ranks: 2, is_tensor: true }]);
+    assert!(matches!(size(b"K\x02").as_slice(), [Warning::OneRank { ranks: 2, is_tensor: true, .. }]));
     assert_eq!(size(b"K\x01"), []);
+    let deepspeed = |size: &[u8]| {
+        let root =
+            dict(&[("module", weights()), ("ds_version", b"N".to_vec()), ("mp_world_size", size.to_vec())]);
+        check(&root, None, "module", &["w"]).warnings
+    };
+    assert!(matches!(deepspeed(b"K\x02").as_slice(), [Warning::OneRank { ranks: 2, is_tensor: true, .. }]));
+    assert_eq!(deepspeed(b"K\x01"), []);
 }
 
 /// A module with parameters, buffers and submodules.

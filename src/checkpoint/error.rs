@@ -118,8 +118,14 @@ pub enum ErrorKind {
     },
     /// No dictionary with text keys holds tensors, and no module.
     #[error(
-        "it holds no state_dict: its root is a {root}, and no module or dictionary with text keys in it \
-         holds tensors{}{}",
+        "it holds no state_dict: its root is {}, and no module or dictionary with text keys in it \
+         holds tensors that are likely weights{}{}{}",
+        article(root),
+        if *is_quantized {
+            "; it holds packed weights of quantized modules: save model.state_dict() in place of the module"
+        } else {
+            ""
+        },
         if *has_arrays { "; NumPy arrays are no tensors: save torch.from_numpy(array)" } else { "" },
         hint(candidates)
     )]
@@ -128,11 +134,17 @@ pub enum ErrorKind {
         root: String,
         /// Whether it holds NumPy arrays.
         has_arrays: bool,
+        /// Whether it holds the packed weights of quantized modules.
+        is_quantized: bool,
         /// Tensors without names, or in objects, that --key can choose.
         candidates: Vec<Candidate>,
     },
     /// Several state_dicts, none of them more likely than the others.
-    #[error("it holds {count} state_dicts; choose one with --key: {}", list(candidates))]
+    #[error(
+        "{count} of its {} state_dicts are equally likely; choose one with --key: {}",
+        candidates.len(),
+        list(candidates)
+    )]
     Ambiguous {
         /// How many are equally likely.
         count: usize,
@@ -148,7 +160,12 @@ pub enum ErrorKind {
         candidates: Vec<Candidate>,
     },
     /// The key leads to something else than a dictionary of tensors.
-    #[error("at the key `{}` there is no state_dict but a {what}{}", Printable(key), hint(candidates))]
+    #[error(
+        "at the key `{}` there is no state_dict but {}{}",
+        Printable(key),
+        article(what),
+        hint(candidates)
+    )]
     NotAStateDict {
         /// The key.
         key: String,
@@ -170,7 +187,11 @@ pub enum ErrorKind {
         limit: usize,
     },
     /// A tensor whose key is no UTF-8 text.
-    #[error("a tensor of the state_dict has a key that is neither UTF-8 text nor an integer: a {what}")]
+    #[error(
+        "a tensor of the state_dict has a key that is neither UTF-8 text nor an integer: {}; name it by a \
+         text and save it again",
+        article(what)
+    )]
     TensorKey {
         /// What the key is.
         what: String,
@@ -186,7 +207,11 @@ pub enum ErrorKind {
         others: Box<Others>,
     },
     /// Two keys are the same: in nested dictionaries, or after their wrappers' prefixes were stripped.
-    #[error("the keys `{first}` and `{second}` both become `{key}`")]
+    #[error(
+        "the keys `{first}` and `{second}` both become `{key}`{}; rename one of them and save it again, or read \
+         a part with --key",
+        if first == second { " (a text and an integer, or a nested dictionary's key and one with dots)" } else { "" }
+    )]
     SameKey {
         /// One key, as it stands in the file.
         first: StateDictKey,
@@ -287,7 +312,16 @@ pub enum UnsupportedForm {
 /// State_dicts that one message lists.
 const MAX_SHOWN: usize = 16;
 
-fn list(candidates: &[Candidate]) -> String {
+/// What a value is, with its article.
+pub(crate) fn article(what: &str) -> String {
+    match what {
+        "None" => what.to_owned(),
+        _ if what.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) => format!("an {what}"),
+        _ => format!("a {what}"),
+    }
+}
+
+pub(super) fn list(candidates: &[Candidate]) -> String {
     let mut shown: Vec<String> = candidates.iter().take(MAX_SHOWN).map(ToString::to_string).collect();
     if candidates.len() > MAX_SHOWN {
         shown.push(format!("and {} more", candidates.len() - MAX_SHOWN));

@@ -1,13 +1,14 @@
 //! Finds the state_dict in the object that a checkpoint holds (formats/pytorch.md section 6).
 
+mod aside;
 mod entries;
 mod graph;
+mod key;
 mod optimizer;
 mod search;
 mod trainer;
 mod words;
 
-use std::collections::HashSet;
 use std::fmt;
 
 use crate::tensor::Printable;
@@ -18,12 +19,15 @@ use super::pickle::torch::is_tensor;
 use super::pickle::{Holders, Pickle, ValueId};
 use super::state_dict::{OpenOptions, Warning};
 
+use aside::is_one_element;
 pub(super) use entries::{Entries, Entry, EntryKind};
-use graph::{Step, attribute, steps};
+use graph::attribute;
+pub(crate) use key::as_key;
+pub(super) use optimizer::is_flat_slot;
 use search::{Found, Rank, Search, search};
 use trainer::Trainer;
-pub(super) use words::is_aside;
-use words::is_ema;
+pub(super) use words::is_model;
+use words::{LOSS_WEIGHTS, is_ema, is_record};
 
 /// A state_dict found in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +53,7 @@ impl fmt::Display for Candidate {
         if self.path.is_empty() {
             write!(f, "the root (--key \"\", {} tensor{plural})", self.tensors)
         } else {
-            write!(f, "{} ({} tensor{plural})", Printable(&self.path.join(".")), self.tensors)
+            write!(f, "{} ({} tensor{plural})", Printable(&as_key(&self.path)), self.tensors)
         }
     }
 }
@@ -93,8 +97,12 @@ pub(super) fn choose(pickle: &Pickle<'_>, options: &OpenOptions) -> Result<Choic
     let (node, path) = at(pickle, &holders, options, &all, trainer.as_ref(), &mut warnings)?;
     let mut name = None;
     if let Some(trainer) = trainer {
-        // An average that was asked for needs no warning.
-        warnings.extend(trainer.warnings.into_iter().filter(|_| !options.ema));
+        // An average that was asked for, or not chosen, needs no warning.
+        warnings.extend(trainer.warnings.into_iter().filter(|warning| match warning {
+            Warning::Averaged { path: average, .. } => !options.ema && path.iter().eq([average]),
+            Warning::MovingAverage { path: average } => !options.ema && path == *average,
+            _ => true,
+        }));
         name = Some(trainer.name);
     }
     let candidates = all.candidates(pickle, &all.found);
@@ -119,6 +127,8 @@ fn at(
         return moving_average(pickle, all, trainer);
     }
     if let Some(at) = by_convention(pickle, holders, trainer) {
+        let beside = all.found.iter().filter(|found| found.rank == Rank::Aside);
+        warn_of(all.candidates(pickle, beside), warnings);
         return Ok(at);
     }
     if is_tensor(pickle, pickle.root()) {
@@ -131,11 +141,13 @@ fn at(
             if only.is_ema {
                 warnings.push(Warning::MovingAverage { path: path.clone() });
             }
+            warn_of(beside(pickle, all, only), warnings);
             Ok((only.id, path))
         }
         [] => Err(ErrorKind::NoStateDict {
             root: pickle.describe(pickle.root()),
             has_arrays: holders.has_arrays(),
+            is_quantized: holders.has_packed(),
             candidates: candidates(),
         }),
         several => Err(ErrorKind::Ambiguous { count: several.len(), candidates: candidates() }),
@@ -154,13 +166,61 @@ fn likeliest(all: &Search) -> Vec<&Found> {
         }
     }
     tiers.push(all.found.iter().filter(|found| found.rank == Rank::Nameless && found.is_root()).collect());
-    // A state_dict beside a root that is mostly tensors itself: either may be meant.
+    // One network of several, or a part of one, beside other state_dicts: all of them may be meant.
     if let [known, mostly, ..] = tiers.as_mut_slice()
-        && mostly.iter().any(|found| found.is_root())
+        && known.iter().all(|found| !found.is_model)
     {
         known.append(mostly);
     }
-    tiers.into_iter().find(|tier| !tier.is_empty()).unwrap_or_default()
+    let mut likeliest = tiers.into_iter().find(|tier| !tier.is_empty()).unwrap_or_default();
+    // A state_dict in a dictionary with weights of its own: either may be meant.
+    if let [only] = *likeliest {
+        likeliest.extend(all.found.iter().filter(|found| found.has_own && all.is_above(found, only)));
+    }
+    likeliest
+}
+
+/// What may be weights and lies beside the one that was chosen.
+fn beside(pickle: &Pickle<'_>, all: &Search, chosen: &Found) -> Vec<Candidate> {
+    let is_beside = |found: &&Found| {
+        let is_likely = match found.rank {
+            Rank::Known | Rank::Mostly | Rank::Aside => found.has_own || found.is_model,
+            Rank::Some => found.has_own && all.path(pickle, found).last().is_none_or(|key| !is_record(key)),
+            Rank::Nameless => false,
+        };
+        is_likely
+            && !found.is_ema
+            && found.id != chosen.id
+            && !all.is_above(found, chosen)
+            && !all.is_above(chosen, found)
+    };
+    let mut beside = all.candidates(pickle, all.found.iter().filter(is_beside));
+    for outer in all.above(chosen) {
+        let Some(dict) = pickle.dict(outer.id) else { continue };
+        let path = all.path(pickle, &outer);
+        for (key, value) in dict.items() {
+            if beside.len() >= MAX_BESIDE {
+                break;
+            }
+            if let Some(key) = pickle.text(key)
+                && is_tensor(pickle, value)
+                && (!is_record(key) || (LOSS_WEIGHTS.contains(&key) && !is_one_element(pickle, value)))
+            {
+                let path = path.iter().cloned().chain([key.to_owned()]).collect();
+                beside.push(Candidate { path, tensors: 1 });
+            }
+        }
+    }
+    beside
+}
+
+/// What one warning names.
+const MAX_BESIDE: usize = 64;
+
+fn warn_of(beside: Vec<Candidate>, warnings: &mut Vec<Warning>) {
+    if !beside.is_empty() {
+        warnings.push(Warning::NotRead { beside });
+    }
 }
 
 /// Where the trainer's own loader looks, when there are weights.
@@ -180,7 +240,11 @@ fn moving_average(pickle: &Pickle<'_>, all: &Search, trainer: Option<&Trainer>) 
     }
     let averages: Vec<&Found> = all.found.iter().filter(|found| found.is_ema).collect();
     match averages.as_slice() {
-        [] => Err(ErrorKind::NoMovingAverage { candidates: all.candidates(pickle, &all.found) }),
+        // The average may be another name of the weights themselves.
+        [] => match all.average(pickle, &all.found) {
+            Some((found, path)) => Ok((found.id, path)),
+            None => Err(ErrorKind::NoMovingAverage { candidates: all.candidates(pickle, &all.found) }),
+        },
         [only] => Ok((only.id, all.path(pickle, only))),
         several => {
             let candidates = all.candidates(pickle, several.iter().copied());
@@ -189,32 +253,9 @@ fn moving_average(pickle: &Pickle<'_>, all: &Search, trainer: Option<&Trainer>) 
     }
 }
 
-/// Follows a key from the root. Keys may contain dots themselves, so every split of it is tried.
+/// Follows a key from the root.
 fn at_key(pickle: &Pickle<'_>, holders: &Holders, key: &str, all: &Search) -> Result<At, ErrorKind> {
-    let mut matches: Vec<At> = Vec::new();
-    let mut seen = HashSet::new();
-    let mut pending = vec![(pickle.root(), key, Vec::<String>::new())];
-    if key.is_empty() {
-        matches.push((pickle.root(), Vec::new()));
-    }
-    while let Some((id, rest, path)) = pending.pop() {
-        if rest.is_empty() || !seen.insert((id, rest.len())) {
-            continue;
-        }
-        let mut follow = |step: Step, value: ValueId| {
-            let Some(text) = step.text(pickle) else { return };
-            let Some(after) = rest.strip_prefix(text.as_ref()) else { return };
-            let with = |text: &str| path.iter().cloned().chain([text.to_owned()]).collect::<Vec<_>>();
-            if after.is_empty() {
-                if matches.iter().all(|(known, _)| *known != value) {
-                    matches.push((value, with(&text)));
-                }
-            } else if let Some(after) = after.strip_prefix('.') {
-                pending.push((value, after, with(&text)));
-            }
-        };
-        steps(pickle, id, &mut follow);
-    }
+    let matches = key::follow(pickle, key);
     let key = key.to_owned();
     let candidates = all.candidates(pickle, &all.found);
     let at = match matches.as_slice() {
@@ -237,5 +278,5 @@ fn at_key(pickle: &Pickle<'_>, holders: &Holders, key: &str, all: &Search) -> Re
 
 fn count(pickle: &Pickle<'_>, holders: &Holders, id: ValueId) -> usize {
     let mut budget = MAX_ENTRIES;
-    entries::count(pickle, holders, id, &mut budget).unwrap_or(MAX_ENTRIES)
+    entries::count(pickle, holders, id, &mut budget, &|_| true).unwrap_or(MAX_ENTRIES)
 }

@@ -37,10 +37,12 @@ mod view;
 mod zip;
 
 pub use dcp::DcpError;
+pub(crate) use error::article;
 pub use error::{Error, ErrorKind, NotACheckpoint, UnsupportedForm};
 pub use export::ExportError;
 pub use files::FileError;
 pub use find::Candidate;
+pub(crate) use find::as_key;
 pub use form::Form;
 pub use legacy::LegacyError;
 pub use not_weights::NotWeights;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::lazy::LazyTensor;
 use crate::tensor::{Printable, StateDictKey};
 
-use super::find::Candidate;
+use super::error::{article, list};
+use super::find::{Candidate, as_key};
 use super::form::Form;
 use super::pickle::TensorError;
 
@@ -96,12 +97,28 @@ impl Role {
 #[non_exhaustive]
 pub enum Warning {
     /// An entry of the state_dict that is no tensor and holds none.
-    #[error("the entry `{key}` of the state_dict is a {what}, not a tensor; it is left out")]
+    #[error("the entry `{key}` of the state_dict is {}, not a tensor; it is left out", article(what))]
     NotATensor {
         /// Its key, as it stands in the file.
         key: StateDictKey,
         /// What it is.
         what: String,
+    },
+    /// Entries that an optimizer keeps, among the weights.
+    #[error(
+        "{entries} entries are left out, which are the state of an optimizer and no weights; the first is `{first}`"
+    )]
+    OptimizerState {
+        /// The first.
+        first: StateDictKey,
+        /// How many there are.
+        entries: usize,
+    },
+    /// Tensors beside the chosen state_dict that may be weights.
+    #[error("beside the state_dict the file holds what is not read; --key chooses it: {}", list(beside))]
+    NotRead {
+        /// Where they are.
+        beside: Vec<Candidate>,
     },
     /// The checksum of a record is wrong.
     #[error("the checksum of the record `{}` is wrong: the file was changed or damaged", Printable(record))]
@@ -159,7 +176,7 @@ pub enum Warning {
         version: String,
     },
     /// The only state_dict there is is a moving average.
-    #[error("the only state_dict is a moving average of the weights, at `{}`", Printable(&path.join(".")))]
+    #[error("the only state_dict is a moving average of the weights, at `{}`", Printable(&as_key(path)))]
     MovingAverage {
         /// The keys that lead to it.
         path: Vec<String>,
@@ -186,10 +203,9 @@ pub enum Warning {
         /// How many there are.
         modules: usize,
     },
-    /// One rank's part of a model of Megatron-LM.
+    /// One rank's part of a model of Megatron-LM or DeepSpeed.
     #[error(
-        "the file is one of {ranks} {} ranks' parts of the model; merge them first, with Megatron-LM's \
-         tools/checkpoint",
+        "the file is one of {ranks} {} ranks' parts of the model; merge them first, with {tool}",
         if *is_tensor { "tensor parallel" } else { "pipeline parallel" }
     )]
     OneRank {
@@ -197,6 +213,8 @@ pub enum Warning {
         ranks: i64,
         /// Whether every tensor is split, and not the layers.
         is_tensor: bool,
+        /// What merges the parts.
+        tool: &'static str,
     },
     /// An adapter, not a model.
     #[error(

@@ -150,7 +150,7 @@ pub struct Source {
     /// of the freshly built model: the way for subclassed models and custom layers.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub arch: Option<PathBuf>,
-    /// Which nested state_dict to read, keys joined by dots
+    /// Which nested state_dict to read, keys joined by dots; a key with dots can stand in double quotes
     #[arg(short, long, value_name = "A.B", help_heading = "Reading")]
     pub key: Option<String>,
     /// Read the moving average of the weights (EMA) that the checkpoint holds beside them
@@ -252,7 +252,7 @@ pub struct Inspect {
     /// A checkpoint, a Keras weight file or an architecture; told apart by content
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// Which nested state_dict to read, keys joined by dots
+    /// Which nested state_dict to read, keys joined by dots; a key with dots can stand in double quotes
     #[arg(short, long, value_name = "A.B", help_heading = "Reading")]
     pub key: Option<String>,
     /// Read the moving average of the weights (EMA) that the checkpoint holds beside them

@@ -3,7 +3,7 @@
 use super::escape::escape;
 use super::table::count;
 use super::terminal::{ERROR, Terminal};
-use crate::checkpoint::{Candidate, ErrorKind};
+use crate::checkpoint::{Candidate, ErrorKind, article, as_key};
 use crate::tensor::Printable;
 
 /// State_dicts that are listed for people.
@@ -32,7 +32,9 @@ pub(super) fn report(kind: &ErrorKind, terminal: Terminal) {
     let candidates = kind.candidates();
     let why = match kind {
         ErrorKind::Ambiguous { count, .. } => {
-            format!("{count} of its state_dicts are equally likely, and nothing tells which is meant")
+            let all = candidates.len();
+            let of_all = if *count < all { format!("{count} of its {all}") } else { format!("its {count}") };
+            format!("{of_all} state_dicts are equally likely, and nothing tells which is meant")
         }
         ErrorKind::NoMovingAverage { .. } => {
             "it holds no moving average of the weights; there are".to_owned()
@@ -41,7 +43,11 @@ pub(super) fn report(kind: &ErrorKind, terminal: Terminal) {
             format!("no state_dict at the key `{}`; the file holds", Printable(key))
         }
         ErrorKind::NotAStateDict { key, what, .. } => {
-            format!("at the key `{}` there is no state_dict but a {what}; the file holds", Printable(key))
+            format!(
+                "at the key `{}` there is no state_dict but {}; the file holds",
+                Printable(key),
+                article(what)
+            )
         }
         other => other.to_string(),
     };
@@ -65,7 +71,7 @@ pub(super) fn hint(kind: &ErrorKind) -> String {
 
 /// `--key` with its value, as a shell takes it.
 fn option(path: &[String]) -> String {
-    let key = path.join(".");
+    let key = as_key(path);
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-/:@+=%,".contains(letter);
     if !key.is_empty() && key.chars().all(is_plain) {
         format!("--key {key}")
@@ -89,12 +95,14 @@ mod tests {
             candidate(&[], 1),
             candidate(&["it's $HOME"], 3),
             candidate(&["\u{1b}[2J"], 4),
+            candidate(&["a.b"], 5),
         ];
         let expected = [
             "--key model.ema        12 tensors  (this one)",
             "--key ''               1 tensor",
             r"--key 'it'\''s $HOME'  3 tensors",
             r"--key '\u{1b}[2J'      4 tensors",
+            "--key '\"a.b\"'          5 tensors",
         ];
         assert_eq!(lines(&candidates, Some(&candidates[0].path)), expected);
     }

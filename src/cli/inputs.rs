@@ -5,7 +5,7 @@ use super::escape::escape;
 use super::failure::Failure;
 use super::terminal::{Terminal, WARNING};
 use super::warnings;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, as_key};
 use crate::keras::Architecture;
 use crate::plan::{self, Plan, PlanOptions};
 use crate::schema::{Glob, Schema};
@@ -33,7 +33,7 @@ pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure>
 
 /// Says which state_dict was chosen where the file holds more (averaged weights, a discriminator).
 fn name_the_others(checkpoint: &Checkpoint, terminal: Terminal) {
-    let joined = |path: &[String]| if path.is_empty() { "the root".to_owned() } else { path.join(".") };
+    let joined = |path: &[String]| if path.is_empty() { "the root".to_owned() } else { as_key(path) };
     let others: Vec<String> = checkpoint
         .candidates
         .iter()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::checkpoint::error::ErrorKind;
-use crate::checkpoint::find::{self, Choice, Entry, is_aside};
+use crate::checkpoint::find::{self, Choice, Entry, is_flat_slot, is_model};
 use crate::checkpoint::pickle::{Pickle, Tree, ValueId};
 use crate::checkpoint::state_dict::OpenOptions;
 use crate::tensor::StateDictKey;
@@ -22,21 +22,34 @@ pub(super) struct Chosen<'m> {
     pub(super) places: HashMap<ValueId, usize>,
 }
 
-/// The ways of all entries. Without the planner's, names are whole; where the first part of one says that
-/// training is under it (`optim.state`), the first part of each is a dictionary of the root.
+/// The ways of all entries. Without the planner's, names are whole. Those of an optimizer's state
+/// (`optim.state.fc.weight.exp_avg`) are told by themselves. When there are some, and the first parts of all others are
+/// names of models (`model.fc.weight`), these are dictionaries of the root too.
 pub(super) fn paths<'m>(metadata: &'m Metadata<'_>) -> Vec<Vec<&'m str>> {
     let has_planner = metadata.entries.iter().any(|entry| entry.path.is_some());
+    let (slots, weights): (Vec<_>, Vec<_>) = metadata
+        .entries
+        .iter()
+        .filter(|entry| entry.tensor.is_some())
+        .map(|entry| entry.name)
+        .partition(|name| is_flat_slot(name));
     let splits = !has_planner
-        && metadata
-            .entries
-            .iter()
-            .any(|entry| entry.name.split_once('.').is_some_and(|(first, _)| is_aside(first)));
+        && !slots.is_empty()
+        && weights.iter().all(|name| name.split_once('.').is_some_and(|(first, _)| is_model(first)));
     let path = |entry: &'m super::metadata::Entry<'_>| match (&entry.path, entry.name.split_once('.')) {
         (Some(path), _) => path.iter().map(AsRef::as_ref).collect(),
-        (None, Some((first, rest))) if splits => vec![first, rest],
+        (None, Some((first, rest))) if splits => match slot(rest) {
+            Some((parameter, last)) => vec![first, "state", parameter, last],
+            None => vec![first, rest],
+        },
         (None, _) => vec![entry.name],
     };
     metadata.entries.iter().map(path).collect()
+}
+
+/// The parameter and what is kept for it: `state.fc.weight.exp_avg`.
+fn slot(rest: &str) -> Option<(&str, &str)> {
+    rest.strip_prefix("state.")?.rsplit_once('.')
 }
 
 /// Chooses the state_dict.
@@ -53,7 +66,9 @@ pub(super) fn choose<'m>(
         places.insert(leaf, place);
     }
     let pickle = tree.finish();
-    let choice = find::choose(&pickle, options)?;
-    let entries = choice.entries(&pickle)?.entries;
+    let mut choice = find::choose(&pickle, options)?;
+    let found = choice.entries(&pickle)?;
+    choice.warnings.extend(found.warnings);
+    let entries = found.entries;
     Ok(Chosen { choice, pickle, entries, places })
 }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::MAX_DEPTH;
 use super::graph::{Module, Step, set_elements, steps};
-use super::optimizer::is_optimizer;
-use super::words::{is_aside, is_extra_state};
+use super::optimizer::{is_flat_slot, is_optimizer, is_slot as names_slot};
+use super::words::is_extra_state;
 use crate::checkpoint::error::ErrorKind;
 use crate::checkpoint::key_budget::{KeyBudget, MAX_ENTRIES};
 use crate::checkpoint::pickle::torch::{is_tensor, script_object_state};
@@ -30,7 +30,7 @@ pub(crate) enum EntryKind {
     Tensor,
     /// Something else, which must not hold tensors.
     Other,
-    /// Extra state or an optimizer's: no weights, whatever is in it.
+    /// Extra state: no weights, whatever is in it.
     Aside,
 }
 
@@ -59,10 +59,21 @@ pub(crate) fn entries(
         return Ok(found);
     }
     let budget = KeyBudget::new();
-    let mut flat = Flat { pickle, holders, budget, entries: Vec::new(), frames: Vec::new(), hooks: None };
+    let mut flat = Flat {
+        pickle,
+        holders,
+        budget,
+        entries: Vec::new(),
+        frames: Vec::new(),
+        hooks: None,
+        optimizer: None,
+    };
     flat.run(id)?;
     if let Some((first, modules)) = flat.hooks {
         found.warnings.push(Warning::StateDictHooks { first: StateDictKey::new(first), modules });
+    }
+    if let Some((first, entries)) = flat.optimizer {
+        found.warnings.push(Warning::OptimizerState { first: StateDictKey::new(first), entries });
     }
     found.entries = flat.entries;
     Ok(found)
@@ -77,6 +88,8 @@ struct Flat<'p, 'a> {
     frames: Vec<Frame>,
     /// The first module with hooks on its state_dict, and how many there are.
     hooks: Option<(String, usize)>,
+    /// The first entry that is an optimizer's, and how many there are.
+    optimizer: Option<(String, usize)>,
 }
 
 struct Frame {
@@ -166,16 +179,21 @@ impl Flat<'_, '_> {
         };
         self.budget.take_bytes(prefix.len().saturating_add(text.len()))?;
         prefix.push_str(&text);
+        // Only what is an optimizer's by its own keys is left out: a name says little within a model.
+        let is_optimizers = (!is_slot && is_flat_slot(prefix))
+            || (!is_tensor
+                && self.holders.holds(value)
+                && (is_optimizer(pickle, value) || (!is_slot && names_slot(&text))));
+        if is_optimizers {
+            self.optimizer.get_or_insert_with(|| (prefix.clone(), 0)).1 += 1;
+            return Ok(());
+        }
         let kind = if is_tensor {
             EntryKind::Tensor
         } else if !is_slot && is_extra_state(&text) {
             EntryKind::Aside
         } else if !self.holders.holds(value) {
             EntryKind::Other
-        } else if !is_slot && pickle.dict(value).is_some_and(|_| is_aside(&text))
-            || is_optimizer(pickle, value)
-        {
-            EntryKind::Aside
         } else if Module::of(pickle, value).is_some() {
             if self.frames.iter().any(|frame| frame.id == value) || self.frames.len() >= MAX_DEPTH {
                 return Err(ErrorKind::ModuleInItself { module: StateDictKey::new(prefix.as_str()) });
@@ -197,15 +215,16 @@ impl Flat<'_, '_> {
 }
 
 /// How many tensors a state_dict or a module holds, as [`entries`] has them; `None` when `budget` does not
-/// suffice to tell.
+/// suffice to tell. Only tensors that `counts` lets pass.
 pub(super) fn count(
     pickle: &Pickle<'_>,
     holders: &Holders,
     id: ValueId,
     budget: &mut usize,
+    counts: &dyn Fn(ValueId) -> bool,
 ) -> Option<usize> {
     if is_tensor(pickle, id) {
-        return Some(1);
+        return Some(usize::from(counts(id)));
     }
     let mut tensors = 0;
     let mut pending = vec![(id, 0)];
@@ -217,13 +236,15 @@ pub(super) fn count(
                 return;
             }
             if is_tensor(pickle, value) {
-                tensors += 1;
+                let is_flat = module.is_none() && step.word(pickle).is_some_and(is_flat_slot);
+                tensors += usize::from(!is_flat && counts(value));
             } else if holders.holds(value)
                 && depth < MAX_DEPTH
                 && (pickle.dict(value).is_some()
                     || pickle.sequence(value).is_some()
                     || Module::of(pickle, value).is_some())
-                && (module.is_some() || step.text(pickle).is_some_and(|key| !is_aside(&key)))
+                && (module.is_some()
+                    || step.text(pickle).is_some_and(|key| !is_extra_state(&key) && !names_slot(&key)))
                 && !is_optimizer(pickle, value)
             {
                 pending.push((value, depth + 1));

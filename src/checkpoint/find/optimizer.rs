@@ -1,6 +1,8 @@
 //! Optimizers' state: as many tensors as the weights have, and none of them a weight.
 
 use super::graph::attribute;
+use super::words::is_training;
+use crate::checkpoint::pickle::torch::is_tensor;
 use crate::checkpoint::pickle::{Pickle, Value, ValueId};
 
 /// What optimizers keep for each parameter: those of `torch.optim`, and of apex, bitsandbytes and Adafactor.
@@ -27,18 +29,47 @@ const SLOTS: [&str; 20] = [
     "state2",
 ];
 
-/// Those that name nothing else.
-const TELLING: [&str; 5] = ["exp_avg", "exp_avg_sq", "momentum_buffer", "square_avg", "exp_avg_sq_row"];
+/// Those that name nothing else, and their plurals.
+const TELLING: [&str; 11] = [
+    "exp_avg",
+    "exp_avg_sq",
+    "max_exp_avg_sq",
+    "momentum_buffer",
+    "square_avg",
+    "exp_avg_sq_row",
+    "exp_avgs",
+    "exp_avg_sqs",
+    "max_exp_avg_sqs",
+    "momentum_buffers",
+    "momentum_buffer_list",
+];
 
 /// Whether a value is an optimizer, its state_dict, or its state for one parameter.
 pub(super) fn is_optimizer(pickle: &Pickle<'_>, id: ValueId) -> bool {
-    let has = |name| attribute(pickle, id, name).is_some();
+    let has = |name| attribute(pickle, id, name).is_some_and(|value| !is_tensor(pickle, value));
     if has("param_groups") && has("state") {
         return true;
     }
     let Value::Dict(dict) = pickle.get(id) else { return false };
     // A dictionary of slots has no more items than there are slots.
     dict.len() <= SLOTS.len()
-        && TELLING.iter().any(|name| has(name))
+        && TELLING.iter().any(|name| attribute(pickle, id, name).is_some())
         && dict.items().all(|(key, _)| pickle.text(key).is_some_and(|key| SLOTS.contains(&key)))
+}
+
+/// Whether a key names what optimizers keep and nothing else.
+pub(super) fn is_slot(key: &str) -> bool {
+    TELLING.contains(&key)
+}
+
+/// Whether a whole name is one of an optimizer's that was saved flat: `optim.state.fc.weight.exp_avg`,
+/// `optimizer.param_groups.fc.weight.lr`.
+pub(in crate::checkpoint) fn is_flat_slot(name: &str) -> bool {
+    let Some((before, last)) = name.rsplit_once('.') else { return false };
+    let named = |part: &str| {
+        before
+            .split_once(part)
+            .is_some_and(|(first, rest)| is_training(first) && (rest.is_empty() || rest.starts_with('.')))
+    };
+    TELLING.contains(&last) || (named(".state") && SLOTS.contains(&last)) || named(".param_groups")
 }

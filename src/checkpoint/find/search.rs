@@ -1,11 +1,12 @@
 //! Every dictionary, module and list of a file that may be a state_dict.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use super::aside::{is_control_state, is_one_element};
 use super::entries::count;
 use super::graph::{Module, Step, steps};
-use super::optimizer::is_optimizer;
-use super::words::{is_aside, is_ema, is_known};
+use super::optimizer::{is_flat_slot, is_optimizer, is_slot};
+use super::words::{is_control, is_ema, is_known, is_model, is_part, is_record, is_training};
 use super::{Candidate, MAX_DEPTH};
 use crate::checkpoint::key_budget::MAX_ENTRIES;
 use crate::checkpoint::pickle::torch::is_tensor;
@@ -21,6 +22,8 @@ pub(super) enum Rank {
     Some,
     /// Tensors without names, or attributes of an object: never chosen unasked, unless it is the root.
     Nameless,
+    /// Under a key of an optimizer's or the trainer's: never chosen unasked.
+    Aside,
 }
 
 /// What may be a state_dict.
@@ -29,6 +32,10 @@ pub(super) struct Found {
     pub(super) tensors: usize,
     pub(super) rank: Rank,
     pub(super) is_ema: bool,
+    /// Whether its key says that it is the whole model.
+    pub(super) is_model: bool,
+    /// Whether tensors of its own are likely weights: not counters, losses or states of generators.
+    pub(super) has_own: bool,
     node: usize,
 }
 
@@ -44,6 +51,8 @@ pub(super) struct Search {
     /// State_dicts, in the order of the file.
     pub(super) found: Vec<Found>,
     nodes: Vec<Node>,
+    /// Other ways to a node, which say that it is a moving average.
+    averages: Vec<(usize, Alias)>,
 }
 
 /// Candidates that are listed. A file can hold a million (a replay buffer), and nobody reads more.
@@ -79,6 +88,45 @@ impl Search {
         candidates
     }
 
+    /// Whether one lies in the other.
+    pub(super) fn is_above(&self, outer: &Found, inner: &Found) -> bool {
+        let parent = |node: usize| self.nodes.get(node).and_then(|node| node.parent);
+        std::iter::successors(parent(inner.node), |&node| parent(node)).any(|node| node == outer.node)
+    }
+
+    /// The values that are on the way to what was found, the innermost first.
+    pub(super) fn above<'s>(&'s self, found: &Found) -> impl Iterator<Item = Found> + 's {
+        let mut place = self.nodes.get(found.node).and_then(|node| node.parent);
+        std::iter::from_fn(move || {
+            let node = place?;
+            let at = self.nodes.get(node)?;
+            place = at.parent;
+            Some(Found {
+                id: at.id,
+                tensors: 0,
+                rank: Rank::Some,
+                is_ema: at.is_ema,
+                is_model: at.is_model,
+                has_own: false,
+                node,
+            })
+        })
+    }
+
+    /// The path of what has another name, which says that it is a moving average.
+    pub(super) fn average<'f>(
+        &self,
+        pickle: &Pickle<'_>,
+        found: &'f [Found],
+    ) -> Option<(&'f Found, Vec<String>)> {
+        let (node, alias) = self.averages.first()?;
+        let found = found.iter().find(|found| found.node == *node)?;
+        let parent = Found { node: alias.parent, ..*found };
+        let mut path = self.path(pickle, &parent);
+        path.push(alias.step.text(pickle)?.into_owned());
+        Some((found, path))
+    }
+
     /// The steps that lead to what was found, the last first.
     fn way<'s, 'a>(
         &'s self,
@@ -103,10 +151,31 @@ struct Node {
     depth: usize,
     /// Whether the key says it under which it lies, or the list that holds it.
     is_known: bool,
+    /// Whether the key says that it is the whole model.
+    is_model: bool,
+    /// Whether the key says that it is a part of a network.
+    is_part: bool,
     /// Whether any key on the way says it.
     is_ema: bool,
+    /// Whether its key says that it is no weight.
+    aside: Aside,
     /// The nodes under it.
     below: std::ops::Range<usize>,
+}
+
+/// What the key of a node says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aside {
+    No,
+    /// It may be a scheduler or a scaler.
+    Perhaps,
+    Yes,
+}
+
+/// Another way to a node.
+struct Alias {
+    parent: usize,
+    step: Step,
 }
 
 struct Hit {
@@ -115,82 +184,169 @@ struct Hit {
     rank: Rank,
     /// Whether it holds tensors itself, and not only its dictionaries.
     is_direct: bool,
+    has_own: bool,
 }
 
-/// Walks from the root wherever there are tensors. Each container is met once, on its shortest way.
+/// Second names of moving averages that are kept.
+const MAX_AVERAGES: usize = 16;
+
+/// Records of the training among the tensors of one dictionary that are known by their names: scripts write a few.
+const MAX_RECORDS: usize = 1 << 10;
+
+/// Walks from the root wherever there are tensors. Each container is met once, on its shortest way; of ways of
+/// one length, on one that says of no moving average.
 pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Search {
-    let root = Node {
+    let mut walk = Walk { pickle, holders, nodes: Vec::new(), seen: HashMap::new(), averages: Vec::new() };
+    walk.nodes.push(Node {
         id: pickle.root(),
         parent: None,
         step: None,
         depth: 0,
         is_known: false,
+        is_model: false,
+        is_part: false,
         is_ema: false,
+        aside: Aside::No,
         below: 0..0,
-    };
-    let mut nodes = vec![root];
-    let mut seen = HashSet::from([pickle.root()]);
+    });
+    walk.seen.insert(pickle.root(), 0);
     let mut hits: Vec<Option<Hit>> = Vec::new();
     // Counts are for messages: many names of one large dictionary must not be counted each.
     let mut budget = MAX_ENTRIES;
-    let mut place = 0;
-    while let Some(node) = nodes.get(place) {
-        let (id, depth, start) = (node.id, node.depth, nodes.len());
-        let (is_known_here, is_ema_here) = (node.is_known, node.is_ema);
-        let is_module = Module::of(pickle, id).is_some();
-        let mut tally = Tally::default();
-        if !is_module {
-            steps(pickle, id, &mut |step, value| {
-                tally.add(is_tensor(pickle, value), step.word(pickle).is_some());
-                if is_tensor(pickle, value) || depth >= MAX_DEPTH || !is_searched(pickle, holders, value) {
-                    return;
-                }
-                let Some(text) = step.text(pickle) else { return };
-                if is_aside(&text) || is_optimizer(pickle, value) || !seen.insert(value) {
-                    return;
-                }
-                let is_place = matches!(step, Step::Place(_));
-                nodes.push(Node {
-                    id: value,
-                    parent: Some(place),
-                    step: Some(step),
-                    depth: depth + 1,
-                    is_known: if is_place { is_known_here } else { is_known(&text) },
-                    is_ema: is_ema_here || (!is_place && is_ema(&text)),
-                    below: 0..0,
-                });
-            });
-        }
-        let is_dict = pickle.dict(id).is_some();
-        let mut hit = None;
-        if is_module || tally.tensors > 0 || (is_known_here && is_dict) {
-            let tensors = count(pickle, holders, id, &mut budget).unwrap_or_else(|| tally.tensors.max(1));
-            if tensors > 0 {
-                let is_direct = is_module || tally.tensors > 0;
-                hit = Some(Hit {
-                    node: place,
-                    tensors,
-                    rank: tally.rank(is_known_here, is_module, is_dict),
-                    is_direct,
-                });
-            }
-        }
-        hits.push(hit);
-        let end = nodes.len();
-        if let Some(node) = nodes.get_mut(place) {
-            node.below = start..end;
-        }
-        place += 1;
+    while hits.len() < walk.nodes.len() {
+        hits.push(walk.visit(hits.len(), &mut budget));
     }
+    let Walk { nodes, averages, .. } = walk;
     let found = wholes(&nodes, in_file_order(&nodes, hits))
         .into_iter()
         .filter_map(|hit| {
             let node = nodes.get(hit.node)?;
-            let (id, is_ema) = (node.id, node.is_ema);
-            Some(Found { id, tensors: hit.tensors, rank: hit.rank, is_ema, node: hit.node })
+            Some(Found {
+                id: node.id,
+                tensors: hit.tensors,
+                rank: hit.rank,
+                is_ema: node.is_ema,
+                is_model: node.is_model,
+                has_own: hit.has_own,
+                node: hit.node,
+            })
         })
         .collect();
-    Search { found, nodes }
+    Search { found, nodes, averages }
+}
+
+struct Walk<'p, 'a> {
+    pickle: &'p Pickle<'a>,
+    holders: &'p Holders,
+    nodes: Vec<Node>,
+    seen: HashMap<ValueId, usize>,
+    averages: Vec<(usize, Alias)>,
+}
+
+impl Walk<'_, '_> {
+    /// Meets what a node holds, and tells whether it may be a state_dict.
+    fn visit(&mut self, place: usize, budget: &mut usize) -> Option<Hit> {
+        let (pickle, holders) = (self.pickle, self.holders);
+        let node = self.nodes.get(place)?;
+        let (id, is_known, aside) = (node.id, node.is_known, node.aside);
+        let is_aside = match aside {
+            Aside::No => false,
+            Aside::Perhaps => is_control_state(pickle, holders, id, budget),
+            Aside::Yes => true,
+        };
+        if is_aside {
+            let is_large = |tensor| !is_one_element(pickle, tensor);
+            let tensors = count(pickle, holders, id, budget, &is_large).unwrap_or(1);
+            let hit = Hit { node: place, tensors, rank: Rank::Aside, is_direct: true, has_own: true };
+            return (tensors > 0).then_some(hit);
+        }
+        let is_module = Module::of(pickle, id).is_some();
+        let mut tally = Tally::default();
+        if !is_module {
+            let start = self.nodes.len();
+            steps(pickle, id, &mut |step, value| {
+                tally.items += 1;
+                if is_tensor(pickle, value) {
+                    tally.add(pickle, step, value);
+                } else if is_searched(pickle, holders, value) {
+                    self.child(place, step, value, &mut tally);
+                }
+                // An optimizer without momentum holds no tensors.
+                if !tally.has_optimizer
+                    && matches!(pickle.get(value), Value::Dict(_) | Value::Object(_))
+                    && !is_tensor(pickle, value)
+                {
+                    tally.has_optimizer = step.word(pickle).is_some_and(is_training);
+                }
+            });
+            let end = self.nodes.len();
+            if let Some(node) = self.nodes.get_mut(place) {
+                node.below = start..end;
+            }
+        }
+        let is_dict = pickle.dict(id).is_some();
+        if !is_module && tally.tensors == 0 && !(is_known && is_dict) {
+            return None;
+        }
+        let tensors = count(pickle, holders, id, budget, &|_| true).unwrap_or_else(|| tally.tensors.max(1));
+        let is_direct = is_module || tally.tensors > 0;
+        let has_own = is_module || tally.has_own();
+        let rank = tally.rank(is_known, is_module, is_dict);
+        (tensors > 0).then_some(Hit { node: place, tensors, rank, is_direct, has_own })
+    }
+
+    /// Meets a container that holds tensors.
+    fn child(&mut self, place: usize, step: Step, value: ValueId, tally: &mut Tally) {
+        let pickle = self.pickle;
+        let Some(text) = step.text(pickle) else { return };
+        let Some(parent) = self.nodes.get(place) else { return };
+        tally.has_optimizer |= is_optimizer(pickle, value);
+        if parent.depth >= MAX_DEPTH || is_slot(&text) || is_optimizer(pickle, value) {
+            return;
+        }
+        let is_place = matches!(step, Step::Place(_));
+        let aside = match () {
+            () if is_place => Aside::No,
+            () if is_training(&text) => Aside::Yes,
+            () if is_control(&text) => Aside::Perhaps,
+            () => Aside::No,
+        };
+        let node = Node {
+            id: value,
+            parent: Some(place),
+            step: Some(step),
+            depth: parent.depth + 1,
+            is_known: if is_place { parent.is_known } else { is_known(&text) },
+            is_model: if is_place { parent.is_model } else { is_model(&text) },
+            is_part: !is_place && is_part(&text),
+            is_ema: parent.is_ema || (!is_place && is_ema(&text)),
+            aside,
+            below: 0..0,
+        };
+        if aside == Aside::No && !is_place {
+            tally.parts += 1;
+            tally.has_model |= node.is_model;
+        }
+        let Some(&known) = self.seen.get(&value) else {
+            self.seen.insert(value, self.nodes.len());
+            self.nodes.push(node);
+            return;
+        };
+        let next = self.averages.len() < MAX_AVERAGES;
+        match self.nodes.get_mut(known) {
+            // Not visited yet, so it is not above this one.
+            Some(average) if average.is_ema && !node.is_ema && known > place => {
+                let old = std::mem::replace(average, node);
+                if let (true, Some(parent), Some(step)) = (next, old.parent, old.step) {
+                    self.averages.push((known, Alias { parent, step }));
+                }
+            }
+            Some(plain) if !plain.is_ema && node.is_ema && next => {
+                self.averages.push((known, Alias { parent: place, step }));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What a container holds itself.
@@ -199,18 +355,57 @@ struct Tally {
     items: usize,
     tensors: usize,
     named: usize,
+    /// Containers under text keys that hold tensors and are not set aside.
+    parts: usize,
+    /// Whether one of them is called the whole model.
+    has_model: bool,
+    /// Whether there is an optimizer beside, as in a script's dictionary and in no model.
+    has_optimizer: bool,
+    /// Whether a tensor of several elements is none of the training's records.
+    has_large: bool,
+    /// The same of one element.
+    has_small: bool,
+    /// Tensors with names like those of records.
+    records: usize,
 }
 
 impl Tally {
-    fn add(&mut self, is_tensor: bool, is_named: bool) {
-        self.items += 1;
-        self.tensors += usize::from(is_tensor);
-        self.named += usize::from(is_tensor && is_named);
+    fn add(&mut self, pickle: &Pickle<'_>, step: Step, tensor: ValueId) {
+        self.tensors += 1;
+        let Some(word) = step.word(pickle) else { return };
+        if is_flat_slot(word) {
+            return;
+        }
+        self.named += 1;
+        if self.has_large {
+            return;
+        }
+        if self.records < MAX_RECORDS && is_record(word) {
+            self.records += 1;
+        } else if is_one_element(pickle, tensor) {
+            self.has_small = true;
+        } else {
+            self.has_large = true;
+        }
+    }
+
+    /// Whether its own tensors are likely weights. Beside a model and its optimizer they are told, and not read.
+    const fn has_own(&self) -> bool {
+        match (self.has_model, self.has_optimizer) {
+            (true, true) => false,
+            (true, false) => self.has_large,
+            (false, _) => self.has_large || self.has_small,
+        }
     }
 
     fn rank(&self, is_known: bool, is_module: bool, is_dict: bool) -> Rank {
         let is_nameless = self.tensors > 0 && (self.named == 0 || !is_dict);
-        match (is_known, is_module, 2 * self.named > self.items) {
+        // Dictionaries beside weights are parts of one whole; beside counters and losses they are not.
+        let is_mostly = match self.parts {
+            0 => 2 * self.named > self.items,
+            parts => self.has_own() && 2 * self.named.saturating_add(parts) > self.items,
+        };
+        match (is_known, is_module, is_mostly) {
             (true, true, _) => Rank::Known,
             (false, true, _) => Rank::Mostly,
             _ if is_nameless => Rank::Nameless,
@@ -238,16 +433,19 @@ fn in_file_order(nodes: &[Node], mut hits: Vec<Option<Hit>>) -> Vec<Hit> {
     ordered
 }
 
-/// Drops dictionaries that only lead to known ones, and those that are parts of another.
+/// Drops dictionaries that only lead to known ones, and those that are parts of another. An encoder in a model
+/// is a part of it.
 fn wholes(nodes: &[Node], hits: Vec<Hit>) -> Vec<Hit> {
     let parent = |node: usize| nodes.get(node).and_then(|node| node.parent);
     let above = |node: usize| std::iter::successors(parent(node), move |&node| parent(node));
+    let is_part_name = |hit: &Hit| nodes.get(hit.node).is_some_and(|node| node.is_part);
+    let is_known = |hit: &Hit| hit.rank == Rank::Known && !is_part_name(hit);
     let over_known: HashSet<usize> =
-        hits.iter().filter(|hit| hit.rank == Rank::Known).flat_map(|hit| above(hit.node)).collect();
+        hits.iter().filter(|hit| is_known(hit)).flat_map(|hit| above(hit.node)).collect();
     let leads_to_known = |hit: &Hit| !hit.is_direct && over_known.contains(&hit.node);
     let is_whole = |hit: &Hit| matches!(hit.rank, Rank::Known | Rank::Mostly) && !leads_to_known(hit);
     let whole_at: HashSet<usize> = hits.iter().filter(|hit| is_whole(hit)).map(|hit| hit.node).collect();
-    let is_part = |hit: &Hit| hit.rank != Rank::Known && above(hit.node).any(|node| whole_at.contains(&node));
+    let is_part = |hit: &Hit| !is_known(hit) && above(hit.node).any(|node| whole_at.contains(&node));
     let keep: Vec<bool> = hits.iter().map(|hit| !is_part(hit) && !leads_to_known(hit)).collect();
     hits.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(hit, _)| hit).collect()
 }

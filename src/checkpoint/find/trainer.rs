@@ -1,6 +1,7 @@
 //! Whose conventions a file follows, by the marks that its root has (formats/pytorch.md section 6).
 
-use super::graph::{attribute, steps};
+use super::aside::is_empty;
+use super::graph::{Module, attribute, steps};
 use super::optimizer::is_optimizer;
 use crate::checkpoint::not_weights::NotWeights;
 use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
@@ -17,6 +18,12 @@ pub(super) struct Trainer {
     pub(super) average: Option<&'static str>,
     pub(super) warnings: Vec<Warning>,
 }
+
+/// How the parts of a model are merged.
+const MEGATRON: &str = "Megatron-LM's tools/checkpoint";
+
+/// How they are merged in DeepSpeed.
+const DEEPSPEED: &str = "the tools of what trained it (Megatron-DeepSpeed: tools/convert_checkpoint)";
 
 /// Characters of a version that are shown.
 const MAX_VERSION: usize = 32;
@@ -35,11 +42,22 @@ pub(super) fn recognise(pickle: &Pickle<'_>, holders: &Holders) -> Option<Traine
         }
         ("Lightning", root.text("pytorch-lightning_version"), Some("state_dict"))
     } else if has("module") && (has("ds_version") || has("ds_config") || has("param_shapes")) {
+        if let Some(Value::Int(ranks)) = root.get("mp_world_size").map(|size| pickle.get(size))
+            && *ranks > 1
+        {
+            warnings.push(Warning::OneRank { ranks: *ranks, is_tensor: true, tool: DEEPSPEED });
+        }
         ("DeepSpeed", root.text("ds_version"), Some("module"))
-    } else if has("model") && has("ema") && (has("train_args") || has("updates")) {
+    } else if root.is_ultralytics() {
         // `ckpt.get("ema") or ckpt["model"]`, as its loader has it.
-        let is_ema = root.get("ema").is_some_and(|ema| holders.holds(ema));
-        ("ultralytics", root.text("version"), Some(if is_ema { "ema" } else { "model" }))
+        let holds = |name| root.get(name).is_some_and(|value| holders.holds(value));
+        if holds("ema") {
+            warnings.push(match holds("model") {
+                true => Warning::Averaged { path: "ema", current: "model" },
+                false => Warning::MovingAverage { path: vec!["ema".to_owned()] },
+            });
+        }
+        ("ultralytics", root.text("version"), Some(if holds("ema") { "ema" } else { "model" }))
     } else if has("model")
         && (has("args") || has("cfg"))
         && (has("optimizer_history") || has("last_optimizer_state") || has("extra_state"))
@@ -51,7 +69,7 @@ pub(super) fn recognise(pickle: &Pickle<'_>, holders: &Holders) -> Option<Traine
             (root.parallel("pipeline_model_parallel_size"), false),
         ] {
             if let Some(size) = size.filter(|&size| size > 1) {
-                warnings.push(Warning::OneRank { ranks: size, is_tensor });
+                warnings.push(Warning::OneRank { ranks: size, is_tensor, tool: MEGATRON });
             }
         }
         ("Megatron-LM", None, Some("model"))
@@ -136,19 +154,6 @@ fn has_zero(pickle: &Pickle<'_>, sizes: ValueId) -> bool {
     sizes.iter().any(|&size| matches!(pickle.get(size), Value::Int(0)))
 }
 
-/// Whether a tensor has no elements: the third argument of a rebuild function is its shape.
-fn is_empty(pickle: &Pickle<'_>, tensor: ValueId) -> bool {
-    let args = |id| match pickle.get(id) {
-        Value::Object(object) => pickle.sequence(object.args).unwrap_or(&[]),
-        _ => &[],
-    };
-    let outer = args(tensor);
-    // A parameter is made of a tensor.
-    let inner = outer.first().map_or(&[][..], |&inner| args(inner));
-    outer.get(2).is_some_and(|&sizes| has_zero(pickle, sizes))
-        || inner.get(2).is_some_and(|&sizes| has_zero(pickle, sizes))
-}
-
 struct Root<'p, 'a> {
     pickle: &'p Pickle<'a>,
     id: ValueId,
@@ -173,6 +178,17 @@ impl<'a> Root<'_, 'a> {
             Value::Int(size) => Some(*size),
             _ => None,
         }
+    }
+
+    /// Whether it has the keys that ultralytics writes, and modules: other scripts have a model and an average too.
+    fn is_ultralytics(&self) -> bool {
+        let is_module = |name| self.get(name).is_some_and(|value| Module::of(self.pickle, value).is_some());
+        self.has("model")
+            && self.has("ema")
+            && (self.has("train_args")
+                || self.has("train_results")
+                || (self.has("date") && self.has("version")))
+            && (is_module("model") || is_module("ema"))
     }
 
     /// Whether `params` and `params_ema` are all there is.

@@ -8,6 +8,7 @@ use super::value::{Pickle, Value, ValueId};
 pub(crate) struct Holders {
     holds: Vec<bool>,
     has_arrays: bool,
+    has_packed: bool,
 }
 
 impl Holders {
@@ -17,6 +18,7 @@ impl Holders {
         let mut holds = vec![false; pickle.values.len()];
         let mut pending = Vec::new();
         let mut has_arrays = false;
+        let mut has_packed = false;
         for index in 0..pickle.values.len() {
             // At most MAX_VALUES, which fits in u32.
             let id = ValueId(index as u32);
@@ -27,6 +29,7 @@ impl Holders {
                 pending.push(id);
             }
             has_arrays |= is_array(pickle, id);
+            has_packed |= is_packed(pickle, id);
         }
         while let Some(id) = pending.pop() {
             for &parent in parents.of_child(id) {
@@ -37,7 +40,7 @@ impl Holders {
                 }
             }
         }
-        Self { holds, has_arrays }
+        Self { holds, has_arrays, has_packed }
     }
 
     /// Whether a value is or holds a tensor.
@@ -49,12 +52,30 @@ impl Holders {
     pub(crate) const fn has_arrays(&self) -> bool {
         self.has_arrays
     }
+
+    /// Whether there are packed weights of quantized modules anywhere.
+    pub(crate) const fn has_packed(&self) -> bool {
+        self.has_packed
+    }
 }
 
 fn is_array(pickle: &Pickle<'_>, id: ValueId) -> bool {
     let Value::Object(object) = pickle.get(id) else { return false };
     pickle.global(object.callable).is_some_and(|(module, name)| {
         module.starts_with("numpy.") && (name == "_reconstruct" || name == "_frombuffer")
+    })
+}
+
+/// Whether a value names a class of torch's quantized modules.
+fn is_packed(pickle: &Pickle<'_>, id: ValueId) -> bool {
+    let name = match pickle.get(id) {
+        Value::Global { .. } => pickle.global(id),
+        _ => None,
+    };
+    name.is_some_and(|(module, class)| {
+        class.contains("PackedParams")
+            || module.starts_with("torch.ao.nn.quantized")
+            || module.starts_with("torch.nn.quantized")
     })
 }
 

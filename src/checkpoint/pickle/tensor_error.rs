@@ -188,7 +188,10 @@ pub enum UnsupportedTensor {
         function: String,
     },
     /// A container or object that holds tensors, where a tensor is expected.
-    #[error("it is a {what} that holds tensors; only tensors and dictionaries of tensors can be read")]
+    #[error(
+        "it is a {what} that holds tensors; only tensors, and dictionaries and lists of them, can be read: save such a \
+         dictionary in place of it"
+    )]
     Inside {
         /// What it is.
         what: String,

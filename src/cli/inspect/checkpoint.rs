@@ -6,7 +6,7 @@ use indicatif::{HumanBytes, HumanCount};
 
 use super::group::{self, Row};
 use super::{json, values};
-use crate::checkpoint::{Checkpoint, Role, Tensor};
+use crate::checkpoint::{Checkpoint, Role, Tensor, as_key};
 use crate::cli::escape::escape;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -86,7 +86,7 @@ fn print_facts(checkpoint: &Checkpoint, out: &mut dyn Write) -> std::io::Result<
     let place = if state_dict_path.is_empty() {
         "the root".to_owned()
     } else {
-        format!("`{}`", state_dict_path.join("."))
+        format!("`{}`", as_key(state_dict_path))
     };
     fact("state_dict", place)?;
     if !stripped.is_empty() {

@@ -107,6 +107,66 @@ def adversarial_pair(make):
 
 
 @case("zip")
+def names_like_those_of_training(make):
+    """Upscalers and feature scalers are networks, and schedulers can be parts of a model."""
+    one, other = {"weight": make.bits(2, 3)}, {"weight": make.bits(5, 4), "bias": make.bits(5)}
+    pair = make.save({"discriminator": one, "upscaler": other}, "pair.pt")
+    nested = {"scaler": one, "text_scheduler": other, "fc": {"weight": make.bits(3)}}
+    flat = {f"{outer}.{key}": tensor for outer, part in nested.items() for key, tensor in part.items()}
+    return [
+        Refuses(pair, names=("discriminator", "upscaler")),
+        Reads(pair, other, at="upscaler", arguments=("--key", "upscaler")),
+        Reads(make.save({"epoch": 1, "feature_scaler": other}, "alone.pt"), other, at="feature_scaler"),
+        Reads(make.save({"epoch": 1, "model": nested}, "nested.pt"), flat, at="model"),
+    ]
+
+
+@case("zip")
+def tensors_beside_dictionaries(make):
+    """A root with tensors of its own is the whole, or either is meant; what scripts record is neither."""
+    root = {
+        "encoder": {"weight": make.bits(2, 3)},
+        "cls_token": make.bits(1, 1, 7),
+        "head": {"weight": make.bits(5, 2)},
+    }
+    flat = {
+        "encoder.weight": root["encoder"]["weight"],
+        "cls_token": root["cls_token"],
+        "head.weight": root["head"]["weight"],
+    }
+    weights = {"weight": make.bits(2, 3), "bias": make.bits(2)}
+    script = {
+        "epoch": torch.tensor(3),
+        "model": weights,
+        "best_acc": torch.tensor(0.5),
+        "loss": torch.tensor(0.25),
+        "rng_state": torch.get_rng_state(),
+        "class_weights": torch.ones(10),
+    }
+    both = make.save({"model": weights, "queue": make.bits(4, 3), "epoch": 1}, "both.pt")
+    return [
+        Reads(make.save(root, "root.pt"), flat),
+        Reads(make.save(script, "script.pt"), weights, at="model"),
+        Refuses(both, names=("model",)),
+        Reads(both, weights, at="model", arguments=("--key", "model")),
+    ]
+
+
+@case("zip")
+def averages(make):
+    """Only ultralytics' own files are read by its convention; one object under two names is no average alone."""
+    one, other = {"weight": make.bits(2, 3)}, {"weight": make.bits(2, 3)}
+    plain = make.save({"model": one, "ema": other, "updates": 5}, "plain.pt")
+    shared = make.save({"ema": one, "model": one}, "shared.pt")
+    return [
+        Reads(plain, one, at="model"),
+        Reads(plain, other, at="ema", arguments=("--ema",)),
+        Reads(shared, one, at="model"),
+        Reads(shared, one, at="ema", arguments=("--ema",)),
+    ]
+
+
+@case("zip")
 def basicsr(make):
     tensors, average = {"conv.weight": make.bits(2, 3, 5, 7)}, {"conv.weight": make.bits(2, 3, 5, 7)}
     path = make.save({"params": tensors, "params_ema": average})
