@@ -4,6 +4,7 @@
 //! ([`UnsupportedForm`]).
 
 mod adapter;
+mod check;
 mod dcp;
 mod dcp_safetensors;
 mod error;
@@ -35,6 +36,7 @@ mod torchscript;
 mod view;
 mod zip;
 
+pub use check::check_records;
 pub use dcp::DcpError;
 pub use error::{Error, ErrorKind, NotACheckpoint, UnsupportedForm};
 pub use export::ExportError;
