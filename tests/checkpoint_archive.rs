@@ -11,7 +11,7 @@ use ptw2k::checkpoint::{
     Checkpoint, ErrorKind, ExportError, NotACheckpoint, OpenOptions, TensorError, Warning, ZipError,
 };
 use ptw2k::lazy::{Bytes, LoadError};
-use ptw2k::tensor::{ByteOrder, Dtype};
+use ptw2k::tensor::{ByteOrder, Dtype, StateDictKey};
 use values::contiguous;
 use writer::{Archive, Entry};
 
@@ -255,6 +255,31 @@ fn checksums() {
         entries("archive").into_iter().map(|entry| entry.with(|entry| entry.crc = 0)).collect();
     let absent = Warning::NoChecksum { records: 2, first: "data/0".to_owned() };
     assert_eq!(check(&archive(all)).warnings, [absent]);
+}
+
+/// A record that is too large to be checked on opening.
+#[test]
+fn checksums_of_large_records() {
+    let bytes: Vec<u8> = (0..9_000 * 4).map(|at| (at % 253) as u8).collect();
+    let view = |offset: u8| tensor_of("(Vstorage\nctorch\nFloatStorage\nV7\nVcpu\nM\x28\x23tQ", offset);
+    let items = [("first", view(3)), ("second", view(200))];
+    let check = |change: fn(&mut Entry), expected: &[Warning]| {
+        let entry = |name: &str, bytes: &[u8]| Entry::stored(&format!("archive/{name}"), bytes);
+        let entries = vec![entry("data.pkl", &pickle(&dict(&items))), entry("data/7", &bytes).with(change)];
+        let checkpoint = open(&archive(entries).bytes()).unwrap();
+        assert_eq!(checkpoint.check_records(None), expected);
+    };
+    check(|_| (), &[]);
+    check(|entry| entry.crc = 0, &[]);
+    let keys = ["first", "second"].map(StateDictKey::new);
+    let damaged = Warning::Damaged { record: "data/7".to_owned(), tensors: keys.to_vec() };
+    check(|entry| entry.bytes[20_000] ^= 1, &[damaged]);
+}
+
+/// 5 elements of a storage.
+fn tensor_of(storage: &str, offset: u8) -> Vec<u8> {
+    let start = format!("ctorch._utils\n_rebuild_tensor_v2\n({storage}K").into_bytes();
+    [start.as_slice(), &[offset], b"K\x05\x85K\x01\x85\x89NtR"].concat()
 }
 
 fn refuse(archive: &Archive) -> ErrorKind {

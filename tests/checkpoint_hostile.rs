@@ -21,7 +21,7 @@ fn check(pickle: &[&[u8]], expected: i32) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.pt");
     std::fs::write(&path, Archive { entries, ..Archive::default() }.bytes()).unwrap();
-    assert_eq!(limited::inspect(&path, SECONDS), expected);
+    assert_eq!(limited::inspect(&path, &[], SECONDS), expected);
 }
 
 /// A float32 tensor of one element.
@@ -146,4 +146,38 @@ fn one_list_of_sizes_for_many_tensors() {
 #[test]
 fn many_marks() {
     check(&[&b"(".repeat(1 << 22), b"."], 3);
+}
+
+/// A deflated storage of so many zero bytes; the program reads its values.
+fn check_values(len: u32, expected: i32) {
+    let numel = [b"J".as_slice(), &len.to_le_bytes()].concat();
+    let start =
+        b"}Vw\nctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nByteStorage\nV0\nVcpu\n".as_slice();
+    let pickle = [start, &numel, b"tQK\x00", &numel, b"\x85K\x01\x85\x89NtRs."].concat();
+    let entries = vec![
+        Entry::stored("archive/data.pkl", &pickle),
+        Entry::deflated("archive/data/0", &vec![0; len as usize]),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    std::fs::write(&path, Archive { entries, ..Archive::default() }.bytes()).unwrap();
+    assert_eq!(limited::inspect(&path, &["--stats"], SECONDS), expected, "{len}");
+}
+
+#[test]
+fn values_beyond_memory() {
+    // Held once, they fit into the memory that there is.
+    check_values(140 << 20, 0);
+    check_values(300 << 20, 3);
+}
+
+/// Names that differ in their folder alone.
+#[test]
+fn many_folders() {
+    let mut entries = vec![Entry::stored("archive/data.pkl", &[b"}Vw\n", TENSOR, b"s."].concat())];
+    entries.extend((0..60_000).map(|folder| Entry::stored(&format!("{folder}/x"), b"")));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    std::fs::write(&path, Archive { entries, ..Archive::default() }.bytes()).unwrap();
+    assert_eq!(limited::inspect(&path, &[], SECONDS), 3);
 }

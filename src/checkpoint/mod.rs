@@ -4,6 +4,7 @@
 //! ([`UnsupportedForm`]).
 
 mod adapter;
+mod check;
 mod dcp;
 mod dcp_safetensors;
 mod error;
@@ -36,6 +37,7 @@ mod unreadable;
 mod view;
 mod zip;
 
+pub use check::check_records;
 pub use dcp::DcpError;
 pub(crate) use error::article;
 pub use error::{Error, ErrorKind, NotACheckpoint, UnsupportedForm};

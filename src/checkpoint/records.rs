@@ -24,7 +24,7 @@ const MIN_HELD_LIMIT: u64 = 8 << 20;
 const HELD_PER_BYTE: u64 = 8;
 
 /// Up to this size the checksum of a storage's record is verified on opening; larger ones would mean to read
-/// the whole file.
+/// the whole file. Theirs are verified by [`super::Checkpoint::check_records`].
 const MAX_CHECKED_BYTES: usize = 4 << 10;
 
 /// Bytes of the records that hold a word (`byteorder`, `version`) that are looked at.
@@ -150,15 +150,18 @@ impl Records {
         if let Some(Some(storage)) = self.storages.get(place) {
             return Ok((place, storage.clone()));
         }
-        let storage = record.storage(&mut self.budget, MAX_INFLATED_BYTES).map_err(TensorError::Record)?;
+        let mut storage =
+            record.storage(&mut self.budget, MAX_INFLATED_BYTES).map_err(TensorError::Record)?;
         if record.lacks_checksum() {
             self.unchecked += 1;
             self.first_unchecked.get_or_insert_with(|| name.to_owned());
-        } else if let Some(bytes) = storage.ready()
-            && bytes.len() <= MAX_CHECKED_BYTES
-            && record.check(bytes.as_slice()) == Checksum::Wrong
+        } else if let Storage::Checksummed(checksummed) = &storage
+            && checksummed.bytes.len() <= MAX_CHECKED_BYTES
         {
-            self.warnings.push(Warning::Checksum { record: name.to_owned() });
+            if !checksummed.is_intact() {
+                self.warnings.push(Warning::Checksum { record: name.to_owned() });
+            }
+            storage = checksummed.bytes.clone().into();
         }
         if let Some(slot) = self.storages.get_mut(place) {
             *slot = Some(storage.clone());

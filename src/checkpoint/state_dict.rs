@@ -126,6 +126,18 @@ pub enum Warning {
         /// The record.
         record: String,
     },
+    /// The checksum of a record with tensors is wrong, found when all values were read.
+    #[error(
+        "the checksum of the record `{}` is wrong: the file was changed or damaged, and with it the values of {}",
+        Printable(record),
+        listed_names(tensors.iter().map(StateDictKey::as_str))
+    )]
+    Damaged {
+        /// The record.
+        record: String,
+        /// The tensors that lie in it.
+        tensors: Vec<StateDictKey>,
+    },
     /// Records without a checksum: written with checksums off, or never filled.
     #[error(
         "{records} records of the state_dict have no checksum (the first is `{}`): the file was saved with \
@@ -313,10 +325,14 @@ const MAX_SHOWN: usize = 8;
 
 /// Names of files in a message.
 pub(super) fn listed(names: &[String]) -> String {
-    let mut shown: Vec<String> =
-        names.iter().take(MAX_SHOWN).map(|name| format!("`{}`", Printable(name))).collect();
-    if names.len() > MAX_SHOWN {
-        shown.push(format!("and {} more", names.len() - MAX_SHOWN));
+    listed_names(names.iter().map(String::as_str))
+}
+
+fn listed_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(MAX_SHOWN);
+    let mut shown: Vec<String> = names.take(MAX_SHOWN).map(|name| format!("`{}`", Printable(name))).collect();
+    if more > 0 {
+        shown.push(format!("and {more} more"));
     }
     shown.join(", ")
 }

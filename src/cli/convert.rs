@@ -46,6 +46,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     refuse_inputs(&targets, &inputs)?;
     interrupt::watch()?;
     let report = output.report.as_deref().map(Report::start).transpose()?;
+    inputs::check_records(&plan, output.threads, terminal);
     let bar = Bar::new(terminal, ledger::byte_len(&plan));
     let options = WriteOptions {
         format,

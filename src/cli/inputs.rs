@@ -1,13 +1,16 @@
 //! What the commands read: checkpoint, schema and architecture, and the plan they make.
 
+use std::num::NonZeroUsize;
+
 use super::args::Source;
 use super::escape::escape;
 use super::failure::Failure;
+use super::interrupt;
 use super::terminal::{Terminal, WARNING};
 use super::warnings;
-use crate::checkpoint::{Checkpoint, as_key};
+use crate::checkpoint::{self, Checkpoint, as_key};
 use crate::keras::Architecture;
-use crate::plan::{self, Plan, PlanOptions};
+use crate::plan::{self, Plan, PlanOptions, Value};
 use crate::schema::{Glob, Schema};
 
 /// Reads everything and plans. Warnings of the checkpoint go to stderr.
@@ -29,6 +32,20 @@ pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure>
     };
     let architecture = Architecture::open(path)?;
     Ok(plan::plan(&checkpoint, &schema, architecture, &options)?)
+}
+
+/// Compares the checksums of all records that the plan reads, and warns of those that are wrong. A signal ends
+/// it early.
+pub(super) fn check_records(plan: &Plan, threads: Option<NonZeroUsize>, terminal: Terminal) {
+    let terms = plan.bindings.iter().flat_map(|binding| match &binding.value {
+        Value::Gather(terms) => terms.as_slice(),
+        Value::Fill(_) => &[],
+    });
+    let parts = terms.flat_map(|term| &term.parts);
+    let tensors: Vec<_> = parts.map(|part| (&part.key, &part.source)).collect();
+    for warning in checkpoint::check_records(&tensors, threads, &interrupt::is_interrupted) {
+        terminal.remark(WARNING, "warning", warning);
+    }
 }
 
 /// Says which state_dict was chosen where the file holds more (averaged weights, a discriminator).

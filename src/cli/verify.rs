@@ -42,6 +42,7 @@ enum Difference {
 pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> {
     let plan = inputs::plan(&args.source, terminal)?;
     let file = WeightsFile::open(&args.file)?;
+    inputs::check_records(&plan, None, terminal);
     let differences = compare(&plan, &file)
         .map_err(|source| Failure::Unreadable { path: args.source.checkpoint.clone(), source })?;
     if terminal.json {

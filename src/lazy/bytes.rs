@@ -18,7 +18,7 @@ pub struct Bytes {
 #[derive(Clone)]
 enum Owner {
     Mapped(Arc<Mmap>),
-    Held(Arc<[u8]>),
+    Held(Arc<Vec<u8>>),
 }
 
 impl Bytes {
@@ -45,11 +45,11 @@ impl Bytes {
         Ok(Self { owner: Owner::Mapped(Arc::new(map)), range })
     }
 
-    /// Bytes held in memory.
+    /// Bytes held in memory. They are not copied.
     #[must_use]
     pub fn held(bytes: Vec<u8>) -> Self {
         let range = 0..bytes.len();
-        Self { owner: Owner::Held(bytes.into()), range }
+        Self { owner: Owner::Held(Arc::new(bytes)), range }
     }
 
     /// The bytes.

@@ -7,6 +7,7 @@
 //! ```
 
 mod bytes;
+mod checksum;
 mod error;
 mod recipe;
 mod statistics;
@@ -16,6 +17,7 @@ mod tensor;
 mod tiles;
 
 pub use bytes::Bytes;
+pub use checksum::{Checksummed, Damage, damaged};
 pub use error::LoadError;
 pub use recipe::{
     Assemble, AssembleError, CompressedLayout, DensifyCompressed, DensifyCoo, DensifyError, Dequantize,

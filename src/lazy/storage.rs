@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Bytes, LoadError, Recipe};
+use super::{Bytes, Checksummed, LoadError, Recipe};
 
 /// A flat buffer of elements, which several tensors may view.
 #[derive(Debug, Clone)]
 pub enum Storage {
     /// Bytes of a file, or held in memory. Nothing is known about their alignment.
     Ready(Bytes),
+    /// A record of an archive that says what its checksum is. It is compared where somebody asks for it:
+    /// [`super::damaged`].
+    Checksummed(Arc<Checksummed>),
     /// Bytes that are made when they are needed.
     Computed(Arc<Computed>),
 }
@@ -40,6 +43,7 @@ impl Storage {
     pub fn byte_len(&self) -> usize {
         match self {
             Self::Ready(bytes) => bytes.len(),
+            Self::Checksummed(record) => record.bytes.len(),
             Self::Computed(computed) => computed.recipe.byte_len(),
         }
     }
@@ -52,6 +56,7 @@ impl Storage {
     pub fn load(&self) -> Result<Bytes, LoadError> {
         match self {
             Self::Ready(bytes) => Ok(bytes.clone()),
+            Self::Checksummed(record) => Ok(record.bytes.clone()),
             Self::Computed(computed) => {
                 let compute = || computed.recipe.compute().map(Bytes::held);
                 match &computed.kept {
@@ -67,7 +72,7 @@ impl Storage {
     #[must_use]
     pub fn computed_id(&self) -> Option<usize> {
         match self {
-            Self::Ready(_) => None,
+            Self::Ready(_) | Self::Checksummed(_) => None,
             Self::Computed(computed) => Some(Arc::as_ptr(computed).addr()),
         }
     }
@@ -76,16 +81,17 @@ impl Storage {
     #[must_use]
     pub fn recipe(&self) -> Option<&Recipe> {
         match self {
-            Self::Ready(_) => None,
+            Self::Ready(_) | Self::Checksummed(_) => None,
             Self::Computed(computed) => Some(&computed.recipe),
         }
     }
 
     /// The bytes where they need not be computed.
     #[must_use]
-    pub const fn ready(&self) -> Option<&Bytes> {
+    pub fn ready(&self) -> Option<&Bytes> {
         match self {
             Self::Ready(bytes) => Some(bytes),
+            Self::Checksummed(record) => Some(&record.bytes),
             Self::Computed(_) => None,
         }
     }

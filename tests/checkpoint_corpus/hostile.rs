@@ -92,8 +92,15 @@ fn end_as_they_should() {
             "reject with a clear error" => assert!(!is_read, "{name}"),
             expected => assert!(expected.starts_with("either"), "{name}: {expected}"),
         }
-        let code = limited::inspect(&path, SECONDS);
-        assert_eq!(code, if is_read { 0 } else { 3 }, "{name}");
+        let wanted = if is_read { 0 } else { 3 };
+        let code = limited::inspect(&path, &[], SECONDS);
+        assert_eq!(code, wanted, "{name}");
+        assert_eq!(limited::inspect(&path, &["--hash", "--stats"], SECONDS), wanted, "{name}");
+        // What is in the file may be read or refused in another place.
+        for options in [["--quantized", "keep"], ["--key", ""]] {
+            let code = limited::inspect(&path, &options, SECONDS);
+            assert!(matches!(code, 0 | 3), "{name} {options:?}: {code}");
+        }
         let why = opened.err().map_or_else(String::new, |error| error.kind.to_string());
         print_row(name, &format!("{found:?}, exit code {code}"), &why);
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;
+mod damage;
 mod good_input;
 mod inspect;
 mod interrupt;

@@ -42,7 +42,7 @@ impl Rebuild<'_, '_> {
     /// Whether indices can be read on opening.
     fn checks(&self, indices: &[&LazyTensor]) -> bool {
         indices.iter().all(|tensor| match &tensor.storage {
-            Storage::Ready(_) => true,
+            Storage::Ready(_) | Storage::Checksummed(_) => true,
             computed @ Storage::Computed(_) => computed.byte_len() <= MAX_INFLATED_INDICES,
         })
     }

@@ -102,14 +102,9 @@ impl Archive {
             };
             record.name.drain(..record.name.len() - rest);
         }
-        let count = self.records.len();
         self.records
             .retain(|record| record.size > 0 || !(record.name.is_empty() || record.name.ends_with('/')));
-        if self.records.len() < count {
-            self.names = Names::of(&self.records)?;
-        } else {
-            self.names.strip_folder();
-        }
+        self.names = Names::of(&self.records)?;
         Ok(self)
     }
 }

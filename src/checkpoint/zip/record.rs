@@ -1,6 +1,8 @@
 //! One record of an archive, and its bytes.
 
-use crate::lazy::{Bytes, Inflate, Recipe, Storage};
+use std::sync::Arc;
+
+use crate::lazy::{Bytes, Checksummed, Inflate, Recipe, Storage};
 
 use super::ZipError;
 
@@ -65,12 +67,22 @@ impl Record {
         usize::try_from(self.size).map_err(|_| self.wrong())
     }
 
-    /// The record's bytes as a storage: a range of the file, or inflated when they are needed.
+    /// The record's bytes as a storage: a range of the file, with its checksum if there is one, or inflated when
+    /// they are needed.
     ///
     /// `budget` is what may still be inflated, in bytes, of `limit`.
     pub(crate) fn storage(&self, budget: &mut u64, limit: u64) -> Result<Storage, ZipError> {
         if !self.is_deflated {
-            return Ok(self.bytes.clone().into());
+            let bytes = self.bytes.clone();
+            return Ok(if self.lacks_checksum() {
+                bytes.into()
+            } else {
+                Storage::Checksummed(Arc::new(Checksummed {
+                    record: self.name.clone(),
+                    bytes,
+                    crc: self.crc,
+                }))
+            });
         }
         let byte_len = self.charge(budget, limit)?;
         let crc = (!self.lacks_checksum()).then_some(self.crc);

@@ -29,7 +29,11 @@ const LABEL: usize = 12;
 
 /// Shows a checkpoint.
 pub(super) fn show(args: &args::Inspect, terminal: Terminal) -> Result<(), Failure> {
-    let checkpoint = Checkpoint::open(&args.file, &args.open_options())?;
+    let mut checkpoint = Checkpoint::open(&args.file, &args.open_options())?;
+    if args.reads_values() {
+        let damage = checkpoint.check_records(args.threads);
+        checkpoint.warnings.extend(damage);
+    }
     let tensors: Vec<(&str, &LazyTensor)> =
         checkpoint.tensors.iter().map(|tensor| (tensor.key.as_str(), &tensor.tensor)).collect();
     let surveys = values::read(args, &checkpoint.path, Exit::Checkpoint, &tensors, terminal)?;

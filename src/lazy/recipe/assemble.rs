@@ -4,6 +4,7 @@ use crate::lazy::{LazyTensor, LoadError};
 use crate::tensor::kernel::gather;
 use crate::tensor::{ByteOrder, CopyAxis, Dtype, Shape, Strided, StridedCopy};
 
+use super::memory::zeros;
 use super::tiling::{TilingError, check_tiling};
 
 /// A tensor that is put together from parts, which cover it without gaps and without overlaps.
@@ -70,8 +71,13 @@ impl Assemble {
         self.shape.numel().saturating_mul(self.dtype.size())
     }
 
+    /// The tensors that it is made of.
+    pub(super) fn sources(&self) -> Vec<&LazyTensor> {
+        self.parts.iter().map(|part| &part.tensor).collect()
+    }
+
     pub(super) fn compute(&self) -> Result<Vec<u8>, LoadError> {
-        let mut whole = vec![0; self.byte_len()];
+        let mut whole = zeros(self.byte_len())?;
         let strides = self.shape.contiguous_strides();
         for part in &self.parts {
             let start = part.offsets.iter().zip(&strides).map(|(offset, stride)| offset * stride).sum();

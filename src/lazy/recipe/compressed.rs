@@ -2,6 +2,7 @@
 
 use super::densify::{DensifyError, adder, check_dtypes, dense_len, on_axis};
 use super::indices::Indices;
+use super::memory::zeros;
 use crate::lazy::{LazyTensor, LoadError};
 use crate::tensor::{Dtype, Shape};
 
@@ -148,10 +149,15 @@ impl DensifyCompressed {
         dense_len(&self.shape, self.values.dtype)
     }
 
+    /// The tensors that it is made of.
+    pub(super) fn sources(&self) -> Vec<&LazyTensor> {
+        vec![&self.compressed, &self.plain, &self.values]
+    }
+
     pub(super) fn compute(&self) -> Result<Vec<u8>, LoadError> {
         let add = adder(self.values.dtype)?;
         let values = self.values.contiguous()?;
-        let mut dense = vec![0; self.byte_len()];
+        let mut dense = zeros(self.byte_len())?;
         if dense.is_empty() {
             self.check()?;
             return Ok(dense);

@@ -11,6 +11,8 @@
 use crate::lazy::{LazyTensor, LoadError};
 use crate::tensor::Dtype;
 
+use super::memory::reserve;
+
 /// A quantized tensor.
 #[derive(Debug)]
 pub struct Dequantize {
@@ -160,6 +162,15 @@ impl Dequantize {
         self.integers.view.shape().numel().saturating_mul(Dtype::F32.size())
     }
 
+    /// The tensors that it is made of.
+    pub(super) fn sources(&self) -> Vec<&LazyTensor> {
+        let parameters = match &self.parameters {
+            QuantizationParameters::PerTensor { .. } => None,
+            QuantizationParameters::PerChannel { scales, zero_points, .. } => Some([scales, zero_points]),
+        };
+        parameters.into_iter().flatten().chain([&self.integers]).collect()
+    }
+
     pub(super) fn compute(&self) -> Result<Vec<u8>, LoadError> {
         self.check()?;
         let bytes = self.integers.contiguous()?;
@@ -173,7 +184,7 @@ impl Dequantize {
     }
 
     fn floats(&self, integers: impl Iterator<Item = i32>) -> Result<Vec<u8>, LoadError> {
-        let mut floats = Vec::with_capacity(self.byte_len());
+        let mut floats = reserve(self.byte_len())?;
         let mut push = |value: f32| floats.extend_from_slice(&value.to_le_bytes());
         match &self.parameters {
             &QuantizationParameters::PerTensor { scale, zero_point } => {
@@ -233,7 +244,10 @@ fn check_zero_point(dtype: Dtype, zero_point: i64) -> Result<(), DequantizeError
 
 /// The numbers of a vector.
 fn numbers<T, const N: usize>(vector: &LazyTensor, number: fn([u8; N]) -> T) -> Result<Vec<T>, LoadError> {
-    Ok(vector.contiguous()?.chunks_exact(N).map(|bytes| number(array(bytes))).collect())
+    let bytes = vector.contiguous()?;
+    let mut numbers = reserve(bytes.len() / N)?;
+    numbers.extend(bytes.chunks_exact(N).map(|bytes| number(array(bytes))));
+    Ok(numbers)
 }
 
 /// Bytes of a chunk, which has as many.

@@ -4,6 +4,8 @@ use std::io::Read;
 
 use crate::lazy::{Bytes, LoadError};
 
+use super::memory::reserve;
+
 /// A deflated record.
 #[derive(Debug)]
 pub struct Inflate {
@@ -20,7 +22,7 @@ pub struct Inflate {
 impl Inflate {
     pub(super) fn compute(&self) -> Result<Vec<u8>, LoadError> {
         let wrong = || LoadError::Inflate { record: self.record.clone(), announced: self.byte_len };
-        let mut inflated = Vec::with_capacity(self.byte_len);
+        let mut inflated = reserve(self.byte_len)?;
         flate2::read::DeflateDecoder::new(self.compressed.as_slice())
             .take((self.byte_len as u64).saturating_add(1))
             .read_to_end(&mut inflated)

@@ -1,7 +1,7 @@
 //! The kinds of recipe.
 
 use super::{Assemble, DensifyCompressed, DensifyCoo, Dequantize, Inflate, Resolve, Unpack};
-use crate::lazy::LoadError;
+use crate::lazy::{LazyTensor, LoadError};
 
 /// A way to make the bytes of a storage.
 #[derive(Debug)]
@@ -56,6 +56,22 @@ impl Recipe {
             Self::DensifyCompressed(densify) => format!("sparse ({})", densify.layout_name()),
             Self::Resolve(resolve) => resolve.description().to_owned(),
             Self::Assemble(assemble) => format!("in {} parts", assemble.parts()),
+        }
+    }
+
+    /// The tensors that the bytes are made of; those of a compressed record are made of no tensor.
+    #[must_use]
+    pub fn sources(&self) -> Vec<&LazyTensor> {
+        match self {
+            Self::Inflate(_) => Vec::new(),
+            Self::Unpack(unpack) => unpack.sources(),
+            #[cfg(test)]
+            Self::Counted(..) => Vec::new(),
+            Self::Dequantize(dequantize) => dequantize.sources(),
+            Self::DensifyCoo(densify) => densify.sources(),
+            Self::DensifyCompressed(densify) => densify.sources(),
+            Self::Resolve(resolve) => resolve.sources(),
+            Self::Assemble(assemble) => assemble.sources(),
         }
     }
 

@@ -10,6 +10,7 @@ mod dequantize;
 mod indices;
 mod inflate;
 mod kinds;
+mod memory;
 mod resolve;
 #[cfg(test)]
 mod tests;

@@ -56,6 +56,11 @@ impl Resolve {
         self.source.byte_len()
     }
 
+    /// The tensors that it is made of.
+    pub(super) fn sources(&self) -> Vec<&LazyTensor> {
+        vec![&self.source]
+    }
+
     pub(super) fn compute(&self) -> Result<Vec<u8>, LoadError> {
         let mut bytes = self.source.contiguous()?;
         let dtype = self.source.dtype;

@@ -4,6 +4,8 @@ use crate::lazy::{LazyTensor, LoadError};
 use crate::tensor::kernel::small_float;
 use crate::tensor::{Dtype, Shape};
 
+use super::memory::reserve;
+
 /// The numbers of a `float4_e2m1fn_x2` tensor as `float32`. Those of a byte, the low half first, follow each
 /// other along the last axis.
 #[derive(Debug)]
@@ -35,10 +37,14 @@ impl Unpack {
         self.byte_len
     }
 
+    /// The tensors that it is made of.
+    pub(super) fn sources(&self) -> Vec<&LazyTensor> {
+        vec![&self.packed]
+    }
+
     pub(super) fn compute(&self) -> Result<Vec<u8>, LoadError> {
         let packed = self.packed.contiguous()?;
-        let mut numbers = Vec::new();
-        numbers.try_reserve_exact(self.byte_len).map_err(|_| LoadError::Memory { bytes: self.byte_len })?;
+        let mut numbers = reserve(self.byte_len)?;
         numbers.extend(packed.into_iter().flat_map(small_float::pair).flat_map(f32::to_le_bytes));
         Ok(numbers)
     }
