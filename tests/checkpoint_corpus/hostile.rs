@@ -92,7 +92,7 @@ fn end_as_they_should() {
             "reject with a clear error" => assert!(!is_read, "{name}"),
             expected => assert!(expected.starts_with("either"), "{name}: {expected}"),
         }
-        let code = limited::inspect(&path, SECONDS);
+        let code = limited::inspect(&path, &[], SECONDS);
         assert_eq!(code, if is_read { 0 } else { 3 }, "{name}");
         let why = opened.err().map_or_else(String::new, |error| error.kind.to_string());
         print_row(name, &format!("{found:?}, exit code {code}"), &why);

@@ -10,11 +10,11 @@ const MEMORY: u32 = 256 << 10;
 /// A program that takes longer by the clock hangs. A busy machine and an unoptimised program take a few seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The exit code of `inspect`, which may take so many seconds of processor time. A crash, a hang, a panic or too
+/// The exit code of `inspect` with options, which may take so many seconds of processor time. A crash, a hang, a panic or too
 /// much of anything fails the test.
-pub(crate) fn inspect(path: &Path, seconds: u32) -> i32 {
+pub(crate) fn inspect(path: &Path, options: &[&str], seconds: u32) -> i32 {
     let mut command = limited(seconds);
-    let output = command.arg("inspect").arg(path).timeout(PATIENCE).output().unwrap();
+    let output = command.arg("inspect").args(options).arg(path).timeout(PATIENCE).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let code = output.status.code();
     let code = code.unwrap_or_else(|| panic!("{} ended with {:?}: {stderr}", path.display(), output.status));

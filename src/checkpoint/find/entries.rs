@@ -7,7 +7,7 @@ use super::graph::{Module, Step, set_elements, steps};
 use super::optimizer::is_optimizer;
 use super::words::{is_aside, is_extra_state};
 use crate::checkpoint::error::ErrorKind;
-use crate::checkpoint::key_budget::{KeyBudget, MAX_ENTRIES};
+use crate::checkpoint::key_budget::KeyBudget;
 use crate::checkpoint::pickle::torch::{is_tensor, script_object_state};
 use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
 use crate::checkpoint::state_dict::{Role, Warning};
@@ -35,10 +35,11 @@ pub(crate) enum EntryKind {
 }
 
 /// What [`entries`] finds.
-#[derive(Default)]
 pub(crate) struct Entries {
     pub(crate) entries: Vec<Entry>,
     pub(crate) warnings: Vec<Warning>,
+    /// What is left for the tensors.
+    pub(crate) budget: KeyBudget,
 }
 
 /// The entries of a state_dict or a module in order. Dictionaries, lists and modules in it that hold tensors are
@@ -52,20 +53,17 @@ pub(crate) fn entries(
     id: ValueId,
     name: &str,
 ) -> Result<Entries, ErrorKind> {
-    let mut found = Entries::default();
+    let budget = KeyBudget::of(pickle);
     if is_tensor(pickle, id) {
         let (key, kind) = (Ok(name.to_owned()), EntryKind::Tensor);
-        found.entries.push(Entry { key, value: id, kind, role: Role::Unknown });
-        return Ok(found);
+        let entries = vec![Entry { key, value: id, kind, role: Role::Unknown }];
+        return Ok(Entries { entries, warnings: Vec::new(), budget });
     }
-    let budget = KeyBudget::new();
     let mut flat = Flat { pickle, holders, budget, entries: Vec::new(), frames: Vec::new(), hooks: None };
     flat.run(id)?;
-    if let Some((first, modules)) = flat.hooks {
-        found.warnings.push(Warning::StateDictHooks { first: StateDictKey::new(first), modules });
-    }
-    found.entries = flat.entries;
-    Ok(found)
+    let hooks = |(first, modules)| Warning::StateDictHooks { first: StateDictKey::new(first), modules };
+    let warnings = flat.hooks.map(hooks).into_iter().collect();
+    Ok(Entries { entries: flat.entries, warnings, budget: flat.budget })
 }
 
 struct Flat<'p, 'a> {
@@ -132,8 +130,9 @@ impl Flat<'_, '_> {
                 self.hooks.get_or_insert_with(|| (prefix.trim_end_matches('.').to_owned(), 0)).1 += 1;
             }
         } else {
+            let most = self.budget.most_entries();
             steps(pickle, id, &mut |step, value| {
-                if items.len() <= MAX_ENTRIES {
+                if items.len() <= most {
                     items.push(Item { step, value, role: Role::Unknown, is_slot: false });
                 }
             });

@@ -7,7 +7,7 @@ use super::graph::{Module, Step, steps};
 use super::optimizer::is_optimizer;
 use super::words::{is_aside, is_ema, is_known};
 use super::{Candidate, MAX_DEPTH};
-use crate::checkpoint::key_budget::MAX_ENTRIES;
+use crate::checkpoint::error::ErrorKind;
 use crate::checkpoint::pickle::torch::is_tensor;
 use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
 
@@ -51,6 +51,15 @@ const MAX_LISTED: usize = 1 << 10;
 
 /// Bytes of all paths that are listed: keys can be long and shared.
 const MAX_LISTED_BYTES: usize = 1 << 18;
+
+/// Values that are looked at to count the tensors of candidates.
+pub(super) const MAX_COUNTED: usize = 1 << 18;
+
+/// Containers with tensors in them that any file may have: each takes about 150 bytes of memory.
+const MIN_NODES: usize = 1 << 18;
+
+/// Bytes of a large pickle for each such container. Real ones have a tensor, which takes 100 bytes and more.
+const BYTES_PER_NODE: usize = 32;
 
 impl Search {
     /// The keys that lead to what was found.
@@ -118,7 +127,7 @@ struct Hit {
 }
 
 /// Walks from the root wherever there are tensors. Each container is met once, on its shortest way.
-pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Search {
+pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Result<Search, ErrorKind> {
     let root = Node {
         id: pickle.root(),
         parent: None,
@@ -132,7 +141,8 @@ pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Search {
     let mut seen = HashSet::from([pickle.root()]);
     let mut hits: Vec<Option<Hit>> = Vec::new();
     // Counts are for messages: many names of one large dictionary must not be counted each.
-    let mut budget = MAX_ENTRIES;
+    let mut budget = MAX_COUNTED;
+    let limit = MIN_NODES.max(pickle.byte_len() / BYTES_PER_NODE);
     let mut place = 0;
     while let Some(node) = nodes.get(place) {
         let (id, depth, start) = (node.id, node.depth, nodes.len());
@@ -145,7 +155,7 @@ pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Search {
                 if is_tensor(pickle, value) || depth >= MAX_DEPTH || !is_searched(pickle, holders, value) {
                     return;
                 }
-                let Some(text) = step.text(pickle) else { return };
+                let Some(text) = step.text(pickle).filter(|_| nodes.len() <= limit) else { return };
                 if is_aside(&text) || is_optimizer(pickle, value) || !seen.insert(value) {
                     return;
                 }
@@ -176,6 +186,9 @@ pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Search {
             }
         }
         hits.push(hit);
+        if nodes.len() > limit {
+            return Err(ErrorKind::TooManyContainers { limit });
+        }
         let end = nodes.len();
         if let Some(node) = nodes.get_mut(place) {
             node.below = start..end;
@@ -190,7 +203,7 @@ pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Search {
             Some(Found { id, tensors: hit.tensors, rank: hit.rank, is_ema, node: hit.node })
         })
         .collect();
-    Search { found, nodes }
+    Ok(Search { found, nodes })
 }
 
 /// What a container holds itself.

@@ -70,6 +70,10 @@ impl Assemble {
         self.shape.numel().saturating_mul(self.dtype.size())
     }
 
+    pub(super) fn sources(&self) -> impl Iterator<Item = &LazyTensor> {
+        self.parts.iter().map(|part| &part.tensor)
+    }
+
     pub(super) fn compute(&self) -> Result<Vec<u8>, LoadError> {
         let mut whole = vec![0; self.byte_len()];
         let strides = self.shape.contiguous_strides();

@@ -160,6 +160,10 @@ impl Dequantize {
         self.integers.view.shape().numel().saturating_mul(Dtype::F32.size())
     }
 
+    pub(super) const fn source(&self) -> &LazyTensor {
+        &self.integers
+    }
+
     pub(super) fn compute(&self) -> Result<Vec<u8>, LoadError> {
         self.check()?;
         let bytes = self.integers.contiguous()?;

@@ -1,7 +1,7 @@
 //! The kinds of recipe.
 
 use super::{Assemble, DensifyCompressed, DensifyCoo, Dequantize, Inflate, Resolve, Unpack};
-use crate::lazy::LoadError;
+use crate::lazy::{LazyTensor, LoadError};
 
 /// A way to make the bytes of a storage.
 #[derive(Debug)]
@@ -56,6 +56,20 @@ impl Recipe {
             Self::DensifyCompressed(densify) => format!("sparse ({})", densify.layout_name()),
             Self::Resolve(resolve) => resolve.description().to_owned(),
             Self::Assemble(assemble) => format!("in {} parts", assemble.parts()),
+        }
+    }
+
+    /// Calls `visit` with every tensor whose values it makes other ones of, one by one or several of one. A dense
+    /// tensor has others than the sparse one.
+    pub fn each_source(&self, visit: &mut dyn FnMut(&LazyTensor)) {
+        match self {
+            Self::Unpack(unpack) => visit(unpack.source()),
+            Self::Dequantize(dequantize) => visit(dequantize.source()),
+            Self::Resolve(resolve) => visit(resolve.source()),
+            Self::Assemble(assemble) => assemble.sources().for_each(visit),
+            Self::Inflate(_) | Self::DensifyCoo(_) | Self::DensifyCompressed(_) => {}
+            #[cfg(test)]
+            Self::Counted(..) => {}
         }
     }
 

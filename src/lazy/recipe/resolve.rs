@@ -56,6 +56,10 @@ impl Resolve {
         self.source.byte_len()
     }
 
+    pub(super) const fn source(&self) -> &LazyTensor {
+        &self.source
+    }
+
     pub(super) fn compute(&self) -> Result<Vec<u8>, LoadError> {
         let mut bytes = self.source.contiguous()?;
         let dtype = self.source.dtype;

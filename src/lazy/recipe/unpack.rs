@@ -35,6 +35,10 @@ impl Unpack {
         self.byte_len
     }
 
+    pub(super) const fn source(&self) -> &LazyTensor {
+        &self.packed
+    }
+
     pub(super) fn compute(&self) -> Result<Vec<u8>, LoadError> {
         let packed = self.packed.contiguous()?;
         let mut numbers = Vec::new();
