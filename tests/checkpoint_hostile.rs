@@ -14,14 +14,20 @@ const SECONDS: u32 = 10;
 
 /// An archive with a deflated pickle, refused or read by the program.
 fn check(pickle: &[&[u8]], expected: i32) {
-    let entries = vec![
-        Entry::deflated("archive/data.pkl", &pickle.concat()),
-        Entry::stored("archive/data/0", &[1, 2, 3, 4]),
-    ];
+    check_archive(pickle, &[], &[], expected);
+}
+
+/// The same with more records, and with options of the program.
+fn check_archive(pickle: &[&[u8]], more: &[(&str, &[u8])], options: &[&str], expected: i32) {
+    let mut entries = vec![Entry::stored("archive/data/0", &[1, 2, 3, 4])];
+    if !pickle.is_empty() {
+        entries.push(Entry::deflated("archive/data.pkl", &pickle.concat()));
+    }
+    entries.extend(more.iter().map(|(name, bytes)| Entry::deflated(&format!("archive/{name}"), bytes)));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.pt");
     std::fs::write(&path, Archive { entries, ..Archive::default() }.bytes()).unwrap();
-    assert_eq!(limited::inspect(&path, &[], SECONDS), expected);
+    assert_eq!(limited::inspect(&path, options, SECONDS), expected);
 }
 
 /// A float32 tensor of one element.
@@ -180,4 +186,80 @@ fn many_folders() {
     let path = folder.path().join("model.pt");
     std::fs::write(&path, Archive { entries, ..Archive::default() }.bytes()).unwrap();
     assert_eq!(limited::inspect(&path, &[], SECONDS), 3);
+}
+
+/// A value, and a list in which a list of it so many times is as many times.
+fn squared(value: &[u8], times: usize) -> Vec<u8> {
+    let inner = [b"](".as_slice(), &b"h\0".repeat(times), b"eq\x010"].concat();
+    let outer = [b"](".as_slice(), &b"h\x01".repeat(times), b"e"].concat();
+    [value, b"q\x000", &inner, &outer].concat()
+}
+
+/// A `quint8` tensor of one element with a scale for its one channel.
+fn quantized() -> Vec<u8> {
+    let storage = b"((Vstorage\nctorch\nQUInt8Storage\nV0\nVcpu\nK\x04tQK\x00K\x01\x85K\x01\x85";
+    let start = b"ctorch._utils\n_rebuild_qtensor\n".as_slice();
+    let scheme = b"(ctorch\nper_channel_affine\n](G?\xe0\0\0\0\0\0\0e](K\x00eK\x00t\x89}tR";
+    [start, storage, scheme].concat()
+}
+
+#[test]
+fn shared_lists_multiply_the_tensors_of_a_program() {
+    let constants = [("constants.pkl", b").".as_slice())];
+    for value in [TENSOR, &quantized()] {
+        let one = [b"}Va\n](", value, b"es."].concat();
+        check_archive(&[&one], &constants, &["--quantized", "keep"], 0);
+        let many = [b"}Va\n".as_slice(), &squared(value, 500), b"s."].concat();
+        for options in [&[] as &[&str], &["--quantized", "keep"]] {
+            check_archive(&[&many], &constants, options, 3);
+        }
+    }
+}
+
+#[test]
+fn shared_dictionaries_multiply_the_tensors_of_a_state_dict() {
+    for value in [TENSOR, &quantized()] {
+        let names = |letter: &str, value: &str| -> String {
+            (0..500).map(|key| format!("V{letter}{key}\n{value}")).collect()
+        };
+        let inner = names(&"y".repeat(40), "h\0");
+        let outer = names(&"z".repeat(40), "h\x01");
+        let inner = [value, b"q\x000}(", inner.as_bytes(), b"uq\x010"].concat();
+        // Tensors of its own make it a state_dict.
+        let own: String = (0..1000).map(|key| format!("Vr{key}\nh\0")).collect();
+        let root = [inner.as_slice(), b"}Vstate_dict\n}(", outer.as_bytes(), own.as_bytes(), b"us."].concat();
+        for options in [&[] as &[&str], &["--quantized", "keep"]] {
+            check_archive(&[&root], &[], options, 3);
+        }
+    }
+}
+
+#[test]
+fn many_containers_around_one_tensor() {
+    let tuples = b"h\0\x85".repeat(1_400_000);
+    check(&[TENSOR, b"q\x000](", &tuples, b"e."], 3);
+}
+
+/// A tensor of 2 GiB over one element.
+fn expanded() -> Vec<u8> {
+    let sizes = b"J\0\x80\0\0J\0\x40\0\0\x86K\0K\0\x86";
+    let at = TENSOR.windows(6).position(|window| window == b"K\x01\x85K\x01\x85").unwrap();
+    [&TENSOR[..at], sizes, &TENSOR[at + 6..]].concat()
+}
+
+#[test]
+fn expanded_tensors() {
+    for options in [["--hash"], ["--stats"]] {
+        check_archive(&[b"}Vw\n", &expanded(), b"s."], &[], &options, 3);
+        // Program of torch 1.0: the view stands in JSON.
+        let model = r#"{"protoVersion": "2", "mainModule": {"name": "M", "parameters": [
+            {"isBuffer": false, "tensorId": "0", "name": "w"}]}, "tensors": [{"dims": ["32768", "16384"],
+            "offset": "0", "strides": ["0", "0"], "dataType": "FLOAT", "data": {"key": "data/0"}}]}"#;
+        check_archive(&[], &[("model.json", model.as_bytes()), ("version", b"1")], &options, 3);
+    }
+    // An element expanded to a megabyte, as buffers are, is no attack.
+    let few = b"J\0\0\x04\0\x85K\0\x85";
+    let at = TENSOR.windows(6).position(|window| window == b"K\x01\x85K\x01\x85").unwrap();
+    let tensor = [&TENSOR[..at], few, &TENSOR[at + 6..]].concat();
+    check_archive(&[b"}Vw\n", &tensor, b"s."], &[], &["--hash"], 0);
 }

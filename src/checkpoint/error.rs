@@ -174,10 +174,34 @@ pub enum ErrorKind {
         /// The state_dicts that there are.
         candidates: Vec<Candidate>,
     },
-    /// A state_dict with more entries than any model has.
-    #[error("the state_dict has more than {limit} entries")]
+    /// A state_dict with more entries than its file pays for.
+    #[error(
+        "the state_dict has so many entries for the size of its file that they take more than {limit} bytes of \
+         memory: dictionaries, lists or modules in it are shared many times; save each tensor once"
+    )]
     TooManyEntries {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// More containers with tensors in them than the file pays for.
+    #[error(
+        "more than {limit} dictionaries, lists and objects hold tensors; save the model's state_dict alone"
+    )]
+    TooManyContainers {
         /// The limit.
+        limit: usize,
+    },
+    /// Tensors that share so many bytes that reading all takes too long.
+    #[error(
+        "the tensors repeat or share stored bytes up to {bytes} bytes more, all together, than are stored (`{key}` \
+         has the most); the limit for this file is {limit}: save expanded tensors with .clone(), or leave them out"
+    )]
+    Repeated {
+        /// The largest of those tensors.
+        key: StateDictKey,
+        /// Bytes beyond those that are stored, of all tensors together.
+        bytes: usize,
+        /// The limit of the sum.
         limit: usize,
     },
     /// Keys that are longer, all together, than those of any model.

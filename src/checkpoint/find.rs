@@ -14,7 +14,6 @@ use std::fmt;
 use crate::tensor::Printable;
 
 use super::error::ErrorKind;
-use super::key_budget::MAX_ENTRIES;
 use super::pickle::torch::is_tensor;
 use super::pickle::{Holders, Pickle, ValueId};
 use super::state_dict::{OpenOptions, Warning};
@@ -24,7 +23,7 @@ pub(super) use entries::{Entries, Entry, EntryKind};
 use graph::attribute;
 pub(crate) use key::as_key;
 pub(super) use optimizer::is_flat_slot;
-use search::{Found, Rank, Search, search};
+use search::{Found, MAX_COUNTED, Rank, Search, search};
 use trainer::Trainer;
 pub(super) use words::is_model;
 use words::{LOSS_WEIGHTS, is_ema, is_record};
@@ -91,7 +90,7 @@ type At = (ValueId, Vec<String>);
 /// Chooses the state_dict: the one at `options.key`, the moving average, or the likeliest.
 pub(super) fn choose(pickle: &Pickle<'_>, options: &OpenOptions) -> Result<Choice, ErrorKind> {
     let holders = Holders::of(pickle);
-    let all = search(pickle, &holders);
+    let all = search(pickle, &holders)?;
     let trainer = trainer::recognise(pickle, &holders);
     let mut warnings = Vec::new();
     let (node, path) = at(pickle, &holders, options, &all, trainer.as_ref(), &mut warnings)?;
@@ -277,6 +276,6 @@ fn at_key(pickle: &Pickle<'_>, holders: &Holders, key: &str, all: &Search) -> Re
 }
 
 fn count(pickle: &Pickle<'_>, holders: &Holders, id: ValueId) -> usize {
-    let mut budget = MAX_ENTRIES;
-    entries::count(pickle, holders, id, &mut budget, &|_| true).unwrap_or(MAX_ENTRIES)
+    let mut budget = MAX_COUNTED;
+    entries::count(pickle, holders, id, &mut budget, &|_| true).unwrap_or(MAX_COUNTED)
 }

@@ -25,6 +25,7 @@ mod read;
 mod reading;
 mod rebuild;
 mod records;
+mod repeated;
 mod safetensors;
 mod sharded;
 mod sniff;

@@ -17,7 +17,8 @@ use super::sniff::{self, Folder, Sniffed};
 use super::state_dict::{Checkpoint, OpenOptions, Tensor, Warning};
 use super::zip::Archive;
 use super::{
-    adapter, dcp, dcp_safetensors, export, legacy, prefix, safetensors, sharded, tar, torch_save, torchscript,
+    adapter, dcp, dcp_safetensors, export, legacy, prefix, repeated, safetensors, sharded, tar, torch_save,
+    torchscript,
 };
 
 impl Checkpoint {
@@ -117,6 +118,7 @@ fn finish(path: &Path, form: Form, mut read: Read) -> Result<Checkpoint, ErrorKi
         let reason = TensorError::Unsupported(UnsupportedTensor::FsdpFlat);
         return Err(ErrorKind::tensor(flat.key.as_str(), reason));
     }
+    repeated::check(&read.tensors)?;
     let mut keys: Vec<String> = read.tensors.iter_mut().map(|raw| std::mem::take(&mut raw.key)).collect();
     // Most keys have no wrappers' names: they are copied, for messages, only where they may change.
     let originals = if prefix::is_any(&keys) { keys.clone() } else { Vec::new() };

@@ -6,10 +6,11 @@ use crate::tensor::{ByteOrder, StateDictKey};
 
 use super::error::ErrorKind;
 use super::find::{self, Entry, EntryKind};
+use super::key_budget::KeyBudget;
 use super::pickle::torch::StorageSpec;
 use super::pickle::{Holders, Pickle, TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
-use super::rebuild::Rebuild;
+use super::rebuild::{Budget, Rebuild};
 use super::state_dict::{OpenOptions, Warning};
 use super::unreadable::Unreadable;
 
@@ -30,11 +31,13 @@ pub(super) fn read(
     options: &OpenOptions,
 ) -> Result<Read, ErrorKind> {
     let choice = find::choose(pickle, options)?;
-    let found = choice.entries(pickle)?;
+    let mut found = choice.entries(pickle)?;
     let mut warnings = choice.warnings;
-    warnings.extend(found.warnings);
-    let rebuild = Rebuild::new(pickle, storages, options);
-    let tensors = read_entries(pickle, rebuild, &choice.holders, &found.entries, &mut warnings)?;
+    warnings.append(&mut found.warnings);
+    let mut budget = Budget::default();
+    let rebuild = Rebuild::new(pickle, storages, options, &mut budget);
+    let (entries, keys) = (&found.entries, &mut found.budget);
+    let tensors = read_entries(pickle, rebuild, &choice.holders, entries, keys, &mut warnings)?;
     let (path, candidates, trainer) = (choice.path, choice.candidates, choice.trainer);
     Ok(Read { tensors, path, candidates, warnings, trainer, ..Read::default() })
 }
@@ -45,9 +48,10 @@ fn read_entries(
     mut rebuild: Rebuild<'_, '_>,
     holders: &Holders,
     entries: &[Entry],
+    keys: &mut KeyBudget,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<RawTensor>, ErrorKind> {
-    let mut tensors = Vec::with_capacity(entries.len());
+    let mut tensors = Vec::new();
     let mut unreadable = Unreadable::default();
     for entry in entries {
         let result = match (entry.kind, &entry.key) {
@@ -62,6 +66,7 @@ fn read_entries(
         };
         match result {
             Ok(Some(read)) => {
+                keys.take_tensors(&read)?;
                 tensors.extend(read.into_iter().map(|tensor| RawTensor { role: entry.role, ..tensor }));
             }
             Ok(None) => {

@@ -9,7 +9,7 @@ use crate::checkpoint::error::ErrorKind;
 use crate::checkpoint::files::Files;
 use crate::checkpoint::pickle::torch::is_tensor;
 use crate::checkpoint::pickle::{self, Holders, TensorError, UnsupportedTensor};
-use crate::checkpoint::rebuild::Rebuild;
+use crate::checkpoint::rebuild::{Budget, Rebuild};
 use crate::checkpoint::records::Records;
 use crate::checkpoint::safetensors;
 use crate::checkpoint::state_dict::{OpenOptions, Warning};
@@ -29,6 +29,8 @@ pub(super) struct Items<'m, 'a> {
     claimed: HashMap<&'a str, BTreeMap<u64, u64>>,
     /// The tensors of files that are safetensors files.
     tensors: HashMap<&'a str, HashMap<String, LazyTensor>>,
+    /// What all items may claim together.
+    budget: Budget,
     /// What was found on the way.
     pub(super) warnings: Vec<Warning>,
 }
@@ -42,6 +44,7 @@ impl<'m, 'a> Items<'m, 'a> {
             options,
             claimed: HashMap::new(),
             tensors: HashMap::new(),
+            budget: Budget::default(),
             warnings: Vec::new(),
         }
     }
@@ -74,7 +77,7 @@ impl<'m, 'a> Items<'m, 'a> {
         }
         let bytes = self.part(name, &item, &file)?;
         let (tensor, warnings) =
-            read_tensor(&bytes, name, self.options).map_err(|kind| inside(&item, kind))?;
+            read_tensor(&bytes, name, self.options, &mut self.budget).map_err(|kind| inside(&item, kind))?;
         self.warn(&item, warnings);
         Ok((item, tensor))
     }
@@ -143,6 +146,7 @@ fn read_tensor(
     bytes: &Bytes,
     name: &str,
     options: &OpenOptions,
+    budget: &mut Budget,
 ) -> Result<(LazyTensor, Vec<Warning>), ErrorKind> {
     let mut records = Records::new(Archive::read(bytes)?.strip_folder()?, "data/");
     records.read_words()?;
@@ -152,7 +156,7 @@ fn read_tensor(
     if !is_tensor(&pickle, root) {
         return Err(DcpError::NotATensor { what: pickle.describe(root) }.into());
     }
-    let raw = Rebuild::new(&pickle, &mut records, options)
+    let raw = Rebuild::new(&pickle, &mut records, options, budget)
         .one(root, name)
         .map_err(|reason| ErrorKind::tensor(name, reason))?;
     Ok((raw.tensor, records.into_warnings()))

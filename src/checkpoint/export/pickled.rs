@@ -4,7 +4,7 @@
 use crate::checkpoint::error::ErrorKind;
 use crate::checkpoint::pickle::{self, TensorError};
 use crate::checkpoint::read::{RawTensor, Read};
-use crate::checkpoint::rebuild::Rebuild;
+use crate::checkpoint::rebuild::{Budget, Rebuild};
 use crate::checkpoint::records::Records;
 use crate::checkpoint::state_dict::{OpenOptions, Warning};
 use crate::checkpoint::torch_save;
@@ -24,14 +24,16 @@ const MAX_INFLATED_BYTES: u64 = 64 << 20;
 pub(super) struct Pickled<'o> {
     options: &'o OpenOptions,
     budget: u64,
+    /// What all of them may claim together.
+    claims: Budget,
     /// What was found on the way.
     pub(super) warnings: Vec<Warning>,
 }
 
 impl<'o> Pickled<'o> {
     /// Nothing was read yet.
-    pub(super) const fn new(options: &'o OpenOptions) -> Self {
-        Self { options, budget: MAX_PICKLED_BYTES, warnings: Vec::new() }
+    pub(super) fn new(options: &'o OpenOptions) -> Self {
+        Self { options, budget: MAX_PICKLED_BYTES, claims: Budget::default(), warnings: Vec::new() }
     }
 
     /// The tensor in a record.
@@ -51,7 +53,8 @@ impl<'o> Pickled<'o> {
             self.budget.checked_sub(size).ok_or(ExportError::TooMuchPickled { limit: MAX_PICKLED_BYTES })?;
         let pickled = records.read("data.pkl")?;
         let pickle = pickle::parse(pickled.as_slice())?;
-        let tensor = Rebuild::new(&pickle, &mut records, self.options).one(pickle.root(), key);
+        let tensor =
+            Rebuild::new(&pickle, &mut records, self.options, &mut self.claims).one(pickle.root(), key);
         self.warnings.append(&mut records.into_warnings());
         Ok(tensor)
     }

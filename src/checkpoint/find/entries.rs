@@ -7,7 +7,7 @@ use super::graph::{Module, Step, set_elements, steps};
 use super::optimizer::{is_flat_slot, is_optimizer, is_slot as names_slot};
 use super::words::is_extra_state;
 use crate::checkpoint::error::ErrorKind;
-use crate::checkpoint::key_budget::{KeyBudget, MAX_ENTRIES};
+use crate::checkpoint::key_budget::KeyBudget;
 use crate::checkpoint::pickle::torch::{is_tensor, script_object_state};
 use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
 use crate::checkpoint::state_dict::{Role, Warning};
@@ -35,10 +35,11 @@ pub(crate) enum EntryKind {
 }
 
 /// What [`entries`] finds.
-#[derive(Default)]
 pub(crate) struct Entries {
     pub(crate) entries: Vec<Entry>,
     pub(crate) warnings: Vec<Warning>,
+    /// What is left for the tensors.
+    pub(crate) budget: KeyBudget,
 }
 
 /// The entries of a state_dict or a module in order. Dictionaries, lists and modules in it that hold tensors are
@@ -52,13 +53,12 @@ pub(crate) fn entries(
     id: ValueId,
     name: &str,
 ) -> Result<Entries, ErrorKind> {
-    let mut found = Entries::default();
+    let budget = KeyBudget::of(pickle);
     if is_tensor(pickle, id) {
         let (key, kind) = (Ok(name.to_owned()), EntryKind::Tensor);
-        found.entries.push(Entry { key, value: id, kind, role: Role::Unknown });
-        return Ok(found);
+        let entries = vec![Entry { key, value: id, kind, role: Role::Unknown }];
+        return Ok(Entries { entries, warnings: Vec::new(), budget });
     }
-    let budget = KeyBudget::new();
     let mut flat = Flat {
         pickle,
         holders,
@@ -69,14 +69,14 @@ pub(crate) fn entries(
         optimizer: None,
     };
     flat.run(id)?;
+    let mut warnings = Vec::new();
     if let Some((first, modules)) = flat.hooks {
-        found.warnings.push(Warning::StateDictHooks { first: StateDictKey::new(first), modules });
+        warnings.push(Warning::StateDictHooks { first: StateDictKey::new(first), modules });
     }
     if let Some((first, entries)) = flat.optimizer {
-        found.warnings.push(Warning::OptimizerState { first: StateDictKey::new(first), entries });
+        warnings.push(Warning::OptimizerState { first: StateDictKey::new(first), entries });
     }
-    found.entries = flat.entries;
-    Ok(found)
+    Ok(Entries { entries: flat.entries, warnings, budget: flat.budget })
 }
 
 struct Flat<'p, 'a> {
@@ -145,8 +145,9 @@ impl Flat<'_, '_> {
                 self.hooks.get_or_insert_with(|| (prefix.trim_end_matches('.').to_owned(), 0)).1 += 1;
             }
         } else {
+            let most = self.budget.most_entries();
             steps(pickle, id, &mut |step, value| {
-                if items.len() <= MAX_ENTRIES {
+                if items.len() <= most {
                     items.push(Item { step, value, role: Role::Unknown, is_slot: false });
                 }
             });

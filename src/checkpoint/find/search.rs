@@ -8,7 +8,7 @@ use super::graph::{Module, Step, steps};
 use super::optimizer::{is_flat_slot, is_optimizer, is_slot};
 use super::words::{is_control, is_ema, is_known, is_model, is_part, is_record, is_training};
 use super::{Candidate, MAX_DEPTH};
-use crate::checkpoint::key_budget::MAX_ENTRIES;
+use crate::checkpoint::error::ErrorKind;
 use crate::checkpoint::pickle::torch::is_tensor;
 use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
 
@@ -60,6 +60,15 @@ const MAX_LISTED: usize = 1 << 10;
 
 /// Bytes of all paths that are listed: keys can be long and shared.
 const MAX_LISTED_BYTES: usize = 1 << 18;
+
+/// Values that are looked at to count the tensors of candidates.
+pub(super) const MAX_COUNTED: usize = 1 << 18;
+
+/// Containers with tensors in them that any file may have: each takes about 150 bytes of memory.
+const MIN_NODES: usize = 1 << 18;
+
+/// Bytes of a large pickle for each such container. Real ones have a tensor, which takes 100 bytes and more.
+const BYTES_PER_NODE: usize = 32;
 
 impl Search {
     /// The keys that lead to what was found.
@@ -195,8 +204,10 @@ const MAX_RECORDS: usize = 1 << 10;
 
 /// Walks from the root wherever there are tensors. Each container is met once, on its shortest way; of ways of
 /// one length, on one that says of no moving average.
-pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Search {
-    let mut walk = Walk { pickle, holders, nodes: Vec::new(), seen: HashMap::new(), averages: Vec::new() };
+pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Result<Search, ErrorKind> {
+    let limit = MIN_NODES.max(pickle.byte_len() / BYTES_PER_NODE);
+    let (nodes, seen, averages) = (Vec::new(), HashMap::new(), Vec::new());
+    let mut walk = Walk { pickle, holders, limit, nodes, seen, averages };
     walk.nodes.push(Node {
         id: pickle.root(),
         parent: None,
@@ -212,9 +223,12 @@ pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Search {
     walk.seen.insert(pickle.root(), 0);
     let mut hits: Vec<Option<Hit>> = Vec::new();
     // Counts are for messages: many names of one large dictionary must not be counted each.
-    let mut budget = MAX_ENTRIES;
+    let mut budget = MAX_COUNTED;
     while hits.len() < walk.nodes.len() {
         hits.push(walk.visit(hits.len(), &mut budget));
+        if walk.nodes.len() > limit {
+            return Err(ErrorKind::TooManyContainers { limit });
+        }
     }
     let Walk { nodes, averages, .. } = walk;
     let found = wholes(&nodes, in_file_order(&nodes, hits))
@@ -232,12 +246,14 @@ pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Search {
             })
         })
         .collect();
-    Search { found, nodes, averages }
+    Ok(Search { found, nodes, averages })
 }
 
 struct Walk<'p, 'a> {
     pickle: &'p Pickle<'a>,
     holders: &'p Holders,
+    /// Nodes that there may be.
+    limit: usize,
     nodes: Vec<Node>,
     seen: HashMap<ValueId, usize>,
     averages: Vec<(usize, Alias)>,
@@ -301,7 +317,11 @@ impl Walk<'_, '_> {
         let Some(text) = step.text(pickle) else { return };
         let Some(parent) = self.nodes.get(place) else { return };
         tally.has_optimizer |= is_optimizer(pickle, value);
-        if parent.depth >= MAX_DEPTH || is_slot(&text) || is_optimizer(pickle, value) {
+        if self.nodes.len() > self.limit
+            || parent.depth >= MAX_DEPTH
+            || is_slot(&text)
+            || is_optimizer(pickle, value)
+        {
             return;
         }
         let is_place = matches!(step, Step::Place(_));

@@ -54,8 +54,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
         match machine.step() {
             Ok(None) => {}
             Ok(Some(root)) => {
-                let Machine { values, key_classes, position, .. } = machine;
-                return Ok(Pickle { values, key_classes, root, byte_len: position });
+                let Machine { values, key_classes, position, charged, .. } = machine;
+                return Ok(Pickle { values, key_classes, root, byte_len: position, memory: charged });
             }
             Err(kind) => return Err(PickleError { offset, kind }),
         }
@@ -335,7 +335,7 @@ impl<'a> Machine<'a> {
     fn describe(&mut self, id: ValueId) -> String {
         // Only on the way out with an error: the values move into a pickle that can describe them.
         let values = std::mem::take(&mut self.values);
-        let pickle = Pickle { values, key_classes: Map::default(), root: id, byte_len: 0 };
+        let pickle = Pickle { values, key_classes: Map::default(), root: id, byte_len: 0, memory: 0 };
         let what = pickle.describe(id);
         self.values = pickle.values;
         what

@@ -52,7 +52,10 @@ pub enum TensorError {
     #[error("{0}")]
     View(#[from] StridedError),
     /// A view that repeats its elements is larger than anything that could be written.
-    #[error("the view repeats {storage} bytes up to {bytes} bytes; the limit is {limit}")]
+    #[error(
+        "the view repeats {storage} bytes up to {bytes} bytes; the limit of one tensor is {limit}; save it with .clone() \
+         or leave it out"
+    )]
     Expanded {
         /// Bytes of the storage.
         storage: usize,

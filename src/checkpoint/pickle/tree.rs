@@ -4,6 +4,10 @@ use super::machine::Key;
 use super::value::{Dict, Pickle, Value, ValueId};
 use crate::checkpoint::map::Map;
 
+/// Bytes that stand in the metadata of a distributed checkpoint for each value made here: an entry becomes two to
+/// four values, and takes more than 200 bytes.
+const BYTES_PER_VALUE: usize = 50;
+
 /// Nested dictionaries with text keys that are being built.
 pub(crate) struct Tree<'a> {
     pickle: Pickle<'a>,
@@ -14,7 +18,7 @@ impl<'a> Tree<'a> {
     pub(crate) fn new() -> Self {
         let root = Value::Dict(Box::<Dict>::default());
         let key_classes = Map::default();
-        Self { pickle: Pickle { values: vec![root], key_classes, root: ValueId(0), byte_len: 0 } }
+        Self { pickle: Pickle { values: vec![root], key_classes, root: ValueId(0), byte_len: 0, memory: 0 } }
     }
 
     /// A new value that stands for a tensor.
@@ -51,7 +55,8 @@ impl<'a> Tree<'a> {
     }
 
     /// The dictionaries.
-    pub(crate) fn finish(self) -> Pickle<'a> {
+    pub(crate) fn finish(mut self) -> Pickle<'a> {
+        self.pickle.byte_len = self.pickle.values.len().saturating_mul(BYTES_PER_VALUE);
         self.pickle
     }
 

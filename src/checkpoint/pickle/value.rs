@@ -182,6 +182,8 @@ pub(crate) struct Pickle<'a> {
     pub(super) root: ValueId,
     /// Bytes from the first opcode to the end of STOP.
     pub(super) byte_len: usize,
+    /// Bytes of memory that the values take.
+    pub(super) memory: usize,
 }
 
 /// Characters of a class name that a message shows.
@@ -196,6 +198,11 @@ impl<'a> Pickle<'a> {
     /// Bytes that the pickle takes: another one, or raw data, may follow.
     pub(crate) const fn byte_len(&self) -> usize {
         self.byte_len
+    }
+
+    /// Bytes of memory that the values take.
+    pub(crate) const fn memory(&self) -> usize {
+        self.memory
     }
 
     /// A value.

@@ -10,9 +10,6 @@ use crate::lazy::Storage;
 /// known models stay below it.
 pub(in crate::checkpoint) const MAX_EXPANDED_BYTES: usize = 4 << 30;
 
-/// Bytes that all views that repeat their elements may have together: many keys may name one storage.
-const MAX_EXPANDED_TOTAL: usize = 16 << 30;
-
 /// Dense bytes for each byte of the file's storages that all sparse tensors may have together. Sparser
 /// weights than one in a thousand are no layer's.
 const MAX_DENSE_RATIO: usize = 1024;
@@ -29,7 +26,8 @@ const FREE_CHECKED_BYTES: usize = 64 << 20;
 /// Tensors that all nested tensors may have together. Each costs memory, and few bytes can name many.
 const MAX_PARTS: usize = 1 << 16;
 
-/// Refuses one view of `bytes` over a storage, when it repeats elements beyond [`MAX_EXPANDED_BYTES`].
+/// Refuses one view of `bytes` over a storage, when it repeats elements beyond [`MAX_EXPANDED_BYTES`]. What all
+/// views may have together is checked when all are there (`repeated.rs`).
 pub(in crate::checkpoint) const fn check_expanded(storage: usize, bytes: usize) -> Result<(), TensorError> {
     if bytes > storage && bytes > MAX_EXPANDED_BYTES {
         return Err(TensorError::Expanded { storage, bytes, limit: MAX_EXPANDED_BYTES });
@@ -39,11 +37,11 @@ pub(in crate::checkpoint) const fn check_expanded(storage: usize, bytes: usize) 
 
 /// Sums over one checkpoint.
 #[derive(Default)]
-pub(super) struct Budget {
+pub(in crate::checkpoint) struct Budget {
+    /// Where they start in memory: one checkpoint may have several archives.
     seen: HashSet<usize>,
     /// Bytes of the storages seen, as they stand in the file.
     stored: usize,
-    expanded: usize,
     dense: usize,
     checked: usize,
     parts: usize,
@@ -51,24 +49,13 @@ pub(super) struct Budget {
 
 impl Budget {
     /// Counts a storage, once. Bytes that must be inflated are not in the file.
-    pub(super) fn storage(&mut self, number: usize, storage: &Storage) {
-        if self.seen.insert(number)
-            && let Some(bytes) = storage.ready()
+    pub(super) fn storage(&mut self, storage: &Storage) {
+        if let Some(bytes) = storage.ready()
+            && !bytes.is_empty()
+            && self.seen.insert(bytes.as_slice().as_ptr().addr())
         {
             self.stored = self.stored.saturating_add(bytes.len());
         }
-    }
-
-    /// A view of `bytes` over a storage.
-    pub(super) fn expand(&mut self, storage: usize, bytes: usize) -> Result<(), TensorError> {
-        check_expanded(storage, bytes)?;
-        if bytes > storage {
-            self.expanded = self.expanded.saturating_add(bytes);
-        }
-        if self.expanded > MAX_EXPANDED_TOTAL {
-            return Err(TensorError::Expanded { storage, bytes, limit: MAX_EXPANDED_TOTAL });
-        }
-        Ok(())
     }
 
     /// A sparse tensor that has `bytes` when dense.

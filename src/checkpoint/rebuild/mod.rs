@@ -8,5 +8,5 @@ mod quantized;
 mod sparse;
 mod tensors;
 
-pub(super) use budget::{MAX_EXPANDED_BYTES, check_expanded};
+pub(super) use budget::{Budget, MAX_EXPANDED_BYTES, check_expanded};
 pub(super) use tensors::Rebuild;

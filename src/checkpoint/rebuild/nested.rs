@@ -1,5 +1,6 @@
 //! Nested tensors: each part is a tensor of its own, `<key>.0`, `<key>.1`, ….
 
+use super::budget::check_expanded;
 use super::tensors::Rebuild;
 use crate::checkpoint::pickle::TensorError;
 use crate::checkpoint::pickle::torch::NestedSpec;
@@ -44,7 +45,7 @@ impl Rebuild<'_, '_> {
             let shape = Shape::new(sizes)?;
             let size = buffer.dtype.size();
             let bytes = shape.numel().saturating_mul(size);
-            self.budget.expand(available.saturating_mul(size), bytes)?;
+            check_expanded(available.saturating_mul(size), bytes)?;
             // Checked against the buffer, which is a part of the storage.
             let view = Strided::new(shape, strides, offset, available)?;
             let storage_elements = buffer.storage.byte_len() / size;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::budget::Budget;
+use super::budget::{Budget, check_expanded};
 use crate::checkpoint::pickle::torch::{StridedSpec, TensorSpec, is_sharded, tensor};
 use crate::checkpoint::pickle::{Pickle, TensorError, UnsupportedTensor, ValueId};
 use crate::checkpoint::pickled::Storages;
@@ -16,7 +16,7 @@ pub(in crate::checkpoint) struct Rebuild<'s, 'a> {
     pub(super) pickle: &'s Pickle<'a>,
     storages: &'s mut dyn Storages,
     pub(super) quantized: Quantized,
-    pub(super) budget: Budget,
+    pub(super) budget: &'s mut Budget,
     /// Python lists of numbers that were read, by their place and type: many tensors may name one.
     pub(super) lists: HashMap<(ValueId, Dtype), LazyTensor>,
     /// Values of NumPy arrays that were read, by their place.
@@ -28,8 +28,9 @@ impl<'s, 'a> Rebuild<'s, 'a> {
         pickle: &'s Pickle<'a>,
         storages: &'s mut dyn Storages,
         options: &OpenOptions,
+        budget: &'s mut Budget,
     ) -> Self {
-        let (quantized, budget) = (options.quantized, Budget::default());
+        let quantized = options.quantized;
         Self { pickle, storages, quantized, budget, lists: HashMap::new(), arrays: HashMap::new() }
     }
 
@@ -77,7 +78,7 @@ impl<'s, 'a> Rebuild<'s, 'a> {
     /// A strided view, and the number of its storage; the bits `conj` and `neg` are not carried out.
     pub(super) fn view(&mut self, spec: StridedSpec<'_>) -> Result<(usize, LazyTensor), TensorError> {
         let (number, storage) = self.storages.storage(&spec.storage)?;
-        self.budget.storage(number, &storage);
+        self.budget.storage(&storage);
         let size = spec.dtype.size();
         // torch swaps by the storage's class, and does not swap untyped storages.
         let byte_order = match (self.storages.byte_order(), spec.storage.swapped_size()) {
@@ -89,7 +90,7 @@ impl<'s, 'a> Rebuild<'s, 'a> {
             }
         };
         let bytes = storage.byte_len();
-        self.budget.expand(bytes, spec.shape.numel().saturating_mul(size))?;
+        check_expanded(bytes, spec.shape.numel().saturating_mul(size))?;
         let view = Strided::new(spec.shape, spec.strides, spec.offset, bytes / size)?;
         Ok((number, LazyTensor { dtype: spec.dtype, view, byte_order, storage }))
     }

@@ -1,10 +1,11 @@
 //! The archive of `torch.jit.save` since 1.4 (formats/pytorch.md section 4.1).
 
 use crate::checkpoint::error::ErrorKind;
+use crate::checkpoint::key_budget::KeyBudget;
 use crate::checkpoint::pickle::{self, Pickle};
 use crate::checkpoint::read::Read;
 use crate::checkpoint::reading::Reading;
-use crate::checkpoint::rebuild::Rebuild;
+use crate::checkpoint::rebuild::{Budget, Rebuild};
 use crate::checkpoint::records::Records;
 use crate::checkpoint::state_dict::{OpenOptions, Role};
 use crate::checkpoint::zip::Archive;
@@ -24,18 +25,27 @@ pub(in crate::checkpoint) fn read(archive: Archive, options: &OpenOptions) -> Re
     let mut reading = Reading::default();
     let pickled = records.read("data.pkl")?;
     let pickle = pickle::parse(pickled.as_slice())?;
-    let tensors = object::tensors(&pickle, &mut records, &mut code, pickle.root(), "", Role::Unknown)?;
+    let (mut keys, mut budget) = (KeyBudget::of(&pickle), Budget::default());
+    let tensors =
+        object::tensors(&pickle, &mut records, &mut code, pickle.root(), "", Role::Unknown, &mut keys)?;
     let has_tensors = !tensors.found.is_empty();
-    read_tensors(&mut reading, Rebuild::new(&pickle, &mut records, options), tensors);
+    read_tensors(
+        &mut reading,
+        Rebuild::new(&pickle, &mut records, options, &mut budget),
+        tensors,
+        &mut keys,
+    )?;
 
     if let Some(pickled) = records.find("constants.pkl", MAX_CONSTANTS_BYTES)? {
         let pickle = pickle::parse(pickled.as_slice())?;
         records.set_folder("constants/");
-        let tensors = constants(&pickle, &mut records, &mut code)?;
+        keys.add(&pickle);
+        let tensors = constants(&pickle, &mut records, &mut code, &mut keys)?;
         if !has_tensors && !tensors.found.is_empty() {
             return Err(TorchScriptError::Frozen { constants: tensors.found.len() }.into());
         }
-        read_tensors(&mut reading, Rebuild::new(&pickle, &mut records, options), tensors);
+        let rebuild = Rebuild::new(&pickle, &mut records, options, &mut budget);
+        read_tensors(&mut reading, rebuild, tensors, &mut keys)?;
     }
     let mut read = reading.finish(options)?;
     if read.tensors.is_empty() {
@@ -47,8 +57,13 @@ pub(in crate::checkpoint) fn read(archive: Archive, options: &OpenOptions) -> Re
 }
 
 /// The constants of the program, by the names that its code has for them: `CONSTANTS.c0`.
-fn constants(pickle: &Pickle<'_>, records: &mut Records, code: &mut Code) -> Result<Tensors, ErrorKind> {
-    let mut all = object::tensors(pickle, records, code, pickle.root(), "CONSTANTS", Role::Attribute)?;
+fn constants(
+    pickle: &Pickle<'_>,
+    records: &mut Records,
+    code: &mut Code,
+    keys: &mut KeyBudget,
+) -> Result<Tensors, ErrorKind> {
+    let mut all = object::tensors(pickle, records, code, pickle.root(), "CONSTANTS", Role::Attribute, keys)?;
     for found in &mut all.found {
         if let Some(place) = found.key.strip_prefix("CONSTANTS.") {
             found.key = format!("CONSTANTS.c{place}");
@@ -71,12 +86,21 @@ fn writer(records: &mut Records) -> Result<Option<String>, ErrorKind> {
     })
 }
 
-fn read_tensors(reading: &mut Reading, mut rebuild: Rebuild<'_, '_>, tensors: Tensors) {
+fn read_tensors(
+    reading: &mut Reading,
+    mut rebuild: Rebuild<'_, '_>,
+    tensors: Tensors,
+    keys: &mut KeyBudget,
+) -> Result<(), ErrorKind> {
     for (key, what) in tensors.opaque {
         reading.leave_out(key, what);
     }
     for Found { key, value, role } in tensors.found {
         let tensors = rebuild.tensors(value, &key);
+        if let Ok(tensors) = &tensors {
+            keys.take_tensors(tensors)?;
+        }
         reading.take(key, role, tensors);
     }
+    Ok(())
 }

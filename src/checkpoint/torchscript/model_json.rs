@@ -109,16 +109,23 @@ impl From<Printed> for Number {
 pub(in crate::checkpoint) fn read(archive: Archive, options: &OpenOptions) -> Result<Read, ErrorKind> {
     let mut records = Records::new(archive.strip_folder()?, "tensors/");
     records.read_words()?;
-    let model = parse(&mut records)?;
+    let (model, mut budget) = parse(&mut records)?;
     let attributes = records.find("attributes.pkl", MAX_ATTRIBUTES_BYTES)?;
     let attributes = attributes.as_ref().map(|pickled| pickle::parse(pickled.as_slice())).transpose()?;
+    if let Some(attributes) = &attributes {
+        budget.add(attributes);
+    }
     let mut named = Vec::new();
-    name(&model.main_module, "", attributes.as_ref(), &mut named, &mut KeyBudget::new())?;
+    name(&model.main_module, "", attributes.as_ref(), &mut named, &mut budget)?;
 
     let mut reading = Reading::default();
     for (key, role, number) in named {
         let tensor = read_tensor(&model.tensors, &mut records, number, &key);
-        reading.take(key, role, tensor.map(|tensor| vec![tensor]));
+        let tensors = tensor.map(|tensor| vec![tensor]);
+        if let Ok(tensors) = &tensors {
+            budget.take_tensors(tensors)?;
+        }
+        reading.take(key, role, tensors);
     }
     let mut read = reading.finish(options)?;
     if read.tensors.is_empty() {
@@ -129,16 +136,18 @@ pub(in crate::checkpoint) fn read(archive: Archive, options: &OpenOptions) -> Re
     Ok(read)
 }
 
-fn parse(records: &mut Records) -> Result<Model, ErrorKind> {
+fn parse(records: &mut Records) -> Result<(Model, KeyBudget), ErrorKind> {
     let size = records.size("model.json").unwrap_or_default();
     if size > MAX_BYTES {
         return Err(TorchScriptError::TooLarge { bytes: size, limit: MAX_BYTES }.into());
     }
     let text = records.read("model.json")?;
-    if text.as_slice().iter().filter(|&&byte| byte == b'{').count() > MAX_OBJECTS {
+    let objects = text.as_slice().iter().filter(|&&byte| byte == b'{').count();
+    if objects > MAX_OBJECTS {
         return Err(TorchScriptError::TooManyObjects { limit: MAX_OBJECTS }.into());
     }
-    Ok(serde_json::from_slice(text.as_slice()).map_err(TorchScriptError::Json)?)
+    let budget = KeyBudget::of_text(text.len(), objects.saturating_mul(size_of::<Tensor>()));
+    Ok((serde_json::from_slice(text.as_slice()).map_err(TorchScriptError::Json)?, budget))
 }
 
 /// The key, role and number of each tensor of a module: parameters and buffers, then attributes (since 1.2

@@ -50,13 +50,14 @@ pub(super) fn tensors(
     root: ValueId,
     path: &str,
     role: Role,
+    budget: &mut KeyBudget,
 ) -> Result<Tensors, ErrorKind> {
     let tensors = Tensors { found: Vec::new(), opaque: Vec::new() };
     let mut walk = Walk {
         pickle,
         records,
         code,
-        budget: KeyBudget::new(),
+        budget,
         attributes: MAX_ATTRIBUTES,
         path: path.to_owned(),
         within: HashSet::new(),
@@ -101,7 +102,7 @@ struct Walk<'w, 'p, 'a> {
     pickle: &'p Pickle<'a>,
     records: &'w mut Records,
     code: &'w mut Code,
-    budget: KeyBudget,
+    budget: &'w mut KeyBudget,
     /// How many may still be looked at.
     attributes: usize,
     /// The attributes from the root, joined by dots.

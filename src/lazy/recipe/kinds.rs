@@ -75,6 +75,14 @@ impl Recipe {
         }
     }
 
+    /// Calls `visit` with every tensor whose values it makes other ones of, one by one or several of one. A dense
+    /// tensor has others than the sparse one.
+    pub fn each_source(&self, visit: &mut dyn FnMut(&LazyTensor)) {
+        if !matches!(self, Self::DensifyCoo(_) | Self::DensifyCompressed(_)) {
+            self.sources().into_iter().for_each(visit);
+        }
+    }
+
     /// Makes them.
     ///
     /// # Errors
