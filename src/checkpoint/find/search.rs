@@ -364,7 +364,7 @@ impl Walk<'_, '_> {
             Some(plain) if !plain.is_ema && node.is_ema && next => {
                 self.averages.push((known, Alias { parent: place, step }));
             }
-            _ => {}
+            Some(_) | None => {}
         }
     }
 }
