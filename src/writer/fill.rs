@@ -68,7 +68,8 @@ pub(super) fn fill(
 
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
-    let failure: Mutex<Option<Error>> = Mutex::new(None);
+    // Of several tiles that fail at once the first is told, whoever was faster: tiles are taken in order.
+    let failure: Mutex<Option<(usize, Error)>> = Mutex::new(None);
     let work = || {
         let mut buffers = Buffers::default();
         while !stop.load(Ordering::Relaxed) {
@@ -84,7 +85,10 @@ pub(super) fn fill(
                 writer.run(&job.work, tile - job.before, &mut buffers)
             };
             if let Err(error) = outcome {
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                if failure.as_ref().is_none_or(|&(first, _)| tile < first) {
+                    *failure = Some((tile, error));
+                }
                 stop.store(true, Ordering::Relaxed);
             }
         }
@@ -100,7 +104,8 @@ pub(super) fn fill(
         }
         work();
     });
-    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failure.map_or(Ok(()), |(_, error)| Err(error))
 }
 
 /// The bytes of a part's source. A dataset whose sources are to be computed is not cut into tiles before they
