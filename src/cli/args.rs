@@ -183,7 +183,7 @@ impl Source {
 pub enum QuantizedAs {
     /// float32 values, as torch's `dequantize` computes them
     Dequantize,
-    /// The integers as they are, with <KEY>.scale and <KEY>.zero_point beside them, and <KEY>.axis where there
+    /// The integers as they are, with KEY.scale and KEY.zero_point beside them, and KEY.axis where there
     /// is a scale for each index of an axis
     Keep,
 }
