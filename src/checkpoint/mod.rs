@@ -40,11 +40,13 @@ mod zip;
 
 pub use check::check_records;
 pub use dcp::DcpError;
+#[cfg(feature = "cli")]
 pub(crate) use error::article;
 pub use error::{Error, ErrorKind, NotACheckpoint, UnsupportedForm};
 pub use export::ExportError;
 pub use files::FileError;
 pub use find::Candidate;
+#[cfg(feature = "cli")]
 pub(crate) use find::as_key;
 pub use form::Form;
 pub use legacy::LegacyError;
