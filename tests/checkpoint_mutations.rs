@@ -56,7 +56,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn corpus() -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus/checkpoints")).to_owned()
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/corpus")).to_owned()
 }
 
 /// Every file of the corpus, those in folders too, in the order of the names.

@@ -9,7 +9,7 @@ thread_local! {
 }
 
 /// Items of a real checkpoint, which the seeds' metadata describe.
-const ITEMS: &[u8] = include_bytes!("../seeds/dcp_items.distcp");
+const ITEMS: &[u8] = include_bytes!("../../testdata/corpus/files/dcp_single/__0_0.distcp");
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     FOLDER.with(|folder| {

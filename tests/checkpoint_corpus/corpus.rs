@@ -6,7 +6,7 @@ use ptw2k::checkpoint::{Checkpoint, Error, ErrorKind, OpenOptions, TensorError, 
 
 /// A folder of the corpus.
 pub(crate) fn folder(name: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus/checkpoints")).join(name)
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/corpus")).join(name)
 }
 
 /// The files and folders in a folder of the corpus, by name.

@@ -1,4 +1,4 @@
-//! The shared corpus: files that real torch wrote, with what torch reads from them, and hostile files.
+//! The corpus of `testdata/corpus`: files that real torch wrote, with what torch reads from them, and hostile files.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 

@@ -14,9 +14,8 @@ const TARGETS: [&str; 7] =
 /// How long a target is fuzzed when the caller does not say.
 const MINUTES: NonZeroU64 = NonZeroU64::new(20).unwrap();
 
-/// Where real and hostile checkpoints lie, from the root; the first is part of the repository.
-const CORPORA: [&str; 3] =
-    ["testdata", "../shared/corpus/checkpoints/files", "../shared/corpus/checkpoints/hostile"];
+/// Where real and hostile checkpoints lie, from the root.
+const CORPUS: &str = "testdata";
 
 /// Memory in MiB that an input may take: what the reader promises for any small file, and the fuzzer's own.
 const MEMORY: u64 = 512;
@@ -63,7 +62,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     Ok(())
 }
 
-/// Puts the seeds where each target looks for them: those written by hand, and parts of the corpora's files.
+/// Puts the seeds where each target looks for them: those written by hand, and parts of the corpus' files.
 fn seed() -> Outcome<usize> {
     let folder = shell::root().join("fuzz/corpus");
     for target in TARGETS {
@@ -94,8 +93,7 @@ fn seed() -> Outcome<usize> {
 
 fn files() -> Outcome<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let mut pending: Vec<PathBuf> = CORPORA.iter().map(|corpus| shell::root().join(corpus)).collect();
-    pending.retain(|folder| folder.is_dir());
+    let mut pending = vec![shell::root().join(CORPUS)];
     while let Some(folder) = pending.pop() {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();

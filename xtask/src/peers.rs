@@ -23,7 +23,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
             }
         };
     }
-    let corpus: PathBuf = corpus.unwrap_or_else(|| shell::root().join("../shared/corpus/checkpoints"));
+    let corpus: PathBuf = corpus.unwrap_or_else(|| shell::root().join("testdata/corpus"));
     if !corpus.is_dir() {
         return Err(format!("no folder {}: name the corpus with --corpus", corpus.display()).into());
     }
