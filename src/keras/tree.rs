@@ -10,16 +10,20 @@ use crate::tensor::VariablePath;
 
 use super::architecture::{Architecture, FeatureOrder, Layer, Origin, Variable, Weightless};
 use super::error::ErrorKind;
+use super::generation::Generation;
 use super::graph::{Graph, Order, join};
-use super::layers::{Spec, snake};
+use super::json::InputShape;
+use super::layers::{InputShapes, Spec, snake};
 
 /// The index of a node in its [`Tree`].
 pub(super) type NodeId = usize;
 
 /// Every layer and model of an architecture, each once however often it is used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
+    /// The generation of Keras that wrote the configuration.
+    pub(super) generation: Generation,
 }
 
 /// A layer or model.
@@ -27,10 +31,14 @@ pub(super) struct Tree {
 pub(super) struct Node {
     /// The layer's name.
     pub(super) name: String,
+    /// Where the configuration has it first, as layer names from the root.
+    pub(super) place: String,
     /// The class.
     pub(super) class: String,
     /// The configuration, without those of the layers inside.
     pub(super) config: Value,
+    /// The shapes that it was built with, by its `build_config`.
+    pub(super) built: InputShapes,
     /// The variables of its own.
     pub(super) own: Vec<Spec>,
     /// The layers inside, in the order of the walk, each with its group below this one's.
@@ -59,8 +67,8 @@ pub(super) struct Wiring {
 pub(super) enum StepKind {
     /// A layer.
     Layer(NodeId),
-    /// An input of that rank (with the batch), where it is known.
-    Input(Option<usize>),
+    /// An input of that shape (with the batch), where it is known.
+    Input(Option<InputShape>),
     /// An operation of `keras.ops`: its class and configuration.
     Operation(String, Value),
 }
@@ -80,6 +88,10 @@ impl Groups {
 }
 
 impl Tree {
+    pub(super) fn class(&self, node: NodeId) -> &str {
+        self.nodes.get(node).map_or("", |node| &node.class)
+    }
+
     /// The tree as an architecture: each layer at the first place where the walk meets it.
     pub(super) fn into_architecture(
         self,
