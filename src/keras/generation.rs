@@ -2,16 +2,8 @@
 
 use serde_json::Value;
 
+use super::architecture::Generation;
 use super::json::text;
-
-/// The generations of Keras, whose files differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Generation {
-    /// Keras 2, up to 2.15, and `tf_keras`.
-    Keras2,
-    /// Keras 3.
-    Keras3,
-}
 
 /// The generation that wrote a serialized model.
 ///

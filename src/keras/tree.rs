@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::tensor::VariablePath;
 
-use super::architecture::{Architecture, FeatureOrder, Layer, Origin, Variable, Weightless};
+use super::architecture::{Architecture, FeatureOrder, Generation, Layer, Origin, Variable, Weightless};
+use super::carried::Carried;
 use super::error::ErrorKind;
-use super::generation::Generation;
 use super::graph::{Graph, Order, join};
 use super::json::InputShape;
 use super::layers::{InputShapes, Spec, snake};
@@ -110,7 +110,16 @@ impl Tree {
         };
         walk.visit(root, "", "")?;
         let Walk { layers, variables, weightless, .. } = walk;
-        Ok(Architecture { path: path.to_owned(), origin, layers, variables, weightless })
+        Ok(Architecture {
+            path: path.to_owned(),
+            origin,
+            generation: self.generation,
+            layers,
+            variables,
+            weightless,
+            legacy: None,
+            carried: Carried::default(),
+        })
     }
 }
 
