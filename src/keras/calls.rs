@@ -173,9 +173,9 @@ impl Reader<'_> {
                 Ok(Argument::List(items.collect::<Result<_, _>>()?))
             }
             Value::Object(fields) => {
-                let fields = sorted(fields).into_iter().map(|(key, item)| {
-                    Ok((key.clone(), self.legacy_first(item, reads, kwargs)?))
-                });
+                let fields = sorted(fields)
+                    .into_iter()
+                    .map(|(key, item)| Ok((key.clone(), self.legacy_first(item, reads, kwargs)?)));
                 Ok(Argument::Fields(fields.collect::<Result<_, ErrorKind>>()?))
             }
             _ => Err(wrong(self.model, "inbound_nodes", "lists of [name, call, result, arguments]")),
@@ -241,7 +241,12 @@ impl Reader<'_> {
     }
 
     /// The leaves `[name, call, result]` of `input_layers` and `output_layers`.
-    pub(super) fn leaves(&self, value: &Value, field: &str, found: &mut Vec<Tensor>) -> Result<(), ErrorKind> {
+    pub(super) fn leaves(
+        &self,
+        value: &Value,
+        field: &str,
+        found: &mut Vec<Tensor>,
+    ) -> Result<(), ErrorKind> {
         match value {
             Value::Array(items) if items.len() == 3 && items.iter().take(1).all(Value::is_string) => {
                 found.push(self.tensor(items, field)?);

@@ -47,8 +47,10 @@ impl Propagation {
             known.insert((input.step, input.call), vec![order.clone()]);
         }
         // What the readers of a tensor say of its shape.
-        let sizes: HashMap<(usize, usize), &InputShape> =
-            graph.all_reads().filter_map(|read| Some(((read.step, read.call), read.shape.as_ref()?))).collect();
+        let sizes: HashMap<(usize, usize), &InputShape> = graph
+            .all_reads()
+            .filter_map(|read| Some(((read.step, read.call), read.shape.as_ref()?)))
+            .collect();
         for &call in &order.calls {
             if known.contains_key(&call) {
                 continue;

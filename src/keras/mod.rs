@@ -3,14 +3,17 @@
 
 mod architecture;
 mod archive;
+mod calls;
 mod carried;
 mod error;
 mod features;
 pub mod file_layout;
 mod flattening;
+mod generation;
 mod graph;
 mod hdf5;
 mod infer;
+mod inferred;
 mod json;
 mod layers;
 mod legacy;
@@ -18,9 +21,11 @@ mod links;
 mod model;
 mod open;
 mod outputs;
+mod renumber;
 mod sniff;
 mod template;
 mod tree;
+mod variables;
 mod weights_file;
 mod whole;
 

@@ -92,6 +92,17 @@ impl Tree {
         self.nodes.get(node).map_or("", |node| &node.class)
     }
 
+    /// The shapes that a model declares for its inputs, in their order; none for a layer.
+    pub(super) fn declared_inputs(&self, node: NodeId) -> Vec<Option<InputShape>> {
+        let graph = self.nodes.get(node).and_then(|node| node.graph.as_ref());
+        let Some(Wiring { graph, kinds, .. }) = graph else { return Vec::new() };
+        let declared = |step: usize| match kinds.get(step) {
+            Some(StepKind::Input(shape)) => shape.clone(),
+            _ => None,
+        };
+        graph.inputs.iter().map(|input| declared(input.step)).collect()
+    }
+
     /// The tree as an architecture: each layer at the first place where the walk meets it.
     pub(super) fn into_architecture(
         self,

@@ -173,6 +173,7 @@ fn every_layer_with_variables() {
 #[test]
 fn frozen_layers() {
     check("frozen.json", "frozen");
+    check("frozen.whole.h5", "frozen");
 }
 
 #[test]
@@ -264,7 +265,6 @@ fn legacy_weight_files() {
     }
     let refused = |file: &str| Architecture::open(&testdata(file)).unwrap_err().kind;
     assert!(matches!(refused("frozen.legacy.h5"), ErrorKind::LegacyWeights));
-    assert!(matches!(refused("frozen.whole.h5"), ErrorKind::Keras2));
 }
 
 /// Keras up to 3.5 writes no layer names, so paths are those of the groups without the lists around them.

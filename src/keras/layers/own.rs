@@ -10,7 +10,7 @@ use crate::keras::json::{Config, text};
 use crate::tensor::{Dtype, Shape};
 
 use super::einsum;
-use super::shapes::{InputShapes, not_built};
+use super::shapes::{InputShapes, open_size};
 
 /// A variable that a layer owns.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ pub(in crate::keras) fn own_variables(
                 let is_shared = shared.iter().any(|&other| usize::try_from(other) == Ok(axis));
                 if is_shared { Some(1) } else { *size }
             });
-            let sizes = sizes.collect::<Option<Vec<_>>>().ok_or_else(|| not_built(layer))?;
+            let sizes = sizes.collect::<Option<Vec<_>>>().ok_or_else(|| open_size(layer, shape))?;
             specs.weight("alpha", sizes)?;
         }
         "Attention" => {

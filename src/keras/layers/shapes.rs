@@ -24,8 +24,13 @@ impl InputShapes {
         Self(shapes.into_iter().map(|(name, shape)| (Some(name.to_owned()), shape)).collect())
     }
 
-    /// From the `build_config` of a serialized layer; empty where it has none.
-    pub(in crate::keras) fn read(object: &Value) -> Self {
+    /// From the `build_config` of a serialized layer; empty where it has none. Keras 2 builds attention layers
+    /// from the shapes in their configuration; its `build_config` tells the first input's only.
+    pub(in crate::keras) fn read(object: &Value, class: &str) -> Self {
+        if class == "MultiHeadAttention" && object.pointer("/config/query_shape").is_some() {
+            let shape = |name: &'static str| Some((name, Ok(input_shape(object.get("config")?.get(name)?)?)));
+            return Self::named(["query_shape", "value_shape", "key_shape"].into_iter().filter_map(shape));
+        }
         let mut shapes = Self::default();
         let Some(build) = object.get("build_config") else { return shapes };
         if let Some(Value::Object(named)) = build.get("shapes_dict") {
@@ -35,7 +40,8 @@ impl InputShapes {
         } else if let Some(value) = build.get("input_shape") {
             shapes.collect(value);
         }
-        shapes
+        let is_attention = matches!(class, "MultiHeadAttention" | "GroupedQueryAttention");
+        if is_attention && shapes.0.len() < 2 { Self::default() } else { shapes }
     }
 
     /// Whether there is none.
