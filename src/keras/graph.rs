@@ -124,6 +124,10 @@ impl Graph {
             if from_one.contains(&tensor.step) {
                 tensor.call = tensor.call.saturating_sub(1);
             }
+            // Keras 3.0 counts the calls in other models too; of one call there is no doubt.
+            if counts.get(tensor.step) == Some(&1) {
+                tensor.call = 0;
+            }
             if counts.get(tensor.step).is_none_or(|&count| tensor.call >= count) {
                 let layer = names.get(tensor.step).cloned().unwrap_or_else(String::new);
                 return Err(ErrorKind::UnknownCall { model: model.into(), layer, node });

@@ -20,4 +20,14 @@ impl Hidden {
     pub(super) fn new(by: &str, class: &str) -> Self {
         Self { by: by.into(), class: class.into() }
     }
+
+    /// Of a model's input whose shape nothing tells.
+    pub(super) fn unbuilt() -> Self {
+        Self::new("", "")
+    }
+
+    /// Whether nothing but a missing input shape hides it.
+    pub(super) fn is_unbuilt(&self) -> bool {
+        self.by.is_empty()
+    }
 }

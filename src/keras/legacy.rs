@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::architecture::{Architecture, Layer};
+use super::architecture::{Architecture, Layer, Variable};
 
 /// A layer of a legacy file: its name and its variables, as indices, in their order.
 pub(super) struct LegacyLayer {
@@ -62,7 +62,8 @@ fn collect(architecture: &Architecture, layer: usize, trained: bool, found: &mut
 
 /// The variable of the wrapped layer that SpectralNormalization's copy stands for.
 fn shared_with(architecture: &Architecture, copy: usize, wrapped: &Layer) -> Option<usize> {
-    let is_copy = architecture.variables.get(copy).is_some_and(|variable| variable.name == "kernel");
+    let is_kernel = |variable: &Variable| matches!(variable.name.as_str(), "kernel" | "embeddings");
+    let is_copy = architecture.variables.get(copy).is_some_and(is_kernel);
     let own: Range<usize> = wrapped.variables.clone();
     own.filter(|_| is_copy).find(|&index| {
         let variable = architecture.variables.get(index);

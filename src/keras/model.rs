@@ -196,21 +196,34 @@ impl Builder {
         Ok(node)
     }
 
-    /// The two directions. Keras walks them by attribute name: backward first.
+    /// The two directions. Keras 3 walks them by attribute name: backward first; Keras 2 the other way round.
+    /// Keras 2 also puts `forward_` and `backward_` before names that have them already, and before that of a
+    /// layer that is given for the way back.
     fn bidirectional(&mut self, config: Config<'_>) -> Result<Vec<(String, NodeId)>, ErrorKind> {
         let layer = config.need("layer")?;
         let name = layer.pointer("/config/name").and_then(Value::as_str);
         let name = name.ok_or_else(|| missing(config.layer, "layer.config.name"))?;
-        let base = name.strip_prefix("forward_").unwrap_or(name);
-        let forward = self.layer(layer, config.layer, Some(&format!("forward_{base}")))?;
-        let backward = match config.get("backward_layer") {
-            Some(backward) => self.layer(backward, config.layer, None)?,
-            None => {
-                let base = name.strip_prefix("backward_").unwrap_or(base);
-                self.layer(layer, config.layer, Some(&format!("backward_{base}")))?
-            }
+        let is_old = self.tree.generation == Generation::Keras2;
+        let named = |direction: &str, name: &str| {
+            let name = if is_old { name } else { name.strip_prefix(direction).unwrap_or(name) };
+            format!("{direction}{name}")
         };
-        Ok(vec![("backward_layer".to_owned(), backward), ("forward_layer".to_owned(), forward)])
+        let base = if is_old { name } else { name.strip_prefix("forward_").unwrap_or(name) };
+        let forward = self.layer(layer, config.layer, Some(&named("forward_", name)))?;
+        let backward = match config.get("backward_layer") {
+            Some(backward) => {
+                let given = backward.pointer("/config/name").and_then(Value::as_str).filter(|_| is_old);
+                let given = given.map(|name| named("backward_", name));
+                self.layer(backward, config.layer, given.as_deref())?
+            }
+            None => self.layer(layer, config.layer, Some(&named("backward_", base)))?,
+        };
+        let mut children =
+            vec![("backward_layer".to_owned(), backward), ("forward_layer".to_owned(), forward)];
+        if is_old {
+            children.reverse();
+        }
+        Ok(children)
     }
 
     /// The layers in a list.

@@ -148,6 +148,7 @@ impl Template<'_> {
                 index,
                 shape: tensor.view.shape().clone(),
                 dtype: tensor.dtype,
+                initial: None,
                 value: Some(tensor),
             });
         }

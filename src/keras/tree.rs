@@ -13,7 +13,7 @@ use super::carried::Carried;
 use super::error::ErrorKind;
 use super::graph::{Graph, Order, join};
 use super::json::InputShape;
-use super::layers::{InputShapes, Spec, snake};
+use super::layers::{InputShapes, Spec, current_name, snake};
 
 /// The index of a node in its [`Tree`].
 pub(super) type NodeId = usize;
@@ -169,12 +169,12 @@ impl Walk {
             }
             return self.below(id, path, group);
         }
-        let own = std::mem::take(&mut node.own);
+        let (own, class) = (std::mem::take(&mut node.own), node.class.clone());
         let first = self.variables.len();
         self.layers.push(Layer {
             path: path.to_owned(),
             aliases: Vec::new(),
-            class: Some(node.class.clone()),
+            class: Some(class.clone()),
             class_from_name: false,
             variables: first..first + own.len(),
             group: group.to_owned(),
@@ -191,11 +191,12 @@ impl Walk {
             self.variables.push(Variable {
                 path: VariablePath::new(variable),
                 layer,
-                name: spec.name.to_owned(),
+                name: current_name(&class, spec.name).to_owned(),
                 index,
                 shape: spec.shape,
                 dtype: spec.dtype,
                 trainable: spec.trainable,
+                initial: spec.initial,
                 value: None,
             });
         }

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::tensor::Shape;
-
+use super::architecture::Generation;
 use super::error::ErrorKind;
 use super::graph::join;
 use super::json::Config;
 use super::layers::{
-    InputShapes, Projection, Spec, cell_of, grouped_query, is_stateless, multi_head, own_variables,
-    variable_dtype,
+    InputShapes, Policy, Projection, Rules, Spec, Specs, cell_of, grouped_query, is_stateless, multi_head,
+    own_variables,
 };
 use super::tree::{Node, NodeId, Tree};
 
@@ -28,9 +27,11 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
         }
         let inputs = shapes.get(&id).unwrap_or(&none);
         let config = Config::new(&node.config, &node.place)?;
+        let sorts_axes = tree.generation == Generation::Keras3 && node.built.is_empty();
+        let rules = Rules { generation: tree.generation, sorts_axes };
         if let Some((cell, name)) = cell_of(&node.class) {
             let path = join(&node.place, name);
-            let specs = own_variables(cell, config.named(&path), &inputs.without_time())?;
+            let specs = own_variables(cell, config.named(&path), &inputs.without_time(), rules)?;
             let child = node.children.first().map(|&(_, child)| child);
             if let Some(cell) = child.and_then(|child| tree.nodes.get_mut(child)) {
                 cell.own = specs.unwrap_or_else(Vec::new);
@@ -66,7 +67,7 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
             }
             continue;
         }
-        let own = own_variables(&node.class, config, inputs)?.unwrap_or_else(Vec::new);
+        let own = own_variables(&node.class, config, inputs, rules)?.unwrap_or_else(Vec::new);
         if let Some(node) = tree.nodes.get_mut(id) {
             node.own = own;
         }
@@ -87,17 +88,16 @@ type Made = (&'static str, &'static str, Vec<Spec>);
 
 fn projection(projection: Projection, config: Config<'_>) -> Result<Made, ErrorKind> {
     let Projection { attribute, name, kernel, bias } = projection;
-    let dtype = variable_dtype(config)?;
-    let spec = |name, sizes: Vec<usize>| -> Result<Spec, ErrorKind> {
-        let shape = Shape::new(sizes)
-            .map_err(|source| ErrorKind::VariableShape { layer: config.layer.into(), source })?;
-        Ok(Spec { name, shape, dtype, trainable: true })
-    };
-    let mut own = vec![spec("kernel", kernel)?];
+    let policy = Policy::read(config)?;
+    let mut specs = Specs::new(config.layer, policy.dtype);
+    specs.weight("kernel", kernel)?;
     if let Some(bias) = bias {
-        own.push(spec("bias", bias)?);
+        specs.weight("bias", bias)?;
     }
-    Ok((attribute, name, own))
+    if let Some(history) = policy.float8(config.layer)? {
+        specs.float8(history)?;
+    }
+    Ok((attribute, name, specs.finish()))
 }
 
 /// The copy of the wrapped kernel, and the vector of the power iteration.
@@ -109,10 +109,8 @@ fn spectral(tree: &Tree, node: &Node) -> Result<Vec<Spec>, ErrorKind> {
         return Err(ErrorKind::MissingField { layer: node.place.clone(), field: "layer.kernel".into() });
     };
     let last = kernel.shape.sizes().last().copied().unwrap_or(1);
-    let shape = Shape::new([1, last])
-        .map_err(|source| ErrorKind::VariableShape { layer: node.place.clone(), source })?;
-    Ok(vec![
-        Spec { name: "kernel", ..kernel.clone() },
-        Spec { name: "vector_u", shape, dtype: kernel.dtype, trainable: false },
-    ])
+    let mut specs = Specs::new(&node.place, kernel.dtype);
+    specs.weight(kernel.name, kernel.shape.sizes().to_vec())?;
+    specs.statistic("vector_u", vec![1, last])?;
+    Ok(specs.finish())
 }

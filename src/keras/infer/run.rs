@@ -59,7 +59,7 @@ impl Run<'_> {
             let input = |(at, declared): (usize, Option<InputShape>)| match (declared, given.get(at)) {
                 (Some(shape), _) => Ok(shape),
                 (None, Some(&given)) => given.clone(),
-                (None, None) => Err(Hidden::new(&node.place, "the model's input")),
+                (None, None) => Err(Hidden::unbuilt()),
             };
             let inputs: Vec<Inferred> = tree.declared_inputs(id).into_iter().enumerate().map(input).collect();
             self.evaluate(id, inputs, true);
@@ -330,7 +330,7 @@ fn inferred(known: &HashMap<CallId, Vec<Inferred>>, tensor: &Tensor) -> Inferred
         Some(shape) => shape.clone(),
         None => match results.first() {
             Some(Err(hidden)) => Err(hidden.clone()),
-            _ => Err(Hidden::new("", "a result that its layer does not have")),
+            _ => Err(Hidden::new("a call", "a result that it does not have")),
         },
     }
 }

@@ -48,7 +48,7 @@ impl<'a> Map<'a> {
 
     /// Each size through a window that moves by strides (`compute_conv_output_shape`).
     fn window(&self, kernel: &[usize], strides: &[usize], dilation: &[usize]) -> Option<InputShape> {
-        let padding = self.config.text("padding").ok()?.unwrap_or("valid");
+        let padding = self.config.text("padding").ok().flatten().unwrap_or("valid");
         let is_valid = padding.eq_ignore_ascii_case("valid");
         let axis = |axis: usize| -> Option<usize> {
             let (size, stride) = ((*self.sizes.get(axis)?)?, *strides.get(axis)?);
@@ -73,7 +73,7 @@ impl<'a> Map<'a> {
     /// Each size through a transposed convolution: `compute_conv_transpose_output_shape` of Keras 3,
     /// `deconv_output_length` of Keras 2, which differ where the padding is `same` and the output padding given.
     fn transposed(&self, generation: Generation) -> Option<InputShape> {
-        let padding = self.config.text("padding").ok()?.unwrap_or("valid");
+        let padding = self.config.text("padding").ok().flatten().unwrap_or("valid");
         let is_valid = padding.eq_ignore_ascii_case("valid");
         let (kernel, strides) = (self.per_axis("kernel_size")?, self.per_axis_or("strides", 1)?);
         let dilation = self.per_axis_or("dilation_rate", 1)?;

@@ -17,6 +17,8 @@ struct Equation<'a> {
     output_shape: InputShape,
     /// Axes before those of the letters.
     skipped: usize,
+    /// Axes behind those of the letters.
+    behind: usize,
 }
 
 impl<'a> Equation<'a> {
@@ -47,8 +49,8 @@ impl<'a> Equation<'a> {
         if is_right_elided {
             output_shape.extend(input_shape.iter().skip(input.len()));
         }
-        let skipped = if is_left_elided { elided } else { 0 };
-        Ok(Self { layer: config.layer, input, kernel, output, input_shape, output_shape, skipped })
+        let (skipped, behind) = if is_left_elided { (elided, 0) } else { (0, elided) };
+        Ok(Self { layer: config.layer, input, kernel, output, input_shape, output_shape, skipped, behind })
     }
 
     fn find(&self, letters: &[char], shape: &InputShape, letter: char) -> Option<usize> {
@@ -80,11 +82,12 @@ pub(super) fn shapes(
     let output = &equation.output;
     let first = output.iter().position(|&letter| bias_axes.contains(letter));
     let first = first.ok_or_else(|| config.wrong("bias_axes", "letters of the equation's output"))?;
-    let bias_shape = output
+    let mut bias_shape = output
         .iter()
         .skip(first)
         .map(|&letter| if bias_axes.contains(letter) { size(letter) } else { Ok(1) })
         .collect::<Result<Vec<_>, _>>()?;
+    bias_shape.extend(std::iter::repeat_n(1, equation.behind));
     Ok((kernel_shape, Some(bias_shape)))
 }
 

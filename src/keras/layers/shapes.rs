@@ -112,10 +112,12 @@ impl InputShapes {
 }
 
 fn known<'a>(shape: &'a Inferred, layer: &str) -> Result<&'a InputShape, ErrorKind> {
-    shape.as_ref().map_err(|hidden| ErrorKind::HiddenShape {
-        layer: layer.into(),
-        by: hidden.by.to_string(),
-        class: hidden.class.to_string(),
+    shape.as_ref().map_err(|hidden| {
+        if hidden.is_unbuilt() {
+            return not_built(layer);
+        }
+        let (by, class) = (hidden.by.to_string(), hidden.class.to_string());
+        ErrorKind::HiddenShape { layer: layer.into(), by, class }
     })
 }
 
