@@ -109,8 +109,8 @@ impl Builder {
     }
 
     /// Whether an entry of a graph is an operation of `keras.ops`, which is no layer. `model_config` has no
-    /// modules; there an operation is told from the layer of the same name by its configuration, which lacks
-    /// what every layer has.
+    /// modules; there an operation is told from the layer of the same name by its configuration, which has no
+    /// `trainable`.
     fn is_operation(&self, object: &Value, class: &str) -> bool {
         if self.tree.generation == Generation::Keras2 {
             return false;

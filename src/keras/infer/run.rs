@@ -309,17 +309,17 @@ fn told_or_hidden(
     }
 }
 
-/// The shape of a tensor. Keras ignores the shapes that a configuration tells of tensors, and infers them again;
-/// so they count only for what is not known here, and only where the model is built: it may be called on other
-/// shapes later. Hand-written configurations have `[]` there.
+/// The shape of a tensor. What the configuration tells of it comes first, where the model is built (it may be
+/// called on other shapes later): the Keras that wrote it may have inferred another shape than this. Keras ignores
+/// it on reading, so hand-written configurations may have `[]` there.
 fn look_up(known: &HashMap<CallId, Vec<Inferred>>, tensor: &Tensor, builds: bool) -> Inferred {
-    let told = tensor.shape.as_ref().filter(|shape| builds && !shape.is_empty());
-    match (inferred(known, tensor), told) {
-        (Ok(shape), Some(told)) if shape.len() == told.len() => {
-            Ok(shape.iter().zip(told).map(|(size, told)| size.or(*told)).collect())
+    let inferred = inferred(known, tensor);
+    let Some(told) = tensor.shape.as_ref().filter(|shape| builds && !shape.is_empty()) else { return inferred };
+    match inferred {
+        Ok(shape) if shape.len() == told.len() => {
+            Ok(told.iter().zip(shape).map(|(told, size)| told.or(size)).collect())
         }
-        (Err(_), Some(told)) => Ok(told.clone()),
-        (shape, _) => shape,
+        _ => Ok(told.clone()),
     }
 }
 
