@@ -118,9 +118,8 @@ impl Builder {
         match text(object, "module") {
             Some(module) => module.starts_with("keras.src.ops") || module.starts_with("keras.ops"),
             None => {
-                let has =
-                    |field: &str| object.get("config").is_some_and(|config| config.get(field).is_some());
-                is_operation_class(class) && !has("trainable") && !has("dtype")
+                let is_layer = object.pointer("/config/trainable").is_some();
+                is_operation_class(class) && !is_layer
             }
         }
     }

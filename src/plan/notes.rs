@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::binding::{Binding, Note, Value};
+use super::binding::{Binding, Note, Provenance, Value};
 use super::numerics::numerics;
 use crate::keras::Architecture;
 use crate::tensor::Dtype;
@@ -52,6 +52,10 @@ pub(super) fn notes(
     }
     for binding in bindings {
         let path = architecture.variables[binding.variable].path.as_str();
+        if matches!(binding.provenance, Provenance::Initial) {
+            let text = "bookkeeping of float8 training, which no checkpoint has: filled with what Keras begins with";
+            add(text.to_owned(), path);
+        }
         if let Some(text) = lossy(binding) {
             add(text, path);
         }

@@ -43,7 +43,8 @@ impl<'a> Equation<'a> {
         let elided = elided.ok_or_else(|| open_size(config.layer, input_shape))?;
         let mut output_shape: InputShape = vec![input_shape.first().copied().flatten()];
         if is_left_elided {
-            output_shape.extend(input_shape.iter().take(elided).skip(1));
+            // Keras puts each of them right behind the batch, so that they end up in reverse order.
+            output_shape.extend(input_shape.iter().take(elided).skip(1).rev());
         }
         output_shape.extend(config.shape("output_shape")?.unwrap_or_default());
         if is_right_elided {
