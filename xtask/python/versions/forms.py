@@ -8,21 +8,9 @@ import h5py
 import keras
 
 import listing
+from kinds import CONFIGURED
 from offers import since
 
-# Name to file, in the order of the table.
-FILES = {
-    "json": "model.json",
-    "minimal": "minimal.json",
-    "keras": "model.keras",
-    "folder": "unzipped",
-    "weights": "template.weights.h5",
-    "sharded": "sharded.weights.json",
-    "whole": "whole.h5",
-    "legacy": "legacy.h5",
-}
-# Those that hold a configuration of the model.
-CONFIGURED = ("json", "minimal", "keras", "folder", "whole")
 # Bytes of a shard: so few that every model has several, enough for its greatest variable.
 LEAST_SHARD = 2048
 
@@ -63,7 +51,7 @@ def save(form, model, path):
     elif form == "weights":
         model.save_weights(str(path))
     elif form == "sharded":
-        greatest = max([LEAST_SHARD, *(listing.value(variable).nbytes for variable in model.variables)])
+        greatest = max([LEAST_SHARD, *(listing.value(variable).nbytes for variable in model.variables if hasattr(variable, "dtype"))])
         model.save_weights(str(path), max_shard_size=greatest / 1024**3)
     elif since(3):
         with h5py.File(path, "w") as file:

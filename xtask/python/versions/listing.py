@@ -46,7 +46,8 @@ def own_variables(saveable):
     """In the order in which the layer saves them."""
     if since(3):
         return list(saveable._trainable_variables) + list(saveable._non_trainable_variables)
-    return list(saveable._trainable_weights) + list(saveable._non_trainable_weights)
+    # The tables of lookup layers stand among the variables.
+    return [v for v in (*saveable._trainable_weights, *saveable._non_trainable_weights) if hasattr(v, "dtype")]
 
 
 def is_trainable(saveable, variable):

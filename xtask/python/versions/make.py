@@ -24,6 +24,7 @@ import forms
 import listing
 import models  # noqa: F401: adds to FAMILIES
 import offers
+from kinds import FILES
 from registry import FAMILIES
 
 
@@ -36,7 +37,7 @@ def brief(error):
 def fill(model):
     """Distinct numbers everywhere, so that no place is mistaken for another."""
     seen = set()
-    for at, variable in enumerate(model.variables):
+    for at, variable in enumerate(v for v in model.variables if hasattr(v, "dtype")):
         dtype, shape = listing.dtype_name(variable), tuple(variable.shape)
         if id(variable) in seen or "seed" in variable.name or dtype in ("string", "uint32"):
             continue
@@ -60,7 +61,7 @@ def unequal(rows, others):
 
 def saved(form, family, model, rows, folder):
     """Writes one form and has Keras read it back: what `expected.json` says of it."""
-    path = folder / forms.FILES[form]
+    path = folder / FILES[form]
     about = {"file": path.name}
     try:
         forms.save(form, model, path)
@@ -86,7 +87,7 @@ def legacy_names(rows, model, folder):
     import h5py
 
     for name, group in (("legacy", "/"), ("whole", "model_weights")):
-        path = folder / forms.FILES[name]
+        path = folder / FILES[name]
         if path.exists():
             with h5py.File(path) as file:
                 listing.add_legacy(rows, model, file[group])
@@ -102,7 +103,7 @@ def make(family, folder):
     answers = dict(offers.ANSWERS)
     fill(model)
     rows = listing.walk(model)
-    about = {form: saved(form, family, model, rows, folder) for form in forms.FILES if forms.known(form)}
+    about = {form: saved(form, family, model, rows, folder) for form in FILES if forms.known(form)}
     legacy_names(rows, model, folder)
     expected = {
         "keras": keras.__version__, "backend": keras.backend.backend(), "model": family.name, "custom": family.custom,

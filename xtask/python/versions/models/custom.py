@@ -3,7 +3,14 @@
 import keras
 from keras import Input, Model, Sequential, layers
 
+from offers import since
 from registry import family
+
+
+def tf_shape(sizes):
+    import tensorflow as tf
+
+    return tf.TensorShape(sizes)
 
 
 @keras.utils.register_keras_serializable(package="judges")
@@ -23,8 +30,10 @@ class Block(layers.Layer):
         self.norm.build(inner)
         self.scale = self.add_weight(name="scale", shape=(self.units,))
         self.count = self.add_weight(name="count", shape=(2, self.units), trainable=False)
-        if hasattr(self.heads, "_build_from_signature") and not hasattr(self.heads, "_query_dense"):
+        if since(3):
             self.heads.build(inner, inner)
+        else:
+            self.heads._build_from_signature(tf_shape(inner), tf_shape(inner))
         super().build(shape)
 
     def call(self, x):
