@@ -9,8 +9,16 @@ table, writes it to `FOLDER/keras-versions.md`, and exits with 1 when anything f
 import argparse
 import pathlib
 
+import secrets
+
 import families
+import graphs
 from environments import Environment
+
+
+PARTS = ("families", "graphs")
+# The versions whose order of layers is judged on random graphs: the newest, and one from the middle.
+GRAPHS = ("3.15.1", "3.8.0")
 
 
 def main():
@@ -21,9 +29,19 @@ def main():
     parser.add_argument("--strict", type=Environment.parse, metavar="VERSION=PYTHON[,PACKAGES]",
                         help="the Keras with the strictest checks")
     parser.add_argument("--made", action="store_true", help="the models of an earlier run, where there are any")
-    parser.add_argument("model", nargs="*")
+    parser.add_argument("--part", choices=PARTS, action="append", help="all of them, if none is named")
+    parser.add_argument("--graphs", type=int, default=500, help="how many random ones for each Keras")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="the first graph's")
+    parser.add_argument("model", nargs="*", help="the families' models; all of them, if none is named")
     options = parser.parse_args()
-    raise SystemExit(1 if families.run(options) else 0)
+    options.work.mkdir(parents=True, exist_ok=True)
+    faults = 0
+    for part in options.part or PARTS:
+        if part == "families":
+            faults += families.run(options)
+        else:
+            faults += graphs.run(options, [environment for environment in options.keras if environment.version in GRAPHS])
+    raise SystemExit(1 if faults else 0)
 
 
 if __name__ == "__main__":

@@ -32,12 +32,8 @@ class Expected:
 
     def rows(self, form):
         """The variables of what Keras builds from that form: for a shared layer that may be another model."""
-        if form in kinds.CONFIGURED:
-            for source in (form, "json"):
-                about = self.said["forms"].get(source, {})
-                if "cannot_load" not in about:
-                    return about.get("variables", self.said["variables"])
-        return self.said["variables"]
+        about = self.said["forms"].get(form, {})
+        return about.get("variables", self.said["variables"]) if form in kinds.CONFIGURED else self.said["variables"]
 
     def rebuilt(self, form):
         return self.rows(form) is not self.said["variables"]
@@ -47,10 +43,20 @@ class Differs(Exception):
     """What is listed is not what Keras has."""
 
 
+def listed(entries, said, form):
+    """The pairs of `placed`. What Keras cannot load is one model to it and another in JSON, and may be listed as either."""
+    try:
+        return placed(entries, said.rows(form), form)
+    except Differs:
+        if form not in kinds.CONFIGURED or not said.keras_cannot(form):
+            raise
+        return placed(entries, said.rows("json"), form)
+
+
 def placed(entries, rows, form):
     """`[(row, path in the product's words)]`, once every variable is found at its place with its shape and type."""
     by_place = {row["weights_h5"]: row for row in rows}
-    legacy = {row["legacy"]: row for row in rows if row["legacy"]}
+    legacy = {name: row for row in rows for name in row["legacy"]}
     pairs, wrong = [], []
     for entry in entries:
         row = by_place.get(entry.get("weights_h5"))
@@ -79,6 +85,6 @@ def placed(entries, rows, form):
 
 def same_name(path, want, form):
     """Templates may tell less: an index instead of the name, the group instead of the layer's name."""
-    if path == want or form == "legacy":
+    if path == want or not want or form == "legacy":
         return True
     return form not in kinds.CONFIGURED

@@ -51,7 +51,7 @@ def save(form, model, path):
     elif form == "weights":
         model.save_weights(str(path))
     elif form == "sharded":
-        greatest = max([LEAST_SHARD, *(listing.value(variable).nbytes for variable in model.variables if hasattr(variable, "dtype"))])
+        greatest = max([LEAST_SHARD, *(listing.value(variable).nbytes for variable in model.variables if listing.is_variable(variable))])
         model.save_weights(str(path), max_shard_size=greatest / 1024**3)
     elif since(3):
         with h5py.File(path, "w") as file:

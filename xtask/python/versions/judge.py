@@ -124,6 +124,8 @@ def judge(binary, version, said, work):
             continue
 
         def cell(output, verdict, reason=""):
+            for folder in (work, said.folder):
+                reason = reason.replace(f"{folder}/", "")
             cells.append(Cell(version, said.said["model"], form, output, verdict, reason))
 
         path = said.file(form)
@@ -131,10 +133,14 @@ def judge(binary, version, said, work):
             cell("listed", "Keras cannot", said.keras_cannot(form))
             continue
         try:
-            pairs = expected.placed(product.inspect(binary, path), said.rows(form), form)
+            pairs = expected.listed(product.inspect(binary, path), said, form)
         except product.Refused as refusal:
-            ok = said.custom and form in kinds.CONFIGURED
-            cell("listed", "refused" if ok else "FAILED", str(refusal))
+            if said.custom and form in kinds.CONFIGURED:
+                cell("listed", "refused", str(refusal))
+            elif said.keras_cannot(form) and form in kinds.CONFIGURED:
+                cell("listed", "Keras cannot", said.keras_cannot(form))
+            else:
+                cell("listed", "FAILED", str(refusal))
             continue
         except (product.Crashed, expected.Differs) as fault:
             cell("listed", "FAILED", str(fault))
@@ -164,7 +170,8 @@ def settled(cell, fault, said):
     """The verdict, once Keras has tried: what it cannot do with its own file it need not do with ours."""
     if not fault:
         return dataclasses.replace(cell, verdict="equal")
-    own = said.keras_cannot(cell.output) if cell.output in ("whole", "keras") else None
+    forgiven = ("whole", "keras", "legacy") if cell.version.startswith("2.") else ("whole", "keras")
+    own = said.keras_cannot(cell.output) if cell.output in forgiven else None
     if own:
         return dataclasses.replace(cell, verdict="Keras cannot", reason=own)
     return dataclasses.replace(cell, verdict="FAILED", reason=fault)

@@ -17,6 +17,10 @@ else:
     from keras.src.saving.legacy import hdf5_format as legacy_format
 
 
+# A dataset that a layer writes under a name, of values that are no variable.
+NAMED = "/idf_weights"
+
+
 @dataclasses.dataclass
 class Row:
     """A variable, at one place of the file."""
@@ -34,8 +38,8 @@ class Row:
     weights_h5: str
     # The same variable is at the place of an earlier row too.
     repeats: int | None = None
-    # The dataset in the legacy format, below the group of weights.
-    legacy: str | None = None
+    # The datasets in the legacy format, below the group of weights: one for each layer of the root that has it.
+    legacy: list = dataclasses.field(default_factory=list)
     variable: object = dataclasses.field(default=None, repr=False)
 
     def described(self):
@@ -46,8 +50,12 @@ def own_variables(saveable):
     """In the order in which the layer saves them."""
     if since(3):
         return list(saveable._trainable_variables) + list(saveable._non_trainable_variables)
-    # The tables of lookup layers stand among the variables.
-    return [v for v in (*saveable._trainable_weights, *saveable._non_trainable_weights) if hasattr(v, "dtype")]
+    return [v for v in (*saveable._trainable_weights, *saveable._non_trainable_weights) if is_variable(v)]
+
+
+def is_variable(variable):
+    """The tables of lookup layers stand among the variables."""
+    return hasattr(variable, "dtype") and None not in tuple(variable.shape)
 
 
 def is_trainable(saveable, variable):
@@ -112,7 +120,7 @@ def walk(model):
             model.save_weights(path)
         rows = visited.rows
         check(rows, path)
-    paths = [row.path for row in rows]
+    paths = [row.path for row in rows if row.variable is not None]
     twice = {path for path in paths if paths.count(path) > 1}
     if twice:
         raise ValueError(f"paths that come twice: {sorted(twice)[:5]}")
@@ -128,9 +136,11 @@ def check(rows, path):
         there = stored.pop(row.weights_h5)
         if there.tobytes() != value(row.variable).tobytes():
             raise ValueError(f"{row.path} is not what Keras wrote to {row.weights_h5}")
-    unknown = [name for name in stored if not name.startswith(("optimizer/", "metrics/")) and not name.endswith("/idf_weights")]
+    unknown = [name for name in stored if not name.startswith(("optimizer/", "metrics/")) and not name.endswith(NAMED)]
     if unknown:
         raise ValueError(f"datasets without a variable: {unknown[:5]}")
+    rows += [Row(path="", owner="", shape=list(stored[name].shape), dtype=stored[name].dtype.name, stored=stored[name].dtype.name,
+                 trainable=False, weights_h5=name) for name in stored if name.endswith(NAMED)]
 
 
 def add_legacy(rows, model, weights):
@@ -145,9 +155,9 @@ def add_legacy(rows, model, weights):
             row = places[id(variable)]
             if value(variable).tobytes() != np.asarray(weights[name][stored_name]).tobytes():
                 raise ValueError(f"{row.path} is not what Keras wrote to {name}/{stored_name}")
-            row.legacy = row.legacy or f"{name}/{stored_name}"
+            row.legacy.append(f"{name}/{stored_name}")
     top = list(load(weights["top_level_model_weights"], "weight_names"))
     if top:
         own = own_variables(model)
         for variable, stored_name in zip(own, top, strict=True):
-            places[id(variable)].legacy = f"top_level_model_weights/{stored_name}"
+            places[id(variable)].legacy.append(f"top_level_model_weights/{stored_name}")

@@ -37,7 +37,7 @@ def brief(error):
 def fill(model):
     """Distinct numbers everywhere, so that no place is mistaken for another."""
     seen = set()
-    for at, variable in enumerate(v for v in model.variables if hasattr(v, "dtype")):
+    for at, variable in enumerate(v for v in model.variables if listing.is_variable(v)):
         dtype, shape = listing.dtype_name(variable), tuple(variable.shape)
         if id(variable) in seen or "seed" in variable.name or dtype in ("string", "uint32"):
             continue
@@ -55,8 +55,8 @@ def differences(rows, others):
 
 
 def unequal(rows, others):
-    values = {row.weights_h5: listing.value(row.variable).tobytes() for row in others}
-    return [row.path for row in rows if values.get(row.weights_h5) != listing.value(row.variable).tobytes()]
+    values = {row.weights_h5: listing.value(row.variable).tobytes() for row in others if row.variable is not None}
+    return [row.path for row in rows if row.variable is not None and values.get(row.weights_h5) != listing.value(row.variable).tobytes()]
 
 
 def saved(form, family, model, rows, folder):

@@ -4,6 +4,8 @@ import collections
 
 import kinds
 
+# Models listed of one reason.
+NAMES_SHOWN = 6
 TITLES = {
     "json": "`to_json()`", "minimal": "JSON without shapes", "keras": "`.keras`", "folder": "`.keras` as a folder",
     "whole": "whole-model `.h5`", "weights": "`.weights.h5`", "sharded": "`.weights.json`", "legacy": "legacy `.h5`",
@@ -45,11 +47,18 @@ def report(cells, faults):
 
 def details(verdict, cells):
     """The cells of that verdict, those of one reason together."""
-    reasons = collections.defaultdict(list)
+    reasons = collections.defaultdict(lambda: collections.defaultdict(list))
     for cell in cells:
         if cell.verdict == verdict:
-            reasons[cell.version, cell.model, cell.reason].append(f"{cell.form} → {cell.output}")
+            models = reasons[cell.reason][f"{cell.form} → {cell.output}"]
+            models.append(f"{cell.version} {cell.model}")
     lines = ["", f"## {verdict}", ""] if reasons else []
-    for (version, model, reason), places in reasons.items():
-        lines.append(f"- {version} {model}, {', '.join(places)}: {reason}")
+    for reason, places in reasons.items():
+        lines.append(f"- {reason}")
+        lines += [f"  - {place}: {listed(models)}" for place, models in places.items()]
     return lines
+
+
+def listed(names):
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -44,8 +44,6 @@ def lookups():
     given = layers.StringLookup(vocabulary=["a", "b", "größe"], name="given")
     adapted = layers.IntegerLookup(name="adapted")
     adapted.adapt(np.array([[3, 7, 9], [7, 7, 1]]))
-    idf = layers.StringLookup(output_mode="tf_idf", name="weighted")
-    idf.adapt(np.array([["a", "b"], ["a", "c"]]))
     vectors = layers.TextVectorization(max_tokens=12, output_sequence_length=5, name="vectors")
     vectors.adapt(np.array(["one two three", "two three"]))
     bins = layers.Discretization(num_bins=4, name="bins")
@@ -53,7 +51,7 @@ def lookups():
     scores = Input((3,), name="scores")
     outputs = [
         layers.Embedding(5, 2, name="of_words")(given(words)), layers.Embedding(6, 3, name="of_numbers")(adapted(numbers)),
-        layers.Dense(3, name="of_idf")(idf(words)), layers.Embedding(12, 4, name="of_text")(vectors(text)),
+        layers.Embedding(12, 4, name="of_text")(vectors(text)),
         layers.Embedding(4, 5, name="of_bins")(bins(scores)),
     ]
     if accepts("HashedCrossing", "num_bins"):
@@ -61,3 +59,12 @@ def lookups():
         outputs.append(layers.Embedding(7, 2, name="of_crossed")(crossed))
     outputs.append(layers.Embedding(9, 2, name="of_hashes")(layers.Hashing(num_bins=9, name="hashes")(words)))
     return Model([words, numbers, text, scores], outputs, name="lookup_family")
+
+
+@family(tensorflow=True)
+def tf_idf():
+    """A lookup whose weights are a dataset with a name instead of a number."""
+    words = Input((4,), dtype="string", name="words")
+    weighted = layers.StringLookup(output_mode="tf_idf", name="weighted")
+    weighted.adapt(np.array([["a", "b"], ["a", "c"]]))
+    return Model(words, layers.Dense(3, name="of_idf")(weighted(words)), name="weighted_words")

@@ -40,13 +40,22 @@ def bidirectional():
         x = layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode=merge, name=f"bi_{merge}")(steps)
         outputs.append(layers.Dense(len(merge) + 1, name=f"after_{merge}")(x))
     outputs += layers.Bidirectional(layers.LSTM(4, name="inner"), merge_mode=None, name="bi_none")(steps)
-    own = layers.Bidirectional(
-        layers.LSTM(4, return_sequences=True, name="ahead"),
-        backward_layer=layers.GRU(4, return_sequences=True, go_backwards=True, use_bias=False, name="behind"), name="bi_own")
-    outputs.append(layers.Dense(2, name="after_own")(own(steps)))
     cells = layers.Bidirectional(layers.RNN(layers.SimpleRNNCell(5, name="simple_cell"), name="rnn"), name="bi_cells")
     outputs.append(cells(steps))
     return Model(steps, outputs, name="bidirectional_family")
+
+
+@family()
+def two_directions():
+    """Each direction a layer of its own: of another class, and of the same with other switches."""
+    steps = Input((9, 7), name="steps")
+    options = {"return_sequences": True}
+    classes = layers.Bidirectional(layers.LSTM(4, name="ahead", **options),
+                                   backward_layer=layers.GRU(4, go_backwards=True, name="behind", **options), name="classes")
+    switches = layers.Bidirectional(
+        layers.GRU(5, name="with_bias", **options),
+        backward_layer=layers.GRU(5, go_backwards=True, use_bias=False, name="without", **options), name="switches")
+    return Model(steps, [layers.Dense(2, name="after")(classes(steps)), switches(steps)], name="directions")
 
 
 @family()
