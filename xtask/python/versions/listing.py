@@ -127,6 +127,29 @@ def walk(model):
     return rows
 
 
+class NoFile(saving_lib.H5IOStore):
+    """Takes what a layer stores, and keeps nothing."""
+
+    def __init__(self):
+        """Opens no file."""
+
+    def __bool__(self):
+        return True
+
+    def __del__(self):
+        """There is nothing to close."""
+
+    def make(self, path, *_, **__):
+        return {}
+
+
+def walk_only(model):
+    """The rows of Keras 3's own walk without a file: for models whose weights are large."""
+    with Walk() as visited:
+        saving_lib._save_state(model, weights_store=NoFile(), assets_store=None, inner_path="", visited_saveables=set())
+    return visited.rows
+
+
 def check(rows, path):
     """Every row is a dataset with the variable's value; what else is stored is the optimizer's, or no variable."""
     stored = {}

@@ -61,24 +61,26 @@ def loaded(job, built_before):
     return rows
 
 
+def differing(rows, keys, wanted):
+    """What is not equal bit for bit; empty when all is."""
+    places = {row.weights_h5 for row in rows}
+    if places != set(keys):
+        return f"other variables: {sorted(places ^ set(keys))[:5]}"
+    wrong, variables = [], [row for row in rows if row.variable is not None]
+    for row in variables:
+        want = wanted[keys[row.weights_h5]]
+        got = listing.value(row.variable)
+        if got.shape != want.shape or got.tobytes() != want.astype(got.dtype).tobytes():
+            wrong.append(row.path)
+    return f"{len(wrong)} of {len(variables)} variables differ, first {wrong[0]}" if wrong else ""
+
+
 def judge(job, built_before, checkpoints):
     rows = loaded(job, built_before)
     if job["checkpoint"] not in checkpoints:
         checkpoints.clear()
         checkpoints[job["checkpoint"]] = tensors.read(job["checkpoint"])
-    wanted = checkpoints[job["checkpoint"]]
-    places = {row.weights_h5 for row in rows}
-    if places != set(job["keys"]):
-        return f"other variables: {sorted(places ^ set(job['keys']))[:5]}"
-    wrong = []
-    for row in rows:
-        if row.variable is None:
-            continue
-        want = wanted[job["keys"][row.weights_h5]]
-        got = listing.value(row.variable)
-        if got.shape != want.shape or got.tobytes() != want.astype(got.dtype).tobytes():
-            wrong.append(row.path)
-    return f"{len(wrong)} of {len(rows)} variables differ, first {wrong[0]}" if wrong else ""
+    return differing(rows, job["keys"], checkpoints[job["checkpoint"]])
 
 
 def main():

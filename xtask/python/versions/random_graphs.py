@@ -6,7 +6,7 @@ import keras
 from keras import Input, Model, Sequential, layers
 
 WIDTHS = (2, 3, 4, 5, 6)
-STEPS = (4, 18)
+STEPS = (5, 26)
 
 
 class Graph:
@@ -98,7 +98,8 @@ class Graph:
         if single:
             return Model(inputs[0], self.tensors[-1], name=name)
         count = self.random.randint(1, min(4, len(self.tensors) - len(read)))
-        chosen = self.random.sample(self.tensors[len(read):], count)
+        chosen = self.random.sample(self.tensors[len(read):-1], count - 1) + self.tensors[-1:]
+        self.random.shuffle(chosen)
         self.random.shuffle(inputs)
         return Model(self.arranged(inputs, "i"), self.arranged(chosen, "o"), name=name)
 

@@ -71,7 +71,7 @@ def time_distributed():
         layers.TimeDistributed(layers.BatchNormalization(name="norm"), name="td_norm")(steps),
         layers.LSTM(3, name="after")(layers.TimeDistributed(layers.Flatten(), name="td_flat")(frames)),
     ]
-    if since(3, 3) or not since(3):
+    if since(3, 5) or not since(3):
         outputs.append(layers.TimeDistributed(inner, name="td_sequential")(frames))
         outputs.append(layers.TimeDistributed(graph, name="td_functional")(steps))
     return Model([steps, frames], outputs, name="time_distributed_family")

@@ -95,16 +95,16 @@ def compiled():
 
 @family()
 def names():
-    """Names beyond ASCII, with dots and spaces, and the name of the container itself."""
-    x = Input((5,), name="eingabe")
-    y = layers.Dense(4, name="größe")(x)
-    y = layers.Dense(3, name="层")(y)
-    y = layers.BatchNormalization(name="a.b" if since(3) else "a.b_")(y)
-    y = layers.Dense(6, name="layers")(y)
-    y = layers.Dense(2, name="vars")(y)
-    inner = Sequential([Input((2,)), layers.Dense(7, name="layers")], name="модель")
-    y = inner(y)
-    return Model(x, layers.Dense(5, name="with space" if since(3) else "with_space")(y), name="имена")
+    """Names beyond ASCII, which TensorFlow refuses, with dots and spaces, and the name of the container itself."""
+    said = ("größe", "层", "with space", "a.b", "layers", "vars", "модель") if since(3) else ("d1", "d2", "d3", "a.b", "layers", "vars", "m")
+    x = y = Input((5,), name="x")
+    for units, name in enumerate(said[:3], 2):
+        y = layers.Dense(units, name=name)(y)
+    y = layers.BatchNormalization(name=said[3])(y)
+    for units, name in enumerate(said[4:6], 5):
+        y = layers.Dense(units, name=name)(y)
+    inner = Sequential([Input((6,)), layers.Dense(7, name="layers"), layers.Dense(2, name="a{b}" if since(3) else "ab")], name=said[6])
+    return Model(x, inner(y), name="names")
 
 
 @family()
