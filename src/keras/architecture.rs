@@ -1,17 +1,14 @@
 //! The architecture: layers and their variables.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::lazy::{Bytes, LazyTensor};
+use crate::lazy::LazyTensor;
 use crate::tensor::{Dtype, Shape, VariablePath};
 
-use super::archive::{self, Archive};
-use super::error::{Error, ErrorKind};
-use super::file_layout::{self, Format};
-use super::json::MAX_CONFIG_BYTES;
-use super::{hdf5, model, template, weights_file};
+use super::carried::Carried;
+use super::error::Error;
+use super::open;
 
 /// A Keras model, as far as its weights go.
 #[derive(Debug)]
@@ -20,6 +17,8 @@ pub struct Architecture {
     pub path: PathBuf,
     /// What that file is.
     pub origin: Origin,
+    /// Which Keras' rules the model follows.
+    pub generation: Generation,
     /// Every layer that owns variables, and every model or wrapper around one, in the order in which
     /// `.weights.h5` is written (a nested model's layers follow it).
     pub layers: Vec<Layer>,
@@ -27,6 +26,10 @@ pub struct Architecture {
     pub variables: Vec<Variable>,
     /// The layers without variables, in the same order; none in a template.
     pub weightless: Vec<Weightless>,
+    /// The layers and weights of the legacy format as the file itself names and orders them, when it is one.
+    pub legacy: Option<Vec<LegacyNames>>,
+    /// What the file holds besides the model's variables.
+    pub carried: Carried,
 }
 
 /// What an architecture was read from.
@@ -37,8 +40,49 @@ pub enum Origin {
     Json,
     /// A `.keras` archive.
     Archive,
+    /// An unzipped `.keras` archive: a folder with `config.json` and `model.weights.h5`.
+    Folder,
+    /// A whole model in HDF5, its configuration in the attribute `model_config`.
+    WholeH5,
     /// A `.weights.h5` of the same model: layer names from the `name` attributes, no configs.
     Template,
+    /// Sharded weights of the same model, by their index `.weights.json`; as a template.
+    ShardedTemplate,
+    /// Legacy weights of the same model: names and order of layers and weights, but no groups of
+    /// `.weights.h5`.
+    LegacyTemplate,
+}
+
+impl Origin {
+    /// Whether the file holds the variables of a model and no configuration.
+    #[must_use]
+    pub const fn is_template(self) -> bool {
+        matches!(self, Self::Template | Self::ShardedTemplate | Self::LegacyTemplate)
+    }
+
+    /// Whether the file holds values.
+    #[must_use]
+    pub const fn has_values(self) -> bool {
+        !matches!(self, Self::Json)
+    }
+}
+
+/// Which Keras' rules a model follows: they differ in the groups of some layers and in the names of weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Generation {
+    /// Keras 2, up to 2.15.
+    Keras2,
+    /// Keras 3.
+    Keras3,
+}
+
+/// A layer of a legacy file, with the names that the file gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegacyNames {
+    /// The entry of `layer_names`.
+    pub layer: String,
+    /// The entries of `weight_names`, each with its variable as an index into [`Architecture::variables`].
+    pub weights: Vec<(String, usize)>,
 }
 
 /// A layer or nested model.
@@ -114,101 +158,12 @@ pub struct Variable {
 }
 
 impl Architecture {
-    /// Reads an architecture: `.json`, `.keras` or a `.weights.h5` template, told apart by content.
+    /// Reads an architecture: `.json`, `.keras` (also unzipped), a whole-model `.h5`, or a template, told apart
+    /// by content.
     ///
     /// # Errors
     /// When the file is none of these, breaks their rules, or does not tell the model's variables.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        read(path).map_err(|kind| Error { path: path.to_owned(), kind })
+        open::read(path).map_err(|kind| Error { path: path.to_owned(), kind })
     }
-}
-
-fn read(path: &Path) -> Result<Architecture, ErrorKind> {
-    let bytes = Bytes::map(path)?;
-    match sniff(bytes.as_slice())? {
-        Content::Json => read_json(path, bytes.as_slice()),
-        Content::Archive => read_archive(path, bytes),
-        Content::Hdf5 => template::read(path, bytes),
-    }
-}
-
-fn read_json(path: &Path, text: &[u8]) -> Result<Architecture, ErrorKind> {
-    let object = parse(text)?;
-    if object.get("weight_map").is_some() {
-        return Err(ErrorKind::Sharded);
-    }
-    let (tree, root) = model::read(&object)?;
-    tree.into_architecture(root, path, Origin::Json)
-}
-
-fn read_archive(path: &Path, bytes: Bytes) -> Result<Architecture, ErrorKind> {
-    let mut archive = Archive::open(bytes)?;
-    let object = parse(&archive.config()?)?;
-    let (tree, root) = model::read(&object)?;
-    let mut architecture = tree.into_architecture(root, path, Origin::Archive)?;
-    let file = hdf5::File::open(archive.weights()?)?;
-    let stored = weights_file::stored(&file)?;
-    let mut values: HashMap<String, LazyTensor> =
-        stored.into_iter().map(|variable| (variable.path, variable.tensor)).collect();
-    for at in 0..architecture.variables.len() {
-        let dataset = file_layout::dataset_path(&architecture, Format::WeightsH5, at);
-        let value = dataset.as_deref().and_then(|dataset| values.remove(dataset));
-        let Some(variable) = architecture.variables.get_mut(at) else { continue };
-        match (&value, dataset) {
-            (Some(value), _) if *value.view.shape() == variable.shape => variable.value = Some(value.clone()),
-            (_, dataset) => {
-                return Err(ErrorKind::ArchiveDiffers {
-                    variable: variable.path.clone(),
-                    dataset: dataset.unwrap_or_else(String::new).into(),
-                    expected: variable.shape.clone(),
-                    found: value.map(|value| Box::new(value.view.shape().clone())),
-                });
-            }
-        }
-    }
-    Ok(architecture)
-}
-
-fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
-    let bytes = text.len() as u64;
-    if bytes > MAX_CONFIG_BYTES {
-        return Err(ErrorKind::TooLarge { part: "the configuration", bytes, limit: MAX_CONFIG_BYTES });
-    }
-    let text = text.strip_prefix(UTF8_MARK).unwrap_or(text);
-    let value: serde_json::Value = serde_json::from_slice(text)?;
-    // `json.dump(model.to_json())` makes a text of the text.
-    Ok(match value {
-        serde_json::Value::String(inner) => serde_json::from_str(&inner)?,
-        value => value,
-    })
-}
-
-/// The mark that some editors put before UTF-8.
-const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// What a file holds, by its first bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
-    Json,
-    Archive,
-    Hdf5,
-}
-
-/// Tells the kinds of file apart.
-pub(super) fn sniff(bytes: &[u8]) -> Result<Content, ErrorKind> {
-    if bytes.starts_with(hdf5::MAGIC) {
-        return Ok(Content::Hdf5);
-    }
-    if bytes.starts_with(archive::MAGIC) {
-        return Ok(Content::Archive);
-    }
-    let text = bytes.strip_prefix(UTF8_MARK).unwrap_or(bytes).trim_ascii_start();
-    let found = match text.first() {
-        Some(b'{' | b'"') => return Ok(Content::Json),
-        None => "empty",
-        Some(b'<') => "HTML or XML",
-        Some(_) if text.starts_with(b"version https://git-lfs") => "a git-lfs pointer: run `git lfs pull`",
-        Some(_) => "other content",
-    };
-    Err(ErrorKind::NotKeras { found })
 }

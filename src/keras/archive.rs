@@ -1,6 +1,7 @@
-//! `.keras` archives: a zip of `config.json` and `model.weights.h5`.
+//! `.keras` archives: a zip of `config.json` and `model.weights.h5`, or a folder with the same.
 
 use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
@@ -22,9 +23,16 @@ const CONFIG: &str = "config.json";
 const MAX_INFLATED_BYTES: u64 = 16 << 30;
 
 /// An archive whose directory has been read.
-pub(super) struct Archive {
-    zip: ZipArchive<Cursor<Shared>>,
-    bytes: Bytes,
+pub(super) enum Archive {
+    /// Zipped.
+    Zip {
+        /// The directory.
+        zip: Box<ZipArchive<Cursor<Shared>>>,
+        /// The whole file.
+        bytes: Bytes,
+    },
+    /// Unzipped (`save(zipped=False)`).
+    Folder(PathBuf),
 }
 
 /// `Bytes` for a library that reads from what it owns.
@@ -40,30 +48,50 @@ impl AsRef<[u8]> for Shared {
 impl Archive {
     /// Reads the directory.
     pub(super) fn open(bytes: Bytes) -> Result<Self, ErrorKind> {
-        let zip = ZipArchive::new(Cursor::new(Shared(bytes.clone())))?;
-        Ok(Self { zip, bytes })
+        let zip = Box::new(ZipArchive::new(Cursor::new(Shared(bytes.clone())))?);
+        Ok(Self::Zip { zip, bytes })
+    }
+
+    /// Opens an unzipped one.
+    pub(super) fn open_folder(path: &Path) -> Result<Self, ErrorKind> {
+        if path.join(CONFIG).is_file() {
+            return Ok(Self::Folder(path.to_owned()));
+        }
+        Err(ErrorKind::NoMember { member: CONFIG })
     }
 
     /// The text of `config.json`.
-    pub(super) fn config(&mut self) -> Result<Vec<u8>, ErrorKind> {
-        let (bytes, _) = self.member(CONFIG, MAX_CONFIG_BYTES)?;
-        Ok(bytes.as_slice().to_vec())
+    pub(super) fn config(&mut self) -> Result<Bytes, ErrorKind> {
+        self.member(CONFIG, MAX_CONFIG_BYTES)
     }
 
     /// The HDF5 file with the weights.
     pub(super) fn weights(&mut self) -> Result<Bytes, ErrorKind> {
-        Ok(self.member(WEIGHTS, MAX_INFLATED_BYTES)?.0)
+        self.member(WEIGHTS, MAX_INFLATED_BYTES)
     }
 
-    /// A member, and whether it is stored (then it is a range of the archive).
-    fn member(&mut self, name: &'static str, limit: u64) -> Result<(Bytes, bool), ErrorKind> {
-        let Some(index) = self.zip.index_for_name(name) else {
+    /// A member: a range of the archive where it is stored.
+    fn member(&mut self, name: &'static str, limit: u64) -> Result<Bytes, ErrorKind> {
+        let too_large = |bytes| ErrorKind::TooLarge { part: name, bytes, limit };
+        let (zip, bytes) = match self {
+            Self::Zip { zip, bytes } => (zip, bytes),
+            Self::Folder(folder) => {
+                let path = folder.join(name);
+                if !path.is_file() {
+                    return Err(ErrorKind::NoMember { member: name });
+                }
+                let bytes = Bytes::map(&path)?;
+                let size = bytes.len() as u64;
+                return if size > limit { Err(too_large(size)) } else { Ok(bytes) };
+            }
+        };
+        let Some(index) = zip.index_for_name(name) else {
             return Err(ErrorKind::NoMember { member: name });
         };
-        let file = self.zip.by_index(index)?;
+        let file = zip.by_index(index)?;
         let size = file.size();
         if size > limit {
-            return Err(ErrorKind::TooLarge { part: name, bytes: size, limit });
+            return Err(too_large(size));
         }
         let truncated = || ErrorKind::Truncated { at: name.to_owned() };
         if file.compression() == zip::CompressionMethod::Stored {
@@ -71,13 +99,13 @@ impl Archive {
             let start = start.ok_or_else(truncated)?;
             let end = usize::try_from(size).ok().and_then(|size| start.checked_add(size));
             let range = start..end.ok_or_else(truncated)?;
-            return Ok((self.bytes.slice(range).ok_or_else(truncated)?, true));
+            return bytes.slice(range).ok_or_else(truncated);
         }
         let mut inflated = Vec::new();
         file.take(limit).read_to_end(&mut inflated)?;
         if u64::try_from(inflated.len()) != Ok(size) {
             return Err(truncated());
         }
-        Ok((Bytes::held(inflated), false))
+        Ok(Bytes::held(inflated))
     }
 }

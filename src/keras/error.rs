@@ -66,12 +66,6 @@ pub enum ErrorKind {
          `model.to_json()` or `model.save_weights(\"template.weights.h5\")`"
     )]
     Keras2,
-    /// A whole model in HDF5.
-    #[error(
-        "a whole model in HDF5, which is not supported as an architecture: load it in Keras and save \
-         `model.to_json()`, or `model.save_weights(\"template.weights.h5\")`"
-    )]
-    WholeModelH5,
     /// A legacy weights file tells neither classes nor paths.
     #[error(
         "a legacy weights file, which does not tell the model: save `model.to_json()`, or \
@@ -243,6 +237,16 @@ pub enum ErrorKind {
         expected: Shape,
         /// The shape that is stored.
         found: Option<Box<Shape>>,
+    },
+    /// The weights of a whole model are not those of its configuration.
+    #[error(
+        "the configuration has {expected} variables, but the file holds {found} weights: save the model again"
+    )]
+    WholeDiffers {
+        /// Variables by the configuration.
+        expected: usize,
+        /// Weights in the file.
+        found: usize,
     },
     /// The archive is broken.
     #[error("the archive is not readable")]

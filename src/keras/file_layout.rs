@@ -3,7 +3,7 @@
 
 use crate::tensor::{Dtype, VariablePath};
 
-use super::architecture::{Architecture, Origin};
+use super::architecture::Architecture;
 use super::graph::join;
 use super::legacy;
 
@@ -177,7 +177,7 @@ fn lay_out_legacy(
     architecture: &Architecture,
     written: &dyn Fn(usize) -> Option<Dtype>,
 ) -> Result<Group, LayoutError> {
-    if architecture.origin == Origin::Template {
+    if architecture.origin.is_template() {
         return Err(LayoutError::LayerOrder);
     }
     let layers = legacy::layers(architecture);

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod archive;
+mod carried;
 mod error;
 mod features;
 pub mod file_layout;
@@ -15,11 +16,17 @@ mod layers;
 mod legacy;
 mod links;
 mod model;
+mod open;
 mod outputs;
+mod sniff;
 mod template;
 mod tree;
 mod weights_file;
+mod whole;
 
-pub use architecture::{Architecture, FeatureOrder, Layer, Origin, Variable, Weightless};
+pub use architecture::{
+    Architecture, FeatureOrder, Generation, Layer, LegacyNames, Origin, Variable, Weightless,
+};
+pub use carried::{Carried, CarriedDataset};
 pub use error::{CustomLayer, Error, ErrorKind};
 pub use weights_file::{StoredVariable, WeightsFile, WeightsForm};

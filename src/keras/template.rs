@@ -9,10 +9,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::lazy::Bytes;
 use crate::tensor::VariablePath;
 
-use super::architecture::{Architecture, FeatureOrder, Layer, Origin, Variable};
+use super::architecture::{Architecture, FeatureOrder, Generation, Layer, Origin, Variable};
+use super::carried::Carried;
 use super::error::ErrorKind;
 use super::graph::join;
 use super::hdf5::{self, Tree};
@@ -20,15 +20,12 @@ use super::layers::{class_of_group, projection_class, variable_names};
 use super::weights_file::{OPTIMIZER, legacy_group};
 
 /// Reads a template.
-pub(super) fn read(path: &Path, bytes: Bytes) -> Result<Architecture, ErrorKind> {
-    let file = hdf5::File::open(bytes)?;
-    if let Some((group, at)) = legacy_group(&file)? {
-        let is_whole = !at.is_empty() || hdf5::text_attribute(&file.root()?, "model_config", "")?.is_some();
-        drop(group);
-        return Err(if is_whole { ErrorKind::WholeModelH5 } else { ErrorKind::LegacyWeights });
+pub(super) fn read(path: &Path, file: &hdf5::File) -> Result<Architecture, ErrorKind> {
+    if legacy_group(file)?.is_some() {
+        return Err(ErrorKind::LegacyWeights);
     }
     let tree = file.tree(file.root()?, "")?;
-    let mut template = Template { file: &file, layers: Vec::new(), variables: Vec::new() };
+    let mut template = Template { file, layers: Vec::new(), variables: Vec::new() };
     template.visit(&tree, &Place::default(), None)?;
     if template.variables.is_empty() {
         return Err(ErrorKind::NoVariables);
@@ -47,9 +44,12 @@ pub(super) fn read(path: &Path, bytes: Bytes) -> Result<Architecture, ErrorKind>
     Ok(Architecture {
         path: path.to_owned(),
         origin: Origin::Template,
+        generation: Generation::Keras3,
         layers,
         variables,
         weightless: Vec::new(),
+        legacy: None,
+        carried: Carried::default(),
     })
 }
 

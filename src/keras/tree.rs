@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::tensor::VariablePath;
 
-use super::architecture::{Architecture, FeatureOrder, Layer, Origin, Variable, Weightless};
+use super::architecture::{Architecture, FeatureOrder, Generation, Layer, Origin, Variable, Weightless};
+use super::carried::Carried;
 use super::error::ErrorKind;
 use super::graph::{Graph, Order, join};
 use super::layers::{Spec, snake};
@@ -98,7 +99,16 @@ impl Tree {
         };
         walk.visit(root, "", "")?;
         let Walk { layers, variables, weightless, .. } = walk;
-        Ok(Architecture { path: path.to_owned(), origin, layers, variables, weightless })
+        Ok(Architecture {
+            path: path.to_owned(),
+            origin,
+            generation: Generation::Keras3,
+            layers,
+            variables,
+            weightless,
+            legacy: None,
+            carried: Carried::default(),
+        })
     }
 }
 

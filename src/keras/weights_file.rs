@@ -6,11 +6,11 @@ use hdf5_reader::group::Group;
 
 use crate::lazy::{Bytes, LazyTensor};
 
-use super::architecture::{Content, sniff};
 use super::archive::Archive;
 use super::error::{Error, ErrorKind};
 use super::graph::join;
 use super::hdf5::{self, Tree};
+use super::sniff::{Content, sniff};
 
 /// A weight file's variables, in the order of the file's structure.
 #[derive(Debug)]
@@ -59,11 +59,15 @@ impl WeightsFile {
 }
 
 fn read(path: &Path) -> Result<WeightsFile, ErrorKind> {
-    let bytes = Bytes::map(path)?;
-    let (bytes, is_archive) = match sniff(bytes.as_slice())? {
-        Content::Hdf5 => (bytes, false),
-        Content::Archive => (Archive::open(bytes)?.weights()?, true),
-        Content::Json => return Err(ErrorKind::NotWeights),
+    let (bytes, is_archive) = if path.is_dir() {
+        (Archive::open_folder(path)?.weights()?, true)
+    } else {
+        let bytes = Bytes::map(path)?;
+        match sniff(bytes.as_slice())? {
+            Content::Hdf5 => (bytes, false),
+            Content::Archive => (Archive::open(bytes)?.weights()?, true),
+            Content::Json => return Err(ErrorKind::NotWeights),
+        }
     };
     let file = hdf5::File::open(bytes)?;
     let (form, variables) = match legacy_group(&file)? {
@@ -114,7 +118,12 @@ fn collect(file: &hdf5::File, tree: &Tree, variables: &mut Vec<StoredVariable>) 
 /// The group of a compiled model's optimizer.
 pub(super) const OPTIMIZER: &str = "optimizer";
 
-fn stored_legacy(file: &hdf5::File, group: &Group, path: &str) -> Result<Vec<StoredVariable>, ErrorKind> {
+/// The variables of a legacy file, in the order of its lists.
+pub(super) fn stored_legacy(
+    file: &hdf5::File,
+    group: &Group,
+    path: &str,
+) -> Result<Vec<StoredVariable>, ErrorKind> {
     let missing =
         |field: &str, at: &str| ErrorKind::MissingField { layer: at.to_owned(), field: field.to_owned() };
     let layers =

@@ -9,7 +9,7 @@ use super::hints;
 use super::names::{SourceNames, TargetNames};
 use super::notes::Remarks;
 use crate::checkpoint::Checkpoint;
-use crate::keras::{Architecture, Origin};
+use crate::keras::Architecture;
 use crate::schema::{Captures, Pattern, Position, Rule, RuleKind, Schema, TensorRule};
 use crate::tensor::Layout;
 
@@ -127,7 +127,7 @@ impl<'a> Expansion<'a> {
         }
         hints::nearest(path, paths).or_else(|| {
             let file = self.architecture.path.display();
-            Some(if self.architecture.origin == Origin::Template {
+            Some(if self.architecture.origin.is_template() {
                 format!("a template knows layers by their `name`: `ptw2k inspect {file}` lists them")
             } else {
                 format!("`ptw2k inspect {file}` lists the layers")

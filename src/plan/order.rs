@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::faults::FaultDetail;
 use super::untold;
-use crate::keras::{Architecture, FeatureOrder, Layer, Origin};
+use crate::keras::{Architecture, FeatureOrder, Layer};
 use crate::schema::{Class, ClassVariable, LayerRule, Schema};
 use crate::tensor::Layout;
 
@@ -96,7 +96,7 @@ impl<'a> Place<'a> {
     }
 
     fn is_template(&self) -> bool {
-        self.architecture.origin == Origin::Template
+        self.architecture.origin.is_template()
     }
 
     /// The fault of a layer as a whole: the rule contradicts the graph, or the class has no layout at all for

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expansion::Expansion;
 use super::faults::FaultDetail;
-use crate::keras::Origin;
 use crate::schema::{CaptureKind, CaptureValue, Captures, Class, LayerRule, Pattern, Rule};
 
 /// What a pattern matched: the shared captures, its own, and a module or layer.
@@ -58,7 +57,7 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
     };
     let unordered = if textual(&layer.torch) && !expansion.checkpoint.is_module_order {
         Some((&layer.torch, "checkpoint"))
-    } else if textual(&layer.keras) && expansion.architecture.origin == Origin::Template {
+    } else if textual(&layer.keras) && expansion.architecture.origin.is_template() {
         Some((&layer.keras, "template"))
     } else {
         None

@@ -264,7 +264,7 @@ fn legacy_weight_files() {
     }
     let refused = |file: &str| Architecture::open(&testdata(file)).unwrap_err().kind;
     assert!(matches!(refused("frozen.legacy.h5"), ErrorKind::LegacyWeights));
-    assert!(matches!(refused("frozen.whole.h5"), ErrorKind::WholeModelH5));
+    assert!(matches!(refused("frozen.whole.h5"), ErrorKind::Keras2));
 }
 
 /// Keras up to 3.5 writes no layer names, so paths are those of the groups without the lists around them.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ptw2k::checkpoint::{Checkpoint, Form, Role, Tensor};
-use ptw2k::keras::{Architecture, FeatureOrder, Layer, Origin, Variable};
+use ptw2k::keras::{Architecture, Carried, FeatureOrder, Generation, Layer, Origin, Variable};
 use ptw2k::lazy::{Bytes, LazyTensor};
 use ptw2k::tensor::{ByteOrder, Dtype, Shape, StateDictKey, Strided, VariablePath};
 
@@ -57,9 +57,12 @@ pub(crate) fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture 
     let mut architecture = Architecture {
         path: PathBuf::from("model.json"),
         origin,
+        generation: Generation::Keras3,
         layers: Vec::new(),
         variables: Vec::new(),
         weightless: Vec::new(),
+        legacy: None,
+        carried: Carried::default(),
     };
     for Spec(path, class, features, variables) in layers {
         let start = architecture.variables.len();

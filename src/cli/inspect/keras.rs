@@ -21,7 +21,11 @@ const fn origin_name(origin: Origin) -> &'static str {
     match origin {
         Origin::Json => "Keras model configuration",
         Origin::Archive => "Keras archive",
+        Origin::Folder => "unzipped Keras archive",
+        Origin::WholeH5 => "whole Keras model",
         Origin::Template => "Keras weights",
+        Origin::ShardedTemplate => "sharded Keras weights",
+        Origin::LegacyTemplate => "legacy Keras weights",
     }
 }
 
@@ -91,7 +95,7 @@ fn survey_variables(
     if !args.reads_values() {
         return Ok(found);
     }
-    if architecture.origin == Origin::Json {
+    if !architecture.origin.has_values() {
         return Err(Failure::NoValues { path: architecture.path.clone() });
     }
     let file = WeightsFile::open(&architecture.path)?;

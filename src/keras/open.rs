@@ -1,0 +1,89 @@
+//! Files to architectures: each form to its reader.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::lazy::{Bytes, LazyTensor};
+
+use super::architecture::{Architecture, Origin};
+use super::archive::Archive;
+use super::carried::Carried;
+use super::error::ErrorKind;
+use super::file_layout::{self, Format};
+use super::json::MAX_CONFIG_BYTES;
+use super::sniff::{Content, UTF8_MARK, sniff};
+use super::{hdf5, model, template, weights_file, whole};
+
+/// Reads an architecture.
+pub(super) fn read(path: &Path) -> Result<Architecture, ErrorKind> {
+    if path.is_dir() {
+        return read_archive(path, Archive::open_folder(path)?, Origin::Folder);
+    }
+    let bytes = Bytes::map(path)?;
+    match sniff(bytes.as_slice())? {
+        Content::Json => read_json(path, bytes.as_slice()),
+        Content::Archive => read_archive(path, Archive::open(bytes)?, Origin::Archive),
+        Content::Hdf5 => {
+            let file = hdf5::File::open(bytes)?;
+            match whole::config(&file)? {
+                Some(text) => whole::read(path, &file, &parse(text.as_bytes())?, &text),
+                None => template::read(path, &file),
+            }
+        }
+    }
+}
+
+fn read_json(path: &Path, text: &[u8]) -> Result<Architecture, ErrorKind> {
+    let object = parse(text)?;
+    if object.get("weight_map").is_some() {
+        return Err(ErrorKind::Sharded);
+    }
+    let (tree, root) = model::read(&object)?;
+    let mut architecture = tree.into_architecture(root, path, Origin::Json)?;
+    architecture.carried = Carried { config: Some(Bytes::held(text.to_vec())), ..Carried::default() };
+    Ok(architecture)
+}
+
+fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Architecture, ErrorKind> {
+    let config = archive.config()?;
+    let object = parse(config.as_slice())?;
+    let (tree, root) = model::read(&object)?;
+    let mut architecture = tree.into_architecture(root, path, origin)?;
+    architecture.carried = Carried { config: Some(config), ..Carried::default() };
+    let file = hdf5::File::open(archive.weights()?)?;
+    let stored = weights_file::stored(&file)?;
+    let mut values: HashMap<String, LazyTensor> =
+        stored.into_iter().map(|variable| (variable.path, variable.tensor)).collect();
+    for at in 0..architecture.variables.len() {
+        let dataset = file_layout::dataset_path(&architecture, Format::WeightsH5, at);
+        let value = dataset.as_deref().and_then(|dataset| values.remove(dataset));
+        let Some(variable) = architecture.variables.get_mut(at) else { continue };
+        match (&value, dataset) {
+            (Some(value), _) if *value.view.shape() == variable.shape => variable.value = Some(value.clone()),
+            (_, dataset) => {
+                return Err(ErrorKind::ArchiveDiffers {
+                    variable: variable.path.clone(),
+                    dataset: dataset.unwrap_or_else(String::new).into(),
+                    expected: variable.shape.clone(),
+                    found: value.map(|value| Box::new(value.view.shape().clone())),
+                });
+            }
+        }
+    }
+    Ok(architecture)
+}
+
+/// The object that a configuration's text describes.
+fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
+    let bytes = text.len() as u64;
+    if bytes > MAX_CONFIG_BYTES {
+        return Err(ErrorKind::TooLarge { part: "the configuration", bytes, limit: MAX_CONFIG_BYTES });
+    }
+    let text = text.strip_prefix(UTF8_MARK).unwrap_or(text);
+    let value: serde_json::Value = serde_json::from_slice(text)?;
+    // `json.dump(model.to_json())` makes a text of the text.
+    Ok(match value {
+        serde_json::Value::String(inner) => serde_json::from_str(&inner)?,
+        value => value,
+    })
+}
