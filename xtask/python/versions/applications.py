@@ -7,14 +7,11 @@ The weights are zeros, which are made at once and take no memory. With `--archiv
 """
 
 import inspect
-import os
 import pathlib
 import shutil
 import sys
 import time
 import zipfile
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
@@ -22,8 +19,8 @@ from keras.src.initializers import random_initializers
 
 import expected
 import listing
-import make
 import product
+from process import begin, brief
 
 
 def zeros_everywhere():
@@ -65,8 +62,7 @@ def main():
     version, binary, folder, *options = sys.argv[1:]
     archives = "--archives" in options
     only = [option for option in options if option != "--archives"]
-    if keras.__version__ != version:
-        raise SystemExit(f"this is Keras {keras.__version__}, not {version}")
+    begin(version)
     zeros_everywhere()
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +73,7 @@ def main():
             count = judge(binary, name, build, folder, archives)
         except Exception as fault:  # the other models are still judged
             faults += 1
-            print(f"FAILED {name}: {make.brief(fault)}", flush=True)
+            print(f"FAILED {name}: {brief(fault)}", flush=True)
             continue
         variables += count
         print(f"  {name}: {count} variables, {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)

@@ -1,71 +1,55 @@
-"""Every family of layers in every version: make, list, convert, load."""
+"""Every family of layers in one version: make, list, convert, load."""
 
-import concurrent.futures
+import dataclasses
 import json
-import os
 import shutil
-import sys
-import time
 
 import judge
-import table
 from expected import Expected
+from outcome import Outcome
+
+# What only TensorFlow can build, and what it stores otherwise than NumPy.
+ON_TENSORFLOW = ("lookups", "tf_idf", "dtypes")
 
 
-def run(options):
-    """The number of faults."""
-    work = options.work.resolve() / "families"
-    work.mkdir(parents=True, exist_ok=True)
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = [pool.submit(judge_version, environment, options, work) for environment in options.keras]
-        cells, faults = [], []
-        for environment, done in zip(options.keras, runs):
-            try:
-                found, lost = done.result()
-                cells += found
-                faults += lost
-            except Exception as error:  # the other versions are still told
-                faults.append(f"Keras {environment.version}: {error}")
-    text, failed = table.report(cells, faults)
-    print(text)
-    (options.work / "keras-versions.md").write_text(text, encoding="utf-8")
-    return failed
+def on_tensorflow(environment):
+    return dataclasses.replace(environment, backend="tensorflow")
 
 
-def judge_version(environment, options, work):
-    """All cells of a version, and what could not be judged."""
-    version, began = environment.version, time.perf_counter()
-    models, made_files = work / version / "models", work / version / "files"
+def judge_version(environment, newest, options, work):
+    """Verdicts on every model; `newest` opens the files once more."""
+    title = environment.title
+    folder = work / "families" / title.replace(" ", "-")
+    only = options.model or (ON_TENSORFLOW if title != environment.version else ())
+    models, files = folder / "models", folder / "files"
     if not (options.made and models.exists()):
         shutil.rmtree(models, ignore_errors=True)
         models.mkdir(parents=True)
-        environment.run("make.py", version, models, *options.model, log=work / version / "make.log")
-    progress(f"Keras {version}: models made", began)
-    faults, cells, jobs, said = [], [], [], {}
-    shutil.rmtree(made_files, ignore_errors=True)
-    for folder in sorted(models.iterdir()):
-        if options.model and folder.name not in options.model:
+        environment.must_run("make.py", models, *only, log=folder / "make.log")
+    shutil.rmtree(files, ignore_errors=True)
+    outcome, jobs, said = Outcome(), [], {}
+    for model in sorted(models.iterdir()):
+        if only and model.name not in only:
             continue
-        if (folder / "fault.json").exists():
-            reason = json.loads((folder / "fault.json").read_text(encoding="utf-8"))
-            faults.append(f"Keras {version}, {folder.name}: cannot be built: {reason}")
+        if (model / "fault.json").exists():
+            reason = json.loads((model / "fault.json").read_text(encoding="utf-8"))
+            outcome.faults.append(f"{model.name} cannot be built in Keras {title}: {reason}")
             continue
-        said[folder.name] = Expected.read(folder)
-        found, wanted = judge.judge(options.ptw2k, version, said[folder.name], made_files / folder.name)
-        cells += found
+        said[model.name] = Expected.read(model)
+        found, wanted = judge.judge(options.ptw2k, environment, said[model.name], files / model.name)
+        outcome.cells += found
         jobs += wanted
-    progress(f"Keras {version}: files written", began)
-    verdicts = load(environment, jobs, work / version, "load")
-    strict = {}
-    if options.strict and version.startswith("3.") and version != options.strict.version:
-        alone = [(cell, job | {"weights_alone": True}) for cell, job in jobs if job["from"] is None]
-        strict = load(options.strict, alone, work / version, "strict")
+    verdicts = load(environment, jobs, folder, "load")
+    again = {}
+    if environment.version.startswith("3.") and environment.version != newest.version:
+        again = load(newest, [(cell, job | {"weights_alone": True}) for cell, job in jobs if job["from"] is None], folder, "newest")
     for cell, job in jobs:
-        cells.append(judge.settled(cell, verdicts[identity(job)], said[cell.model]))
-        if strict.get(identity(job)) and cells[-1].verdict == "equal":
-            cells.append(judge.strictly(cell, options.strict.version, strict[identity(job)]))
-    progress(f"Keras {version}: files loaded", began)
-    return cells, faults
+        settled = judge.settled(cell, verdicts[identity(job)], said[cell.model])
+        outcome.cells.append(settled)
+        fault = again.get(identity(job))
+        if fault and settled.verdict == "equal":
+            outcome.cells.append(dataclasses.replace(cell, output=f"{cell.output} in {newest.version}", verdict="FAILED", reason=fault))
+    return outcome
 
 
 def identity(job):
@@ -78,9 +62,5 @@ def load(environment, jobs, folder, name):
     once = {identity(job): job | {"id": identity(job)} for _, job in jobs}
     listed, verdicts = folder / f"{name}.jobs.json", folder / f"{name}.verdicts.json"
     listed.write_text(json.dumps(list(once.values()), ensure_ascii=False), encoding="utf-8")
-    environment.run("load.py", environment.version, listed, verdicts, log=folder / f"{name}.log")
+    environment.must_run("load.py", listed, verdicts, log=folder / f"{name}.log")
     return json.loads(verdicts.read_text(encoding="utf-8"))
-
-
-def progress(text, began):
-    print(f"  {text} after {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)

@@ -5,31 +5,26 @@ import shutil
 
 import expected
 import product
+from outcome import Outcome
 
 
-def run(options, environments):
-    """The number of faults; graphs that are listed otherwise stay in the folder."""
-    faults = 0
-    for environment in environments:
-        folder = options.work.resolve() / "graphs" / environment.version
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        lines = folder / "graphs.jsonl"
-        environment.run("make_graphs.py", environment.version, lines, options.seed, options.graphs, log=folder / "make.log")
-        found, layers = [], 0
-        for line in lines.read_text(encoding="utf-8").splitlines():
-            graph = json.loads(line)
-            layers += graph.get("layers", 0)
-            fault = judge(options.ptw2k, graph, folder)
-            if fault:
-                found.append(f"seed {graph['seed']}: {fault}")
-        lines.unlink()
-        print(f"Keras {environment.version}: {options.graphs} random graphs from seed {options.seed}, {layers} layers, "
-              f"{len(found)} mismatches", flush=True)
-        for fault in found:
-            print(f"FAILED Keras {environment.version}, {fault}")
-        faults += len(found)
-    return faults
+def judge_version(environment, options, work):
+    """Faults name the seed; graphs that are listed otherwise stay in the folder."""
+    folder = work / "graphs" / environment.version
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    lines = folder / "graphs.jsonl"
+    environment.must_run("make_graphs.py", lines, options.seed, options.graphs, log=folder / "make.log")
+    faults, layers = [], 0
+    for line in lines.read_text(encoding="utf-8").splitlines():
+        graph = json.loads(line)
+        layers += graph.get("layers", 0)
+        fault = judge(options.ptw2k, graph, folder)
+        if fault:
+            faults.append(f"Keras {environment.version}, graph of seed {graph['seed']}: {fault}")
+    lines.unlink()
+    line = f"Keras {environment.version}: {options.graphs} random graphs from seed {options.seed}, {layers} layers, {len(faults)} mismatches"
+    return Outcome(lines=[line], faults=faults)
 
 
 def judge(binary, graph, folder):

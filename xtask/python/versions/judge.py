@@ -116,9 +116,9 @@ def digest(output):
     return total.hexdigest()
 
 
-def judge(binary, version, said, work):
+def judge(binary, environment, said, work):
     """The cells that are decided without Keras, and the jobs for Keras: `[(cell, job)]`."""
-    cells, jobs = [], []
+    cells, jobs, version, title = [], [], environment.version, environment.title
     for form in kinds.FILES:
         if form not in said.said["forms"]:
             continue
@@ -126,7 +126,7 @@ def judge(binary, version, said, work):
         def cell(output, verdict, reason=""):
             for folder in (work, said.folder):
                 reason = reason.replace(f"{folder}/", "")
-            cells.append(Cell(version, said.said["model"], form, output, verdict, reason))
+            cells.append(Cell(title, said.said["model"], form, output, verdict, reason))
 
         path = said.file(form)
         if path is None:
@@ -159,7 +159,7 @@ def judge(binary, version, said, work):
             except Exception as fault:  # whatever is wrong with one file, the others are still judged
                 cell(output_kind, "FAILED", f"{type(fault).__name__}: {fault}")
                 continue
-            jobs.append((Cell(version, said.said["model"], form, output_kind, ""), {
+            jobs.append((Cell(title, said.said["model"], form, output_kind, ""), {
                 "model": said.said["model"], "kind": output_kind, "file": str(output), "checkpoint": str(checkpoint), "keys": keys,
                 "from": str(said.file("json")) if said.rebuilt(form) else None, "offers": said.said["offers"],
                 "digest": digest(output)}))
@@ -175,8 +175,3 @@ def settled(cell, fault, said):
     if own:
         return dataclasses.replace(cell, verdict="Keras cannot", reason=own)
     return dataclasses.replace(cell, verdict="FAILED", reason=fault)
-
-
-def strictly(cell, version, fault):
-    """A file that its own Keras loads, and the strict one does not."""
-    return dataclasses.replace(cell, output=f"{cell.output} in {version}", verdict="FAILED", reason=fault)

@@ -3,13 +3,10 @@
     kerashub.py VERSION BINARY FOLDER [BACKBONE]...
 """
 
-import os
 import pathlib
 import shutil
 import sys
 import time
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import keras_hub
@@ -22,6 +19,7 @@ import load
 import make
 import product
 import tensors
+from process import begin, brief
 
 TEXT = {"vocabulary_size": 23, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
 GROUPED = {"vocabulary_size": 23, "num_layers": 2, "num_query_heads": 4, "num_key_value_heads": 2, "hidden_dim": 8,
@@ -78,8 +76,7 @@ def judged(binary, version, name, folder):
 
 def main():
     version, binary, folder, *only = sys.argv[1:]
-    if keras.__version__ != version:
-        raise SystemExit(f"this is Keras {keras.__version__}, not {version}")
+    begin(version)
     names, faults, variables = only or list(BACKBONES), 0, 0
     for name in names:
         began = time.perf_counter()
@@ -90,7 +87,7 @@ def main():
             count = judged(binary, version, name, target)
         except Exception as fault:  # the other models are still judged
             faults += 1
-            print(f"FAILED {name}: {make.brief(fault)}", flush=True)
+            print(f"FAILED {name}: {brief(fault)}", flush=True)
             continue
         shutil.rmtree(target)
         variables += count

@@ -1,5 +1,6 @@
 """What a Keras itself says of a model's variables: its own walk, and its own files."""
 
+import collections
 import dataclasses
 import pathlib
 import tempfile
@@ -120,10 +121,15 @@ def walk(model):
             model.save_weights(path)
         rows = visited.rows
         check(rows, path)
-    paths = [row.path for row in rows if row.variable is not None]
-    twice = {path for path in paths if paths.count(path) > 1}
+    return unique(rows)
+
+
+def unique(rows):
+    """The rows, no two of which have one path."""
+    counts = collections.Counter(row.path for row in rows if row.variable is not None)
+    twice = sorted(path for path, count in counts.items() if count > 1)
     if twice:
-        raise ValueError(f"paths that come twice: {sorted(twice)[:5]}")
+        raise ValueError(f"paths that come twice: {twice[:5]}")
     return rows
 
 
@@ -144,10 +150,10 @@ class NoFile(saving_lib.H5IOStore):
 
 
 def walk_only(model):
-    """The rows of Keras 3's own walk without a file: for models whose weights are large."""
+    """The rows of Keras' own walk, with no file to check them against."""
     with Walk() as visited:
-        saving_lib._save_state(model, weights_store=NoFile(), assets_store=None, inner_path="", visited_saveables=set())
-    return visited.rows
+        saving_lib._save_state(model, NoFile(), None, "", set())
+    return unique(visited.rows)
 
 
 def check(rows, path):

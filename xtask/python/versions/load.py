@@ -8,23 +8,18 @@ value. `VERDICTS` becomes `{id: fault}`, an empty fault for files whose every va
 import contextlib
 import io
 import json
-import os
 import pathlib
 import sys
-import warnings
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import absl.logging
 import keras
 import numpy as np
 
 import forms
 import listing
-import make
 import models  # noqa: F401: adds to FAMILIES
 import offers
 import tensors
+from process import begin, brief
 from registry import FAMILIES
 
 # A value that no tensor has: what it is left at was not loaded.
@@ -43,7 +38,7 @@ def built(job, built_before):
             model = forms.load("json", job["from"], None)
         else:
             model = next(family for family in FAMILIES if family.name == job["model"]).build()
-        built_before[key] = model, listing.walk(model)
+        built_before[key] = model, listing.walk_only(model)
     model, rows = built_before[key]
     for row in rows:
         if row.variable is not None:
@@ -55,7 +50,7 @@ def loaded(job, built_before):
     """The rows of the model with the file's values."""
     if job["kind"] in ("keras", "whole") and not job.get("weights_alone"):
         model = keras.models.load_model(job["file"], compile=False)
-        return listing.walk(model)
+        return listing.walk_only(model)
     model, rows = built(job, built_before)
     model.load_weights(job["file"])
     return rows
@@ -85,17 +80,14 @@ def judge(job, built_before, checkpoints):
 
 def main():
     version, jobs, verdicts = sys.argv[1:]
-    if keras.__version__ != version:
-        raise SystemExit(f"this is Keras {keras.__version__}, not {version}")
-    warnings.simplefilter("ignore")
-    absl.logging.set_verbosity(absl.logging.ERROR)
+    begin(version)
     built_before, checkpoints, faults = {}, {}, {}
     for job in json.loads(pathlib.Path(jobs).read_text(encoding="utf-8")):
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 faults[job["id"]] = judge(job, built_before, checkpoints)
         except Exception as error:  # a cell of the table; the other files are still loaded
-            faults[job["id"]] = make.brief(error)
+            faults[job["id"]] = brief(error)
     pathlib.Path(verdicts).write_text(json.dumps(faults, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

@@ -7,16 +7,11 @@ Keras reads its own file back. A model that cannot be built is a fault, told in 
 import contextlib
 import io
 import json
-import os
 import pathlib
 import shutil
 import sys
 import traceback
-import warnings
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import absl.logging
 import keras
 import numpy as np
 
@@ -25,13 +20,8 @@ import listing
 import models  # noqa: F401: adds to FAMILIES
 import offers
 from kinds import FILES
+from process import begin, brief
 from registry import FAMILIES
-
-
-def brief(error):
-    """The reason in one line."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text[:300]
 
 
 def fill(model):
@@ -71,7 +61,7 @@ def saved(form, family, model, rows, folder):
     try:
         keras.backend.clear_session()
         again = forms.load(form, path, family.build)
-        others = listing.walk(again)
+        others = listing.walk_only(again)
     except Exception as error:  # what this Keras cannot read is one too
         return about | {"cannot_load": brief(error)}
     if differences(rows, others):
@@ -116,10 +106,7 @@ def make(family, folder):
 
 def main():
     version, folder, *only = sys.argv[1:]
-    if keras.__version__ != version:
-        raise SystemExit(f"this is Keras {keras.__version__}, not {version}")
-    warnings.simplefilter("ignore")
-    absl.logging.set_verbosity(absl.logging.ERROR)
+    begin(version)
     keras.utils.set_random_seed(20)
     for family in FAMILIES:
         unfit = family.first > offers.VERSION or (family.tensorflow and not offers.tensorflow())

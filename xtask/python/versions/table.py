@@ -23,7 +23,7 @@ def counts(verdicts):
     return ", ".join([f"{equal} of {len(verdicts)}", *(f"{verdict} {number}" for verdict, number in sorted(found.items()))])
 
 
-def report(cells, faults):
+def report(cells, others, faults):
     """Markdown, and the number of faults."""
     by_place = collections.defaultdict(list)
     for cell in cells:
@@ -37,9 +37,12 @@ def report(cells, faults):
             row = [counts(by_place[version, form, column]) for column in columns]
             if set(row) != {"–"}:
                 lines.append("| " + " | ".join([version, TITLES[form], *row]) + " |")
+    lines += ["", *(f"- {line}" for line in others)]
     lines += details("Keras cannot", cells) + details("refused", cells)
     failed = [cell for cell in cells if cell.verdict == "FAILED"]
     lines += details("FAILED", cells)
+    if faults and not failed:
+        lines += ["", "## FAILED", ""]
     lines += [f"- {fault}" for fault in faults]
     lines += ["", f"{len(cells)} verdicts, {len(failed) + len(faults)} faults", ""]
     return "\n".join(lines), len(failed) + len(faults)
