@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{args, inputs, ledger, table};
 use crate::keras::file_layout::{Format, dataset_path};
-use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
+use crate::keras::{StoredVariable, WeightsFile};
 use crate::lazy::LazyTensor;
 use crate::plan::{Binding, LoadedStorages, Plan, Term, Unreadable, Value};
 use crate::tensor::{Dtype, Shape};
@@ -70,10 +70,7 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
 
 /// Every difference, in the plan's order, then what only the file has.
 fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>, Unreadable> {
-    let format = match file.form {
-        WeightsForm::WeightsH5 | WeightsForm::Archive => Format::WeightsH5,
-        WeightsForm::LegacyH5 => Format::LegacyH5,
-    };
+    let format = if file.form.is_legacy() { Format::LegacyH5 } else { Format::WeightsH5 };
     let mut stored: BTreeMap<&str, &StoredVariable> =
         file.variables.iter().map(|stored| (stored.path.as_str(), stored)).collect();
     let pairs: Vec<(&Binding, Option<&StoredVariable>)> = plan
