@@ -17,6 +17,7 @@ mod legacy;
 mod model;
 mod open;
 mod outputs;
+mod places;
 mod sharded;
 mod sniff;
 mod stored;

@@ -26,6 +26,8 @@ pub struct WeightsFile {
     pub state: Vec<StoredVariable>,
     /// Further names of groups, which Keras never writes: the path, and that of the group by its first name.
     pub aliases: Vec<(String, String)>,
+    /// The text of the configuration of a whole model.
+    pub config: Option<Bytes>,
 }
 
 /// The kinds of weight file.
@@ -66,7 +68,25 @@ pub struct StoredVariable {
     pub tensor: LazyTensor,
 }
 
+impl StoredVariable {
+    /// The path as a weight file alone has it: without the group that holds the weights of a whole model.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        let below = self.path.strip_prefix(WHOLE).and_then(|below| below.strip_prefix('/'));
+        below.filter(|_| self.layer.is_some()).unwrap_or(&self.path)
+    }
+}
+
 impl WeightsFile {
+    /// The path that a dataset has by the first name of its group, for one that is found by another.
+    #[must_use]
+    pub fn first_name(&self, path: &str) -> Option<String> {
+        self.aliases.iter().find_map(|(again, first)| {
+            let below = path.strip_prefix(again.as_str()).filter(|below| below.starts_with('/'))?;
+            Some(format!("{first}{below}"))
+        })
+    }
+
     /// Opens a `.weights.h5`, an index of shards, a legacy or whole-model `.h5` or a `.keras` archive (also
     /// unzipped), told apart by content.
     ///
@@ -87,14 +107,13 @@ impl WeightsFile {
 
 fn read(path: &Path) -> Result<WeightsFile, ErrorKind> {
     if path.is_dir() {
-        let file = hdf5::File::open(Archive::open_folder(path)?.weights()?)?;
-        return Ok(WeightsFile::of(path, WeightsForm::Folder, Stored::read(&file)?));
+        return read_archive(path, Archive::open_folder(path)?, WeightsForm::Folder);
     }
     read_bytes(path, Bytes::map(path)?)
 }
 
 fn read_bytes(path: &Path, bytes: Bytes) -> Result<WeightsFile, ErrorKind> {
-    let (bytes, form) = match sniff(bytes.as_slice())? {
+    let file = match sniff(bytes.as_slice())? {
         Content::Json => {
             let object = open::parse(bytes.as_slice())?;
             if !sharded::is_index(&object) {
@@ -102,16 +121,12 @@ fn read_bytes(path: &Path, bytes: Bytes) -> Result<WeightsFile, ErrorKind> {
             }
             return Ok(WeightsFile::of(path, WeightsForm::Sharded, sharded::read(path, &object)?));
         }
-        Content::Hdf5 => (bytes, WeightsForm::WeightsH5),
-        Content::Archive => (Archive::open(bytes)?.weights()?, WeightsForm::Archive),
+        Content::Archive => return read_archive(path, Archive::open(bytes)?, WeightsForm::Archive),
+        Content::Hdf5 => hdf5::File::open(bytes)?,
     };
-    let file = hdf5::File::open(bytes)?;
     let Some((group, at)) = legacy_group(&file)? else {
-        return Ok(WeightsFile::of(path, form, Stored::read(&file)?));
+        return Ok(WeightsFile::of(path, WeightsForm::WeightsH5, Stored::read(&file)?));
     };
-    if form == WeightsForm::Archive {
-        return Err(ErrorKind::LegacyInArchive);
-    }
     let layers = stored_legacy(&file, group, at)?;
     let variables = layers.into_iter().flat_map(|layer| {
         let LegacyLayer { name, path, weights } = layer;
@@ -125,7 +140,18 @@ fn read_bytes(path: &Path, bytes: Bytes) -> Result<WeightsFile, ErrorKind> {
     let form = if at.is_empty() { WeightsForm::LegacyH5 } else { WeightsForm::WholeH5 };
     let state = whole::optimizer(&file)?.into_iter();
     let state = state.map(|dataset| StoredVariable { path: dataset.path, layer: None, tensor: dataset.tensor });
-    Ok(WeightsFile { path: path.to_owned(), form, variables, state: state.collect(), aliases: Vec::new() })
+    let config = whole::config(&file)?.map(|text| Bytes::held(text.into_bytes()));
+    let (path, state, aliases) = (path.to_owned(), state.collect(), Vec::new());
+    Ok(WeightsFile { path, form, variables, state, aliases, config })
+}
+
+fn read_archive(path: &Path, mut archive: Archive, form: WeightsForm) -> Result<WeightsFile, ErrorKind> {
+    let config = archive.config()?;
+    let file = hdf5::File::open(archive.weights()?)?;
+    if legacy_group(&file)?.is_some() {
+        return Err(ErrorKind::LegacyInArchive);
+    }
+    Ok(WeightsFile { config: Some(config), ..WeightsFile::of(path, form, Stored::read(&file)?) })
 }
 
 impl WeightsFile {
@@ -135,7 +161,7 @@ impl WeightsFile {
         let state = optimizer.into_iter().chain(metrics);
         let state =
             state.map(|dataset| StoredVariable { path: dataset.path, layer: None, tensor: dataset.tensor });
-        Self { path: path.to_owned(), form, variables, state: state.collect(), aliases: again }
+        Self { path: path.to_owned(), form, variables, state: state.collect(), aliases: again, config: None }
     }
 }
 
