@@ -33,6 +33,8 @@ pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure>
         allow_missing: &source.allow_missing,
         allow_unexpected: &source.allow_unexpected,
     };
+    globs("--allow-missing", inputs.allow_missing)?;
+    globs("--allow-unexpected", inputs.allow_unexpected)?;
     let schema = Schema::load(&source.schema)?;
     let architecture = source.arch.as_deref().or(schema.architecture.as_deref());
     plan_with(&inputs, &schema, architecture, terminal)

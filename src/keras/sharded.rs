@@ -24,17 +24,61 @@ pub(super) fn is_index(object: &Value) -> bool {
 pub(super) fn read(path: &Path, index: &Value) -> Result<Stored, ErrorKind> {
     let index = Index::read(index)?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let known: HashSet<&str> = index.groups.iter().map(|(group, _)| group.as_str()).collect();
-    let mut whole: Option<Stored> = None;
     let mut left: HashSet<(String, &str)> = HashSet::new();
     for (group, shards) in &index.groups {
         left.extend(shards.iter().map(|shard| (group.clone(), shard.as_str())));
     }
+    let known: HashSet<&str> = index.groups.iter().map(|(group, _)| group.as_str()).collect();
+    let mut reading = Reading { folder, known, whole: None };
+    let mut read: HashSet<&str> = HashSet::new();
     for shard in index.shards() {
-        let file = folder.join(shard);
-        let missing = || ErrorKind::MissingShard { shard: shard.to_owned() };
+        for group in reading.add(shard)? {
+            left.remove(&(group, shard));
+        }
+        read.insert(shard);
+    }
+    if let Some((group, shard)) = left.into_iter().min() {
+        return Err(ErrorKind::ShardLacks { shard: shard.to_owned(), group });
+    }
+    // Keras 3.10 names the first shard of a group alone; its other variables are in those that follow.
+    let base = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(INDEX_END));
+    for number in 0..MAX_SHARDS {
+        let (Some(base), Some(total)) = (base, index.total) else { break };
+        let shard = format!("{base}_{number:05}.weights.h5");
+        if reading.bytes() >= total || !folder.join(&shard).is_file() {
+            break;
+        }
+        if !read.contains(shard.as_str()) {
+            reading.add(&shard)?;
+        }
+    }
+    let found = reading.bytes();
+    if let Some(total) = index.total.filter(|&total| total != found) {
+        return Err(ErrorKind::ShardTotal { expected: total, found });
+    }
+    let mut whole = reading.whole.ok_or(ErrorKind::NoVariables)?;
+    whole.root.sort();
+    whole.optimizer.sort_by(|a, b| hdf5::natural(&a.path).cmp(&hdf5::natural(&b.path)));
+    Ok(whole)
+}
+
+/// The end of an index's name.
+const INDEX_END: &str = ".weights.json";
+
+/// The shards read so far.
+struct Reading<'a> {
+    folder: &'a Path,
+    /// The groups that the index names.
+    known: HashSet<&'a str>,
+    whole: Option<Stored>,
+}
+
+impl Reading<'_> {
+    /// Adds a shard; returns the groups that it holds variables of.
+    fn add(&mut self, shard: &str) -> Result<Vec<String>, ErrorKind> {
+        let file = self.folder.join(shard);
         if !file.is_file() {
-            return Err(missing());
+            return Err(ErrorKind::MissingShard { shard: shard.to_owned() });
         }
         let wrap = |source: ErrorKind| ErrorKind::Shard { shard: shard.to_owned(), source: Box::new(source) };
         let bytes = Bytes::map(&file).map_err(|source| wrap(source.into()))?;
@@ -43,27 +87,19 @@ pub(super) fn read(path: &Path, index: &Value) -> Result<Stored, ErrorKind> {
         filled(&stored.root, &mut groups);
         let apart = stored.optimizer.iter().chain(&stored.metrics);
         groups.extend(apart.filter_map(|dataset| Some(dataset.path.rsplit_once('/')?.0.to_owned())));
-        for group in groups {
-            if !known.contains(group.as_str()) {
-                return Err(ErrorKind::NotInIndex { shard: shard.to_owned(), group });
-            }
-            left.remove(&(group, shard));
+        if let Some(group) = groups.iter().find(|group| !self.known.contains(group.as_str())) {
+            return Err(ErrorKind::NotInIndex { shard: shard.to_owned(), group: group.clone() });
         }
-        match &mut whole {
+        match &mut self.whole {
             Some(whole) => whole.add(stored)?,
-            None => whole = Some(stored),
+            None => self.whole = Some(stored),
         }
+        Ok(groups)
     }
-    if let Some((group, shard)) = left.into_iter().min() {
-        return Err(ErrorKind::ShardLacks { shard: shard.to_owned(), group });
-    }
-    let mut whole = whole.ok_or(ErrorKind::NoVariables)?;
-    whole.root.sort();
-    whole.optimizer.sort_by(|a, b| hdf5::natural(&a.path).cmp(&hdf5::natural(&b.path)));
-    let found = byte_len(&whole);
-    match index.total {
-        Some(total) if total != found => Err(ErrorKind::ShardTotal { expected: total, found }),
-        _ => Ok(whole),
+
+    /// Bytes of all variables, as Python adds them up.
+    fn bytes(&self) -> f64 {
+        self.whole.as_ref().map_or(0.0, byte_len)
     }
 }
 

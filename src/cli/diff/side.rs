@@ -22,6 +22,8 @@ pub(super) struct Side {
 pub(super) struct SideVariable {
     /// The path in the model, as `inspect` shows it.
     pub(super) name: Option<String>,
+    /// Its number among the variables of its layer.
+    pub(super) index: usize,
     /// The dataset in a `.weights.h5` as Keras 3 calls it.
     pub(super) group_place: Option<String>,
     /// The dataset in a legacy `.h5`.
@@ -56,6 +58,7 @@ impl Side {
             let (group_place, legacy_place) = places;
             Some(SideVariable {
                 name: Some(variable.path.as_str().to_owned()),
+                index: variable.index,
                 place: if is_legacy { legacy_place.clone() } else { group_place.clone() },
                 group_place: group_place.map(plain),
                 legacy_place,
@@ -72,6 +75,7 @@ impl Side {
             let place = stored.place().to_owned();
             SideVariable {
                 name: None,
+                index: 0,
                 place: Some(place.clone()),
                 group_place: (!is_legacy).then(|| plain(place.clone())),
                 legacy_place: is_legacy.then_some(place),
@@ -92,6 +96,7 @@ impl Side {
             let legacy_place = legacy_places.get(at).cloned().flatten();
             Some(SideVariable {
                 name: Some(variable.path.as_str().to_owned()),
+                index: variable.index,
                 place: group_place.clone().or_else(|| legacy_place.clone()),
                 group_place: group_place.map(plain),
                 legacy_place,
@@ -103,6 +108,12 @@ impl Side {
 }
 
 impl SideVariable {
+    /// The path of its layer in the model; empty for the model itself.
+    pub(super) fn layer(&self) -> Option<&str> {
+        let name = self.name.as_deref()?;
+        Some(name.rsplit_once('/').map_or("", |(layer, _)| layer))
+    }
+
     /// The values.
     pub(super) fn tensor(&self, path: &Path) -> Result<Cow<'_, LazyTensor>, Failure> {
         match &self.value {
