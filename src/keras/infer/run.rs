@@ -314,7 +314,9 @@ fn told_or_hidden(
 /// it on reading, so hand-written configurations may have `[]` there.
 fn look_up(known: &HashMap<CallId, Vec<Inferred>>, tensor: &Tensor, builds: bool) -> Inferred {
     let inferred = inferred(known, tensor);
-    let Some(told) = tensor.shape.as_ref().filter(|shape| builds && !shape.is_empty()) else { return inferred };
+    let Some(told) = tensor.shape.as_ref().filter(|shape| builds && !shape.is_empty()) else {
+        return inferred;
+    };
     match inferred {
         Ok(shape) if shape.len() == told.len() => {
             Ok(told.iter().zip(shape).map(|(told, size)| told.or(size)).collect())
