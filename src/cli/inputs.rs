@@ -10,16 +10,20 @@ use super::terminal::{Terminal, WARNING};
 use super::warnings;
 use crate::checkpoint::{self, Checkpoint, as_key};
 use crate::keras::Architecture;
+use crate::keras::file_layout::Form;
 use crate::plan::{self, Plan, PlanOptions, Value};
 use crate::schema::{Glob, Schema};
 
 /// Reads everything and plans. Warnings of the checkpoint go to stderr.
-pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure> {
-    let options = PlanOptions {
-        dtype: source.dtype,
-        allow_missing: globs("--allow-missing", &source.allow_missing)?,
-        allow_unexpected: globs("--allow-unexpected", &source.allow_unexpected)?,
-    };
+///
+/// `form` tells what the plan is for, once the architecture is known.
+pub(super) fn plan(
+    source: &Source,
+    form: &dyn Fn(&Architecture) -> Form,
+    terminal: Terminal,
+) -> Result<Plan, Failure> {
+    let allow_missing = globs("--allow-missing", &source.allow_missing)?;
+    let allow_unexpected = globs("--allow-unexpected", &source.allow_unexpected)?;
     let schema = Schema::load(&source.schema)?;
     let checkpoint = Checkpoint::open(&source.checkpoint, &source.open_options())?;
     warnings::print(&checkpoint.warnings, terminal);
@@ -31,6 +35,8 @@ pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure>
         (None, None) => return Err(Failure::NoArchitecture { schema: schema.file.name.clone() }),
     };
     let architecture = Architecture::open(path)?;
+    let form = form(&architecture);
+    let options = PlanOptions { dtype: source.dtype, form, allow_missing, allow_unexpected };
     Ok(plan::plan(&checkpoint, &schema, architecture, &options)?)
 }
 

@@ -15,6 +15,7 @@ mod escape;
 mod exit;
 mod failure;
 mod faults;
+mod form;
 mod inputs;
 mod inspect;
 mod interrupt;

@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{args, inputs, ledger, table};
-use crate::keras::file_layout::{Format, dataset_path};
+use crate::keras::file_layout::{Form, Format, dataset_path};
 use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
 use crate::lazy::LazyTensor;
 use crate::plan::{Binding, LoadedStorages, Plan, Term, Unreadable, Value};
@@ -40,8 +40,9 @@ enum Difference {
 /// # Errors
 /// When an input cannot be read or the plan has faults.
 pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> {
-    let plan = inputs::plan(&args.source, terminal)?;
     let file = WeightsFile::open(&args.file)?;
+    let form = Form { keras: args.source.keras, ..Form::new(format(&file)) };
+    let plan = inputs::plan(&args.source, &|_| form.clone(), terminal)?;
     inputs::check_records(&plan, None, terminal);
     let differences = compare(&plan, &file)
         .map_err(|source| Failure::Unreadable { path: args.source.checkpoint.clone(), source })?;
@@ -68,12 +69,16 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
     Ok(if differences.is_empty() { Exit::Done } else { Exit::Difference })
 }
 
-/// Every difference, in the plan's order, then what only the file has.
-fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>, Unreadable> {
-    let format = match file.form {
+fn format(file: &WeightsFile) -> Format {
+    match file.form {
         WeightsForm::WeightsH5 | WeightsForm::Archive => Format::WeightsH5,
         WeightsForm::LegacyH5 => Format::LegacyH5,
-    };
+    }
+}
+
+/// Every difference, in the plan's order, then what only the file has.
+fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>, Unreadable> {
+    let format = format(file);
     let mut stored: BTreeMap<&str, &StoredVariable> =
         file.variables.iter().map(|stored| (stored.path.as_str(), stored)).collect();
     let pairs: Vec<(&Binding, Option<&StoredVariable>)> = plan

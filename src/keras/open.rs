@@ -7,7 +7,7 @@ use crate::lazy::{Bytes, LazyTensor};
 
 use super::architecture::{Architecture, Origin};
 use super::archive::Archive;
-use super::carried::Carried;
+use super::carried::{self, Carried, CarriedDataset};
 use super::error::ErrorKind;
 use super::file_layout::{self, Format};
 use super::json::MAX_CONFIG_BYTES;
@@ -34,13 +34,13 @@ pub(super) fn read(path: &Path) -> Result<Architecture, ErrorKind> {
 }
 
 fn read_json(path: &Path, text: &[u8]) -> Result<Architecture, ErrorKind> {
-    let object = parse(text)?;
+    let (object, text) = parse_text(text)?;
     if object.get("weight_map").is_some() {
         return Err(ErrorKind::Sharded);
     }
     let (tree, root) = model::read(&object)?;
     let mut architecture = tree.into_architecture(root, path, Origin::Json)?;
-    architecture.carried = Carried { config: Some(Bytes::held(text.to_vec())), ..Carried::default() };
+    architecture.carried = Carried { config: Some(Bytes::held(text)), ..Carried::default() };
     Ok(architecture)
 }
 
@@ -49,11 +49,11 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
     let object = parse(config.as_slice())?;
     let (tree, root) = model::read(&object)?;
     let mut architecture = tree.into_architecture(root, path, origin)?;
-    architecture.carried = Carried { config: Some(config), ..Carried::default() };
+    architecture.carried = Carried { config: Some(config), ..Carried::of_archive(&mut archive)? };
     let file = hdf5::File::open(archive.weights()?)?;
     let stored = weights_file::stored(&file)?;
     let mut values: HashMap<String, LazyTensor> =
-        stored.into_iter().map(|variable| (variable.path, variable.tensor)).collect();
+        stored.iter().map(|variable| (variable.path.clone(), variable.tensor.clone())).collect();
     for at in 0..architecture.variables.len() {
         let dataset = file_layout::dataset_path(&architecture, Format::WeightsH5, at);
         let value = dataset.as_deref().and_then(|dataset| values.remove(dataset));
@@ -70,11 +70,21 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
             }
         }
     }
+    // What no variable of the model took.
+    let rest = stored.into_iter().filter(|stored| values.contains_key(&stored.path));
+    architecture.carried.datasets =
+        rest.map(|stored| CarriedDataset { path: stored.path, tensor: stored.tensor }).collect();
+    architecture.carried.optimizer = carried::optimizer(&file)?;
     Ok(architecture)
 }
 
 /// The object that a configuration's text describes.
 fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
+    parse_text(text).map(|(object, _)| object)
+}
+
+/// The object that a configuration's text describes, and the text that describes it and nothing else.
+fn parse_text(text: &[u8]) -> Result<(serde_json::Value, Vec<u8>), ErrorKind> {
     let bytes = text.len() as u64;
     if bytes > MAX_CONFIG_BYTES {
         return Err(ErrorKind::TooLarge { part: "the configuration", bytes, limit: MAX_CONFIG_BYTES });
@@ -83,7 +93,7 @@ fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
     let value: serde_json::Value = serde_json::from_slice(text)?;
     // `json.dump(model.to_json())` makes a text of the text.
     Ok(match value {
-        serde_json::Value::String(inner) => serde_json::from_str(&inner)?,
-        value => value,
+        serde_json::Value::String(inner) => (serde_json::from_str(&inner)?, inner.into_bytes()),
+        value => (value, text.to_vec()),
     })
 }

@@ -30,7 +30,7 @@ pub(super) fn read(
     let (tree, root) = model::read(object)?;
     let mut architecture = tree.into_architecture(root, path, Origin::WholeH5)?;
     architecture.carried =
-        Carried { config: Some(Bytes::held(text.as_bytes().to_vec())), ..Carried::default() };
+        Carried { config: Some(Bytes::held(text.as_bytes().to_vec())), ..Carried::of_whole(file)? };
     let Some((group, at)) = legacy_group(file)? else {
         return Err(ErrorKind::MissingField { layer: String::new(), field: "model_weights".to_owned() });
     };

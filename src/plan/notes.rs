@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::binding::{Binding, Note, Value};
-use crate::keras::Architecture;
+use super::options::PlanOptions;
+use crate::keras::{Architecture, file_layout};
 use crate::tensor::Dtype;
 
 /// PyTorch's default epsilon of BatchNorm, LayerNorm, GroupNorm and InstanceNorm
@@ -39,6 +40,7 @@ pub(super) fn notes(
     bindings: &[Binding],
     remarks: &Remarks,
     left_out: &[usize],
+    options: &PlanOptions,
 ) -> Vec<Note> {
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut add = |text: String, about: &str| notes.entry(text).or_default().push(about.to_owned());
@@ -69,6 +71,18 @@ pub(super) fn notes(
         if let Some(text) = lossy(binding) {
             add(text, path);
         }
+        let dtype = architecture.variables[binding.variable].dtype;
+        if options.dtype.is_none() && binding.dtype != dtype {
+            let text = format!(
+                "{dtype} in the model, written as {}, which Keras rounds back without a change: what is to \
+                                read the file knows no {dtype} in it",
+                binding.dtype
+            );
+            add(text, path);
+        }
+    }
+    for text in file_layout::remarks(architecture, &options.form) {
+        add(text, "");
     }
     notes.into_iter().map(|(text, about)| Note { about: summary(&about), text }).collect()
 }
