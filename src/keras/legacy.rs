@@ -72,7 +72,7 @@ pub(super) fn shared_kernel(architecture: &Architecture, copy: usize) -> Option<
     wrapped.variables.clone().find(is_kernel)
 }
 
-fn is_trainable(layer: &Layer) -> bool {
+pub(super) fn is_trainable(layer: &Layer) -> bool {
     let trainable = layer.config.as_ref().and_then(|config| config.get("trainable"));
     trainable.and_then(serde_json::Value::as_bool).unwrap_or(true)
 }

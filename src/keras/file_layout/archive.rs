@@ -34,5 +34,5 @@ pub(super) fn members(
 /// and reads neither; without one, the same inputs make the same bytes.
 fn made_metadata(source: &Source<'_>) -> Bytes {
     let version = reader::version(source.architecture, source.form);
-    Bytes::held(json!({ "keras_version": version }).to_string().into_bytes())
+    Bytes::held(format!("{{\"keras_version\": {}}}", json!(version)).into_bytes())
 }

@@ -65,13 +65,13 @@ pub enum LayoutError {
         /// The reader.
         version: KerasVersion,
     },
-    /// Keras 3.0 does not load even its own whole models with such a layer.
+    /// A layer that Keras 3.0 loads wrongly, or not at all, as a part of a whole model.
     #[error(
-        "Keras {version} cannot load a whole model with the Bidirectional layer `{layer}`, not even its own: \
-         write the weights alone"
+        "Keras {version} does not load a whole model with the layer `{layer}` right, not even its own: write the \
+         weights alone"
     )]
-    Bidirectional {
-        /// The layer.
+    Misloaded {
+        /// The layer: a `Bidirectional`, or a frozen one in a nested model.
         layer: String,
         /// The reader.
         version: KerasVersion,

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::tensor::Dtype;
 
-use super::super::architecture::{Architecture, Generation, Origin};
-use super::super::legacy::shared_kernel;
+use super::super::architecture::{Architecture, Generation, Layer, Origin};
+use super::super::legacy::{is_trainable, shared_kernel};
 use super::{Form, Format, LayoutError};
 
 /// The versions that files name where nothing tells which Keras made the model. Keras looks at `keras_version`
@@ -92,14 +92,22 @@ fn check_version(architecture: &Architecture, form: &Form) -> Result<(), LayoutE
         if own != version.major {
             return Err(LayoutError::OtherGeneration { own, version });
         }
-        // 3.0 builds one more cell from the configuration of the inner layer, and then misses its weights.
-        let is_bidirectional = |class: Option<&str>| class == Some("Bidirectional");
-        let layer = architecture.layers.iter().find(|layer| is_bidirectional(layer.class.as_deref()));
-        if let Some(layer) = layer.filter(|_| version.is_before(3, 3)) {
-            return Err(LayoutError::Bidirectional { layer: layer.path.clone(), version });
+        if version.is_before(3, 3)
+            && version.major == 3
+            && let Some(layer) = architecture.layers.iter().find(|layer| misloads(layer, form.format))
+        {
+            return Err(LayoutError::Misloaded { layer: layer.path.clone(), version });
         }
     }
     Ok(())
+}
+
+/// Whether Keras 3.0 loads a whole model with that layer wrongly. Of a `Bidirectional` it builds one more cell,
+/// from the configuration of the inner layer, and then misses its weights. And a layer that its configuration
+/// freezes it holds for trainable, so that the weights of a nested model come in another order than it loads.
+fn misloads(layer: &Layer, format: Format) -> bool {
+    let is_nested = layer.path.contains('/');
+    layer.class.as_deref() == Some("Bidirectional") || format.is_legacy() && is_nested && !is_trainable(layer)
 }
 
 /// A `.keras` is read by the `module` of each object, which the configuration in an `.h5` and that of Keras 2's
