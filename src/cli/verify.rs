@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{args, inputs, ledger, table};
 use crate::keras::WeightsFile;
+use crate::keras::file_layout::Form;
 use crate::lazy::LazyTensor;
 use crate::plan::{Binding, Plan, Unreadable};
 use crate::tensor::{Dtype, Shape};
@@ -42,8 +43,9 @@ enum Difference {
 /// # Errors
 /// When an input cannot be read or the plan has faults.
 pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> {
-    let plan = inputs::plan(&args.source, terminal)?;
     let file = WeightsFile::open(&args.file)?;
+    let form = Form { keras: args.source.keras, ..Form::new(file.form.format()) };
+    let plan = inputs::plan(&args.source, &|_| form.clone(), terminal)?;
     inputs::check_records(&plan, None, terminal);
     let differences = compare(&plan, &file)
         .map_err(|source| Failure::Unreadable { path: args.source.checkpoint.clone(), source })?;

@@ -7,6 +7,7 @@ use crate::lazy::{Bytes, LazyTensor};
 
 use super::archive::Archive;
 use super::error::{Error, ErrorKind};
+use super::file_layout::Format;
 use super::graph::join;
 use super::sniff::{Content, sniff};
 use super::stored::Stored;
@@ -53,6 +54,18 @@ impl WeightsForm {
     #[must_use]
     pub const fn is_legacy(self) -> bool {
         matches!(self, Self::LegacyH5 | Self::WholeH5)
+    }
+
+    /// The format in which such a file is written.
+    #[must_use]
+    pub const fn format(self) -> Format {
+        match self {
+            Self::WeightsH5 => Format::WeightsH5,
+            Self::Sharded => Format::Sharded,
+            Self::LegacyH5 => Format::LegacyH5,
+            Self::WholeH5 => Format::WholeH5,
+            Self::Archive | Self::Folder => Format::Keras,
+        }
     }
 }
 
