@@ -42,13 +42,26 @@ def judge_version(environment, newest, options, work):
     verdicts = load(environment, jobs, folder, "load")
     again = {}
     if environment.version.startswith("3.") and environment.version != newest.version:
-        again = load(newest, [(cell, job | {"weights_alone": True}) for cell, job in jobs if job["from"] is None], folder, "newest")
+        again = load(
+            newest,
+            [
+                (cell, job | {"weights_alone": True, "own": None})
+                for cell, job in jobs
+                if job["from"] is None and "fault" not in job
+            ],
+            folder,
+            "newest",
+        )
     for cell, job in jobs:
         settled = judge.settled(cell, verdicts[identity(job)], said[cell.model])
         outcome.cells.append(settled)
-        fault = again.get(identity(job))
+        fault = again.get(identity(job), {}).get("fault")
         if fault and settled.verdict == "equal":
-            outcome.cells.append(dataclasses.replace(cell, output=f"{cell.output} in {newest.version}", verdict="FAILED", reason=fault))
+            outcome.cells.append(
+                dataclasses.replace(
+                    cell, output=f"{cell.output} in {newest.version}", verdict="FAILED", reason=fault
+                )
+            )
     return outcome
 
 

@@ -15,6 +15,10 @@ import product
 import tensors
 
 
+# Outputs that some Keras cannot load whoever wrote them: its own file of the model is asked for.
+FORGIVEN = ("whole", "keras", "legacy")
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """One verdict: `output` is `listed` for the listing itself."""
@@ -58,7 +62,11 @@ def prepare(pairs, folder):
             key = f"rank{rank}." + path.replace("/", ".")
             rules[rank] = rule(f"rank{rank}.{{p:**}}", "{p}", rank)
         repeated = by_row.get(row["repeats"])
-        value = tensors.random_values(row["weights_h5"], row["shape"], row["dtype"]) if repeated is None else repeated
+        value = (
+            tensors.random_values(row["weights_h5"], row["shape"], row["dtype"])
+            if repeated is None
+            else repeated
+        )
         values[key] = value
         keys[row["weights_h5"]] = key
         by_row[number] = value
@@ -128,22 +136,38 @@ def judge(binary, environment, said, work):
                 reason = reason.replace(f"{folder}/", "")
             cells.append(Cell(title, said.said["model"], form, output, verdict, reason))
 
+        def asked(form, output, fault):
+            """A fault, unless Keras cannot read that file itself."""
+            jobs.append((
+                Cell(title, said.said["model"], form, output, ""),
+                {
+                    "model": said.said["model"],
+                    "kind": "listed",
+                    "fault": fault,
+                    "digest": form,
+                    "from": None,
+                    "offers": said.said["offers"],
+                    "own": {"form": form, "file": str(said.file(form))},
+                },
+            ))
+
         path = said.file(form)
         if path is None:
-            cell("listed", "Keras cannot", said.keras_cannot(form))
+            cell("listed", "Keras cannot", said.cannot_save(form))
             continue
         try:
-            pairs = expected.listed(product.inspect(binary, path), said, form)
+            pairs = expected.placed(product.inspect(binary, path), said.rows(form), form)
         except product.Refused as refusal:
             if said.custom and form in kinds.CONFIGURED:
                 cell("listed", "refused", str(refusal))
-            elif said.keras_cannot(form) and form in kinds.CONFIGURED:
-                cell("listed", "Keras cannot", said.keras_cannot(form))
             else:
-                cell("listed", "FAILED", str(refusal))
+                asked(form, "listed", str(refusal))
             continue
-        except (product.Crashed, expected.Differs) as fault:
+        except product.Crashed as fault:
             cell("listed", "FAILED", str(fault))
+            continue
+        except expected.Differs as fault:
+            asked(form, "listed", str(fault))
             continue
         cell("listed", "equal")
         checkpoint, schema, keys = prepare(pairs, work / form)
@@ -151,27 +175,43 @@ def judge(binary, environment, said, work):
             if output_kind == "sharded" and "sharded" not in said.said["forms"]:
                 continue
             try:
-                output = write(binary, version, path, output_kind, (checkpoint, schema), work / form / output_kind)
+                output = write(
+                    binary, version, path, output_kind, (checkpoint, schema), work / form / output_kind
+                )
             except product.Refused as refusal:
-                ok = kinds.may_refuse(form, output_kind, said.custom)
-                cell(output_kind, "refused" if ok else "FAILED", str(refusal))
+                if kinds.may_refuse(form, output_kind, said.custom):
+                    cell(output_kind, "refused", str(refusal))
+                else:
+                    cell(output_kind, "FAILED", str(refusal))
                 continue
             except Exception as fault:  # whatever is wrong with one file, the others are still judged
                 cell(output_kind, "FAILED", f"{type(fault).__name__}: {fault}")
                 continue
-            jobs.append((Cell(title, said.said["model"], form, output_kind, ""), {
-                "model": said.said["model"], "kind": output_kind, "file": str(output), "checkpoint": str(checkpoint), "keys": keys,
-                "from": str(said.file("json")) if said.rebuilt(form) else None, "offers": said.said["offers"],
-                "digest": digest(output)}))
+            own = said.file(output_kind) if output_kind in FORGIVEN else None
+            jobs.append((
+                Cell(title, said.said["model"], form, output_kind, ""),
+                {
+                    "model": said.said["model"],
+                    "kind": output_kind,
+                    "file": str(output),
+                    "checkpoint": str(checkpoint),
+                    "keys": keys,
+                    "from": str(said.file("json")) if said.rebuilt(form) else None,
+                    "offers": said.said["offers"],
+                    "own": {"form": output_kind, "file": str(own)} if own else None,
+                    "digest": digest(output),
+                },
+            ))
     return cells, jobs
 
 
-def settled(cell, fault, said):
+def settled(cell, verdict, said):
     """The verdict, once Keras has tried: what it cannot do with its own file it need not do with ours."""
-    if not fault:
+    if not verdict["fault"]:
         return dataclasses.replace(cell, verdict="equal")
-    forgiven = ("whole", "keras", "legacy") if cell.version.startswith("2.") else ("whole", "keras")
-    own = said.keras_cannot(cell.output) if cell.output in forgiven else None
+    own = verdict.get("own")
+    if cell.output in FORGIVEN:
+        own = own or said.cannot_save(cell.output)
     if own:
         return dataclasses.replace(cell, verdict="Keras cannot", reason=own)
-    return dataclasses.replace(cell, verdict="FAILED", reason=fault)
+    return dataclasses.replace(cell, verdict="FAILED", reason=verdict["fault"])

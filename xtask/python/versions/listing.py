@@ -43,8 +43,16 @@ class Row:
     legacy: list = dataclasses.field(default_factory=list)
     variable: object = dataclasses.field(default=None, repr=False)
 
+    @property
+    def place(self):
+        return self.path, self.shape, self.dtype, self.weights_h5
+
     def described(self):
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "variable"}
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "variable"
+        }
 
 
 def own_variables(saveable):
@@ -107,10 +115,19 @@ class Walk:
             above.append(layer.name)
         for number, variable in enumerate(own_variables(layer)):
             first = next((at for at, row in enumerate(self.rows) if row.variable is variable), None)
-            self.rows.append(Row(
-                path="/".join([*above, last_name(variable)]), owner=type(layer).__name__, shape=[int(n) for n in variable.shape],
-                dtype=dtype_name(variable), stored=value(variable).dtype.name, trainable=is_trainable(layer, variable),
-                weights_h5="/".join([*parts, "vars", str(number)]), repeats=first, variable=variable))
+            self.rows.append(
+                Row(
+                    path="/".join([*above, last_name(variable)]),
+                    owner=type(layer).__name__,
+                    shape=[int(n) for n in variable.shape],
+                    dtype=dtype_name(variable),
+                    stored=value(variable).dtype.name,
+                    trainable=is_trainable(layer, variable),
+                    weights_h5="/".join([*parts, "vars", str(number)]),
+                    repeats=first,
+                    variable=variable,
+                )
+            )
 
 
 def walk(model):
@@ -160,16 +177,35 @@ def check(rows, path):
     """Every row is a dataset with the variable's value; what else is stored is the optimizer's, or no variable."""
     stored = {}
     with h5py.File(path) as file:
-        file.visititems(lambda name, item: stored.__setitem__(name, np.asarray(item)) if isinstance(item, h5py.Dataset) else None)
+        file.visititems(
+            lambda name, item: (
+                stored.__setitem__(name, np.asarray(item)) if isinstance(item, h5py.Dataset) else None
+            )
+        )
     for row in rows:
         there = stored.pop(row.weights_h5)
         if there.tobytes() != value(row.variable).tobytes():
             raise ValueError(f"{row.path} is not what Keras wrote to {row.weights_h5}")
-    unknown = [name for name in stored if not name.startswith(("optimizer/", "metrics/")) and not name.endswith(NAMED)]
+    unknown = [
+        name
+        for name in stored
+        if not name.startswith(("optimizer/", "metrics/")) and not name.endswith(NAMED)
+    ]
     if unknown:
         raise ValueError(f"datasets without a variable: {unknown[:5]}")
-    rows += [Row(path="", owner="", shape=list(stored[name].shape), dtype=stored[name].dtype.name, stored=stored[name].dtype.name,
-                 trainable=False, weights_h5=name) for name in stored if name.endswith(NAMED)]
+    rows += [
+        Row(
+            path="",
+            owner="",
+            shape=list(stored[name].shape),
+            dtype=stored[name].dtype.name,
+            stored=stored[name].dtype.name,
+            trainable=False,
+            weights_h5=name,
+        )
+        for name in stored
+        if name.endswith(NAMED)
+    ]
 
 
 def add_legacy(rows, model, weights):
