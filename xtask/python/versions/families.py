@@ -36,9 +36,10 @@ def judge_version(environment, newest, options, work):
             outcome.faults.append(f"{model.name} cannot be built in Keras {title}: {reason}")
             continue
         said[model.name] = Expected.read(model)
-        found, wanted = judge.judge(options.ptw2k, environment, said[model.name], files / model.name)
-        outcome.cells += found
-        jobs += wanted
+        judgement = judge.Judgement(options.ptw2k, environment, said[model.name], files / model.name)
+        judgement.judge()
+        outcome.cells += judgement.cells
+        jobs += judgement.jobs
     verdicts = load(environment, jobs, folder, "load")
     again = {}
     if environment.version.startswith("3.") and environment.version != newest.version:

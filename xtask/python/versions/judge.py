@@ -124,85 +124,90 @@ def digest(output):
     return total.hexdigest()
 
 
-def judge(binary, environment, said, work):
-    """The cells that are decided without Keras, and the jobs for Keras: `[(cell, job)]`."""
-    cells, jobs, version, title = [], [], environment.version, environment.title
-    for form in kinds.FILES:
-        if form not in said.said["forms"]:
-            continue
+class Judgement:
+    """Of one model: the verdicts that need no Keras, and the jobs for Keras, each with the cell it decides."""
 
-        def cell(output, verdict, reason=""):
-            for folder in (work, said.folder):
-                reason = reason.replace(f"{folder}/", "")
-            cells.append(Cell(title, said.said["model"], form, output, verdict, reason))
+    def __init__(self, binary, environment, said, work):
+        self.binary, self.environment, self.said, self.work = binary, environment, said, work
+        self.model = said.said["model"]
+        self.cells, self.jobs = [], []
 
-        def asked(form, output, fault):
-            """A fault, unless Keras cannot read that file itself."""
-            jobs.append((
-                Cell(title, said.said["model"], form, output, ""),
-                {
-                    "model": said.said["model"],
-                    "kind": "listed",
-                    "fault": fault,
-                    "digest": form,
-                    "from": None,
-                    "offers": said.said["offers"],
-                    "own": {"form": form, "file": str(said.file(form))},
-                },
-            ))
+    def undecided(self, form, output):
+        return Cell(self.environment.title, self.model, form, output, "")
 
-        path = said.file(form)
+    def decide(self, form, output, verdict, reason=""):
+        for folder in (self.work, self.said.folder):
+            reason = reason.replace(f"{folder}/", "")
+        self.cells.append(dataclasses.replace(self.undecided(form, output), verdict=verdict, reason=reason))
+
+    def ask(self, form, output, **job):
+        common = {"model": self.model, "kind": output, "offers": self.said.said["offers"]}
+        self.jobs.append((self.undecided(form, output), common | job))
+
+    def own(self, form):
+        """Keras' own file of that form."""
+        path = self.said.file(form)
+        return {"form": form, "file": str(path)} if path else None
+
+    def judge(self):
+        for form in kinds.FILES:
+            if form not in self.said.said["forms"]:
+                continue
+            pairs = self.list(form)
+            if pairs is None:
+                continue
+            sources = prepare(pairs, self.work / form)
+            for output in kinds.OUTPUTS:
+                if output != "sharded" or "sharded" in self.said.said["forms"]:
+                    self.write(form, output, sources)
+
+    def list(self, form):
+        """The pairs of variables, where all is listed as it must be."""
+        path = self.said.file(form)
         if path is None:
-            cell("listed", "Keras cannot", said.cannot_save(form))
-            continue
+            self.decide(form, "listed", "Keras cannot", self.said.cannot_save(form))
+            return None
         try:
-            pairs = expected.placed(product.inspect(binary, path), said.rows(form), form)
+            pairs = expected.placed(product.inspect(self.binary, path), self.said.rows(form), form)
         except product.Refused as refusal:
-            if said.custom and form in kinds.CONFIGURED:
-                cell("listed", "refused", str(refusal))
+            if self.said.custom and form in kinds.CONFIGURED:
+                self.decide(form, "listed", "refused", str(refusal))
             else:
-                asked(form, "listed", str(refusal))
-            continue
-        except product.Crashed as fault:
-            cell("listed", "FAILED", str(fault))
-            continue
-        except expected.Differs as fault:
-            asked(form, "listed", str(fault))
-            continue
-        cell("listed", "equal")
-        checkpoint, schema, keys = prepare(pairs, work / form)
-        for output_kind in kinds.OUTPUTS:
-            if output_kind == "sharded" and "sharded" not in said.said["forms"]:
-                continue
-            try:
-                output = write(
-                    binary, version, path, output_kind, (checkpoint, schema), work / form / output_kind
+                self.ask(
+                    form, "listed", fault=str(refusal), digest=form, own=self.own(form), **{"from": None}
                 )
-            except product.Refused as refusal:
-                if kinds.may_refuse(form, output_kind, said.custom):
-                    cell(output_kind, "refused", str(refusal))
-                else:
-                    cell(output_kind, "FAILED", str(refusal))
-                continue
-            except Exception as fault:  # whatever is wrong with one file, the others are still judged
-                cell(output_kind, "FAILED", f"{type(fault).__name__}: {fault}")
-                continue
-            own = said.file(output_kind) if output_kind in FORGIVEN else None
-            jobs.append((
-                Cell(title, said.said["model"], form, output_kind, ""),
-                {
-                    "model": said.said["model"],
-                    "kind": output_kind,
-                    "file": str(output),
-                    "checkpoint": str(checkpoint),
-                    "keys": keys,
-                    "from": str(said.file("json")) if said.rebuilt(form) else None,
-                    "offers": said.said["offers"],
-                    "own": {"form": output_kind, "file": str(own)} if own else None,
-                    "digest": digest(output),
-                },
-            ))
-    return cells, jobs
+        except product.Crashed as fault:
+            self.decide(form, "listed", "FAILED", str(fault))
+        except expected.Differs as fault:
+            self.ask(form, "listed", fault=str(fault), digest=form, own=self.own(form), **{"from": None})
+        else:
+            self.decide(form, "listed", "equal")
+            return pairs
+        return None
+
+    def write(self, form, output, sources):
+        """One output from one form, for Keras to load."""
+        checkpoint, schema, keys = sources
+        folder = self.work / form / output
+        version = self.environment.version
+        try:
+            file = write(self.binary, version, self.said.file(form), output, (checkpoint, schema), folder)
+        except product.Refused as refusal:
+            may = kinds.may_refuse(form, output, self.said.custom)
+            self.decide(form, output, "refused" if may else "FAILED", str(refusal))
+        except Exception as fault:  # whatever is wrong with one file, the others are still judged
+            self.decide(form, output, "FAILED", f"{type(fault).__name__}: {fault}")
+        else:
+            self.ask(
+                form,
+                output,
+                file=str(file),
+                checkpoint=str(checkpoint),
+                keys=keys,
+                digest=digest(file),
+                own=self.own(output) if output in FORGIVEN else None,
+                **{"from": str(self.said.file("json")) if self.said.rebuilt(form) else None},
+            )
 
 
 def settled(cell, verdict, said):

@@ -117,7 +117,8 @@ def main():
             f"  {name}: {count} variables, {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True
         )
     print(
-        f"KerasHub {keras_hub.__version__}, Keras {version}: {len(names)} backbones, {variables} variables, {faults} with differences"
+        f"KerasHub {keras_hub.__version__}, Keras {version}: {len(names)} backbones, {variables} variables, "
+        f"{faults} with differences"
     )
     raise SystemExit(1 if faults else 0)
 

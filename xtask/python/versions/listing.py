@@ -39,7 +39,7 @@ class Row:
     weights_h5: str
     # The same variable is at the place of an earlier row too.
     repeats: int | None = None
-    # The datasets in the legacy format, below the group of weights: one for each layer of the root that has it.
+    # The datasets in the legacy format, below the group of weights: one per layer of the root.
     legacy: list = dataclasses.field(default_factory=list)
     variable: object = dataclasses.field(default=None, repr=False)
 
@@ -174,7 +174,7 @@ def walk_only(model):
 
 
 def check(rows, path):
-    """Every row is a dataset with the variable's value; what else is stored is the optimizer's, or no variable."""
+    """Every row is a dataset with its value; what else is stored is the optimizer's, or no variable."""
     stored = {}
     with h5py.File(path) as file:
         file.visititems(

@@ -1,9 +1,9 @@
 """Loads converted files in the Keras of this process: `load.py VERSION JOBS VERDICTS`.
 
-`JOBS` is a list of `{"id", "model", "kind", "file", "from", "checkpoint", "keys", "offers", "own"}`: the family, the kind
-of output, the JSON to build from instead of the family's own program, for each dataset the tensor that holds its value,
-and this Keras' own file, which is asked for where ours is not read. `VERDICTS` becomes `{id: {"fault", "own"}}`, an empty
-fault for files whose every variable is equal bit for bit.
+`JOBS` is a list of `{"id", "model", "kind", "file", "from", "checkpoint", "keys", "offers", "own"}`: the family,
+the kind of output, the JSON to build from instead of the family's own program, for each dataset the tensor that
+holds its value, and this Keras' own file, which is asked for where ours is not read. `VERDICTS` becomes
+`{id: {"fault", "own"}}`, an empty fault for files whose every variable is equal bit for bit.
 """
 
 import contextlib

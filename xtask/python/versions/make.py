@@ -1,6 +1,7 @@
-"""Builds every model in the Keras of this process and saves it in every form: `make.py VERSION FOLDER [MODEL]...`.
+"""Builds every model in the Keras of this process, saves it in every form: `make.py VERSION FOLDER [MODEL]...`.
 
-A folder per model, with `expected.json`: the variables as Keras itself walks them, and the files. A model that cannot be built is a fault, told in `fault.json`.
+A folder per model, with `expected.json`: the variables as Keras itself walks them, and the files. A model that
+cannot be built is a fault, told in `fault.json`.
 """
 
 import contextlib
