@@ -9,7 +9,7 @@ from expected import Expected
 from outcome import Outcome
 
 # What only TensorFlow can build, and what it stores otherwise than NumPy.
-ON_TENSORFLOW = ("lookups", "tf_idf", "dtypes")
+ON_TENSORFLOW = ("lookups", "tf_idf", "adapted_bins", "dtypes")
 
 
 def on_tensorflow(environment):

@@ -18,7 +18,8 @@ else:
     from keras.src.saving.legacy import hdf5_format as legacy_format
 
 
-# A dataset that a layer writes under a name, of values that are no variable.
+# Layers that write a dataset under a name, and what they count as variables not at all.
+LOOKUPS = ("IntegerLookup", "StringLookup")
 NAMED = "/idf_weights"
 
 
@@ -57,6 +58,8 @@ class Row:
 
 def own_variables(saveable):
     """In the order in which the layer saves them."""
+    if type(saveable).__name__ in LOOKUPS:
+        return []
     if since(3):
         return list(saveable._trainable_variables) + list(saveable._non_trainable_variables)
     return [v for v in (*saveable._trainable_weights, *saveable._non_trainable_weights) if is_variable(v)]
@@ -64,7 +67,7 @@ def own_variables(saveable):
 
 def is_variable(variable):
     """The tables of lookup layers stand among the variables."""
-    return hasattr(variable, "dtype") and None not in tuple(variable.shape)
+    return hasattr(variable, "dtype")
 
 
 def is_trainable(saveable, variable):
@@ -119,7 +122,7 @@ class Walk:
                 Row(
                     path="/".join([*above, last_name(variable)]),
                     owner=type(layer).__name__,
-                    shape=[int(n) for n in variable.shape],
+                    shape=list(value(variable).shape),
                     dtype=dtype_name(variable),
                     stored=value(variable).dtype.name,
                     trainable=is_trainable(layer, variable),

@@ -30,7 +30,7 @@ def fill(model):
     """Distinct numbers everywhere, so that no place is mistaken for another."""
     seen = set()
     for at, variable in enumerate(v for v in model.variables if listing.is_variable(v)):
-        dtype, shape = listing.dtype_name(variable), tuple(variable.shape)
+        dtype, shape = listing.dtype_name(variable), listing.value(variable).shape
         if id(variable) in seen or "seed" in variable.name or dtype in ("string", "uint32"):
             continue
         seen.add(id(variable))
