@@ -135,9 +135,14 @@ class Judgement:
     def undecided(self, form, output):
         return Cell(self.environment.title, self.model, form, output, "")
 
-    def decide(self, form, output, verdict, reason=""):
+    def brief(self, reason):
+        """The same for every model: without the folders."""
         for folder in (self.work, self.said.folder):
             reason = reason.replace(f"{folder}/", "")
+        return reason
+
+    def decide(self, form, output, verdict, reason=""):
+        reason = self.brief(reason)
         self.cells.append(dataclasses.replace(self.undecided(form, output), verdict=verdict, reason=reason))
 
     def ask(self, form, output, **job):
@@ -174,12 +179,24 @@ class Judgement:
                 self.decide(form, "listed", "refused", str(refusal))
             else:
                 self.ask(
-                    form, "listed", fault=str(refusal), digest=form, own=self.own(form), **{"from": None}
+                    form,
+                    "listed",
+                    fault=self.brief(str(refusal)),
+                    digest=form,
+                    own=self.own(form),
+                    **{"from": None},
                 )
         except product.Crashed as fault:
             self.decide(form, "listed", "FAILED", str(fault))
         except expected.Differs as fault:
-            self.ask(form, "listed", fault=str(fault), digest=form, own=self.own(form), **{"from": None})
+            self.ask(
+                form,
+                "listed",
+                fault=self.brief(str(fault)),
+                digest=form,
+                own=self.own(form),
+                **{"from": None},
+            )
         else:
             self.decide(form, "listed", "equal")
             return pairs
