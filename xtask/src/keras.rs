@@ -110,9 +110,7 @@ fn parse<'a>(options: &[&'a str]) -> Outcome<Options<'a>> {
                 rest
             }
             [option, ..] => {
-                return Err(
-                    format!("unknown option {option} of xtask keras, or its value is missing").into()
-                );
+                return Err(format!("unknown option {option} of xtask keras, or its value is missing").into());
             }
         };
     }
@@ -124,7 +122,8 @@ mod tests {
 
     #[test]
     fn options_and_parts_in_any_order() {
-        let parsed = parse(&["families", "--keras", "3.5.0", "--model", "dense", "--seed", "7", "graphs"]).unwrap();
+        let parsed =
+            parse(&["families", "--keras", "3.5.0", "--model", "dense", "--seed", "7", "graphs"]).unwrap();
         let expected = Options {
             versions: vec!["3.5.0"],
             parts: vec!["families", "graphs"],
