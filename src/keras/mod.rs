@@ -3,6 +3,7 @@
 
 mod architecture;
 mod archive;
+mod archive_check;
 mod carried;
 mod error;
 mod features;

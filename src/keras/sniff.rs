@@ -14,10 +14,20 @@ pub(super) enum Content {
     Hdf5,
 }
 
+/// Whether the signature of HDF5 is not at the beginning, but at one of the other places where it may be: 512
+/// bytes on, or a power of two times that.
+fn has_user_block(bytes: &[u8]) -> bool {
+    let places = std::iter::successors(Some(512_usize), |place| place.checked_mul(2));
+    places.map_while(|place| bytes.get(place..)).any(|rest| rest.starts_with(hdf5::MAGIC))
+}
+
 /// Tells the kinds of file apart.
 pub(super) fn sniff(bytes: &[u8]) -> Result<Content, ErrorKind> {
     if bytes.starts_with(hdf5::MAGIC) {
         return Ok(Content::Hdf5);
+    }
+    if has_user_block(bytes) {
+        return Err(ErrorKind::NotKeras { found: "HDF5 behind a user block, which Keras never writes" });
     }
     if bytes.starts_with(archive::MAGIC) {
         return Ok(Content::Archive);

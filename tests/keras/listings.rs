@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ptw2k::keras::file_layout::{self, AttributeValue, Format, Group, LayoutError, Node};
-use ptw2k::keras::{Architecture, ErrorKind, FeatureOrder, Origin, WeightsFile, WeightsForm};
+use ptw2k::keras::{Architecture, FeatureOrder, Origin, WeightsFile, WeightsForm};
 use ptw2k::tensor::Dtype;
 use serde_json::{Value, json};
 

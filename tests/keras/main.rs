@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixture fails")]
 
+mod forms;
 mod hostile;
+mod hostile_files;
+#[path = "../checkpoint_support/limited.rs"]
+mod limited;
 mod listings;
+mod mutations;
 mod orders;
