@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::form;
 use crate::checkpoint::{OpenOptions, Quantized};
+use crate::keras::file_layout::{KerasVersion, VersionError};
 use crate::tensor::Dtype;
 
 /// Turns a PyTorch checkpoint into a Keras weight file.
@@ -86,8 +88,15 @@ fn explain(error: clap::Error, first: Option<String>) -> clap::Error {
 impl Output {
     /// Whether any of the options is given.
     const fn is_given(&self) -> bool {
-        let Self { output, allow_overflow, threads, report, dry_run } = self;
-        output.is_some() || *allow_overflow || threads.is_some() || report.is_some() || *dry_run
+        let Self { output, save, max_shard_size, optimizer, allow_overflow, threads, report, dry_run } = self;
+        output.is_some()
+            || save.is_some()
+            || max_shard_size.is_some()
+            || *optimizer
+            || *allow_overflow
+            || threads.is_some()
+            || report.is_some()
+            || *dry_run
     }
 }
 
@@ -162,6 +171,12 @@ pub struct Source {
     /// Write floating-point variables as this type [default: the architecture's]
     #[arg(long, value_name = "TYPE", value_parser = float_dtype, help_heading = "Writing")]
     pub dtype: Option<Dtype>,
+    /// The Keras that is to read the file: 2.15, 3, 3.10.0 [default: the architecture's]
+    ///
+    /// It matters where versions differ: the names of attention layers' groups, bfloat16, what a format needs. A
+    /// form that this version cannot load is refused.
+    #[arg(long, value_name = "VERSION", value_parser = keras_version, help_heading = "Writing")]
+    pub keras: Option<KerasVersion>,
     /// Let matching variables stay without a value; repeatable
     #[arg(long, value_name = "GLOB", help_heading = "Waivers")]
     pub allow_missing: Vec<String>,
@@ -195,15 +210,34 @@ const fn quantized(given: Option<QuantizedAs>) -> Quantized {
     }
 }
 
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Saved {
+    /// The whole model, as `model.save()` writes it
+    Model,
+    /// The weights alone, as `model.save_weights()` writes them
+    Weights,
+}
+
 /// Where a conversion goes.
 #[derive(Debug, Args)]
 pub struct Output {
     /// The file to write [default: <CHECKPOINT's stem>.weights.h5 here]
     ///
-    /// Its name decides the format, as in Keras: `.weights.h5` (Keras 3) or `.h5` (legacy weights, read by
-    /// every version). It appears whole or not at all.
+    /// Its name decides the format, as in Keras: `.weights.h5` (Keras 3), `.weights.json` (the same in shards,
+    /// Keras 3.10 and later), `.keras` (the whole model), or `.h5` (the format of Keras 2, read by every
+    /// version: see --save). It appears whole or not at all.
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+    /// What an `.h5` holds [default: model if the architecture is a whole-model .h5, else weights]
+    #[arg(long, value_name = "WHAT", help_heading = "Writing")]
+    pub save: Option<Saved>,
+    /// The most that a shard of a `.weights.json` holds: 500MB, 2GB (1024 to the next unit) [default: 5GB]
+    #[arg(long, value_name = "SIZE", value_parser = form::size, help_heading = "Writing")]
+    pub max_shard_size: Option<u64>,
+    /// Carry over the optimizer's state of the architecture's file
+    #[arg(long, help_heading = "Writing")]
+    pub optimizer: bool,
     /// Let finite values become infinite in a smaller type
     #[arg(long, help_heading = "Waivers")]
     pub allow_overflow: bool,
@@ -380,6 +414,10 @@ fn float_dtype(name: &str) -> Result<Dtype, String> {
         Some(dtype) if dtype.is_float() => Ok(dtype),
         Some(_) | None => Err(format!("one of {}", names().collect::<Vec<_>>().join(", "))),
     }
+}
+
+fn keras_version(text: &str) -> Result<KerasVersion, VersionError> {
+    text.parse()
 }
 
 fn at_least_one(number: &str) -> Result<std::num::NonZeroUsize, &'static str> {

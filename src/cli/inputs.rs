@@ -11,6 +11,7 @@ use super::terminal::{Terminal, WARNING};
 use super::warnings;
 use crate::checkpoint::{self, Checkpoint, OpenOptions, as_key};
 use crate::keras::Architecture;
+use crate::keras::file_layout::Form;
 use crate::plan::{self, Plan, PlanOptions, Value};
 use crate::schema::{Glob, Schema};
 use crate::tensor::Dtype;
@@ -25,7 +26,13 @@ pub(super) struct Inputs<'a> {
 }
 
 /// Reads everything and plans. Warnings of the checkpoint go to stderr.
-pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure> {
+///
+/// `form` tells what the plan is for, once the architecture is known.
+pub(super) fn plan(
+    source: &Source,
+    form: &dyn Fn(&Architecture) -> Form,
+    terminal: Terminal,
+) -> Result<Plan, Failure> {
     let inputs = Inputs {
         checkpoint: &source.checkpoint,
         open_options: source.open_options(),
@@ -37,7 +44,7 @@ pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure>
     globs("--allow-unexpected", inputs.allow_unexpected)?;
     let schema = Schema::load(&source.schema)?;
     let architecture = source.arch.as_deref().or(schema.architecture.as_deref());
-    plan_with(&inputs, &schema, architecture, terminal)
+    plan_with(&inputs, &schema, architecture, form, terminal)
 }
 
 /// Reads the checkpoint and the architecture, and plans.
@@ -45,21 +52,24 @@ pub(super) fn plan_with(
     inputs: &Inputs<'_>,
     schema: &Schema,
     architecture: Option<&Path>,
+    form: &dyn Fn(&Architecture) -> Form,
     terminal: Terminal,
 ) -> Result<Plan, Failure> {
     let options = PlanOptions {
         dtype: inputs.dtype,
         allow_missing: globs("--allow-missing", inputs.allow_missing)?,
         allow_unexpected: globs("--allow-unexpected", inputs.allow_unexpected)?,
+        ..PlanOptions::default()
     };
     let checkpoint = Checkpoint::open(inputs.checkpoint, &inputs.open_options)?;
     warnings::print(&checkpoint.warnings, terminal);
     if inputs.open_options.key.is_none() && !inputs.open_options.ema {
         name_the_others(&checkpoint, terminal);
     }
-    let architecture = architecture
-        .ok_or_else(|| Failure::NoArchitecture { schema: schema.file.name.clone() })?;
+    let architecture =
+        architecture.ok_or_else(|| Failure::NoArchitecture { schema: schema.file.name.clone() })?;
     let architecture = Architecture::open(architecture)?;
+    let options = PlanOptions { form: form(&architecture), ..options };
     Ok(plan::plan(&checkpoint, schema, architecture, &options)?)
 }
 

@@ -16,6 +16,7 @@ mod exit;
 mod expected;
 mod failure;
 mod faults;
+mod form;
 mod inputs;
 mod inspect;
 mod interrupt;

@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{args, inputs, ledger, table};
 use crate::keras::WeightsFile;
+use crate::keras::file_layout::Form;
 use crate::lazy::LazyTensor;
 use crate::plan::{Binding, Plan, Unreadable};
 use crate::tensor::{Dtype, Shape};
@@ -42,8 +43,9 @@ enum Difference {
 /// # Errors
 /// When an input cannot be read or the plan has faults.
 pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> {
-    let plan = inputs::plan(&args.source, terminal)?;
     let file = WeightsFile::open(&args.file)?;
+    let form = Form { keras: args.source.keras, ..Form::new(file.form.format()) };
+    let plan = inputs::plan(&args.source, &|_| form.clone(), terminal)?;
     inputs::check_records(&plan, None, terminal);
     let differences = compare(&plan, &file)
         .map_err(|source| Failure::Unreadable { path: args.source.checkpoint.clone(), source })?;
@@ -77,11 +79,11 @@ const CONFIGURATION: &str = "(configuration)";
 fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>, Unreadable> {
     let architecture = &plan.architecture;
     let is_legacy = file.form.is_legacy();
-    let places =
-        if is_legacy { architecture.legacy_places() } else { architecture.weights_h5_places() };
+    let places = if is_legacy { architecture.legacy_places() } else { architecture.weights_h5_places() };
     let stored: HashMap<&str, usize> =
         file.variables.iter().enumerate().map(|(at, stored)| (stored.place(), at)).collect();
-    let find = |place: &str| stored.get(place).or_else(|| stored.get(file.first_name(place)?.as_str())).copied();
+    let find =
+        |place: &str| stored.get(place).or_else(|| stored.get(file.first_name(place)?.as_str())).copied();
     let pairs: Vec<(&Binding, Option<usize>)> = plan
         .bindings
         .iter()
@@ -99,8 +101,7 @@ fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>,
             None => Some(Difference::Absent),
         };
         let moved = || moved.get(&binding.variable);
-        let found = found
-            .or_else(|| moved().map(|&(expected, found)| Difference::Order { expected, found }));
+        let found = found.or_else(|| moved().map(|&(expected, found)| Difference::Order { expected, found }));
         Ok(found.map(|found| (variable.path.to_string(), found)))
     };
     let found: Result<Vec<_>, Unreadable> = pairs.into_par_iter().map(compare).collect();
@@ -198,7 +199,9 @@ fn describe(difference: &Difference) -> String {
             format!("the plan does not cover {} exactly once", table::count(*count, "element"))
         }
         Difference::Order { expected, found } => {
-            format!("weight {found} of the file instead of {expected}, counted from 0: Keras reads them by order")
+            format!(
+                "weight {found} of the file instead of {expected}, counted from 0: Keras reads them by order"
+            )
         }
         Difference::Configuration => "the file's configuration is not the architecture's".to_owned(),
     }

@@ -60,12 +60,6 @@ pub enum ErrorKind {
     /// The JSON text is broken, or nested deeper than 128 levels.
     #[error("the configuration is not valid JSON: save `model.to_json()` again")]
     Json(#[from] serde_json::Error),
-    /// A configuration that Keras 2 wrote.
-    #[error(
-        "written by Keras 2, which is not supported as an architecture: build the model in Keras 3 and save \
-         `model.to_json()` or `model.save_weights(\"template.weights.h5\")`"
-    )]
-    Keras2,
     /// A configuration where values are wanted.
     #[error("a configuration, which holds no values: give a `.weights.h5`, `.h5` or `.keras` file")]
     NotWeights,
@@ -87,6 +81,32 @@ pub enum ErrorKind {
         /// The layer, from the root.
         layer: String,
     },
+    /// A layer's variables depend on a shape that nothing tells.
+    #[error(
+        "the variables of `{layer}` depend on the shape of what `{by}` ({class}) makes, which the configuration does \
+         not tell: save `model.to_json()` of the built model with Keras 3, which writes it down, or give a template \
+         (`model.save_weights(\"template.weights.h5\")`) as the architecture"
+    )]
+    HiddenShape {
+        /// The layer, from the root.
+        layer: String,
+        /// The layer or operation whose output shape is unknown.
+        by: String,
+        /// Its class, or the function that it calls.
+        class: String,
+    },
+    /// A layer's variables depend on a size that is not fixed.
+    #[error(
+        "the variables of `{layer}` depend on a size of its input, {shape}, that the configuration leaves open: fix \
+         the sizes of the model's inputs and save it again, or give a template \
+         (`model.save_weights(\"template.weights.h5\")`) as the architecture"
+    )]
+    OpenSize {
+        /// The layer, from the root.
+        layer: String,
+        /// The input's shape, `?` for an open size.
+        shape: String,
+    },
     /// Classes that Keras does not have.
     #[error(
         "{} not layers of Keras, so their variables are unknown: save a template with \
@@ -98,7 +118,10 @@ pub enum ErrorKind {
         layers: Vec<CustomLayer>,
     },
     /// Quantized layers hold other variables.
-    #[error("`{layer}` is quantized ({policy}), which is not supported: save the model before `quantize`")]
+    #[error(
+        "`{layer}` is quantized ({policy}), and quantized variables cannot be made from a float checkpoint: save the \
+         architecture of the float model, before `quantize`, and quantize in Keras after loading the weights"
+    )]
     Quantized {
         /// The layer.
         layer: String,
@@ -206,7 +229,9 @@ pub enum ErrorKind {
         name: String,
     },
     /// A dataset that is in no group of variables.
-    #[error("`{at}` is a dataset where Keras keeps no variables, so it would be lost: is it a file of Keras?")]
+    #[error(
+        "`{at}` is a dataset where Keras keeps no variables, so it would be lost: is it a file of Keras?"
+    )]
     StrayDataset {
         /// The dataset.
         at: String,
@@ -239,7 +264,9 @@ pub enum ErrorKind {
         layer: String,
     },
     /// A dataset that a legacy file lists is not there, or listed twice.
-    #[error("`weight_names` lists `{at}`, but the file has no such dataset, or lists it twice: save it again")]
+    #[error(
+        "`weight_names` lists `{at}`, but the file has no such dataset, or lists it twice: save it again"
+    )]
     LegacyDataset {
         /// The dataset.
         at: String,
@@ -281,7 +308,9 @@ pub enum ErrorKind {
         source: Box<ErrorKind>,
     },
     /// A shard lacks what the index says it holds.
-    #[error("the index says that `{shard}` holds variables of `{group}`, and it does not: are they of one model?")]
+    #[error(
+        "the index says that `{shard}` holds variables of `{group}`, and it does not: are they of one model?"
+    )]
     ShardLacks {
         /// The shard.
         shard: String,
@@ -303,7 +332,9 @@ pub enum ErrorKind {
         at: String,
     },
     /// The shards hold another number of bytes than the index says.
-    #[error("the shards hold variables of {found} bytes, and the index says {expected}: are they of one model?")]
+    #[error(
+        "the shards hold variables of {found} bytes, and the index says {expected}: are they of one model?"
+    )]
     ShardTotal {
         /// By the index.
         expected: f64,

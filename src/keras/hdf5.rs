@@ -218,7 +218,9 @@ impl File {
         match (is_group, parts) {
             (true, [false, false, false]) => Ok(Kind::Group),
             (false, [true, true, true]) => Ok(Kind::Dataset),
-            (false, [false, true, false]) => Err(broken(path, "it is a type, and neither a group nor a dataset")),
+            (false, [false, true, false]) => {
+                Err(broken(path, "it is a type, and neither a group nor a dataset"))
+            }
             _ => Err(broken(path, "it is neither a whole group nor a whole dataset")),
         }
     }

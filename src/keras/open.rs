@@ -42,13 +42,16 @@ pub(super) fn read_bytes(path: &Path, bytes: Bytes) -> Result<Architecture, Erro
 }
 
 fn read_json(path: &Path, text: &[u8]) -> Result<Architecture, ErrorKind> {
-    let object = parse(text)?;
+    let (object, text) = parse_text(text)?;
     if sharded::is_index(&object) {
-        return template::read(path, sharded::read(path, &object)?, Origin::ShardedTemplate);
+        let (stored, files) = sharded::read(path, &object)?;
+        let mut architecture = template::read(path, stored, Origin::ShardedTemplate)?;
+        architecture.carried.files = files;
+        return Ok(architecture);
     }
     let (tree, root) = model::read(&object)?;
     let mut architecture = tree.into_architecture(root, path, Origin::Json)?;
-    architecture.carried = Carried { config: Some(Bytes::held(text.to_vec())), ..Carried::default() };
+    architecture.carried = Carried { config: Some(Bytes::held(text)), ..Carried::default() };
     Ok(architecture)
 }
 
@@ -80,13 +83,22 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
         }
     }
     let datasets = places.rest();
-    architecture.carried =
-        Carried { config: Some(config), datasets, optimizer: stored.optimizer, ..Carried::default() };
+    architecture.carried = Carried {
+        config: Some(config),
+        datasets,
+        optimizer: stored.optimizer,
+        ..Carried::of_archive(&mut archive)?
+    };
     Ok(architecture)
 }
 
 /// The object that a configuration's text describes.
 pub(super) fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
+    parse_text(text).map(|(object, _)| object)
+}
+
+/// The object that a configuration's text describes, and the text that describes it and nothing else.
+fn parse_text(text: &[u8]) -> Result<(serde_json::Value, Vec<u8>), ErrorKind> {
     let bytes = text.len() as u64;
     if bytes > MAX_CONFIG_BYTES {
         return Err(ErrorKind::TooLarge { part: "the configuration", bytes, limit: MAX_CONFIG_BYTES });
@@ -95,7 +107,7 @@ pub(super) fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
     let value: serde_json::Value = serde_json::from_slice(text)?;
     // `json.dump(model.to_json())` makes a text of the text.
     Ok(match value {
-        serde_json::Value::String(inner) => serde_json::from_str(&inner)?,
-        value => value,
+        serde_json::Value::String(inner) => (serde_json::from_str(&inner)?, inner.into_bytes()),
+        value => (value, text.to_vec()),
     })
 }

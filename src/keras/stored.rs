@@ -196,8 +196,7 @@ impl Places {
     pub(super) fn of(stored: &Stored) -> Self {
         let mut datasets: Vec<CarriedDataset> = Vec::new();
         stored.root.all(&mut datasets);
-        let by_path =
-            datasets.iter().enumerate().map(|(at, dataset)| (dataset.path.clone(), at)).collect();
+        let by_path = datasets.iter().enumerate().map(|(at, dataset)| (dataset.path.clone(), at)).collect();
         let datasets = datasets.into_iter().map(|dataset| (dataset.path, Some(dataset.tensor))).collect();
         Self { datasets, by_path, again: stored.again.iter().cloned().collect() }
     }
@@ -211,8 +210,10 @@ impl Places {
             self.find(&old.join("/")).or_else(|| {
                 let (above, last) = projection(path)?;
                 self.find(&format!("{above}_{last}")).or_else(|| {
-                    let above: Vec<&str> =
-                        above.split('/').map(|part| if part == "layers" { OLD_LAYERS } else { part }).collect();
+                    let above: Vec<&str> = above
+                        .split('/')
+                        .map(|part| if part == "layers" { OLD_LAYERS } else { part })
+                        .collect();
                     self.find(&format!("{}_{last}", above.join("/")))
                 })
             })

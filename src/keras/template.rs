@@ -146,8 +146,7 @@ impl Template {
         if let Some(group) = vars.groups.first() {
             return Err(ErrorKind::StrayGroup { at: group.path.clone() });
         }
-        let own: Vec<_> =
-            vars.datasets.into_iter().filter(|(name, _)| !is_lookup(VARS, name)).collect();
+        let own: Vec<_> = vars.datasets.into_iter().filter(|(name, _)| !is_lookup(VARS, name)).collect();
         if own.is_empty() && !tree.groups.iter().any(StoredGroup::has_datasets) {
             return Ok(());
         }
@@ -174,6 +173,7 @@ impl Template {
                 index,
                 shape: tensor.view.shape().clone(),
                 dtype: tensor.dtype,
+                initial: None,
                 value: Some(tensor),
             });
         }

@@ -7,6 +7,7 @@ use crate::lazy::{Bytes, LazyTensor};
 
 use super::archive::Archive;
 use super::error::{Error, ErrorKind};
+use super::file_layout::Format;
 use super::graph::join;
 use super::sniff::{Content, sniff};
 use super::stored::Stored;
@@ -53,6 +54,18 @@ impl WeightsForm {
     #[must_use]
     pub const fn is_legacy(self) -> bool {
         matches!(self, Self::LegacyH5 | Self::WholeH5)
+    }
+
+    /// The format in which such a file is written.
+    #[must_use]
+    pub const fn format(self) -> Format {
+        match self {
+            Self::WeightsH5 => Format::WeightsH5,
+            Self::Sharded => Format::Sharded,
+            Self::LegacyH5 => Format::LegacyH5,
+            Self::WholeH5 => Format::WholeH5,
+            Self::Archive | Self::Folder => Format::Keras,
+        }
     }
 }
 
@@ -119,7 +132,7 @@ fn read_bytes(path: &Path, bytes: Bytes) -> Result<WeightsFile, ErrorKind> {
             if !sharded::is_index(&object) {
                 return Err(ErrorKind::NotWeights);
             }
-            return Ok(WeightsFile::of(path, WeightsForm::Sharded, sharded::read(path, &object)?));
+            return Ok(WeightsFile::of(path, WeightsForm::Sharded, sharded::read(path, &object)?.0));
         }
         Content::Archive => return read_archive(path, Archive::open(bytes)?, WeightsForm::Archive),
         Content::Hdf5 => hdf5::File::open(bytes)?,
@@ -139,7 +152,8 @@ fn read_bytes(path: &Path, bytes: Bytes) -> Result<WeightsFile, ErrorKind> {
     let variables = variables.collect();
     let form = if at.is_empty() { WeightsForm::LegacyH5 } else { WeightsForm::WholeH5 };
     let state = whole::optimizer(&file)?.into_iter();
-    let state = state.map(|dataset| StoredVariable { path: dataset.path, layer: None, tensor: dataset.tensor });
+    let state =
+        state.map(|dataset| StoredVariable { path: dataset.path, layer: None, tensor: dataset.tensor });
     let config = whole::config(&file)?.map(|text| Bytes::held(text.into_bytes()));
     let (path, state, aliases) = (path.to_owned(), state.collect(), Vec::new());
     Ok(WeightsFile { path, form, variables, state, aliases, config })

@@ -43,11 +43,7 @@ pub(super) fn optimizer(file: &hdf5::File) -> Result<Vec<CarriedDataset>, ErrorK
     Ok(listed)
 }
 
-fn collect(
-    file: &hdf5::File,
-    tree: &hdf5::Group,
-    found: &mut Vec<CarriedDataset>,
-) -> Result<(), ErrorKind> {
+fn collect(file: &hdf5::File, tree: &hdf5::Group, found: &mut Vec<CarriedDataset>) -> Result<(), ErrorKind> {
     for dataset in &tree.datasets {
         found.push(CarriedDataset { path: dataset.path.clone(), tensor: file.tensor(dataset)? });
     }
@@ -88,10 +84,8 @@ fn fill(architecture: &mut Architecture, stored: Vec<LegacyLayer>) -> Result<Vec
     let own = architecture.layers.first().filter(|root| root.path.is_empty());
     let own: Vec<usize> = own.map_or(0..0, |root| root.variables.clone()).collect();
     let ours = legacy::layers(architecture).into_iter().map(|layer| (layer.name, layer.variables));
-    let ours: Vec<(String, Vec<usize>)> = ours
-        .chain([(TOP_LEVEL.to_owned(), own)])
-        .filter(|(_, variables)| !variables.is_empty())
-        .collect();
+    let ours: Vec<(String, Vec<usize>)> =
+        ours.chain([(TOP_LEVEL.to_owned(), own)]).filter(|(_, variables)| !variables.is_empty()).collect();
     if ours.len() != stored.len() {
         return Err(ErrorKind::WholeDiffers { expected: ours.len(), found: stored.len() });
     }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ptw2k::keras::file_layout::{self, AttributeValue, Format, Group, LayoutError, Node};
+use ptw2k::keras::file_layout::{
+    self, AttributeValue, Body, Content, Dataset, Form, Format, Group, LayoutError, Node, OutputFile,
+};
 use ptw2k::keras::{Architecture, FeatureOrder, Origin, WeightsFile, WeightsForm};
 use ptw2k::tensor::Dtype;
 use serde_json::{Value, json};
@@ -48,6 +50,19 @@ fn check(file: &str, case: &str) -> Architecture {
     architecture
 }
 
+/// The tree of a file of that format.
+fn tree(
+    architecture: &Architecture,
+    format: Format,
+    written: &dyn Fn(usize) -> Option<Dtype>,
+) -> Result<Group, LayoutError> {
+    let mut layout = file_layout::lay_out(architecture, &Form::new(format), "x", written)?;
+    match layout.files.pop() {
+        Some(OutputFile { name: None, body: Body::Hdf5(tree) }) => Ok(tree),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// The legacy layout has the layers and the order of weights that Keras itself writes.
 fn check_legacy(architecture: &Architecture, case: &str) {
     let expected = expected(case);
@@ -55,7 +70,7 @@ fn check_legacy(architecture: &Architecture, case: &str) {
     if expected.is_empty() || architecture.origin == Origin::Template {
         return;
     }
-    let root = file_layout::lay_out(architecture, Format::LegacyH5, &|_| Some(Dtype::F32)).unwrap();
+    let root = tree(architecture, Format::LegacyH5, &|_| Some(Dtype::F32)).unwrap();
     let mut found = Vec::new();
     for name in names(&root, "layer_names") {
         let Some((_, Node::Group(group))) = root.children.iter().find(|(other, _)| *other == name) else {
@@ -89,7 +104,7 @@ fn dataset(group: &Group, path: &str) -> usize {
     let (_, node) = group.children.iter().find(|(name, _)| name == first).unwrap();
     match (node, rest) {
         (Node::Group(group), Some(rest)) => dataset(group, rest),
-        (Node::Dataset(dataset), None) => dataset.variable,
+        (Node::Dataset(Dataset { content: Content::Variable(at), .. }), None) => *at,
         _ => panic!("{path}"),
     }
 }
@@ -173,6 +188,7 @@ fn every_layer_with_variables() {
 #[test]
 fn frozen_layers() {
     check("frozen.json", "frozen");
+    check("frozen.whole.h5", "frozen");
 }
 
 #[test]
@@ -180,9 +196,9 @@ fn bfloat16() {
     check("bfloat16.json", "bfloat16");
     let template = check("bfloat16.weights.h5", "bfloat16");
     let types = |at: usize| Some(template.variables[at].dtype);
-    let root = file_layout::lay_out(&template, Format::WeightsH5, &types).unwrap();
+    let root = tree(&template, Format::WeightsH5, &types).unwrap();
     assert_eq!(format!("{root:?}").matches("Text(\"bfloat16\")").count(), 6);
-    let legacy = file_layout::lay_out(&template, Format::LegacyH5, &types);
+    let legacy = tree(&template, Format::LegacyH5, &|_| Some(Dtype::F32));
     assert_eq!(legacy, Err(LayoutError::LayerOrder));
 }
 

@@ -10,3 +10,4 @@ mod limited;
 mod listings;
 mod mutations;
 mod orders;
+mod shapes;

@@ -12,6 +12,8 @@ use crate::cli::failure::Failure;
 use crate::cli::inputs::{self, Inputs};
 use crate::cli::sniff::{Kind, sniff};
 use crate::cli::terminal::Terminal;
+use crate::keras::WeightsFile;
+use crate::keras::file_layout::Form;
 use crate::schema::Schema;
 
 /// Compares two files, variable by variable.
@@ -58,7 +60,10 @@ impl Side {
             allow_missing: &args.allow_missing,
             allow_unexpected: &args.allow_unexpected,
         };
-        let plan = inputs::plan_with(&inputs, &schema, architecture, terminal)?;
+        // What the other file's format does not hold, the plan for it does not either.
+        let form =
+            if other_is_keras { Form::new(WeightsFile::open(other)?.form.format()) } else { Form::default() };
+        let plan = inputs::plan_with(&inputs, &schema, architecture, &|_| form.clone(), terminal)?;
         inputs::check_records(&plan, None, terminal);
         Ok(Self::of_plan(path, plan))
     }

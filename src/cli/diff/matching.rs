@@ -47,11 +47,7 @@ pub(super) fn pair(one: &Side, other: &Side) -> Option<Vec<Pair>> {
 }
 
 /// The pairs of one key; `None` where a file does not tell it for all of its variables.
-fn by_key(
-    one: &Side,
-    other: &Side,
-    key: fn(&SideVariable) -> Option<&str>,
-) -> Option<HashMap<usize, usize>> {
+fn by_key(one: &Side, other: &Side, key: fn(&SideVariable) -> Option<&str>) -> Option<HashMap<usize, usize>> {
     let others: Option<HashMap<&str, usize>> =
         other.variables.iter().enumerate().map(|(at, variable)| Some((key(variable)?, at))).collect();
     let others = others?;

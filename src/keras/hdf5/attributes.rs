@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
+use hdf5_reader::io::Cursor;
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::attribute::{self, AttributeMessage};
 use hdf5_reader::messages::attribute_info::AttributeInfoMessage;
 use hdf5_reader::messages::dataspace::DataspaceType;
 use hdf5_reader::{Datatype, StringPadding, StringSize, VarLenKind};
-use hdf5_reader::io::Cursor;
 
 use super::super::error::ErrorKind;
 use super::{File, at, broken};

@@ -117,12 +117,7 @@ impl File {
     }
 
     /// The links of a group of the new form that has many: messages in a heap, with a B-tree over them.
-    fn in_heap(
-        &self,
-        info: &LinkInfoMessage,
-        path: &str,
-        links: &mut Vec<Link>,
-    ) -> Result<(), ErrorKind> {
+    fn in_heap(&self, info: &LinkInfoMessage, path: &str, links: &mut Vec<Link>) -> Result<(), ErrorKind> {
         let offset = self.format().1;
         if Cursor::is_undefined_offset(info.fractal_heap_address, offset) {
             return Ok(());
@@ -160,8 +155,9 @@ impl File {
             else {
                 return Err(broken(path, "its index is of another kind"));
             };
-            let bytes =
-                heap.get_object_storage_cached(&heap_id, storage, offset, length, &mut blocks).map_err(&at)?;
+            let bytes = heap
+                .get_object_storage_cached(&heap_id, storage, offset, length, &mut blocks)
+                .map_err(&at)?;
             self.charge(bytes.len() as u64, path)?;
             each(&bytes)?;
         }

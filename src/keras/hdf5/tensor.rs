@@ -57,7 +57,9 @@ impl File {
         let length = shape.numel().checked_mul(dtype.size()).ok_or_else(truncated)?;
         let bytes = match layout {
             _ if length == 0 => Bytes::held(Vec::new()),
-            DataLayout::Contiguous { address, .. } if !Cursor::is_undefined_offset(*address, self.format().1) => {
+            DataLayout::Contiguous { address, .. }
+                if !Cursor::is_undefined_offset(*address, self.format().1) =>
+            {
                 let start = usize::try_from(*address).map_err(|_| truncated())?;
                 let end = start.checked_add(length).ok_or_else(truncated)?;
                 self.bytes.slice(start..end).ok_or_else(truncated)?

@@ -45,6 +45,7 @@ pub(in crate::keras) fn read(path: &Path, stored: Vec<LegacyLayer>) -> Result<Ar
                 shape: stored.tensor.view.shape().clone(),
                 dtype: stored.tensor.dtype,
                 trainable: !super::is_statistic(name),
+                initial: None,
                 value: Some(stored.tensor.clone()),
             };
             found.push((owner, variable, (at, stored.name.clone())));
