@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod damage;
+mod forms;
 mod good_input;
 mod inspect;
 mod interrupt;

@@ -54,8 +54,7 @@ fn check(version: &str, model: &str, forms: &[(&str, Origin, WeightsForm)]) {
 
 const WEIGHTS: (&str, Origin, WeightsForm) = (".weights.h5", Origin::Template, WeightsForm::WeightsH5);
 const LEGACY: (&str, Origin, WeightsForm) = (".legacy.h5", Origin::LegacyTemplate, WeightsForm::LegacyH5);
-const SHARDS: (&str, Origin, WeightsForm) =
-    (".weights.json", Origin::ShardedTemplate, WeightsForm::Sharded);
+const SHARDS: (&str, Origin, WeightsForm) = (".weights.json", Origin::ShardedTemplate, WeightsForm::Sharded);
 
 #[test]
 fn templates() {
@@ -75,10 +74,13 @@ fn templates() {
 fn whole_models() {
     let archive = (".keras", Origin::Archive, WeightsForm::Archive);
     let folder = (".folder", Origin::Folder, WeightsForm::Folder);
+    let whole = (".whole.h5", Origin::WholeH5, WeightsForm::WholeH5);
     for version in ["3.15.1", "3.10.0"] {
-        check(version, "trained", &[archive, folder]);
+        check(version, "trained", &[archive, folder, whole]);
     }
     check("3.0.5", "trained", &[archive]);
+    check("2.15.0", "trained", &[archive, whole]);
+    check("2.13.1", "trained", &[archive, whole]);
 }
 
 /// The paths of a legacy file are those that the model's variables have in the other templates.
@@ -94,9 +96,12 @@ fn legacy_paths() {
     assert_eq!(paths(".legacy.h5"), paths(".weights.h5"));
     let old = Architecture::open(&file("2.15.0", "trained.legacy.h5")).unwrap();
     let found: Vec<&str> = old.variables.iter().map(|variable| variable.path.as_str()).collect();
-    for path in
-        ["both/forward_lstm/lstm_cell/kernel", "heads/query/bias", "inner/still/moving_mean", "tail/last/kernel"]
-    {
+    for path in [
+        "both/forward_lstm/lstm_cell/kernel",
+        "heads/query/bias",
+        "inner/still/moving_mean",
+        "tail/last/kernel",
+    ] {
         assert!(found.contains(&path), "{path} in {found:?}");
     }
     assert!(old.weights_h5_places().iter().all(Option::is_none));

@@ -81,7 +81,8 @@ fn end_as_they_should() {
     for (name, case) in readme.as_object().unwrap() {
         let path = folder().join(name);
         let found = Architecture::open(&path).err().map(|error| reason(&error.kind));
-        let wanted = REFUSED.iter().find(|(listed, _)| listed == name).map(|(_, reason)| (*reason).to_owned());
+        let wanted =
+            REFUSED.iter().find(|(listed, _)| listed == name).map(|(_, reason)| (*reason).to_owned());
         assert_eq!(wanted.is_some(), case["expect"] == "refuse", "{name}");
         if found != wanted {
             faults.push(format!("{name}: {found:?} instead of {wanted:?}"));

@@ -72,7 +72,10 @@ fn mutate(name: &str, times: u64) {
         refused += u64::from(opened.is_err());
         // An architecture is read out of what the weight file holds.
         if let (Ok(architecture), Err(error)) = (&opened, &weights) {
-            assert!(architecture.variables.iter().all(|variable| variable.value.is_none()), "{name}: {error:?}");
+            assert!(
+                architecture.variables.iter().all(|variable| variable.value.is_none()),
+                "{name}: {error:?}"
+            );
         }
     }
     assert!(refused > times / 50, "{name}: {refused} of {times} refused");
