@@ -53,7 +53,8 @@ pub(super) fn sniff(path: &Path) -> std::io::Result<Kind> {
         });
         return Ok(if is_keras { Kind::Keras } else { Kind::Checkpoint });
     }
-    if is_behind_a_user_block(&file)? {
+    let is_named_h5 = path.extension().is_some_and(|extension| extension == "h5" || extension == "hdf5");
+    if is_named_h5 && is_behind_a_user_block(&file)? {
         return Ok(Kind::Keras);
     }
     // A safetensors file begins with the header's length in eight bytes, the last of which are zero: no

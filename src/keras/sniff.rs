@@ -26,9 +26,6 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Content, ErrorKind> {
     if bytes.starts_with(hdf5::MAGIC) {
         return Ok(Content::Hdf5);
     }
-    if has_user_block(bytes) {
-        return Err(ErrorKind::NotKeras { found: "HDF5 behind a user block, which Keras never writes" });
-    }
     if bytes.starts_with(archive::MAGIC) {
         return Ok(Content::Archive);
     }
@@ -37,6 +34,7 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Content, ErrorKind> {
         Some(b'{' | b'"') => return Ok(Content::Json),
         None => "empty",
         Some(b'<') => "HTML or XML",
+        Some(_) if has_user_block(bytes) => "HDF5 behind a user block, which Keras never writes",
         Some(_) if text.starts_with(b"version https://git-lfs") => "a git-lfs pointer: run `git lfs pull`",
         Some(_) => "other content",
     };

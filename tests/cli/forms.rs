@@ -8,6 +8,21 @@ fn file(version: &str, name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/keras_files").join(version).join(name)
 }
 
+/// What is written in every form is verified, and is equal to what is written in the others.
+#[test]
+fn outputs_are_verified() {
+    let folder = Folder::with_case("simple_conv");
+    let outputs = ["out.weights.h5", "out.h5", "out.keras", "out.weights.json"];
+    for output in outputs {
+        let said = folder.run(&["weights.pt", "-s", "schema.toml", "-o", output]);
+        assert!(said.starts_with("exit 0\n"), "{said}");
+        let said = folder.run(&["verify", "weights.pt", output, "-s", "schema.toml"]);
+        assert!(said.starts_with("exit 0\n") && said.contains("equal, bit for bit"), "{output}: {said}");
+        let said = folder.run(&["diff", outputs[0], output]);
+        assert!(said.starts_with("exit 0\n"), "{output}: {said}");
+    }
+}
+
 /// Compares every two of these files.
 fn check_equal(version: &str, names: &[&str]) {
     let folder = Folder::new();
