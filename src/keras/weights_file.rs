@@ -72,7 +72,8 @@ impl WeightsForm {
 /// A variable as a file holds it.
 #[derive(Debug, Clone)]
 pub struct StoredVariable {
-    /// The HDF5 path of the dataset, without a leading `/`: `layers/dense/vars/0`, `dense/dense/kernel`.
+    /// The HDF5 path of the dataset, without a leading `/`: `layers/dense/vars/0`, `dense/dense/kernel`; where Keras
+    /// up to 2.13 has other names for the layers of a model, those of Keras 3.
     pub path: String,
     /// The layer's name: the `name` attribute of its `vars` group (3.6 and later) or the entry of
     /// `layer_names`, when the file tells it.
