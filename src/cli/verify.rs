@@ -72,7 +72,10 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
 fn format(file: &WeightsFile) -> Format {
     match file.form {
         WeightsForm::WeightsH5 | WeightsForm::Archive => Format::WeightsH5,
-        WeightsForm::LegacyH5 => Format::LegacyH5,
+        WeightsForm::LegacyH5 => {
+            let is_whole = |stored: &StoredVariable| stored.path.starts_with("model_weights/");
+            if file.variables.iter().all(is_whole) { Format::WholeH5 } else { Format::LegacyH5 }
+        }
     }
 }
 

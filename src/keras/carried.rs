@@ -66,7 +66,7 @@ impl Carried {
     /// The root's attributes of a whole-model `.h5`, and its optimizer's state.
     pub(super) fn of_whole(file: &hdf5::File) -> Result<Self, ErrorKind> {
         /// All that Keras writes besides the configuration (`legacy_h5_format.py`).
-        const ATTRIBUTES: [&str; 3] = ["keras_version", "backend", "training_config"];
+        const ATTRIBUTES: [&str; 3] = ["backend", "keras_version", "training_config"];
         let root = file.root()?;
         let mut carried = Self::default();
         for name in ATTRIBUTES {
