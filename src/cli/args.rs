@@ -136,7 +136,7 @@ pub enum Command {
     Plan(Plan),
     /// Compare every value of a Keras file with what the plan says, bit for bit
     Verify(Verify),
-    /// Compare two Keras weight files
+    /// Compare two files with weights: of Keras, or checkpoints through a schema
     Diff(Diff),
     /// List the bundled schemas, or print one
     Schemas(Schemas),
@@ -351,12 +351,44 @@ pub struct Verify {
 /// `ptw2k diff`.
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// A Keras weight file
-    #[arg(value_name = "A", value_hint = ValueHint::FilePath)]
+    /// A Keras file with weights, or a checkpoint (with --schema)
+    #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
     pub one: PathBuf,
     /// Another
-    #[arg(value_name = "B", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
     pub other: PathBuf,
+    /// The schema that makes Keras variables of a checkpoint: a file, or the name of a bundled one
+    #[arg(short, long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
+    pub schema: Option<String>,
+    /// The Keras architecture for it [default: the schema's, or else the Keras file that is compared]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, requires = "schema")]
+    pub arch: Option<PathBuf>,
+    /// Which nested state_dict to read, keys joined by dots; a key with dots can stand in double quotes
+    #[arg(short, long, value_name = "A.B", help_heading = "Reading", requires = "schema")]
+    pub key: Option<String>,
+    /// Read the moving average of the weights (EMA) that the checkpoint holds beside them
+    #[arg(long, help_heading = "Reading", requires = "schema")]
+    pub ema: bool,
+    /// What becomes of quantized tensors [default: dequantize]
+    #[arg(long, value_name = "HOW", help_heading = "Reading", requires = "schema")]
+    pub quantized: Option<QuantizedAs>,
+    /// Compare floating-point variables of a checkpoint as this type [default: the architecture's]
+    #[arg(long, value_name = "TYPE", value_parser = float_dtype, requires = "schema")]
+    pub dtype: Option<Dtype>,
+    /// Let matching variables stay without a value; repeatable
+    #[arg(long, value_name = "GLOB", help_heading = "Waivers", requires = "schema")]
+    pub allow_missing: Vec<String>,
+    /// Let matching tensors stay unused; repeatable
+    #[arg(long, value_name = "GLOB", help_heading = "Waivers", requires = "schema")]
+    pub allow_unexpected: Vec<String>,
+}
+
+impl Diff {
+    /// How to open a checkpoint.
+    #[must_use]
+    pub fn open_options(&self) -> OpenOptions {
+        OpenOptions { key: self.key.clone(), ema: self.ema, quantized: quantized(self.quantized) }
+    }
 }
 
 /// `ptw2k schemas`.
@@ -447,10 +479,13 @@ mod tests {
             Command::Inspect(args) => args.open_options(),
             Command::Plan(args) => args.source.open_options(),
             Command::Verify(args) => args.source.open_options(),
-            Command::Diff(_) | Command::Schemas(_) | Command::Completions(_) => unreachable!(),
+            Command::Diff(args) => args.open_options(),
+            Command::Schemas(_) | Command::Completions(_) => unreachable!(),
         };
         check("w.pt -s s.toml", &|args| args.source.unwrap().open_options());
-        for line in ["inspect w.pt", "plan w.pt -s s.toml", "verify w.pt w.h5 -s s.toml"] {
+        for line in
+            ["inspect w.pt", "plan w.pt -s s.toml", "verify w.pt w.h5 -s s.toml", "diff w.pt w.h5 -s s.toml"]
+        {
             check(line, &of);
         }
     }

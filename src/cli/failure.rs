@@ -12,8 +12,8 @@ use super::exit::Exit;
 use super::terminal::{ERROR, HINT, Terminal, columns};
 use super::{candidates, faults};
 use crate::lazy::LoadError;
-use crate::tensor::Printable;
 use crate::tensor::kernel::ConvertError;
+use crate::tensor::{Dtype, Printable};
 use crate::{checkpoint, keras, plan, schema, writer};
 
 /// Why a command failed.
@@ -108,8 +108,29 @@ pub enum Failure {
         /// The reason.
         source: std::io::Error,
     },
-    /// Weight files of different formats name their variables differently.
-    #[error("{} and {} are of different formats, whose variables cannot be matched", one.display(), other.display())]
+    /// A checkpoint that is to be compared, without a schema.
+    #[error("{} is no Keras file, so it takes a schema to compare it", path.display())]
+    NoSchema {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A checkpoint's values do not fit the variable.
+    #[error("{} has no {dtype} values for `{}`", path.display(), Printable(variable))]
+    NoValue {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The variable.
+        variable: String,
+        /// Its type.
+        dtype: Dtype,
+    },
+    /// Neither names nor places bring the variables of two files together.
+    #[error(
+        "the variables of {} and {} cannot be matched: fewer than half have the same path in the model, or the same \
+         place in the file",
+        one.display(),
+        other.display()
+    )]
     DifferentForms {
         /// A file.
         one: PathBuf,
@@ -188,7 +209,9 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Checkpoint(_) | Self::Unreadable { .. } | Self::Sniff { .. } => Exit::Checkpoint,
+            Self::Checkpoint(_) | Self::Unreadable { .. } | Self::NoValue { .. } | Self::Sniff { .. } => {
+                Exit::Checkpoint
+            }
             Self::Values { exit, .. } => *exit,
             Self::Keras(_) => Exit::Architecture,
             Self::Schema(_) => Exit::Schema,
@@ -206,6 +229,7 @@ impl Failure {
             | Self::NoStem { .. }
             | Self::ReportIsOutput { .. }
             | Self::DifferentForms { .. }
+            | Self::NoSchema { .. }
             | Self::NoValues { .. }
             | Self::ReadingOptions { .. }
             | Self::NothingToDo => Exit::Usage,
@@ -263,8 +287,9 @@ impl Failure {
                 "name it `.keras` or `.h5`, or leave --save out".to_owned()
             }
             Self::NotSharded { .. } => "name the output `.weights.json`, or leave it out".to_owned(),
-            Self::DifferentForms { .. } => {
-                "compare files of one format: both `.weights.h5`, or both `.h5`".to_owned()
+            Self::DifferentForms { .. } => "`ptw2k inspect` lists the variables of each".to_owned(),
+            Self::NoSchema { .. } => {
+                "name one with --schema; `ptw2k schemas` lists the bundled ones".to_owned()
             }
             Self::Write(error) => match &**error {
                 writer::Error::Convert { source: ConvertError::Overflow { target, .. }, .. }

@@ -118,6 +118,7 @@ fn provenance(provenance: &Provenance) -> String {
         Provenance::Class { class, rule } => format!("{} ({class})", place(rule)),
         Provenance::Waiver(waiver) => waiver.clone(),
         Provenance::Role(role) => format!("{}, which is in no state_dict", role.name()),
+        Provenance::Initial => "as Keras begins with it".to_owned(),
     }
 }
 

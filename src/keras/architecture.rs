@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::lazy::LazyTensor;
+use crate::lazy::{Bytes, LazyTensor};
 use crate::tensor::{Dtype, Shape, VariablePath};
 
 use super::carried::Carried;
@@ -143,7 +143,8 @@ pub struct Variable {
     pub path: VariablePath,
     /// The layer that owns it, as an index into [`Architecture::layers`].
     pub layer: usize,
-    /// The last part of the path: `kernel`, or an index.
+    /// The name that Keras 3 has for it, `kernel`, or an index. It is the last part of the path, unless Keras 2 has
+    /// another name there.
     pub name: String,
     /// The index in the layer's `vars` group.
     pub index: usize,
@@ -153,6 +154,9 @@ pub struct Variable {
     pub dtype: Dtype,
     /// Whether it was created trainable (moving statistics are not). Decides the order in legacy files.
     pub trainable: bool,
+    /// The value that Keras gives it, when it is bookkeeping of Keras' own that no checkpoint has: the scales and
+    /// maxima of float8 training.
+    pub initial: Option<f64>,
     /// Its value in the architecture's own file, when that has values.
     pub value: Option<LazyTensor>,
 }
@@ -165,5 +169,13 @@ impl Architecture {
     /// When the file is none of these, breaks their rules, or does not tell the model's variables.
     pub fn open(path: &Path) -> Result<Self, Error> {
         open::read(path).map_err(|kind| Error { path: path.to_owned(), kind })
+    }
+
+    /// Reads bytes as the file at that path. The shards of an index are files of their own, next to it.
+    ///
+    /// # Errors
+    /// As [`Architecture::open`].
+    pub fn from_bytes(path: &Path, bytes: Bytes) -> Result<Self, Error> {
+        open::read_bytes(path, bytes).map_err(|kind| Error { path: path.to_owned(), kind })
     }
 }

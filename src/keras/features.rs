@@ -47,9 +47,10 @@ impl Propagation {
             known.insert((input.step, input.call), vec![order.clone()]);
         }
         // What the readers of a tensor say of its shape.
-        let reads = graph.steps.iter().flat_map(|step| step.calls.iter().flatten());
-        let sizes: HashMap<(usize, usize), &InputShape> =
-            reads.filter_map(|read| Some(((read.step, read.call), read.shape.as_ref()?))).collect();
+        let sizes: HashMap<(usize, usize), &InputShape> = graph
+            .all_reads()
+            .filter_map(|read| Some(((read.step, read.call), read.shape.as_ref()?)))
+            .collect();
         for &call in &order.calls {
             if known.contains_key(&call) {
                 continue;
@@ -60,7 +61,7 @@ impl Propagation {
             let shapes: Vec<Option<&InputShape>> = read.iter().map(|tensor| tensor.shape.as_ref()).collect();
             let name = graph.steps.get(call.0).map_or("", |step| step.name.as_str());
             let made = match kinds.get(call.0) {
-                Some(StepKind::Input(rank)) => vec![of_input(*rank)],
+                Some(StepKind::Input(shape)) => vec![of_input(shape.as_ref().map(Vec::len))],
                 Some(StepKind::Layer(node)) => {
                     self.layer(tree, *node, &orders, &shapes, sizes.get(&call).copied())
                 }

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::calls::{Call, Reader};
 use super::error::ErrorKind;
-use super::json::{Config, InputShape, input_shape, missing, size, text, wrong};
+use super::json::{Config, InputShape, missing, text, wrong};
 
 /// The graph of a model. A Sequential model has one too: a chain.
 #[derive(Debug, Default)]
@@ -24,8 +25,8 @@ pub(super) struct Graph {
 pub(super) struct Step {
     /// Its name, unique in the model.
     pub(super) name: String,
-    /// The tensors that each of its calls reads.
-    pub(super) calls: Vec<Vec<Tensor>>,
+    /// Its calls.
+    pub(super) calls: Vec<Call>,
 }
 
 /// A tensor: which call of which step made it.
@@ -37,7 +38,7 @@ pub(super) struct Tensor {
     pub(super) call: usize,
     /// Which of the call's results.
     pub(super) result: usize,
-    /// Its shape, where the configuration tells it.
+    /// Its shape, where the configuration tells it or it is inferred.
     pub(super) shape: Option<InputShape>,
 }
 
@@ -63,27 +64,21 @@ impl Graph {
                 return Err(ErrorKind::DuplicatePath { path: join(config.layer, name) });
             }
         }
+        let mut names = vec![""; entries.len()];
+        for (&name, &at) in &by_name {
+            if let Some(slot) = names.get_mut(at) {
+                *slot = name;
+            }
+        }
         let reader = Reader { model: config.layer, by_name };
         let mut steps = Vec::with_capacity(entries.len());
-        for (entry, name) in entries.iter().zip(reader.names(entries.len())) {
+        for (entry, name) in entries.iter().zip(names) {
             let nodes = match entry.get("inbound_nodes") {
                 None | Some(Value::Null) => &[][..],
                 Some(Value::Array(nodes)) => nodes,
                 Some(_) => return Err(wrong(&join(config.layer, name), "inbound_nodes", "a list")),
             };
-            let mut calls = Vec::with_capacity(nodes.len());
-            for node in nodes {
-                if node.is_array() {
-                    return Err(ErrorKind::Keras2);
-                }
-                let mut tensors = Vec::new();
-                for part in ["args", "kwargs"] {
-                    if let Some(value) = node.get(part) {
-                        reader.tensors(value, &mut tensors)?;
-                    }
-                }
-                calls.push(tensors);
-            }
+            let calls = nodes.iter().map(|node| reader.call(node)).collect::<Result<_, _>>()?;
             steps.push(Step { name: name.to_owned(), calls });
         }
         let mut inputs = Vec::new();
@@ -96,14 +91,14 @@ impl Graph {
     }
 
     /// A chain of steps, each reading the one before.
-    pub(super) fn chain(links: Vec<(String, Option<InputShape>)>) -> Self {
-        let last = links.len().saturating_sub(1);
-        let tensor = |step: usize, shape| Tensor { step, call: 0, result: 0, shape };
-        let outputs = if links.is_empty() { vec![] } else { vec![tensor(last, None)] };
-        let inputs = if links.is_empty() { vec![] } else { vec![tensor(0, None)] };
-        let steps = links.into_iter().enumerate().map(|(at, (name, shape))| {
-            let reads = at.checked_sub(1).map(|before| tensor(before, shape));
-            Step { name, calls: vec![reads.into_iter().collect()] }
+    pub(super) fn chain(names: Vec<String>) -> Self {
+        let last = names.len().saturating_sub(1);
+        let tensor = |step: usize| Tensor { step, call: 0, result: 0, shape: None };
+        let outputs = if names.is_empty() { vec![] } else { vec![tensor(last)] };
+        let inputs = if names.is_empty() { vec![] } else { vec![tensor(0)] };
+        let steps = names.into_iter().enumerate().map(|(at, name)| {
+            let call = at.checked_sub(1).map_or_else(Call::default, |before| Call::on(tensor(before)));
+            Step { name, calls: vec![call] }
         });
         Self { steps: steps.collect(), inputs, outputs }
     }
@@ -113,7 +108,7 @@ impl Graph {
     fn number_calls(&mut self, model: &str) -> Result<(), ErrorKind> {
         for step in &mut self.steps {
             if step.calls.is_empty() {
-                step.calls.push(Vec::new());
+                step.calls.push(Call::default());
             }
         }
         let counts: Vec<usize> = self.steps.iter().map(|step| step.calls.len()).collect();
@@ -129,6 +124,10 @@ impl Graph {
             if from_one.contains(&tensor.step) {
                 tensor.call = tensor.call.saturating_sub(1);
             }
+            // Keras 3.0 counts the calls in other models too; of one call there is no doubt.
+            if counts.get(tensor.step) == Some(&1) {
+                tensor.call = 0;
+            }
             if counts.get(tensor.step).is_none_or(|&count| tensor.call >= count) {
                 let layer = names.get(tensor.step).cloned().unwrap_or_else(String::new);
                 return Err(ErrorKind::UnknownCall { model: model.into(), layer, node });
@@ -138,13 +137,23 @@ impl Graph {
     }
 
     fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
-        let calls = self.steps.iter_mut().flat_map(|step| step.calls.iter_mut().flatten());
-        calls.chain(self.inputs.iter_mut()).chain(self.outputs.iter_mut())
+        let calls = self.steps.iter_mut().flat_map(|step| &mut step.calls);
+        calls.flat_map(|call| &mut call.reads).chain(self.inputs.iter_mut()).chain(self.outputs.iter_mut())
+    }
+
+    /// A call of a step.
+    pub(super) fn call(&self, (step, call): (usize, usize)) -> Option<&Call> {
+        self.steps.get(step)?.calls.get(call)
     }
 
     /// What a call reads.
-    pub(super) fn reads(&self, (step, call): (usize, usize)) -> &[Tensor] {
-        self.steps.get(step).and_then(|step| step.calls.get(call)).map_or(&[], Vec::as_slice)
+    pub(super) fn reads(&self, call: (usize, usize)) -> &[Tensor] {
+        self.call(call).map_or(&[], |call| &call.reads)
+    }
+
+    /// What all calls read.
+    pub(super) fn all_reads(&self) -> impl Iterator<Item = &Tensor> {
+        self.steps.iter().flat_map(|step| &step.calls).flat_map(|call| &call.reads)
     }
 
     /// Keras' order: depth first from the outputs, then by falling distance from them.
@@ -237,73 +246,6 @@ pub(super) fn entries<'a>(config: Config<'a>) -> Result<&'a [Value], ErrorKind> 
 /// A path with a name behind.
 pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
-}
-
-struct Reader<'a> {
-    model: &'a str,
-    by_name: HashMap<&'a str, usize>,
-}
-
-impl<'a> Reader<'a> {
-    fn names(&self, count: usize) -> Vec<&'a str> {
-        let mut names = vec![""; count];
-        for (&name, &at) in &self.by_name {
-            if let Some(slot) = names.get_mut(at) {
-                *slot = name;
-            }
-        }
-        names
-    }
-
-    /// The tensors in the arguments of a call: lists in order, dictionaries by key.
-    fn tensors(&self, value: &Value, found: &mut Vec<Tensor>) -> Result<(), ErrorKind> {
-        match value {
-            Value::Array(items) => items.iter().try_for_each(|item| self.tensors(item, found)),
-            Value::Object(fields) => {
-                if text(value, "class_name") == Some("__keras_tensor__") {
-                    let history = value.pointer("/config/keras_history").and_then(Value::as_array);
-                    let history = history.ok_or_else(|| missing(self.model, "keras_history"))?;
-                    let mut tensor = self.tensor(history, "keras_history")?;
-                    tensor.shape = value.pointer("/config/shape").and_then(input_shape);
-                    found.push(tensor);
-                    return Ok(());
-                }
-                let mut fields: Vec<_> = fields.iter().collect();
-                fields.sort_by_key(|&(key, _)| key);
-                fields.into_iter().try_for_each(|(_, item)| self.tensors(item, found))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The leaves `[name, call, result]` of `input_layers` and `output_layers`.
-    fn leaves(&self, value: &Value, field: &str, found: &mut Vec<Tensor>) -> Result<(), ErrorKind> {
-        match value {
-            Value::Array(items) if items.len() == 3 && items.iter().take(1).all(Value::is_string) => {
-                found.push(self.tensor(items, field)?);
-                Ok(())
-            }
-            Value::Array(items) => items.iter().try_for_each(|item| self.leaves(item, field, found)),
-            Value::Object(fields) => {
-                let mut fields: Vec<_> = fields.iter().collect();
-                fields.sort_by_key(|&(key, _)| key);
-                fields.into_iter().try_for_each(|(_, item)| self.leaves(item, field, found))
-            }
-            _ => Err(wrong(self.model, field, "lists of [name, call, result]")),
-        }
-    }
-
-    fn tensor(&self, history: &[Value], field: &str) -> Result<Tensor, ErrorKind> {
-        let malformed = || wrong(self.model, field, "[name, call, result]");
-        let [Value::String(name), call, result] = history else { return Err(malformed()) };
-        let (call, result) = (size(call).ok_or_else(malformed)?, size(result).ok_or_else(malformed)?);
-        let step = self.by_name.get(name.as_str()).copied().ok_or_else(|| ErrorKind::UnknownCall {
-            model: self.model.into(),
-            layer: name.clone(),
-            node: call,
-        })?;
-        Ok(Tensor { step, call, result, shape: None })
-    }
 }
 
 #[cfg(test)]

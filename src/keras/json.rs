@@ -49,6 +49,11 @@ impl<'a> Config<'a> {
         self.fields.get(field).filter(|value| !value.is_null())
     }
 
+    /// Whether the field is there and null, which is not its default.
+    pub(super) fn is_null(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(Value::is_null)
+    }
+
     /// A field that must be there.
     pub(super) fn need(&self, field: &str) -> Result<&'a Value, ErrorKind> {
         self.get(field).ok_or_else(|| missing(self.layer, field))

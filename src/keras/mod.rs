@@ -3,24 +3,31 @@
 
 mod architecture;
 mod archive;
+mod calls;
 mod carried;
 mod error;
 mod features;
 pub mod file_layout;
 mod flattening;
+mod generation;
 mod graph;
 mod hdf5;
 mod infer;
+mod inferred;
 mod json;
 mod layers;
 mod legacy;
-mod links;
 mod model;
 mod open;
 mod outputs;
+mod places;
+mod renumber;
+mod sharded;
 mod sniff;
+mod stored;
 mod template;
 mod tree;
+mod variables;
 mod weights_file;
 mod whole;
 

@@ -1,22 +1,18 @@
-//! Serialized Keras objects to a tree of layers.
+//! Serialized Keras objects to a tree of layers. What their variables are is told by the shapes that flow
+//! through the graph ([`super::infer`]).
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::tensor::Shape;
-
+use super::architecture::Generation;
 use super::error::{CustomLayer, ErrorKind};
-use super::features;
+use super::generation::generation;
 use super::graph::{Graph, entries, join};
-use super::infer::output_shape;
 use super::json::{Config, InputShape, input_shape, missing, text};
-use super::layers::{
-    InputShapes, Projection, Spec, cell_of, grouped_query, is_stateless, multi_head, own_variables,
-    variable_dtype,
-};
-use super::outputs;
+use super::layers::{InputShapes, canonical, cell_of, is_builtin, is_operation_class, is_stateless};
 use super::tree::{Groups, Node, NodeId, StepKind, Tree, Wiring};
+use super::{features, infer, outputs, renumber, variables};
 
 /// Fields of a configuration that hold the configurations of other layers.
 const NESTED_FIELDS: [&str; 8] =
@@ -25,19 +21,17 @@ const NESTED_FIELDS: [&str; 8] =
 /// The tree of a serialized model, and its root.
 ///
 /// # Errors
-/// When the object is no Functional or Sequential model of Keras 3, or does not tell its variables.
+/// When the object is no Functional or Sequential model of Keras, or does not tell its variables.
 pub(super) fn read(object: &Value) -> Result<(Tree, NodeId), ErrorKind> {
     let class = text(object, "class_name").ok_or_else(|| missing("", "class_name"))?;
-    let module = text(object, "module");
-    let is_keras_2 = object.get("module").is_none() || module.is_some_and(is_keras_2_module);
-    if is_keras_2 {
-        let looks_like_keras = object.get("config").is_some();
-        return Err(if looks_like_keras { ErrorKind::Keras2 } else { missing("", "config") });
+    if object.get("config").is_none() {
+        return Err(missing("", "config"));
     }
     let has_layers = object.pointer("/config/layers").is_some();
-    let mut builder = Builder::default();
+    let tree = Tree { nodes: Vec::new(), generation: generation(object) };
+    let mut builder = Builder { tree, custom: Vec::new(), shared: HashMap::new() };
     let root = match model_kind(object) {
-        Some(kind) if has_layers => builder.model(kind, object, "", &InputShapes::default())?,
+        Some(kind) if has_layers => builder.model(kind, object, "")?,
         _ if has_layers => {
             let custom = CustomLayer { layer: String::new(), class: class.to_owned() };
             return Err(ErrorKind::CustomClasses { layers: vec![custom] });
@@ -47,15 +41,15 @@ pub(super) fn read(object: &Value) -> Result<(Tree, NodeId), ErrorKind> {
     if !builder.custom.is_empty() {
         return Err(ErrorKind::CustomClasses { layers: builder.custom });
     }
-    features::propagate(&mut builder.tree, root);
-    outputs::propagate(&mut builder.tree, root);
-    Ok((builder.tree, root))
-}
-
-fn is_keras_2_module(module: &str) -> bool {
-    module.starts_with("keras.src.engine")
-        || module.starts_with("keras.engine")
-        || module.starts_with("tf_keras")
+    let mut tree = builder.tree;
+    let shapes = infer::run(&mut tree, root);
+    variables::fill(&mut tree, &shapes)?;
+    if tree.generation == Generation::Keras2 {
+        renumber::as_keras_2(&mut tree, root);
+    }
+    features::propagate(&mut tree, root);
+    outputs::propagate(&mut tree, root);
+    Ok((tree, root))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -64,25 +58,29 @@ enum ModelKind {
     Sequential,
 }
 
-/// Which kind of model an object of Keras itself is.
+/// Which kind of model an object of Keras itself is. `model_config` has no modules.
 fn model_kind(object: &Value) -> Option<ModelKind> {
-    let module = text(object, "module")?;
-    if module != "keras" && !module.starts_with("keras.src.models") && !module.starts_with("keras.models") {
-        return None;
-    }
-    match text(object, "class_name")? {
+    const MODULES: [&str; 6] = [
+        "keras.src.models",
+        "keras.models",
+        "keras.src.engine",
+        "keras.engine",
+        "tf_keras.src.engine",
+        "tf_keras.models",
+    ];
+    let is_known = match text(object, "module") {
+        None => true,
+        Some(module) => {
+            matches!(module, "keras" | "tf_keras") || MODULES.iter().any(|known| module.starts_with(known))
+        }
+    };
+    match text(object, "class_name").filter(|_| is_known)? {
         "Functional" | "Model" => Some(ModelKind::Functional),
         "Sequential" => Some(ModelKind::Sequential),
         _ => None,
     }
 }
 
-fn is_operation(object: &Value) -> bool {
-    text(object, "module")
-        .is_some_and(|module| module.starts_with("keras.src.ops") || module.starts_with("keras.ops"))
-}
-
-#[derive(Default)]
 struct Builder {
     tree: Tree,
     /// Layers of classes that are not Keras' own.
@@ -94,11 +92,13 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, name: &str, class: &str, config: Value) -> NodeId {
+    fn add(&mut self, name: &str, place: &str, class: &str, object: Option<&Value>) -> NodeId {
         self.tree.nodes.push(Node {
             name: name.to_owned(),
+            place: place.to_owned(),
             class: class.to_owned(),
-            config,
+            config: stripped(object.and_then(|object| object.get("config"))),
+            built: object.map_or_else(InputShapes::default, |object| InputShapes::read(object, class)),
             own: Vec::new(),
             children: Vec::new(),
             graph: None,
@@ -108,21 +108,34 @@ impl Builder {
         self.tree.nodes.len() - 1
     }
 
+    /// Whether an entry of a graph is an operation of `keras.ops`, which is no layer. `model_config` has no
+    /// modules; there an operation is told from the layer of the same name by its configuration, which has no
+    /// `trainable`.
+    fn is_operation(&self, object: &Value, class: &str) -> bool {
+        if self.tree.generation == Generation::Keras2 {
+            return false;
+        }
+        match text(object, "module") {
+            Some(module) => module.starts_with("keras.src.ops") || module.starts_with("keras.ops"),
+            None => {
+                let is_layer = object.pointer("/config/trainable").is_some();
+                is_operation_class(class) && !is_layer
+            }
+        }
+    }
+
     /// A layer or model inside the one at `parent`. `name` overrides the one in its configuration.
-    fn layer(
-        &mut self,
-        object: &Value,
-        parent: &str,
-        name: Option<&str>,
-        hint: &InputShapes,
-    ) -> Result<NodeId, ErrorKind> {
+    fn layer(&mut self, object: &Value, parent: &str, name: Option<&str>) -> Result<NodeId, ErrorKind> {
         let class = text(object, "class_name").ok_or_else(|| missing(parent, "class_name"))?;
         let own_name = object.pointer("/config/name").and_then(Value::as_str);
         let name = name.or(own_name).ok_or_else(|| missing(parent, "name"))?;
-        if name.is_empty() || name.contains('/') || name.contains('\0') {
+        // Keras 2 has `/` in the names of what its own functions make.
+        let has_slash = name.contains('/') && self.tree.generation == Generation::Keras3;
+        if name.is_empty() || has_slash || name.contains('\0') {
             return Err(ErrorKind::LayerName { name: name.to_owned() });
         }
         let path = join(parent, name);
+        // Keras 2 writes it at the layer, Keras 3 too.
         let shared = object.get("shared_object_id").and_then(Value::as_u64);
         if let Some(&node) = shared.and_then(|id| self.shared.get(&id)) {
             return Ok(node);
@@ -132,13 +145,13 @@ impl Builder {
                 if object.pointer("/config/layers").is_none() {
                     return Err(ErrorKind::Subclassed { class: class.to_owned() });
                 }
-                let node = self.model(kind, object, &path, hint)?;
+                let node = self.model(kind, object, &path)?;
                 if let Some(node) = self.tree.nodes.get_mut(node) {
                     node.name = name.to_owned();
                 }
                 node
             }
-            None => self.plain_layer(object, class, name, &path, hint)?,
+            None => self.plain_layer(object, class, name, &path)?,
         };
         if let Some(id) = shared {
             self.shared.insert(id, node);
@@ -152,184 +165,88 @@ impl Builder {
         class: &str,
         name: &str,
         path: &str,
-        hint: &InputShapes,
     ) -> Result<NodeId, ErrorKind> {
-        let is_builtin = text(object, "module")
-            .is_some_and(|module| module == "keras.layers" || module.starts_with("keras.src.layers"));
-        if !is_builtin {
+        let class = canonical(class);
+        if !is_of_keras(object) || !is_builtin(class, self.tree.generation) {
             let registered = text(object, "registered_name").unwrap_or(class);
             self.custom.push(CustomLayer { layer: path.to_owned(), class: registered.to_owned() });
-            return Ok(self.add(name, class, Value::Null));
+            return Ok(self.add(name, path, class, None));
         }
-        // The public name of this one class differs from its own.
-        let class = if class == "GroupQueryAttention" { "GroupedQueryAttention" } else { class };
         let config = Config::of(object, path)?;
-        let inputs = InputShapes::read(object, hint);
-        let node = self.add(name, class, stripped(object.get("config")));
-        let mut children = Vec::new();
-        let mut own = Vec::new();
-        if let Some((cell_class, cell_name)) = cell_of(class) {
-            let cell_path = join(path, cell_name);
-            let cell = self.add(cell_name, cell_class, Value::Null);
-            let cell_config = config.named(&cell_path);
-            let specs = own_variables(cell_class, cell_config, &without_time(&inputs, path)?)?;
-            if let Some(cell) = self.tree.nodes.get_mut(cell) {
-                cell.own = specs.unwrap_or_else(Vec::new);
+        let node = self.add(name, path, class, Some(object));
+        let one = |field: &str, node| vec![(field.to_owned(), node)];
+        let children = match class {
+            _ if is_stateless(class) => Vec::new(),
+            "RNN" => one("cell", self.layer(config.need("cell")?, path, None)?),
+            "TimeDistributed" | "Wrapper" | "SpectralNormalization" => {
+                one("layer", self.layer(config.need("layer")?, path, None)?)
             }
-            children.push(("cell".to_owned(), cell));
-        } else {
-            match class {
-                "MultiHeadAttention" | "GroupedQueryAttention" => {
-                    let projections = if class == "MultiHeadAttention" {
-                        multi_head(config, &inputs)?
-                    } else {
-                        grouped_query(config, &inputs)?
-                    };
-                    for projection in projections {
-                        children
-                            .push((projection.attribute.to_owned(), self.projection(projection, config)?));
-                    }
-                }
-                "RNN" => {
-                    let cell = self.inner(config, "cell", None, &without_time(&inputs, path)?)?;
-                    children.push(("cell".to_owned(), cell));
-                }
-                "Bidirectional" => children = self.bidirectional(config, &inputs)?,
-                "TimeDistributed" => {
-                    let layer = self.inner(config, "layer", None, &without_time(&inputs, path)?)?;
-                    children.push(("layer".to_owned(), layer));
-                }
-                "Wrapper" | "SpectralNormalization" => {
-                    let layer = self.inner(config, "layer", None, &inputs)?;
-                    if class == "SpectralNormalization" {
-                        own = self.spectral(layer, path)?;
-                    }
-                    children.push(("layer".to_owned(), layer));
-                }
-                "StackedRNNCells" => children = self.container(config, "cells", &inputs)?,
-                "Pipeline" => children = self.container(config, "layers", &inputs)?,
-                _ if is_stateless(class) => {}
-                _ => match own_variables(class, config, &inputs)? {
-                    Some(specs) => own = specs,
-                    None => {
-                        self.custom.push(CustomLayer { layer: path.to_owned(), class: class.to_owned() });
-                    }
-                },
-            }
-        }
+            "Bidirectional" => self.bidirectional(config)?,
+            "StackedRNNCells" => self.container(config, "cells")?,
+            "Pipeline" => self.container(config, "layers")?,
+            _ => match cell_of(class) {
+                Some((class, name)) => one("cell", self.add(name, &join(path, name), class, None)),
+                None => Vec::new(),
+            },
+        };
         if let Some(node) = self.tree.nodes.get_mut(node) {
-            node.own = own;
             node.children = children;
         }
         Ok(node)
     }
 
-    /// A layer in a field of a wrapper's configuration.
-    fn inner(
-        &mut self,
-        config: Config<'_>,
-        field: &str,
-        name: Option<&str>,
-        hint: &InputShapes,
-    ) -> Result<NodeId, ErrorKind> {
-        self.layer(config.need(field)?, config.layer, name, hint)
-    }
-
-    /// The two directions. Keras walks them by attribute name: backward first.
-    fn bidirectional(
-        &mut self,
-        config: Config<'_>,
-        inputs: &InputShapes,
-    ) -> Result<Vec<(String, NodeId)>, ErrorKind> {
+    /// The two directions. Keras 3 walks them by attribute name: backward first; Keras 2 the other way round.
+    /// Keras 2 also puts `forward_` and `backward_` before names that have them already, and before that of a
+    /// layer that is given for the way back.
+    fn bidirectional(&mut self, config: Config<'_>) -> Result<Vec<(String, NodeId)>, ErrorKind> {
         let layer = config.need("layer")?;
         let name = layer.pointer("/config/name").and_then(Value::as_str);
         let name = name.ok_or_else(|| missing(config.layer, "layer.config.name"))?;
-        let base = name.strip_prefix("forward_").unwrap_or(name);
-        let forward = self.layer(layer, config.layer, Some(&format!("forward_{base}")), inputs)?;
-        let backward = match config.get("backward_layer") {
-            Some(backward) => self.layer(backward, config.layer, None, inputs)?,
-            None => {
-                let base = name.strip_prefix("backward_").unwrap_or(base);
-                self.layer(layer, config.layer, Some(&format!("backward_{base}")), inputs)?
-            }
+        let is_old = self.tree.generation == Generation::Keras2;
+        let named = |direction: &str, name: &str| {
+            let name = if is_old { name } else { name.strip_prefix(direction).unwrap_or(name) };
+            format!("{direction}{name}")
         };
-        Ok(vec![("backward_layer".to_owned(), backward), ("forward_layer".to_owned(), forward)])
+        let base = if is_old { name } else { name.strip_prefix("forward_").unwrap_or(name) };
+        let forward = self.layer(layer, config.layer, Some(&named("forward_", name)))?;
+        let backward = match config.get("backward_layer") {
+            Some(backward) => {
+                let given = backward.pointer("/config/name").and_then(Value::as_str).filter(|_| is_old);
+                let given = given.map(|name| named("backward_", name));
+                self.layer(backward, config.layer, given.as_deref())?
+            }
+            None => self.layer(layer, config.layer, Some(&named("backward_", base)))?,
+        };
+        let mut children =
+            vec![("backward_layer".to_owned(), backward), ("forward_layer".to_owned(), forward)];
+        if is_old {
+            children.reverse();
+        }
+        Ok(children)
     }
 
     /// The layers in a list.
-    fn container(
-        &mut self,
-        config: Config<'_>,
-        field: &str,
-        inputs: &InputShapes,
-    ) -> Result<Vec<(String, NodeId)>, ErrorKind> {
+    fn container(&mut self, config: Config<'_>, field: &str) -> Result<Vec<(String, NodeId)>, ErrorKind> {
         let Value::Array(objects) = config.need(field)? else {
             return Err(config.wrong(field, "a list of layers"));
         };
         let mut groups = Groups::default();
         let mut children = Vec::with_capacity(objects.len());
         for object in objects {
-            let node = self.layer(object, config.layer, None, inputs)?;
-            children.push((format!("{field}/{}", groups.next(&self.class(node))), node));
+            let node = self.layer(object, config.layer, None)?;
+            children.push((format!("{field}/{}", groups.next(self.tree.class(node))), node));
         }
         Ok(children)
     }
 
-    /// The copy of the wrapped kernel, and the vector of the power iteration.
-    fn spectral(&self, layer: NodeId, path: &str) -> Result<Vec<Spec>, ErrorKind> {
-        let kernel =
-            self.tree.nodes.get(layer).and_then(|node| {
-                node.own.iter().find(|spec| spec.name == "kernel" || spec.name == "embeddings")
-            });
-        let Some(kernel) = kernel else {
-            return Err(ErrorKind::MissingField { layer: path.into(), field: "layer.kernel".into() });
-        };
-        let last = kernel.shape.sizes().last().copied().unwrap_or(1);
-        let shape = Shape::new([1, last])
-            .map_err(|source| ErrorKind::VariableShape { layer: path.into(), source })?;
-        Ok(vec![
-            Spec { name: "kernel", ..kernel.clone() },
-            Spec { name: "vector_u", shape, dtype: kernel.dtype, trainable: false },
-        ])
-    }
-
-    fn projection(&mut self, projection: Projection, config: Config<'_>) -> Result<NodeId, ErrorKind> {
-        let Projection { name, kernel, bias, .. } = projection;
-        let dtype = variable_dtype(config)?;
-        let spec = |name, sizes: Vec<usize>| -> Result<Spec, ErrorKind> {
-            let shape = Shape::new(sizes)
-                .map_err(|source| ErrorKind::VariableShape { layer: config.layer.into(), source })?;
-            Ok(Spec { name, shape, dtype, trainable: true })
-        };
-        let mut own = vec![spec("kernel", kernel)?];
-        if let Some(bias) = bias {
-            own.push(spec("bias", bias)?);
-        }
-        let node = self.add(name, "EinsumDense", Value::Null);
-        if let Some(node) = self.tree.nodes.get_mut(node) {
-            node.own = own;
-        }
-        Ok(node)
-    }
-
-    fn class(&self, node: NodeId) -> String {
-        self.tree.nodes.get(node).map_or_else(String::new, |node| node.class.clone())
-    }
-
-    fn model(
-        &mut self,
-        kind: ModelKind,
-        object: &Value,
-        path: &str,
-        hint: &InputShapes,
-    ) -> Result<NodeId, ErrorKind> {
+    fn model(&mut self, kind: ModelKind, object: &Value, path: &str) -> Result<NodeId, ErrorKind> {
         let config = Config::of(object, path)?;
         let name = config.text("name")?.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(path));
         let class = if kind == ModelKind::Functional { "Functional" } else { "Sequential" };
-        let node = self.add(name, class, stripped(object.get("config")));
+        let node = self.add(name, path, class, Some(object));
         let (children, wiring) = match kind {
             ModelKind::Functional => self.functional(config)?,
-            ModelKind::Sequential => self.sequential(config, &InputShapes::read(object, hint))?,
+            ModelKind::Sequential => self.sequential(config)?,
         };
         if let Some(node) = self.tree.nodes.get_mut(node) {
             node.children = children;
@@ -348,85 +265,69 @@ impl Builder {
         for &step in &order.steps {
             let (Some(entry), Some(kind)) = (entries.get(step), kinds.get_mut(step)) else { continue };
             let class = text(entry, "class_name").ok_or_else(|| missing(config.layer, "class_name"))?;
-            if is_operation(entry) {
+            if self.is_operation(entry, class) {
                 let settings = entry.get("config").cloned().unwrap_or(Value::Null);
                 *kind = StepKind::Operation(class.to_owned(), settings);
                 continue;
             }
             if class == "InputLayer" {
                 groups.next(class);
-                *kind = StepKind::Input(batch_shape(entry).map(|shape| shape.len()));
+                *kind = StepKind::Input(batch_shape(entry));
                 continue;
             }
-            let shapes: Option<Vec<InputShape>> =
-                graph.reads((step, 0)).iter().map(|tensor| tensor.shape.clone()).collect();
-            // A call with a tensor of unknown shape gives no hint at all: shapes are told apart by position.
-            let hint = shapes.map_or_else(InputShapes::default, InputShapes::of);
             let name = graph.steps.get(step).map(|step| step.name.as_str());
-            let node = self.layer(entry, config.layer, name, &hint)?;
+            let node = self.layer(entry, config.layer, name)?;
             *kind = StepKind::Layer(node);
-            children.push((format!("layers/{}", groups.next(&self.class(node))), node));
+            children.push((format!("layers/{}", groups.next(self.tree.class(node))), node));
         }
         Ok((children, Wiring { graph, order, kinds }))
     }
 
-    fn sequential(
-        &mut self,
-        config: Config<'_>,
-        inputs: &InputShapes,
-    ) -> Result<(Vec<(String, NodeId)>, Wiring), ErrorKind> {
-        let mut shape: Option<InputShape> =
-            config.get("build_input_shape").and_then(input_shape).or_else(|| {
-                let first = inputs.first(config.layer);
-                first.ok().cloned()
-            });
+    fn sequential(&mut self, config: Config<'_>) -> Result<(Vec<(String, NodeId)>, Wiring), ErrorKind> {
+        let mut shape = config.get("build_input_shape").and_then(input_shape);
         let mut groups = Groups::default();
-        let (mut children, mut kinds) = (Vec::new(), Vec::new());
-        let mut links: Vec<(String, Option<InputShape>)> = Vec::new();
+        // The chain starts with an input even where the configuration leaves it out.
+        let (mut children, mut kinds, mut names) = (Vec::new(), Vec::new(), vec![String::new()]);
         for entry in entries(config)? {
             let class = text(entry, "class_name").ok_or_else(|| missing(config.layer, "class_name"))?;
-            if class == "InputLayer" {
+            if kinds.is_empty() {
                 shape = batch_shape(entry).or(shape);
+            }
+            if class == "InputLayer" {
                 continue;
             }
-            if links.is_empty() {
-                // The chain starts with an input even where the configuration leaves it out.
-                links.push((String::new(), None));
-                kinds.push(StepKind::Input(shape.as_ref().map(Vec::len)));
+            let node = self.layer(entry, config.layer, None)?;
+            if kinds.is_empty() {
+                // A model as the first layer brings its input along.
+                shape = shape.or_else(|| self.tree.declared_inputs(node).pop().flatten());
             }
-            let hint = InputShapes::of(shape.clone());
-            let own = InputShapes::read(entry, &hint);
-            let node = self.layer(entry, config.layer, None, &hint)?;
-            let name = self.tree.nodes.get(node).map_or_else(String::new, |node| node.name.clone());
-            let input = if own == InputShapes::default() { None } else { own.first(&name).ok().cloned() };
-            children.push((format!("layers/{}", groups.next(&self.class(node))), node));
+            children.push((format!("layers/{}", groups.next(self.tree.class(node))), node));
             kinds.push(StepKind::Layer(node));
-            let layer_config = Config::of(entry, &name)?;
-            shape = match &input {
-                Some(input) if model_kind(entry).is_none() => output_shape(class, layer_config, input),
-                _ => None,
-            };
-            links.push((name, input));
+            names.push(self.tree.nodes.get(node).map_or_else(String::new, |node| node.name.clone()));
         }
-        let graph = Graph::chain(links);
+        kinds.insert(0, StepKind::Input(shape));
+        let graph = Graph::chain(names);
         let order = graph.order(config.layer)?;
         Ok((children, Wiring { graph, order, kinds }))
     }
 }
 
-/// The shape of an input layer. Keras 2 called it `batch_input_shape`, and Keras 3 still reads that.
+/// Whether a layer's module is one of Keras' own. `model_config` and Keras before 2.12 have no modules; a class
+/// of the user's is `package>Class` there.
+fn is_of_keras(object: &Value) -> bool {
+    const MODULES: [&str; 4] = ["keras.layers", "keras.src.layers", "tf_keras.layers", "tf_keras.src.layers"];
+    text(object, "module").is_none_or(|module| {
+        MODULES.iter().any(|known| {
+            module.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    })
+}
+
+/// The shape of an input layer, or of a layer that Keras 2 gave one. Keras 2 called it `batch_input_shape`, and
+/// Keras 3 still reads that.
 fn batch_shape(entry: &Value) -> Option<InputShape> {
     let config = entry.get("config")?;
     config.get("batch_shape").or_else(|| config.get("batch_input_shape")).and_then(input_shape)
-}
-
-/// The shapes of one time step.
-fn without_time(inputs: &InputShapes, layer: &str) -> Result<InputShapes, ErrorKind> {
-    let mut shape = inputs.first(layer)?.clone();
-    if shape.len() > 1 {
-        shape.remove(1);
-    }
-    Ok(InputShapes::of([shape]))
 }
 
 /// A configuration without the layers in it: those are layers of their own here.

@@ -75,9 +75,10 @@ impl Propagation {
         for (at, tensor) in graph.outputs.iter().enumerate() {
             add(&mut known, tensor, outputs.get(&at).cloned().unwrap_or(Use::Open));
         }
-        let reads = graph.steps.iter().flat_map(|step| step.calls.iter().flatten());
-        let sizes: HashMap<(usize, usize), &InputShape> =
-            reads.filter_map(|read| Some(((read.step, read.call), read.shape.as_ref()?))).collect();
+        let sizes: HashMap<(usize, usize), &InputShape> = graph
+            .all_reads()
+            .filter_map(|read| Some(((read.step, read.call), read.shape.as_ref()?)))
+            .collect();
         for &call in order.calls.iter().rev() {
             self.calls += 1;
             let results = known.get(&call).cloned().unwrap_or_default();

@@ -12,15 +12,18 @@ use super::architecture::{Architecture, FeatureOrder, Generation, Layer, Origin,
 use super::carried::Carried;
 use super::error::ErrorKind;
 use super::graph::{Graph, Order, join};
-use super::layers::{Spec, snake};
+use super::json::InputShape;
+use super::layers::{InputShapes, Spec, current_name, snake};
 
 /// The index of a node in its [`Tree`].
 pub(super) type NodeId = usize;
 
 /// Every layer and model of an architecture, each once however often it is used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
+    /// The generation of Keras that wrote the configuration.
+    pub(super) generation: Generation,
 }
 
 /// A layer or model.
@@ -28,10 +31,14 @@ pub(super) struct Tree {
 pub(super) struct Node {
     /// The layer's name.
     pub(super) name: String,
+    /// Where the configuration has it first, as layer names from the root.
+    pub(super) place: String,
     /// The class.
     pub(super) class: String,
     /// The configuration, without those of the layers inside.
     pub(super) config: Value,
+    /// The shapes that it was built with, by its `build_config`.
+    pub(super) built: InputShapes,
     /// The variables of its own.
     pub(super) own: Vec<Spec>,
     /// The layers inside, in the order of the walk, each with its group below this one's.
@@ -60,8 +67,8 @@ pub(super) struct Wiring {
 pub(super) enum StepKind {
     /// A layer.
     Layer(NodeId),
-    /// An input of that rank (with the batch), where it is known.
-    Input(Option<usize>),
+    /// An input of that shape (with the batch), where it is known.
+    Input(Option<InputShape>),
     /// An operation of `keras.ops`: its class and configuration.
     Operation(String, Value),
 }
@@ -81,6 +88,21 @@ impl Groups {
 }
 
 impl Tree {
+    pub(super) fn class(&self, node: NodeId) -> &str {
+        self.nodes.get(node).map_or("", |node| &node.class)
+    }
+
+    /// The shapes that a model declares for its inputs, in their order; none for a layer.
+    pub(super) fn declared_inputs(&self, node: NodeId) -> Vec<Option<InputShape>> {
+        let graph = self.nodes.get(node).and_then(|node| node.graph.as_ref());
+        let Some(Wiring { graph, kinds, .. }) = graph else { return Vec::new() };
+        let declared = |step: usize| match kinds.get(step) {
+            Some(StepKind::Input(shape)) => shape.clone(),
+            _ => None,
+        };
+        graph.inputs.iter().map(|input| declared(input.step)).collect()
+    }
+
     /// The tree as an architecture: each layer at the first place where the walk meets it.
     pub(super) fn into_architecture(
         self,
@@ -102,7 +124,7 @@ impl Tree {
         Ok(Architecture {
             path: path.to_owned(),
             origin,
-            generation: Generation::Keras3,
+            generation: self.generation,
             layers,
             variables,
             weightless,
@@ -147,12 +169,12 @@ impl Walk {
             }
             return self.below(id, path, group);
         }
-        let own = std::mem::take(&mut node.own);
+        let (own, class) = (std::mem::take(&mut node.own), node.class.clone());
         let first = self.variables.len();
         self.layers.push(Layer {
             path: path.to_owned(),
             aliases: Vec::new(),
-            class: Some(node.class.clone()),
+            class: Some(class.clone()),
             class_from_name: false,
             variables: first..first + own.len(),
             group: group.to_owned(),
@@ -169,11 +191,12 @@ impl Walk {
             self.variables.push(Variable {
                 path: VariablePath::new(variable),
                 layer,
-                name: spec.name.to_owned(),
+                name: current_name(&class, spec.name).to_owned(),
                 index,
                 shape: spec.shape,
                 dtype: spec.dtype,
                 trainable: spec.trainable,
+                initial: spec.initial,
                 value: None,
             });
         }

@@ -89,6 +89,8 @@ pub enum Provenance {
     Waiver(String),
     /// The checkpoint itself: the module's state_dict would not hold the tensor.
     Role(Role),
+    /// Keras itself: the variable is bookkeeping that no checkpoint has.
+    Initial,
 }
 
 /// A remark.
@@ -167,7 +169,7 @@ impl Provenance {
     pub const fn position(&self) -> Option<&Position> {
         match self {
             Self::Rule(position) | Self::Class { rule: position, .. } => Some(position),
-            Self::Waiver(_) | Self::Role(_) => None,
+            Self::Waiver(_) | Self::Role(_) | Self::Initial => None,
         }
     }
 }

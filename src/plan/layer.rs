@@ -123,6 +123,10 @@ impl<'a> Expansion<'a> {
                 if untold && (all || kernel) { class.variables.get(variable.index) } else { None }
             });
             let Some(known) = known else {
+                // Keras' own bookkeeping, which no module has.
+                if variable.initial.is_some() {
+                    continue;
+                }
                 let detail = FaultDetail::UnknownVariable {
                     variable: variable.path.clone(),
                     class: class_name.clone(),

@@ -181,13 +181,23 @@ impl<'a> Ledger<'a> {
         })
     }
 
-    /// Every variable has a value, is waived, or is missing.
+    /// Every variable has a value, is bookkeeping that Keras begins with, is waived, or is missing.
     pub(super) fn account_for_variables(&mut self, options: &PlanOptions) {
         for index in 0..self.expansion.architecture.variables.len() {
             if self.bindings.contains_key(&index) || self.expansion.excused.contains(&index) {
                 continue;
             }
             let variable = self.variable(index);
+            if let Some(initial) = variable.initial {
+                self.insert(Binding {
+                    variable: index,
+                    dtype: self.binder.stored_dtype(variable.dtype),
+                    value: Value::Fill(initial),
+                    provenance: Provenance::Initial,
+                    layout: String::new(),
+                });
+                continue;
+            }
             if let Some(glob) = options.allow_missing.iter().find(|glob| glob.matches(variable.path.as_str()))
             {
                 match self.keep(index, Provenance::Waiver(format!("--allow-missing {}", glob.text))) {

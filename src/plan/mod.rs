@@ -21,6 +21,7 @@ mod layer;
 mod ledger;
 mod names;
 mod notes;
+mod numerics;
 mod options;
 mod order;
 mod planner;

@@ -5,3 +5,4 @@
 mod hostile;
 mod listings;
 mod orders;
+mod shapes;

@@ -75,6 +75,7 @@ pub(crate) fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture 
                 shape: Shape::new(*sizes).unwrap(),
                 dtype: Dtype::F32,
                 trainable: true,
+                initial: None,
                 value: None,
             });
         }

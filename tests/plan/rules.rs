@@ -39,6 +39,7 @@ fn render(
                     Provenance::Class { class, rule } => format!("{class}, line {}", at(rule)),
                     Provenance::Waiver(waiver) => waiver.clone(),
                     Provenance::Role(role) => role.name().to_owned(),
+                    Provenance::Initial => "Keras".to_owned(),
                 };
                 writeln!(text, "{} {} = {value} [{}] {rule}", variable.path, variable.shape, binding.layout)
                     .unwrap();
@@ -70,6 +71,23 @@ fn check(schema: &str, tensors: &[(&str, &[usize])], layers: &[Spec<'_>]) -> Str
 }
 
 const CONV: &[(&str, &[usize])] = &[("kernel", &[5, 7, 3, 16]), ("bias", &[16])];
+
+/// What float8 training keeps beside the kernel is filled with what Keras begins with, unless a rule says else.
+#[test]
+fn bookkeeping_that_no_checkpoint_has() {
+    let variables: &[(&str, &[usize])] =
+        &[("kernel", &[3, 2]), ("inputs_scale", &[]), ("inputs_amax_history", &[7])];
+    let planned = |schema: &str| {
+        let mut model = architecture(Origin::Json, &[layer("d", "Dense", variables)]);
+        model.variables[1].initial = Some(1.0);
+        model.variables[2].initial = Some(0.0);
+        render(schema, &checkpoint(&[("d.weight", &[2, 3])]), model, &PlanOptions::default())
+    };
+    insta::assert_snapshot!(planned("[[layer]]\ntorch = '{m:*}'\nkeras = '{m}'\n"), @"");
+    insta::assert_snapshot!(planned(
+        "[[layer]]\ntorch = '{m:*}'\nkeras = '{m}'\n[[fill]]\nkeras = 'd/inputs_scale'\nvalue = 0.5\n"
+    ), @"");
+}
 
 #[test]
 fn a_layer_by_its_class() {

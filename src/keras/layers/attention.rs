@@ -1,9 +1,10 @@
 //! The projections inside the attention layers.
 
+use crate::keras::architecture::Generation;
 use crate::keras::error::ErrorKind;
 use crate::keras::json::Config;
 
-use super::shapes::{InputShapes, not_built, size_at};
+use super::shapes::{InputShapes, not_built, open_size, size_at};
 
 /// A projection: an `EinsumDense` that the layer makes itself, so that no configuration lists it.
 pub(in crate::keras) struct Projection {
@@ -18,10 +19,11 @@ pub(in crate::keras) struct Projection {
 }
 
 /// The projections of `MultiHeadAttention` in the order in which `.weights.h5` walks their attributes: by
-/// name, `_…` last.
+/// name, `_…` last; in Keras 2 backwards. Keras 2 has no properties for them, so their groups are `_…_dense`.
 pub(in crate::keras) fn multi_head(
     config: Config<'_>,
     inputs: &InputShapes,
+    generation: Generation,
 ) -> Result<Vec<Projection>, ErrorKind> {
     let heads = config.size("num_heads")?;
     let key_size = config.size("key_dim")?;
@@ -51,7 +53,17 @@ pub(in crate::keras) fn multi_head(
         head("query_dense", "query", sizes.query, key_size),
         head("value_dense", "value", sizes.value, value_size),
     ];
-    if config.flag("use_gate", false)? {
+    if generation == Generation::Keras2 {
+        for projection in &mut projections {
+            projection.attribute = match projection.attribute {
+                "key_dense" => "_key_dense",
+                "output_dense" => "_output_dense",
+                "query_dense" => "_query_dense",
+                _ => "_value_dense",
+            };
+        }
+        projections.reverse();
+    } else if config.flag("use_gate", false)? {
         projections.push(head("_gate_dense", "gate", sizes.query, value_size));
     }
     Ok(projections)
@@ -100,13 +112,13 @@ struct Inputs {
 
 impl Inputs {
     fn read(config: Config<'_>, inputs: &InputShapes) -> Result<Self, ErrorKind> {
-        let features = |name, position| inputs.argument(name, position).and_then(|shape| size_at(shape, -1));
-        let need = |size: Option<usize>| size.ok_or_else(|| not_built(config.layer));
-        let value = need(features("value_shape", 1))?;
-        Ok(Self {
-            query: need(features("query_shape", 0))?,
-            key: features("key_shape", 2).unwrap_or(value),
-            value,
-        })
+        let layer = config.layer;
+        let features = |name: &str, position: usize| -> Result<Option<usize>, ErrorKind> {
+            let Some(shape) = inputs.argument(name, position, layer)? else { return Ok(None) };
+            size_at(shape, -1).map(Some).ok_or_else(|| open_size(layer, shape))
+        };
+        let query = features("query_shape", 0)?.ok_or_else(|| not_built(layer))?;
+        let value = features("value_shape", 1)?.ok_or_else(|| not_built(layer))?;
+        Ok(Self { query, key: features("key_shape", 2)?.unwrap_or(value), value })
     }
 }

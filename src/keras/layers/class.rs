@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::keras::architecture::Generation;
+
 /// The name that Keras gives the group of a class: `Conv2DTranspose` → `conv2d_transpose`.
 ///
 /// As `to_snake_case` in Keras' `naming.py`: non-word characters go; `_` before a capital followed by small
@@ -62,6 +64,7 @@ const STATELESS: &[&str] = &[
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
+    "ContrastLimitedAdaptiveHistogramEqualization",
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
@@ -145,7 +148,67 @@ const STATELESS: &[&str] = &[
 
 /// Whether a class of Keras has no variables.
 pub(in crate::keras) fn is_stateless(class: &str) -> bool {
-    STATELESS.binary_search(&class).is_ok()
+    STATELESS.binary_search(&class).is_ok() || STATELESS_KERAS_2.contains(&class)
+}
+
+/// The classes that only Keras 2 has and that own no variables: a layer, and what it makes of TensorFlow's
+/// functions (`tf_op_layer.py`).
+const STATELESS_KERAS_2: &[&str] = &[
+    "AddLoss",
+    "ClassMethod",
+    "InstanceMethod",
+    "InstanceProperty",
+    "SlicingOpLambda",
+    "TFOpLambda",
+    "TensorFlowOpLayer",
+    "ThresholdedReLU",
+];
+
+/// The classes that only Keras 2 has and that own variables.
+const STATEFUL_KERAS_2: &[&str] = &["LocallyConnected1D", "LocallyConnected2D", "SyncBatchNormalization"];
+
+/// Other names of classes, under which configurations may have them.
+const ALIASES: &[(&str, &str)] = &[
+    ("AvgPool1D", "AveragePooling1D"),
+    ("AvgPool2D", "AveragePooling2D"),
+    ("AvgPool3D", "AveragePooling3D"),
+    ("BatchNormalizationV1", "BatchNormalization"),
+    ("BatchNormalizationV2", "BatchNormalization"),
+    ("Convolution1D", "Conv1D"),
+    ("Convolution1DTranspose", "Conv1DTranspose"),
+    ("Convolution2D", "Conv2D"),
+    ("Convolution2DTranspose", "Conv2DTranspose"),
+    ("Convolution3D", "Conv3D"),
+    ("Convolution3DTranspose", "Conv3DTranspose"),
+    ("GlobalAvgPool1D", "GlobalAveragePooling1D"),
+    ("GlobalAvgPool2D", "GlobalAveragePooling2D"),
+    ("GlobalAvgPool3D", "GlobalAveragePooling3D"),
+    ("GlobalMaxPool1D", "GlobalMaxPooling1D"),
+    ("GlobalMaxPool2D", "GlobalMaxPooling2D"),
+    ("GlobalMaxPool3D", "GlobalMaxPooling3D"),
+    ("GroupQueryAttention", "GroupedQueryAttention"),
+    ("MaxPool1D", "MaxPooling1D"),
+    ("MaxPool2D", "MaxPooling2D"),
+    ("MaxPool3D", "MaxPooling3D"),
+    ("SeparableConvolution1D", "SeparableConv1D"),
+    ("SeparableConvolution2D", "SeparableConv2D"),
+];
+
+/// A class by its own name, which its group is named after: Keras has some classes under several.
+pub(in crate::keras) fn canonical(class: &str) -> &str {
+    match ALIASES.binary_search_by_key(&class, |&(alias, _)| alias) {
+        Ok(at) => ALIASES.get(at).map_or(class, |&(_, own)| own),
+        Err(_) => class,
+    }
+}
+
+/// Whether that generation of Keras has a layer of that class, whose variables are known.
+pub(in crate::keras) fn is_builtin(class: &str, generation: Generation) -> bool {
+    let is_of_keras_2 = STATELESS_KERAS_2.contains(&class) || STATEFUL_KERAS_2.contains(&class);
+    match generation {
+        Generation::Keras2 if is_of_keras_2 => true,
+        _ => STATELESS.binary_search(&class).is_ok() || STATEFUL.binary_search(&class).is_ok(),
+    }
 }
 
 /// The classes of `keras.layers` and `keras` that own variables or hold layers.
@@ -193,23 +256,19 @@ const STATEFUL: &[&str] = &[
     "SpectralNormalization",
     "StackedRNNCells",
     "TimeDistributed",
+    "Wrapper",
 ];
 
 /// The class that a group's name (or a name that Keras gave by itself) was made from: `conv2d_3` → `Conv2D`.
 /// `None` for the names of custom classes.
 pub(in crate::keras) fn class_of_group(name: &str) -> Option<&'static str> {
-    static CLASSES: LazyLock<HashMap<String, &'static str>> =
-        LazyLock::new(|| STATEFUL.iter().chain(STATELESS).map(|&class| (snake(class), class)).collect());
+    static CLASSES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+        STATEFUL.iter().chain(STATELESS).chain(STATEFUL_KERAS_2).map(|&class| (snake(class), class)).collect()
+    });
     let numbered = name
         .rsplit_once('_')
         .filter(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
     CLASSES.get(name).or_else(|| CLASSES.get(numbered?.0)).copied()
-}
-
-/// The class of a layer by the attribute that holds it in a layer of Keras.
-pub(in crate::keras) fn projection_class(attribute: &str, parent: Option<&str>) -> Option<&'static str> {
-    let is_attention = matches!(parent, Some("MultiHeadAttention" | "GroupedQueryAttention"));
-    (is_attention && attribute.ends_with("_dense")).then_some("EinsumDense")
 }
 
 #[cfg(test)]
@@ -252,8 +311,8 @@ mod tests {
     }
 
     #[test]
-    fn stateless_classes_are_sorted() {
-        assert!(STATELESS.is_sorted());
+    fn tables_are_sorted() {
+        assert!(STATELESS.is_sorted() && STATEFUL.is_sorted() && ALIASES.is_sorted());
         assert!(is_stateless("ReLU") && is_stateless("Activation") && !is_stateless("Dense"));
     }
 }

@@ -3,63 +3,105 @@
 use crate::keras::error::ErrorKind;
 use crate::keras::json::{Config, InputShape};
 
-use super::shapes::{InputShapes, not_built};
+use super::shapes::{InputShapes, open_size};
+
+/// An equation of one input and one kernel, and the shapes of its input and output.
+struct Equation<'a> {
+    layer: &'a str,
+    input: Vec<char>,
+    kernel: Vec<char>,
+    output: Vec<char>,
+    input_shape: &'a InputShape,
+    /// The shape of the output as far as the configuration tells it: the batch, the axes that an ellipsis on the
+    /// left stands for, `output_shape`, the axes of an ellipsis on the right.
+    output_shape: InputShape,
+    /// Axes before those of the letters.
+    skipped: usize,
+    /// Axes behind those of the letters.
+    behind: usize,
+}
+
+impl<'a> Equation<'a> {
+    fn read(config: Config<'a>, input_shape: &'a InputShape) -> Result<Self, ErrorKind> {
+        let expected = "an equation such as `abc,cd->abd`";
+        let wrong = || config.wrong("equation", expected);
+        let equation = config.text("equation")?.ok_or_else(wrong)?.replace(' ', "");
+        let (operands, output) = equation.split_once("->").ok_or_else(wrong)?;
+        let (input, kernel) = operands.split_once(',').ok_or_else(wrong)?;
+        let is_left_elided = input.starts_with("...") && output.starts_with("...");
+        let is_right_elided = input.ends_with("...") && output.ends_with("...");
+        let letters = |text: &str| -> Result<Vec<char>, ErrorKind> {
+            let text = if is_left_elided { text.strip_prefix("...") } else { None }.unwrap_or(text);
+            let text = if is_right_elided { text.strip_suffix("...") } else { None }.unwrap_or(text);
+            if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphabetic()) {
+                return Err(wrong());
+            }
+            Ok(text.chars().collect())
+        };
+        let (input, kernel, output) = (letters(input)?, letters(kernel)?, letters(output)?);
+        let elided = input_shape.len().checked_sub(input.len());
+        let elided = elided.ok_or_else(|| open_size(config.layer, input_shape))?;
+        let mut output_shape: InputShape = vec![input_shape.first().copied().flatten()];
+        if is_left_elided {
+            // Keras puts each of them right behind the batch, so that they end up in reverse order.
+            output_shape.extend(input_shape.iter().take(elided).skip(1).rev());
+        }
+        output_shape.extend(config.shape("output_shape")?.unwrap_or_default());
+        if is_right_elided {
+            output_shape.extend(input_shape.iter().skip(input.len()));
+        }
+        let (skipped, behind) = if is_left_elided { (elided, 0) } else { (0, elided) };
+        Ok(Self { layer: config.layer, input, kernel, output, input_shape, output_shape, skipped, behind })
+    }
+
+    fn find(&self, letters: &[char], shape: &InputShape, letter: char) -> Option<usize> {
+        let at = letters.iter().position(|&other| other == letter)?;
+        shape.get(at.checked_add(self.skipped)?).copied().flatten()
+    }
+
+    fn open_or_size(&self, letter: char) -> Option<usize> {
+        self.find(&self.output, &self.output_shape, letter)
+            .or_else(|| self.find(&self.input, self.input_shape, letter))
+    }
+
+    fn size(&self, letter: char) -> Result<usize, ErrorKind> {
+        self.open_or_size(letter).ok_or_else(|| open_size(self.layer, self.input_shape))
+    }
+}
 
 /// The shapes of the kernel and, when the layer has one, the bias.
 pub(super) fn shapes(
     config: Config<'_>,
     inputs: &InputShapes,
 ) -> Result<(Vec<usize>, Option<Vec<usize>>), ErrorKind> {
-    let expected = "an equation such as `abc,cd->abd`";
-    let wrong = || config.wrong("equation", expected);
-    let equation = config.text("equation")?.ok_or_else(wrong)?.replace(' ', "");
-    let (operands, output) = equation.split_once("->").ok_or_else(wrong)?;
-    let (input, kernel) = operands.split_once(',').ok_or_else(wrong)?;
-    let is_left_elided = input.starts_with("...") && output.starts_with("...");
-    let is_right_elided = input.ends_with("...") && output.ends_with("...");
-    let letters = |text: &str| -> Result<Vec<char>, ErrorKind> {
-        let text = if is_left_elided { text.strip_prefix("...") } else { None }.unwrap_or(text);
-        let text = if is_right_elided { text.strip_suffix("...") } else { None }.unwrap_or(text);
-        if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphabetic()) {
-            return Err(wrong());
-        }
-        Ok(text.chars().collect())
-    };
-    let (input, kernel, output) = (letters(input)?, letters(kernel)?, letters(output)?);
-
-    let input_shape = inputs.first(config.layer)?;
-    let elided = input_shape.len().checked_sub(input.len()).ok_or_else(|| not_built(config.layer))?;
-    let mut output_shape: InputShape = vec![input_shape.first().copied().flatten()];
-    if is_left_elided {
-        output_shape.extend(input_shape.iter().take(elided).skip(1));
-    }
-    output_shape.extend(config.shape("output_shape")?.unwrap_or_default());
-    if is_right_elided {
-        output_shape.extend(input_shape.iter().skip(input.len()));
-    }
-    let skipped = if is_left_elided { elided } else { 0 };
-    let find = |letters: &[char], shape: &InputShape, letter: char| -> Option<usize> {
-        let at = letters.iter().position(|&other| other == letter)?;
-        shape.get(at + skipped).copied().flatten()
-    };
-    let size = |letter: char| {
-        find(&output, &output_shape, letter)
-            .or_else(|| find(&input, input_shape, letter))
-            .ok_or_else(|| not_built(config.layer))
-    };
-
-    let kernel_shape = kernel.iter().map(|&letter| size(letter)).collect::<Result<Vec<_>, _>>()?;
+    let equation = Equation::read(config, inputs.first(config.layer)?)?;
+    let size = |letter: char| equation.size(letter);
+    let kernel_shape = equation.kernel.iter().map(|&letter| size(letter)).collect::<Result<Vec<_>, _>>()?;
     let Some(bias_axes) = config.text("bias_axes")?.filter(|axes| !axes.is_empty()) else {
         return Ok((kernel_shape, None));
     };
+    let output = &equation.output;
     let first = output.iter().position(|&letter| bias_axes.contains(letter));
     let first = first.ok_or_else(|| config.wrong("bias_axes", "letters of the equation's output"))?;
-    let bias_shape = output
+    let mut bias_shape = output
         .iter()
         .skip(first)
         .map(|&letter| if bias_axes.contains(letter) { size(letter) } else { Ok(1) })
         .collect::<Result<Vec<_>, _>>()?;
+    bias_shape.extend(std::iter::repeat_n(1, equation.behind));
     Ok((kernel_shape, Some(bias_shape)))
+}
+
+/// The shape of the layer's output; `None` for an equation that does not fit the input.
+pub(in crate::keras) fn einsum_output(config: Config<'_>, input: &InputShape) -> Option<InputShape> {
+    let equation = Equation::read(config, input).ok()?;
+    let mut shape = equation.output_shape.clone();
+    for (at, &letter) in equation.output.iter().enumerate() {
+        if let Some(size) = shape.get_mut(at.checked_add(equation.skipped)?) {
+            *size = size.or(equation.open_or_size(letter));
+        }
+    }
+    Some(shape)
 }
 
 #[cfg(test)]
@@ -75,7 +117,7 @@ mod tests {
         expected: (&[usize], Option<&[usize]>),
     ) {
         let object = json!({"config": {"equation": equation, "output_shape": output, "bias_axes": bias}});
-        let inputs = InputShapes::of([vec![None, Some(5), Some(4)]]);
+        let inputs = InputShapes::of([Ok(vec![None, Some(5), Some(4)])]);
         let (kernel, bias) = shapes(Config::of(&object, "e").unwrap(), &inputs).unwrap();
         assert_eq!((kernel.as_slice(), bias.as_deref()), expected, "{equation}");
     }

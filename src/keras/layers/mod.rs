@@ -2,11 +2,25 @@
 
 mod attention;
 mod class;
+mod convolution;
 mod einsum;
+mod locally_connected;
+mod names;
+mod normalization;
+mod operations;
 mod own;
+mod policy;
+mod recurrent;
 mod shapes;
+mod specs;
 
 pub(super) use attention::{Projection, grouped_query, multi_head};
-pub(super) use class::{class_of_group, is_stateless, projection_class, snake};
-pub(super) use own::{Spec, cell_of, own_variables, variable_dtype, variable_names};
+pub(super) use class::{canonical, class_of_group, is_builtin, is_stateless, snake};
+pub(super) use einsum::einsum_output;
+pub(super) use names::{current_name, variable_names};
+pub(super) use operations::is_operation_class;
+pub(super) use own::{Rules, own_variables};
+pub(super) use policy::Policy;
+pub(super) use recurrent::cell_of;
 pub(super) use shapes::InputShapes;
+pub(super) use specs::{Spec, Specs};
