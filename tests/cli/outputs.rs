@@ -45,8 +45,7 @@ fn an_h5_is_like_its_architecture() {
         let said = folder.run(&[&CONVERT[..], options].concat());
         assert!(said.starts_with("exit 0\n"), "{said}");
         let of_file = |name: &str| hdf5_reader::Hdf5File::open(folder.path(name)).unwrap();
-        let is_whole = of_file(options[1]).root_group().unwrap().attribute("model_config").is_ok();
-        is_whole
+        of_file(options[1]).root_group().unwrap().attribute("model_config").is_ok()
     };
     assert!(!run(&["-o", "weights.h5"]));
     assert!(run(&["-o", "whole.h5", "--save", "model"]));
