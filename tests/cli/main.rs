@@ -8,6 +8,7 @@ mod forms;
 mod good_input;
 mod inspect;
 mod interrupt;
+mod outputs;
 mod run;
 mod several_files;
 mod values;
