@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ptw2k::keras::file_layout::{self, AttributeValue, Format, Group, LayoutError, Node};
-use ptw2k::keras::{Architecture, ErrorKind, FeatureOrder, Origin, WeightsFile, WeightsForm};
+use ptw2k::keras::{Architecture, ErrorKind, FeatureOrder, Generation, Origin, WeightsFile, WeightsForm};
 use ptw2k::tensor::Dtype;
 use serde_json::{Value, json};
 
@@ -12,7 +12,8 @@ pub(crate) fn testdata(name: &str) -> PathBuf {
 }
 
 fn expected(case: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(testdata(&format!("{case}.expected.json"))).unwrap()).unwrap()
+    let file = if case.ends_with('/') { format!("{case}expected.json") } else { format!("{case}.expected.json") };
+    serde_json::from_slice(&std::fs::read(testdata(&file)).unwrap()).unwrap()
 }
 
 /// One line per variable: path, shape, type, HDF5 path.
@@ -129,6 +130,37 @@ fn functional_with_nested_and_shared_layers() {
     assert!(matches!(features(&net, "a"), FeatureOrder::Unknown(_)));
     for path in ["z", "excite", "shared", "inner/inner_dense"] {
         assert_eq!(*features(&net, path), FeatureOrder::Plain, "{path}");
+    }
+}
+
+/// The layers that only Keras 2 has or saves otherwise, and functions of TensorFlow between layers.
+#[test]
+fn a_model_of_keras_2() {
+    // `to_json` does not tell that the layer in both models is one; an archive does.
+    let mut object: Value =
+        serde_json::from_slice(&std::fs::read(testdata("keras_2/model.json")).unwrap()).unwrap();
+    assert_eq!(share(&mut object), 2);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), object.to_string()).unwrap();
+    let model = Architecture::open(file.path()).unwrap();
+    assert_eq!(lines(&model), expected_lines("keras_2/"));
+    assert_eq!(model.generation, Generation::Keras2);
+}
+
+/// Marks the layers that are called `shared` as one; returns how many there are.
+fn share(value: &mut Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter_mut().map(share).sum(),
+        Value::Object(fields) => {
+            let is_shared = fields.get("class_name") == Some(&json!("Dense"))
+                && fields.get("name").is_none_or(|name| name == "shared")
+                && fields["config"]["name"] == "shared";
+            if is_shared {
+                fields.insert("shared_object_id".to_owned(), json!(1));
+            }
+            usize::from(is_shared) + fields.values_mut().map(share).sum::<usize>()
+        }
+        _ => 0,
     }
 }
 

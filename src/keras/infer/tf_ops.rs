@@ -235,6 +235,8 @@ fn output(name: &str, call: &Reading<'_>) -> Option<InputShape> {
         }
         "cumsum" | "cumprod" => call.input().cloned(),
         "resize" | "resize_bilinear" | "resize_nearest_neighbor" | "resize_bicubic" => ops_resize(call),
+        "max_pool" | "max_pool1d" | "max_pool2d" | "max_pool3d" | "avg_pool" | "avg_pool1d" | "avg_pool2d"
+        | "avg_pool3d" => pool(call),
         "depth_to_space" => ops::function("DepthToSpace", call)?.pop(),
         "space_to_depth" => ops::function("SpaceToDepth", call)?.pop(),
         "repeat" => ops::function("Repeat", call)?.pop(),
@@ -256,6 +258,16 @@ fn ops_resize(call: &Reading<'_>) -> Option<InputShape> {
         Target::Rest | Target::Open => None,
     };
     with_size(&with_size(input, -2, size(width))?, -3, size(height))
+}
+
+fn pool(call: &Reading<'_>) -> Option<InputShape> {
+    let format = call.setting("data_format").and_then(Value::as_str);
+    if format.is_some_and(|format| format.starts_with("NC")) {
+        return None;
+    }
+    let (pool, strides) = (sizes(call.setting("ksize")?)?, sizes(call.setting("strides")?)?);
+    let padding = call.setting("padding")?.as_str()?;
+    super::spatial::pooled_last(call.input()?, &pool, &strides, padding.eq_ignore_ascii_case("valid"))
 }
 
 fn split(call: &Reading<'_>) -> Option<Vec<InputShape>> {
