@@ -53,7 +53,8 @@ pub(super) fn notes(
     for binding in bindings {
         let path = architecture.variables[binding.variable].path.as_str();
         if matches!(binding.provenance, Provenance::Initial) {
-            let text = "bookkeeping of float8 training, which no checkpoint has: filled with what Keras begins with";
+            let text =
+                "bookkeeping of float8 training, which no checkpoint has: filled with what Keras begins with";
             add(text.to_owned(), path);
         }
         if let Some(text) = lossy(binding) {

@@ -210,7 +210,9 @@ fn exponential_nesting_is_bounded() {
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     let is_expected = match &opened {
         Ok(model) => model.variables.len() == 2,
-        Err(kind) => matches!(kind, ErrorKind::HiddenShape { .. } | ErrorKind::OpenSize { .. } | ErrorKind::Json(_)),
+        Err(kind) => {
+            matches!(kind, ErrorKind::HiddenShape { .. } | ErrorKind::OpenSize { .. } | ErrorKind::Json(_))
+        }
     };
     assert!(is_expected, "{opened:?}");
 }
@@ -244,7 +246,10 @@ fn huge_sizes_are_errors_or_open() {
         ("Conv1D", json!({"filters": huge, "kernel_size": 1})),
         ("Conv1D", json!({"filters": 2, "kernel_size": 0, "strides": 0})),
         ("MaxPooling1D", json!({"pool_size": 0, "strides": 0})),
-        ("Conv1DTranspose", json!({"filters": 2, "kernel_size": huge, "strides": huge, "dilation_rate": huge})),
+        (
+            "Conv1DTranspose",
+            json!({"filters": 2, "kernel_size": huge, "strides": huge, "dilation_rate": huge}),
+        ),
         ("LSTM", json!({"units": huge})),
         ("Permute", json!({"dims": [9, 9]})),
         ("Permute", json!({"dims": vec![1; 5000]})),
@@ -315,11 +320,13 @@ fn quantized_layers() {
         config["units"] = json!(2);
         config["filters"] = json!(2);
         config["kernel_size"] = json!(1);
-        open(&model("m", vec![input(&json!([null, 4, 3])), entry(class, config, "layer", &["in"])], ("layer", 0)))
+        open(&model(
+            "m",
+            vec![input(&json!([null, 4, 3])), entry(class, config, "layer", &["in"])],
+            ("layer", 0),
+        ))
     };
-    let policy = |class: &str, mode: &str| {
-        json!({"class_name": class, "config": {"mode": mode, "source_name": "float32", "amax_history_length": 7}})
-    };
+    let policy = |class: &str, mode: &str| json!({"class_name": class, "config": {"mode": mode, "source_name": "float32", "amax_history_length": 7}});
     for (class, mode) in [
         ("QuantizedDTypePolicy", "int8"),
         ("Int4DTypePolicy", "int4/128"),

@@ -12,7 +12,8 @@ pub(crate) fn testdata(name: &str) -> PathBuf {
 }
 
 fn expected(case: &str) -> Value {
-    let file = if case.ends_with('/') { format!("{case}expected.json") } else { format!("{case}.expected.json") };
+    let file =
+        if case.ends_with('/') { format!("{case}expected.json") } else { format!("{case}.expected.json") };
     serde_json::from_slice(&std::fs::read(testdata(&file)).unwrap()).unwrap()
 }
 

@@ -75,7 +75,8 @@ const CONV: &[(&str, &[usize])] = &[("kernel", &[5, 7, 3, 16]), ("bias", &[16])]
 /// What float8 training keeps beside the kernel is filled with what Keras begins with, unless a rule says else.
 #[test]
 fn bookkeeping_that_no_checkpoint_has() {
-    let variables: &[(&str, &[usize])] = &[("kernel", &[3, 2]), ("inputs_scale", &[]), ("inputs_amax_history", &[7])];
+    let variables: &[(&str, &[usize])] =
+        &[("kernel", &[3, 2]), ("inputs_scale", &[]), ("inputs_amax_history", &[7])];
     let planned = |schema: &str| {
         let mut model = architecture(Origin::Json, &[layer("d", "Dense", variables)]);
         model.variables[1].initial = Some(1.0);

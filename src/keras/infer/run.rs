@@ -23,7 +23,10 @@ pub(in crate::keras) fn run(tree: &mut Tree, root: NodeId) -> HashMap<NodeId, In
         let graph = tree.nodes.get_mut(model).and_then(|node| node.graph.as_mut());
         let call = graph.and_then(|wiring| wiring.graph.steps.get_mut(step)?.calls.get_mut(call));
         for (tensor, shape) in call.into_iter().flat_map(|call| &mut call.reads).zip(shapes) {
-            tensor.shape = shape.ok();
+            tensor.shape = match shape {
+                Ok(shape) => Some(shape),
+                Err(_) => None,
+            };
         }
     }
     built
@@ -77,7 +80,8 @@ impl Run<'_> {
                     inputs = InputShapes::of(self.on(child, read).into_iter().take(1));
                 }
             }
-            _ => {}
+            // The cell that a layer makes itself is told by the layer's own input.
+            _ => self.build_all(id, &InputShapes::default()),
         }
     }
 
@@ -314,7 +318,9 @@ fn told_or_hidden(
 /// it on reading, so hand-written configurations may have `[]` there.
 fn look_up(known: &HashMap<CallId, Vec<Inferred>>, tensor: &Tensor, builds: bool) -> Inferred {
     let inferred = inferred(known, tensor);
-    let Some(told) = tensor.shape.as_ref().filter(|shape| builds && !shape.is_empty()) else { return inferred };
+    let Some(told) = tensor.shape.as_ref().filter(|shape| builds && !shape.is_empty()) else {
+        return inferred;
+    };
     match inferred {
         Ok(shape) if shape.len() == told.len() => {
             Ok(told.iter().zip(shape).map(|(told, size)| told.or(size)).collect())
