@@ -125,8 +125,8 @@ fn vocabulary(call: &Reading<'_>) -> Option<usize> {
     if config.flag("pad_to_max_tokens", false).ok()? {
         return config.get("max_tokens").and_then(size);
     }
-    if let Some(size) = config.get("vocabulary_size") {
-        return size(size);
+    if let Some(count) = config.get("vocabulary_size") {
+        return size(count);
     }
     let Some(Value::Array(words)) = config.get("vocabulary") else { return None };
     words.len().checked_add(config.size_or("num_oov_indices", 1).ok()?)

@@ -277,9 +277,7 @@ fn split(call: &Reading<'_>) -> Option<Vec<InputShape>> {
     let axis = call.axis("axis").unwrap_or(0);
     let length = input.get(index(axis, input.len())?).copied().flatten();
     let parts: Vec<Option<usize>> = match call.setting("num_or_size_splits")? {
-        Value::Array(items) => {
-            items.iter().map(|item| Some(size(item))).collect::<Option<_>>()?
-        }
+        Value::Array(items) => items.iter().map(|item| Some(size(item))).collect::<Option<_>>()?,
         count => {
             let count = size(count).filter(|&count| count <= MAX_RESULTS)?;
             vec![length.and_then(|length| length.checked_div(count)); count]
