@@ -189,8 +189,7 @@ fn exponential_nesting_is_bounded() {
         entry("ZeroPadding1D", json!({"padding": [0, border]}), name, &[reads])
     };
     let mut inside = model("inside", vec![input(&sizes), pad("pad", 1, "in")], ("pad", 0));
-    // Twenty-two: the parser stops at 128 levels of JSON.
-    for depth in 0..22_u32 {
+    for depth in 0..20_u32 {
         let mut nested = inside.clone();
         nested["name"] = json!("nested");
         nested["inbound_nodes"] = entry("Functional", json!({}), "", &["in", "pad"])["inbound_nodes"].clone();
@@ -205,16 +204,10 @@ fn exponential_nesting_is_bounded() {
     nested["name"] = json!("nested");
     nested["inbound_nodes"] = entry("Functional", json!({}), "", &["in"])["inbound_nodes"].clone();
     let outer = model("outer", vec![input(&json!([null, 1, 5])), nested, dense], ("dense", 0));
-    let started = std::time::Instant::now();
-    let opened = open(&outer);
-    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
-    let is_expected = match &opened {
-        Ok(model) => model.variables.len() == 2,
-        Err(kind) => {
-            matches!(kind, ErrorKind::HiddenShape { .. } | ErrorKind::OpenSize { .. } | ErrorKind::Json(_))
-        }
-    };
-    assert!(is_expected, "{opened:?}");
+    let error = open(&outer).unwrap_err();
+    let is_named = matches!(&error, ErrorKind::HiddenShape { layer, class, .. }
+        if layer == "dense" && class.contains("called too often"));
+    assert!(is_named, "{error:?}");
 }
 
 /// Many layers take time in proportion.

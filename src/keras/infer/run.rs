@@ -129,7 +129,8 @@ impl Run<'_> {
             if known.contains_key(&at) {
                 continue;
             }
-            self.calls += 1;
+            // The calls of a model that is built are as many as its configuration lists.
+            self.calls += usize::from(!builds);
             let Some(call) = graph.call(at) else { continue };
             let name = graph.steps.get(at.0).map_or("", |step| &step.name);
             let mut shapes: Vec<Inferred> =
