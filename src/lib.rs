@@ -14,7 +14,7 @@
 //!
 //! use ptw2k::checkpoint::{Checkpoint, OpenOptions};
 //! use ptw2k::keras::Architecture;
-//! use ptw2k::keras::file_layout::Format;
+//! use ptw2k::keras::file_layout::{Form, Format};
 //! use ptw2k::plan::{self, PlanOptions};
 //! use ptw2k::schema::Schema;
 //! use ptw2k::writer::{self, WriteOptions};
@@ -29,7 +29,8 @@
 //!         println!("{}: {}", note.about, note.text);
 //!     }
 //!     // `()` listens to no progress; the command line gives its progress bar.
-//!     let options = WriteOptions { format: Format::WeightsH5, threads: None, allow_overflow: false };
+//!     let form = Form::new(Format::WeightsH5);
+//!     let options = WriteOptions { form, threads: None, allow_overflow: false };
 //!     let written = writer::write(&plan, output, &options, &())?;
 //!     assert_eq!(written.variables, 8);
 //!     Ok(())

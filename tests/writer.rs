@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
-use ptw2k::keras::file_layout::{Attribute, AttributeValue, Dataset, Format, Group, Node};
+use ptw2k::keras::file_layout::{Attribute, AttributeValue, Content, Dataset, Form, Group, Node};
 use ptw2k::lazy::{Bytes, LazyTensor};
 use ptw2k::plan::{Binding, Part, Provenance, Term, Value};
 use ptw2k::tensor::{ByteOrder, CopyAxis, Dtype, Shape, StateDictKey, Strided, StridedCopy};
@@ -21,7 +21,7 @@ impl Progress for Silent {
 }
 
 fn options(threads: usize) -> WriteOptions {
-    WriteOptions { format: Format::WeightsH5, threads: Some(threads), allow_overflow: false }
+    WriteOptions { form: Form::default(), threads: Some(threads), allow_overflow: false }
 }
 
 fn axis(size: usize, source_stride: usize, target_stride: usize) -> CopyAxis {
@@ -60,14 +60,17 @@ fn check(sizes: &[usize], dtype: Dtype, value: impl Fn() -> Value, expected: &[u
     let folder = tempfile::tempdir().unwrap();
     let shape = Shape::new(sizes).unwrap();
     let tree = Group {
-        children: vec![("d".to_owned(), Node::Dataset(Dataset { variable: 0, attributes: vec![] }))],
+        children: vec![(
+            "d".to_owned(),
+            Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] }),
+        )],
         ..Group::default()
     };
     let write = |threads: usize| {
         let path = folder.path().join(threads.to_string());
         let binding = binding(0, dtype, value());
         let targets = [(&binding, &shape, "d".to_owned())];
-        write_tree(&tree, &targets, &path, &options(threads), &Silent { cancelled: false }).unwrap();
+        write_tree(tree.clone(), &targets, &path, &options(threads), &Silent { cancelled: false }).unwrap();
         std::fs::read(path).unwrap()
     };
     let bytes = write(1);
@@ -219,13 +222,16 @@ fn refuses_what_keras_cannot_load() {
         let folder = tempfile::tempdir().unwrap();
         let shape = Shape::new([2]).unwrap();
         let tree = Group {
-            children: vec![("d".to_owned(), Node::Dataset(Dataset { variable: 0, attributes: vec![] }))],
+            children: vec![(
+                "d".to_owned(),
+                Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] }),
+            )],
             ..Group::default()
         };
         let binding = binding(0, dtype, Value::Fill(1.0));
         let targets = [(&binding, &shape, "d".to_owned())];
         let silent = Silent { cancelled: false };
-        let outcome = write_tree(&tree, &targets, &folder.path().join("out.h5"), &options(1), &silent);
+        let outcome = write_tree(tree.clone(), &targets, &folder.path().join("out.h5"), &options(1), &silent);
         let object = "/d".to_owned();
         let expected = EncodeError::ElementType { object, dtype };
         assert!(matches!(outcome, Err(Error::Encode(error)) if error == expected), "{dtype}");
@@ -240,13 +246,16 @@ fn leaves_nothing_behind() {
     std::fs::write(&path, "old").unwrap();
     let shape = Shape::new([1]).unwrap();
     let tree = Group {
-        children: vec![("d".to_owned(), Node::Dataset(Dataset { variable: 0, attributes: vec![] }))],
+        children: vec![(
+            "d".to_owned(),
+            Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] }),
+        )],
         ..Group::default()
     };
     let run = |value: f32, cancelled: bool| {
         let binding = binding(0, Dtype::F16, one(f32_part(&[value], vec![], 0)));
         let targets = [(&binding, &shape, "dense/kernel".to_owned())];
-        write_tree(&tree, &targets, &path, &options(2), &Silent { cancelled })
+        write_tree(tree.clone(), &targets, &path, &options(2), &Silent { cancelled })
     };
     assert!(matches!(run(1.0, true), Err(Error::Cancelled)));
     assert!(matches!(run(1e6, false), Err(Error::Convert { variable, .. }) if variable == "dense/kernel"));
@@ -260,14 +269,17 @@ fn sums_beyond_their_type() {
     let path = folder.path().join("out.h5");
     let shape = Shape::new([1]).unwrap();
     let tree = Group {
-        children: vec![("d".to_owned(), Node::Dataset(Dataset { variable: 0, attributes: vec![] }))],
+        children: vec![(
+            "d".to_owned(),
+            Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] }),
+        )],
         ..Group::default()
     };
     let run = |terms: Vec<Term>, dtype: Dtype, allow_overflow: bool| {
         let binding = binding(0, dtype, Value::Gather(terms));
         let targets = [(&binding, &shape, "dense/bias".to_owned())];
         let options = WriteOptions { allow_overflow, ..options(1) };
-        match write_tree(&tree, &targets, &path, &options, &Silent { cancelled: false }) {
+        match write_tree(tree.clone(), &targets, &path, &options, &Silent { cancelled: false }) {
             Ok(_) => String::new(),
             Err(error) => error.to_string(),
         }
@@ -294,7 +306,7 @@ fn sums_beyond_their_type() {
 /// Trees whose names are distinct, with the number of datasets.
 fn trees() -> impl Strategy<Value = Group> {
     let leaf = prop_oneof![
-        2 => Just(Node::Dataset(Dataset { variable: 0, attributes: vec![] })),
+        2 => Just(Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] })),
         1 => Just(Node::Group(Group::default())),
     ];
     let attributes = prop::collection::btree_map(
@@ -306,9 +318,13 @@ fn trees() -> impl Strategy<Value = Group> {
         0..3,
     );
     let group = move |children: std::collections::BTreeMap<String, Node>,
-                      attributes: std::collections::BTreeMap<_, _>| Group {
-        attributes: attributes.into_iter().map(|(name, value)| Attribute { name, value }).collect(),
-        children: children.into_iter().collect(),
+                      attributes: std::collections::BTreeMap<_, _>| {
+        // The first child has a second name.
+        let alias = children.keys().next().map(|name| ("~".to_owned(), Node::Alias(name.clone())));
+        Group {
+            attributes: attributes.into_iter().map(|(name, value)| Attribute { name, value }).collect(),
+            children: children.into_iter().chain(alias).collect(),
+        }
     };
     let names = "[a-z0-9_ éß漢]{1,10}";
     let inner = leaf.prop_recursive(4, 60, 12, {
@@ -338,6 +354,15 @@ fn compare(file: &hdf5_reader::Hdf5File, path: &str, expected: &Group) {
         match node {
             Node::Group(group) => compare(file, &path, group),
             Node::Dataset(_) => assert_eq!(file.dataset(&path).unwrap().shape(), [2, 3]),
+            Node::Alias(of) => {
+                let (_, node) = expected.children.iter().find(|(name, _)| name == of).unwrap();
+                match node {
+                    Node::Group(group) => compare(file, &path, group),
+                    Node::Dataset(_) | Node::Alias(_) => {
+                        assert_eq!(file.dataset(&path).unwrap().shape(), [2, 3]);
+                    }
+                }
+            }
         }
     }
 }
@@ -362,7 +387,10 @@ proptest! {
 #[test]
 fn thousands_of_children() {
     let child = |index: usize| {
-        (format!("layer_{index}"), Node::Dataset(Dataset { variable: index, attributes: vec![] }))
+        (
+            format!("layer_{index}"),
+            Node::Dataset(Dataset { content: Content::Variable(index), attributes: vec![] }),
+        )
     };
     let tree = Group { children: (0..9000).map(child).collect(), ..Group::default() };
     compare(&encode(&tree), "", &tree);

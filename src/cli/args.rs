@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::form;
 use crate::checkpoint::{OpenOptions, Quantized};
+use crate::keras::file_layout::{KerasVersion, VersionError};
 use crate::tensor::Dtype;
 
 /// Turns a PyTorch checkpoint into a Keras weight file.
@@ -86,8 +88,15 @@ fn explain(error: clap::Error, first: Option<String>) -> clap::Error {
 impl Output {
     /// Whether any of the options is given.
     const fn is_given(&self) -> bool {
-        let Self { output, allow_overflow, threads, report, dry_run } = self;
-        output.is_some() || *allow_overflow || threads.is_some() || report.is_some() || *dry_run
+        let Self { output, save, max_shard_size, optimizer, allow_overflow, threads, report, dry_run } = self;
+        output.is_some()
+            || save.is_some()
+            || max_shard_size.is_some()
+            || *optimizer
+            || *allow_overflow
+            || threads.is_some()
+            || report.is_some()
+            || *dry_run
     }
 }
 
@@ -127,7 +136,7 @@ pub enum Command {
     Plan(Plan),
     /// Compare every value of a Keras file with what the plan says, bit for bit
     Verify(Verify),
-    /// Compare two Keras weight files
+    /// Compare two files with weights: of Keras, or checkpoints through a schema
     Diff(Diff),
     /// List the bundled schemas, or print one
     Schemas(Schemas),
@@ -162,6 +171,12 @@ pub struct Source {
     /// Write floating-point variables as this type [default: the architecture's]
     #[arg(long, value_name = "TYPE", value_parser = float_dtype, help_heading = "Writing")]
     pub dtype: Option<Dtype>,
+    /// The Keras that is to read the file: 2.15, 3, 3.10.0 [default: the architecture's]
+    ///
+    /// It matters where versions differ: the names of attention layers' groups, bfloat16, what a format needs. A
+    /// form that this version cannot load is refused.
+    #[arg(long, value_name = "VERSION", value_parser = keras_version, help_heading = "Writing")]
+    pub keras: Option<KerasVersion>,
     /// Let matching variables stay without a value; repeatable
     #[arg(long, value_name = "GLOB", help_heading = "Waivers")]
     pub allow_missing: Vec<String>,
@@ -195,15 +210,34 @@ const fn quantized(given: Option<QuantizedAs>) -> Quantized {
     }
 }
 
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Saved {
+    /// The whole model, as `model.save()` writes it
+    Model,
+    /// The weights alone, as `model.save_weights()` writes them
+    Weights,
+}
+
 /// Where a conversion goes.
 #[derive(Debug, Args)]
 pub struct Output {
     /// The file to write [default: <CHECKPOINT's stem>.weights.h5 here]
     ///
-    /// Its name decides the format, as in Keras: `.weights.h5` (Keras 3) or `.h5` (legacy weights, read by
-    /// every version). It appears whole or not at all.
+    /// Its name decides the format, as in Keras: `.weights.h5` (Keras 3), `.weights.json` (the same in shards,
+    /// Keras 3.10 and later), `.keras` (the whole model), or `.h5` (the format of Keras 2, read by every
+    /// version: see --save). It appears whole or not at all.
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+    /// What an `.h5` holds [default: model if the architecture is a whole-model .h5, else weights]
+    #[arg(long, value_name = "WHAT", help_heading = "Writing")]
+    pub save: Option<Saved>,
+    /// The most that a shard of a `.weights.json` holds: 500MB, 2GB (1024 to the next unit) [default: 5GB]
+    #[arg(long, value_name = "SIZE", value_parser = form::size, help_heading = "Writing")]
+    pub max_shard_size: Option<u64>,
+    /// Carry over the optimizer's state of the architecture's file
+    #[arg(long, help_heading = "Writing")]
+    pub optimizer: bool,
     /// Let finite values become infinite in a smaller type
     #[arg(long, help_heading = "Waivers")]
     pub allow_overflow: bool,
@@ -317,12 +351,44 @@ pub struct Verify {
 /// `ptw2k diff`.
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// A Keras weight file
-    #[arg(value_name = "A", value_hint = ValueHint::FilePath)]
+    /// A Keras file with weights, or a checkpoint (with --schema)
+    #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
     pub one: PathBuf,
     /// Another
-    #[arg(value_name = "B", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
     pub other: PathBuf,
+    /// The schema that makes Keras variables of a checkpoint: a file, or the name of a bundled one
+    #[arg(short, long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
+    pub schema: Option<String>,
+    /// The Keras architecture for it [default: the schema's, or else the Keras file that is compared]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, requires = "schema")]
+    pub arch: Option<PathBuf>,
+    /// Which nested state_dict to read, keys joined by dots; a key with dots can stand in double quotes
+    #[arg(short, long, value_name = "A.B", help_heading = "Reading", requires = "schema")]
+    pub key: Option<String>,
+    /// Read the moving average of the weights (EMA) that the checkpoint holds beside them
+    #[arg(long, help_heading = "Reading", requires = "schema")]
+    pub ema: bool,
+    /// What becomes of quantized tensors [default: dequantize]
+    #[arg(long, value_name = "HOW", help_heading = "Reading", requires = "schema")]
+    pub quantized: Option<QuantizedAs>,
+    /// Compare floating-point variables of a checkpoint as this type [default: the architecture's]
+    #[arg(long, value_name = "TYPE", value_parser = float_dtype, requires = "schema")]
+    pub dtype: Option<Dtype>,
+    /// Let matching variables stay without a value; repeatable
+    #[arg(long, value_name = "GLOB", help_heading = "Waivers", requires = "schema")]
+    pub allow_missing: Vec<String>,
+    /// Let matching tensors stay unused; repeatable
+    #[arg(long, value_name = "GLOB", help_heading = "Waivers", requires = "schema")]
+    pub allow_unexpected: Vec<String>,
+}
+
+impl Diff {
+    /// How to open a checkpoint.
+    #[must_use]
+    pub fn open_options(&self) -> OpenOptions {
+        OpenOptions { key: self.key.clone(), ema: self.ema, quantized: quantized(self.quantized) }
+    }
 }
 
 /// `ptw2k schemas`.
@@ -348,6 +414,10 @@ fn float_dtype(name: &str) -> Result<Dtype, String> {
         Some(dtype) if dtype.is_float() => Ok(dtype),
         Some(_) | None => Err(format!("one of {}", names().collect::<Vec<_>>().join(", "))),
     }
+}
+
+fn keras_version(text: &str) -> Result<KerasVersion, VersionError> {
+    text.parse()
 }
 
 fn at_least_one(number: &str) -> Result<std::num::NonZeroUsize, &'static str> {
@@ -409,10 +479,13 @@ mod tests {
             Command::Inspect(args) => args.open_options(),
             Command::Plan(args) => args.source.open_options(),
             Command::Verify(args) => args.source.open_options(),
-            Command::Diff(_) | Command::Schemas(_) | Command::Completions(_) => unreachable!(),
+            Command::Diff(args) => args.open_options(),
+            Command::Schemas(_) | Command::Completions(_) => unreachable!(),
         };
         check("w.pt -s s.toml", &|args| args.source.unwrap().open_options());
-        for line in ["inspect w.pt", "plan w.pt -s s.toml", "verify w.pt w.h5 -s s.toml"] {
+        for line in
+            ["inspect w.pt", "plan w.pt -s s.toml", "verify w.pt w.h5 -s s.toml", "diff w.pt w.h5 -s s.toml"]
+        {
             check(line, &of);
         }
     }

@@ -12,11 +12,11 @@ use super::args::{Output, Source};
 use super::escape::escape;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::form::Wanted;
 use super::progress::Bar;
 use super::table::count;
 use super::terminal::Terminal;
 use super::{inputs, interrupt, ledger};
-use crate::keras::file_layout::Format;
 use crate::writer::{self, WriteOptions};
 
 /// Converts a checkpoint.
@@ -25,9 +25,10 @@ use crate::writer::{self, WriteOptions};
 /// When an input cannot be read, the plan has faults, or the output cannot be written.
 pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<Exit, Failure> {
     let path = output_path(source, output)?;
-    let format = format(&path)?;
+    let wanted = Wanted::new(&path, source, output)?;
     if let Some(report) = &output.report
-        && std::path::absolute(report).ok() == std::path::absolute(&path).ok()
+        && (std::path::absolute(report).ok() == std::path::absolute(&path).ok()
+            || wanted.may_be_shard(&path, report))
     {
         return Err(Failure::ReportIsOutput { path });
     }
@@ -36,11 +37,11 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     let inputs: Vec<&Path> = inputs.into_iter().chain(source.arch.as_deref()).collect();
     refuse_inputs(&targets, &inputs)?;
     if output.dry_run {
-        return super::plan(source, terminal);
+        return super::plan::show(source, &|architecture| wanted.of(architecture), terminal);
     }
 
     let started = Instant::now();
-    let plan = inputs::plan(source, terminal)?;
+    let plan = inputs::plan(source, &|architecture| wanted.of(architecture), terminal)?;
     let files = plan.sources.iter().map(PathBuf::as_path);
     let inputs: Vec<&Path> = files.chain([plan.architecture.path.as_path()]).collect();
     refuse_inputs(&targets, &inputs)?;
@@ -49,7 +50,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     inputs::check_records(&plan, output.threads, terminal);
     let bar = Bar::new(terminal, ledger::byte_len(&plan));
     let options = WriteOptions {
-        format,
+        form: wanted.of(&plan.architecture),
         threads: output.threads.map(std::num::NonZeroUsize::get),
         allow_overflow: output.allow_overflow,
     };
@@ -102,20 +103,6 @@ fn output_path(source: &Source, output: &Output) -> Result<PathBuf, Failure> {
     Ok(name.into())
 }
 
-/// The format that the name stands for, as in Keras (`saving_api.save_weights`).
-fn format(path: &Path) -> Result<Format, Failure> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let ends = |end: &str| name.as_ref().is_some_and(|name| name.ends_with(end));
-    let unsupported = |format| Err(Failure::UnsupportedFormat { path: path.to_owned(), format });
-    match () {
-        () if ends(".weights.h5") => Ok(Format::WeightsH5),
-        () if ends(".h5") => Ok(Format::LegacyH5),
-        () if ends(".keras") => unsupported("a `.keras` archive"),
-        () if ends(".weights.json") => unsupported("sharded weights"),
-        () => Err(Failure::UnknownFormat { path: path.to_owned() }),
-    }
-}
-
 /// Refuses to write over an input, by whatever name. An input that is not there is for its reader to name.
 fn refuse_inputs(targets: &[&Path], inputs: &[&Path]) -> Result<(), Failure> {
     for input in inputs.iter().filter(|input| input.exists()) {
@@ -163,23 +150,4 @@ impl<'a> Report<'a> {
 
 fn failure(path: &Path, source: std::io::Error) -> Failure {
     Failure::Report { path: path.to_owned(), source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(name: &str, expected: Result<Format, Exit>) {
-        assert_eq!(format(Path::new(name)).map_err(|failure| failure.exit()), expected, "{name}");
-    }
-
-    #[test]
-    fn names_decide_the_format() {
-        check("a.weights.h5", Ok(Format::WeightsH5));
-        check("out/a.h5", Ok(Format::LegacyH5));
-        check("a.keras", Err(Exit::Usage));
-        check("a.weights.json", Err(Exit::Usage));
-        check("a.pt", Err(Exit::Usage));
-        check("..", Err(Exit::Usage));
-    }
 }

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
 
+use super::args::Saved;
 use super::escape::escape;
 use super::exit::Exit;
 use super::terminal::{ERROR, HINT, Terminal, columns};
 use super::{candidates, faults};
 use crate::lazy::LoadError;
-use crate::tensor::Printable;
 use crate::tensor::kernel::ConvertError;
+use crate::tensor::{Dtype, Printable};
 use crate::{checkpoint, keras, plan, schema, writer};
 
 /// Why a command failed.
@@ -64,17 +65,26 @@ pub enum Failure {
         /// The reason.
         source: schema::GlobError,
     },
-    /// The output's name stands for a format that cannot be written yet.
-    #[error("{} would be {format}, which is not supported yet", path.display())]
-    UnsupportedFormat {
-        /// The output.
-        path: PathBuf,
-        /// The format.
-        format: &'static str,
-    },
     /// The output's name stands for no format.
     #[error("the name {} tells no format", path.display())]
     UnknownFormat {
+        /// The output.
+        path: PathBuf,
+    },
+    /// --save contradicts the output's name.
+    #[error("{} holds {}, as its name says", path.display(), match held {
+        Saved::Model => "the whole model",
+        Saved::Weights => "the weights alone",
+    })]
+    SavedAs {
+        /// The output.
+        path: PathBuf,
+        /// What it holds.
+        held: Saved,
+    },
+    /// --max-shard-size for a single file.
+    #[error("{} is one file; --max-shard-size is for sharded weights", path.display())]
+    NotSharded {
         /// The output.
         path: PathBuf,
     },
@@ -98,8 +108,29 @@ pub enum Failure {
         /// The reason.
         source: std::io::Error,
     },
-    /// Weight files of different formats name their variables differently.
-    #[error("{} and {} are of different formats, whose variables cannot be matched", one.display(), other.display())]
+    /// A checkpoint that is to be compared, without a schema.
+    #[error("{} is no Keras file, so it takes a schema to compare it", path.display())]
+    NoSchema {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A checkpoint's values do not fit the variable.
+    #[error("{} has no {dtype} values for `{}`", path.display(), Printable(variable))]
+    NoValue {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The variable.
+        variable: String,
+        /// Its type.
+        dtype: Dtype,
+    },
+    /// Neither names nor places bring the variables of two files together.
+    #[error(
+        "the variables of {} and {} cannot be matched: fewer than half have the same path in the model, or the same \
+         place in the file",
+        one.display(),
+        other.display()
+    )]
     DifferentForms {
         /// A file.
         one: PathBuf,
@@ -178,7 +209,9 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Checkpoint(_) | Self::Unreadable { .. } | Self::Sniff { .. } => Exit::Checkpoint,
+            Self::Checkpoint(_) | Self::Unreadable { .. } | Self::NoValue { .. } | Self::Sniff { .. } => {
+                Exit::Checkpoint
+            }
             Self::Values { exit, .. } => *exit,
             Self::Keras(_) => Exit::Architecture,
             Self::Schema(_) => Exit::Schema,
@@ -190,11 +223,13 @@ impl Failure {
             Self::Interrupted { .. } => Exit::Interrupted,
             Self::NoArchitecture { .. }
             | Self::Glob { .. }
-            | Self::UnsupportedFormat { .. }
             | Self::UnknownFormat { .. }
+            | Self::SavedAs { .. }
+            | Self::NotSharded { .. }
             | Self::NoStem { .. }
             | Self::ReportIsOutput { .. }
             | Self::DifferentForms { .. }
+            | Self::NoSchema { .. }
             | Self::NoValues { .. }
             | Self::ReadingOptions { .. }
             | Self::NothingToDo => Exit::Usage,
@@ -240,11 +275,21 @@ impl Failure {
                                             with --arch; for a subclassed model, give the file that \
                                             `model.save_weights(\"template.weights.h5\")` writes"
                 .to_owned(),
-            Self::UnsupportedFormat { .. } | Self::UnknownFormat { .. } => {
-                "name it `.weights.h5` (Keras 3) or `.h5` (legacy weights)".to_owned()
+            Self::UnknownFormat { .. } => {
+                "name it `.weights.h5` (Keras 3), `.weights.json` (in shards), `.keras` (the \
+                                           whole model) or `.h5` (every version)"
+                    .to_owned()
             }
-            Self::DifferentForms { .. } => {
-                "compare files of one format: both `.weights.h5`, or both `.h5`".to_owned()
+            Self::SavedAs { held: Saved::Model, .. } => {
+                "name it `.weights.h5` or `.h5`, or leave --save out".to_owned()
+            }
+            Self::SavedAs { held: Saved::Weights, .. } => {
+                "name it `.keras` or `.h5`, or leave --save out".to_owned()
+            }
+            Self::NotSharded { .. } => "name the output `.weights.json`, or leave it out".to_owned(),
+            Self::DifferentForms { .. } => "`ptw2k inspect` lists the variables of each".to_owned(),
+            Self::NoSchema { .. } => {
+                "name one with --schema; `ptw2k schemas` lists the bundled ones".to_owned()
             }
             Self::Write(error) => match &**error {
                 writer::Error::Convert { source: ConvertError::Overflow { target, .. }, .. }

@@ -1,6 +1,7 @@
 //! What the commands read: checkpoint, schema and architecture, and the plan they make.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use super::args::Source;
 use super::escape::escape;
@@ -8,30 +9,68 @@ use super::failure::Failure;
 use super::interrupt;
 use super::terminal::{Terminal, WARNING};
 use super::warnings;
-use crate::checkpoint::{self, Checkpoint, as_key};
+use crate::checkpoint::{self, Checkpoint, OpenOptions, as_key};
 use crate::keras::Architecture;
+use crate::keras::file_layout::Form;
 use crate::plan::{self, Plan, PlanOptions, Value};
 use crate::schema::{Glob, Schema};
+use crate::tensor::Dtype;
+
+/// A checkpoint, and what is decided of its plan.
+pub(super) struct Inputs<'a> {
+    pub(super) checkpoint: &'a Path,
+    pub(super) open_options: OpenOptions,
+    pub(super) dtype: Option<Dtype>,
+    pub(super) allow_missing: &'a [String],
+    pub(super) allow_unexpected: &'a [String],
+}
 
 /// Reads everything and plans. Warnings of the checkpoint go to stderr.
-pub(super) fn plan(source: &Source, terminal: Terminal) -> Result<Plan, Failure> {
-    let options = PlanOptions {
+///
+/// `form` tells what the plan is for, once the architecture is known.
+pub(super) fn plan(
+    source: &Source,
+    form: &dyn Fn(&Architecture) -> Form,
+    terminal: Terminal,
+) -> Result<Plan, Failure> {
+    let inputs = Inputs {
+        checkpoint: &source.checkpoint,
+        open_options: source.open_options(),
         dtype: source.dtype,
-        allow_missing: globs("--allow-missing", &source.allow_missing)?,
-        allow_unexpected: globs("--allow-unexpected", &source.allow_unexpected)?,
+        allow_missing: &source.allow_missing,
+        allow_unexpected: &source.allow_unexpected,
     };
+    globs("--allow-missing", inputs.allow_missing)?;
+    globs("--allow-unexpected", inputs.allow_unexpected)?;
     let schema = Schema::load(&source.schema)?;
-    let checkpoint = Checkpoint::open(&source.checkpoint, &source.open_options())?;
+    let architecture = source.arch.as_deref().or(schema.architecture.as_deref());
+    plan_with(&inputs, &schema, architecture, form, terminal)
+}
+
+/// Reads the checkpoint and the architecture, and plans.
+pub(super) fn plan_with(
+    inputs: &Inputs<'_>,
+    schema: &Schema,
+    architecture: Option<&Path>,
+    form: &dyn Fn(&Architecture) -> Form,
+    terminal: Terminal,
+) -> Result<Plan, Failure> {
+    let options = PlanOptions {
+        dtype: inputs.dtype,
+        allow_missing: globs("--allow-missing", inputs.allow_missing)?,
+        allow_unexpected: globs("--allow-unexpected", inputs.allow_unexpected)?,
+        ..PlanOptions::default()
+    };
+    let checkpoint = Checkpoint::open(inputs.checkpoint, &inputs.open_options)?;
     warnings::print(&checkpoint.warnings, terminal);
-    if source.key.is_none() && !source.ema {
+    if inputs.open_options.key.is_none() && !inputs.open_options.ema {
         name_the_others(&checkpoint, terminal);
     }
-    let path = match (&source.arch, &schema.architecture) {
-        (Some(path), _) | (None, Some(path)) => path,
-        (None, None) => return Err(Failure::NoArchitecture { schema: schema.file.name.clone() }),
-    };
-    let architecture = Architecture::open(path)?;
-    Ok(plan::plan(&checkpoint, &schema, architecture, &options)?)
+    let architecture =
+        architecture.ok_or_else(|| Failure::NoArchitecture { schema: schema.file.name.clone() })?;
+    let architecture = Architecture::open(architecture)?;
+    let options = PlanOptions { form: form(&architecture), ..options };
+    Ok(plan::plan(&checkpoint, schema, architecture, &options)?)
 }
 
 /// Compares the checksums of all records that the plan reads, and warns of those that are wrong. A signal ends

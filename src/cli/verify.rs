@@ -1,25 +1,24 @@
 //! `ptw2k verify`.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 
 use indicatif::HumanBytes;
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::addition::Addition;
-use super::coverage::Coverage;
-use super::element::{self, Number, Raw};
+use super::element::{self, Raw};
 use super::exit::Exit;
+use super::expected::{self, Expected};
 use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{args, inputs, ledger, table};
-use crate::keras::file_layout::{Format, dataset_path};
-use crate::keras::{StoredVariable, WeightsFile, WeightsForm};
+use crate::keras::WeightsFile;
+use crate::keras::file_layout::Form;
 use crate::lazy::LazyTensor;
-use crate::plan::{Binding, LoadedStorages, Plan, Term, Unreadable, Value};
+use crate::plan::{Binding, Plan, Unreadable};
 use crate::tensor::{Dtype, Shape};
 
-/// How a variable of the file differs from the plan.
+/// How a variable of the file differs from the plan, or the file from what the plan is for.
 enum Difference {
     /// The file lacks it.
     Absent,
@@ -33,6 +32,10 @@ enum Difference {
     Values { count: usize, first: Vec<usize>, expected: String, found: String },
     /// Elements that the plan gives no value, more than one, or one from outside the checkpoint.
     Uncovered { count: usize },
+    /// It stands at another place among the weights of a legacy file, which Keras reads by their order.
+    Order { expected: usize, found: usize },
+    /// The file's configuration is not the architecture's.
+    Configuration,
 }
 
 /// Compares every value of a file with what the plan makes of the checkpoint. The plan itself is not judged.
@@ -40,8 +43,9 @@ enum Difference {
 /// # Errors
 /// When an input cannot be read or the plan has faults.
 pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> {
-    let plan = inputs::plan(&args.source, terminal)?;
     let file = WeightsFile::open(&args.file)?;
+    let form = Form { keras: args.source.keras, ..Form::new(file.form.format()) };
+    let plan = inputs::plan(&args.source, &|_| form.clone(), terminal)?;
     inputs::check_records(&plan, None, terminal);
     let differences = compare(&plan, &file)
         .map_err(|source| Failure::Unreadable { path: args.source.checkpoint.clone(), source })?;
@@ -68,34 +72,66 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
     Ok(if differences.is_empty() { Exit::Done } else { Exit::Difference })
 }
 
+/// The name under which the configuration is listed.
+const CONFIGURATION: &str = "(configuration)";
+
 /// Every difference, in the plan's order, then what only the file has.
 fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>, Unreadable> {
-    let format = match file.form {
-        WeightsForm::WeightsH5 | WeightsForm::Archive => Format::WeightsH5,
-        WeightsForm::LegacyH5 => Format::LegacyH5,
-    };
-    let mut stored: BTreeMap<&str, &StoredVariable> =
-        file.variables.iter().map(|stored| (stored.path.as_str(), stored)).collect();
-    let pairs: Vec<(&Binding, Option<&StoredVariable>)> = plan
+    let architecture = &plan.architecture;
+    let is_legacy = file.form.is_legacy();
+    let places = if is_legacy { architecture.legacy_places() } else { architecture.weights_h5_places() };
+    let stored: HashMap<&str, usize> =
+        file.variables.iter().enumerate().map(|(at, stored)| (stored.place(), at)).collect();
+    let find =
+        |place: &str| stored.get(place).or_else(|| stored.get(file.first_name(place)?.as_str())).copied();
+    let pairs: Vec<(&Binding, Option<usize>)> = plan
         .bindings
         .iter()
         .map(|binding| {
-            let path = dataset_path(&plan.architecture, format, binding.variable);
-            (binding, path.and_then(|path| stored.remove(path.as_str())))
+            let place = places.get(binding.variable).and_then(Option::as_deref);
+            (binding, place.and_then(find))
         })
         .collect();
-    let compare = |(binding, stored): (&Binding, Option<&StoredVariable>)| {
-        let Some(variable) = plan.architecture.variables.get(binding.variable) else { return Ok(None) };
-        let found = match stored {
+    let planned: HashSet<usize> = pairs.iter().filter_map(|&(_, at)| at).collect();
+    let moved = if is_legacy { moved(plan, &pairs) } else { HashMap::new() };
+    let compare = |(binding, at): (&Binding, Option<usize>)| {
+        let Some(variable) = architecture.variables.get(binding.variable) else { return Ok(None) };
+        let found = match at.and_then(|at| file.variables.get(at)) {
             Some(stored) => compare_variable(binding, &variable.shape, &stored.tensor)?,
             None => Some(Difference::Absent),
         };
+        let moved = || moved.get(&binding.variable);
+        let found = found.or_else(|| moved().map(|&(expected, found)| Difference::Order { expected, found }));
         Ok(found.map(|found| (variable.path.to_string(), found)))
     };
     let found: Result<Vec<_>, Unreadable> = pairs.into_par_iter().map(compare).collect();
     let mut differences: Vec<(String, Difference)> = found?.into_iter().flatten().collect();
-    differences.extend(stored.into_keys().map(|path| (path.to_owned(), Difference::Unplanned)));
+    let unplanned = file.variables.iter().enumerate().filter(|(at, _)| !planned.contains(at));
+    differences.extend(unplanned.map(|(_, stored)| (stored.path.clone(), Difference::Unplanned)));
+    if let (Some(expected), Some(found)) = (&architecture.carried.config, &file.config)
+        && expected.as_slice() != found.as_slice()
+    {
+        differences.push((CONFIGURATION.to_owned(), Difference::Configuration));
+    }
     Ok(differences)
+}
+
+/// The variables that a legacy file has in another order than the architecture: for each its place in both.
+fn moved(plan: &Plan, pairs: &[(&Binding, Option<usize>)]) -> HashMap<usize, (usize, usize)> {
+    let Some(order) = plan.architecture.legacy_order() else { return HashMap::new() };
+    let found: HashMap<usize, usize> =
+        pairs.iter().filter_map(|&(binding, at)| Some((binding.variable, at?))).collect();
+    // Those that both have, in the architecture's order; the places in the file should rise.
+    let common: Vec<(usize, usize)> =
+        order.into_iter().filter_map(|variable| Some((variable, *found.get(&variable)?))).collect();
+    let mut rising: Vec<usize> = common.iter().map(|&(_, at)| at).collect();
+    rising.sort_unstable();
+    let ranks: HashMap<usize, usize> = rising.into_iter().enumerate().map(|(rank, at)| (at, rank)).collect();
+    let places = common.into_iter().enumerate();
+    places
+        .filter_map(|(expected, (variable, at))| Some((variable, (expected, *ranks.get(&at)?))))
+        .filter(|(_, (expected, found))| expected != found)
+        .collect()
 }
 
 fn compare_variable(
@@ -109,24 +145,8 @@ fn compare_variable(
     if stored.dtype != binding.dtype {
         return Ok(Some(Difference::Dtype { expected: binding.dtype, found: stored.dtype }));
     }
-    let binding = &binding.loaded(&mut LoadedStorages::default())?;
     let mut tally = Tally { stored, shape, count: 0, first: None };
-    let uncovered = match &binding.value {
-        Value::Fill(value) => {
-            (0..shape.numel()).for_each(|at| tally.compare_number(at, Number::Float(*value)));
-            0
-        }
-        Value::Gather(terms) => match terms.as_slice() {
-            [term] => for_each_element(term, shape, |at, raw, dtype| {
-                if dtype == binding.dtype && dtype != Dtype::Bool {
-                    tally.compare(at, raw);
-                } else {
-                    tally.compare_number(at, element::decode(raw, dtype));
-                }
-            }),
-            terms => compare_sum(terms, &mut tally),
-        },
-    };
+    let uncovered = expected::each(binding, shape, |at, expected| tally.compare(at, expected))?;
     if uncovered > 0 {
         return Ok(Some(Difference::Uncovered { count: uncovered }));
     }
@@ -138,44 +158,6 @@ fn compare_variable(
     }))
 }
 
-/// Compares sums; they are of biases, so the few values are held.
-fn compare_sum(terms: &[Term], tally: &mut Tally<'_>) -> usize {
-    let addition = Addition::of(terms);
-    let mut sums: Vec<Option<Number>> = vec![None; tally.shape.numel()];
-    let mut uncovered = 0;
-    for term in terms {
-        uncovered += for_each_element(term, tally.shape, |at, raw, source| {
-            let value = element::decode(raw, source);
-            if let Some(sum) = sums.get_mut(at) {
-                *sum = Some(sum.map_or(value, |sum| addition.add(sum, value)));
-            }
-        });
-    }
-    for (at, sum) in sums.into_iter().enumerate() {
-        if let Some(sum) = sum {
-            tally.compare_number(at, sum);
-        }
-    }
-    uncovered
-}
-
-/// Calls with the place in the variable, the bytes and the type of every element of a term. Returns how many
-/// elements of the variable got no value, or more than one, or one that the checkpoint does not have.
-fn for_each_element(term: &Term, shape: &Shape, mut each: impl FnMut(usize, Raw, Dtype)) -> usize {
-    let mut coverage = Coverage::of(term, shape.numel());
-    let mut wrong = 0;
-    for part in &term.parts {
-        for step in 0..part.copy.numel() {
-            let (from, to) = element::step(&part.copy, step);
-            match element::read(&part.source, from) {
-                Some(raw) if coverage.is_first(to) => each(to, raw, part.source.dtype),
-                _ => wrong += 1,
-            }
-        }
-    }
-    wrong + coverage.left()
-}
-
 /// Compares values with those of the file.
 struct Tally<'a> {
     stored: &'a LazyTensor,
@@ -185,33 +167,20 @@ struct Tally<'a> {
 }
 
 impl Tally<'_> {
-    /// Compares with an element of the file's type.
-    fn compare(&mut self, at: usize, expected: Raw) {
+    /// Compares an element of the file with what the plan makes of it.
+    fn compare(&mut self, at: usize, expected: Expected) {
         let dtype = self.stored.dtype;
-        let found = element::read(self.stored, element::place(&self.stored.view, at));
-        if found != Some(expected) {
-            self.differ(at, element::decode(expected, dtype), found);
+        let found: Option<Raw> = element::read(self.stored, element::place(&self.stored.view, at));
+        let wanted = expected.encode(dtype);
+        if wanted.is_some() && found == wanted {
+            return;
         }
-    }
-
-    /// Compares with what the file's type makes of a number.
-    fn compare_number(&mut self, at: usize, number: Number) {
-        match element::encode(number, self.stored.dtype) {
-            Some(expected) => self.compare(at, expected),
-            None => {
-                let found = element::read(self.stored, element::place(&self.stored.view, at));
-                self.differ(at, number, found);
-            }
-        }
-    }
-
-    fn differ(&mut self, at: usize, expected: Number, found: Option<Raw>) {
-        let dtype = self.stored.dtype;
         self.count += 1;
         self.first.get_or_insert_with(|| {
+            let number = wanted.map_or_else(|| expected.number(dtype), |raw| element::decode(raw, dtype));
             // The reader has checked that the file holds every element, so the default stands for none.
             let found = element::decode(found.unwrap_or_default(), dtype);
-            (element::index(self.shape, at), expected.shown(dtype), found.shown(dtype))
+            (element::index(self.shape, at), number.shown(dtype), found.shown(dtype))
         });
     }
 }
@@ -229,6 +198,12 @@ fn describe(difference: &Difference) -> String {
         Difference::Uncovered { count } => {
             format!("the plan does not cover {} exactly once", table::count(*count, "element"))
         }
+        Difference::Order { expected, found } => {
+            format!(
+                "weight {found} of the file instead of {expected}, counted from 0: Keras reads them by order"
+            )
+        }
+        Difference::Configuration => "the file's configuration is not the architecture's".to_owned(),
     }
 }
 
@@ -248,55 +223,8 @@ fn to_json((path, difference): &(String, Difference)) -> Json {
             json!({ "count": count, "first": first, "expected": expected, "found": found }),
         ),
         Difference::Uncovered { count } => ("uncovered", json!({ "count": count })),
+        Difference::Order { expected, found } => ("order", json!({ "expected": expected, "found": found })),
+        Difference::Configuration => ("configuration", json!({})),
     };
     json!({ "variable": path, "difference": kind, "detail": detail })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lazy::Bytes;
-    use crate::plan::Part;
-    use crate::tensor::{ByteOrder, CopyAxis, StateDictKey, Strided, StridedCopy};
-
-    fn part(dtype: Dtype, numel: usize, axes: &[(usize, usize)], target_offset: usize) -> Part {
-        let axes: Vec<_> = axes
-            .iter()
-            .map(|&(size, target_stride)| CopyAxis { size, source_stride: 1, target_stride })
-            .collect();
-        Part {
-            key: StateDictKey::new("tensor"),
-            source: LazyTensor {
-                dtype,
-                view: Strided::contiguous(Shape::new([numel]).unwrap()),
-                byte_order: ByteOrder::Little,
-                storage: Bytes::held(vec![0; numel * dtype.size()]).into(),
-            },
-            copy: StridedCopy { axes, source_offset: 0, target_offset },
-        }
-    }
-
-    fn check_coverage(parts: Vec<Part>, sizes: &[usize], is_whole: bool, expected: usize) {
-        let term = Term { parts };
-        let shape = Shape::new(sizes).unwrap();
-        let mut called = 0;
-        assert_eq!(matches!(Coverage::of(&term, shape.numel()), Coverage::Whole), is_whole);
-        assert_eq!(for_each_element(&term, &shape, |_, _, _| called += 1), expected);
-        if expected == 0 {
-            assert_eq!(called, shape.numel());
-        }
-    }
-
-    #[test]
-    fn coverage() {
-        let part = |axes: &[(usize, usize)], offset| part(Dtype::F32, 400, axes, offset);
-        check_coverage(vec![part(&[(5, 1), (3, 35), (7, 5)], 0)], &[3, 7, 5], true, 0);
-        check_coverage(vec![part(&[(1, 99), (3, 1)], 0)], &[3], true, 0);
-        check_coverage(vec![part(&[(3, 1)], 1)], &[3], false, 2);
-        check_coverage(vec![part(&[(3, 5), (4, 1)], 0)], &[3, 5], false, 3);
-        check_coverage(vec![part(&[(3, 4), (5, 1)], 0)], &[3, 5], false, 4);
-        check_coverage(vec![part(&[(70, 2)], 0), part(&[(70, 2)], 1)], &[140], false, 0);
-        check_coverage(vec![part(&[(70, 2)], 0), part(&[(69, 2)], 1)], &[140], false, 1);
-        check_coverage(vec![part(&[(70, 1)], 0), part(&[(71, 1)], 69)], &[140], false, 1);
-    }
 }

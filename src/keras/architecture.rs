@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::lazy::LazyTensor;
+use crate::lazy::{Bytes, LazyTensor};
 use crate::tensor::{Dtype, Shape, VariablePath};
 
 use super::carried::Carried;
@@ -169,5 +169,13 @@ impl Architecture {
     /// When the file is none of these, breaks their rules, or does not tell the model's variables.
     pub fn open(path: &Path) -> Result<Self, Error> {
         open::read(path).map_err(|kind| Error { path: path.to_owned(), kind })
+    }
+
+    /// Reads bytes as the file at that path. The shards of an index are files of their own, next to it.
+    ///
+    /// # Errors
+    /// As [`Architecture::open`].
+    pub fn from_bytes(path: &Path, bytes: Bytes) -> Result<Self, Error> {
+        open::read_bytes(path, bytes).map_err(|kind| Error { path: path.to_owned(), kind })
     }
 }

@@ -1,7 +1,12 @@
 //! What an architecture's file holds besides the variables of the model. A whole model that is written from the
 //! file carries it over.
 
+use std::path::PathBuf;
+
 use crate::lazy::{Bytes, LazyTensor};
+
+use super::archive::Archive;
+use super::error::ErrorKind;
 
 /// What an architecture's file holds besides the variables of the model.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +22,9 @@ pub struct Carried {
     /// Datasets of layers that are no variables of the model (`…/vars/idf_weights` of a lookup layer), by
     /// their HDF5 paths.
     pub datasets: Vec<CarriedDataset>,
+    /// The files that it was read from besides the architecture's own path (those of a folder, the shards of an
+    /// index): no output may replace them.
+    pub files: Vec<PathBuf>,
     /// The optimizer's state, in the order in which the file lists it.
     pub optimizer: Vec<CarriedDataset>,
 }
@@ -29,4 +37,23 @@ pub struct CarriedDataset {
     pub path: String,
     /// The value.
     pub tensor: LazyTensor,
+}
+
+/// What is inflated of an archive's members: Keras stores them, and stored ones are mapped.
+const MAX_INFLATED_BYTES: u64 = 256 << 20;
+
+impl Carried {
+    /// The members of an archive that are neither the configuration nor the weights.
+    pub(super) fn of_archive(archive: &mut Archive) -> Result<Self, ErrorKind> {
+        let mut carried = Self { files: archive.files()?, ..Self::default() };
+        let mut inflated = 0;
+        for name in archive.others()? {
+            let bytes = archive.other(&name, MAX_INFLATED_BYTES.saturating_sub(inflated))?;
+            if !bytes.is_mapped() {
+                inflated = inflated.saturating_add(bytes.len() as u64);
+            }
+            carried.members.push((name, bytes));
+        }
+        Ok(carried)
+    }
 }

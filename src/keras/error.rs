@@ -60,15 +60,6 @@ pub enum ErrorKind {
     /// The JSON text is broken, or nested deeper than 128 levels.
     #[error("the configuration is not valid JSON: save `model.to_json()` again")]
     Json(#[from] serde_json::Error),
-    /// A legacy weights file tells neither classes nor paths.
-    #[error(
-        "a legacy weights file, which does not tell the model: save `model.to_json()`, or \
-         `model.save_weights(\"template.weights.h5\")` with Keras 3"
-    )]
-    LegacyWeights,
-    /// The index of sharded weights.
-    #[error("the index of sharded weights, which is not supported: save the weights as one `.weights.h5`")]
-    Sharded,
     /// A configuration where values are wanted.
     #[error("a configuration, which holds no values: give a `.weights.h5`, `.h5` or `.keras` file")]
     NotWeights,
@@ -221,6 +212,144 @@ pub enum ErrorKind {
         /// Where it leads; an external one: the file, `:` and the path.
         target: String,
     },
+    /// Something that Keras never writes, and that hides or repeats what is in the file.
+    #[error("`{at}` is damaged: {reason}; save the weights with Keras again")]
+    Broken {
+        /// The group or dataset.
+        at: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// An attribute that should be a text, or a list of them.
+    #[error("the attribute `{name}` of `{at}` is not a text")]
+    Attribute {
+        /// The group or dataset.
+        at: String,
+        /// The attribute.
+        name: String,
+    },
+    /// A dataset that is in no group of variables.
+    #[error(
+        "`{at}` is a dataset where Keras keeps no variables, so it would be lost: is it a file of Keras?"
+    )]
+    StrayDataset {
+        /// The dataset.
+        at: String,
+    },
+    /// A group among the variables of a layer.
+    #[error("`{at}` is a group where Keras keeps variables: the dataset that should be there is damaged")]
+    StrayGroup {
+        /// The group.
+        at: String,
+    },
+    /// The variables of a layer are numbered, and a number is left out.
+    #[error("the datasets before `{at}` are not all there: the file lost some; save the weights again")]
+    MissingDataset {
+        /// The first after the gap.
+        at: String,
+    },
+    /// A layer that saves its variables by code of its own.
+    #[error(
+        "`{at}` has a name instead of a number: the layer saves its variables by a `save_own_variables` of its own, \
+         which is not supported; let it save them as Keras does"
+    )]
+    NamedDataset {
+        /// The dataset.
+        at: String,
+    },
+    /// The group of a layer that a legacy file lists is not there.
+    #[error("`layer_names` lists `{layer}`, but the file has no such group: save the weights again")]
+    LegacyGroup {
+        /// The layer.
+        layer: String,
+    },
+    /// A dataset that a legacy file lists is not there, or listed twice.
+    #[error(
+        "`weight_names` lists `{at}`, but the file has no such dataset, or lists it twice: save it again"
+    )]
+    LegacyDataset {
+        /// The dataset.
+        at: String,
+    },
+    /// Legacy weights in an archive.
+    #[error("the archive's weights are in the legacy format, which Keras does not read there: save it again")]
+    LegacyInArchive,
+    /// An index of shards breaks its rules.
+    #[error("not an index of sharded weights: {what}")]
+    Index {
+        /// Which rule.
+        what: &'static str,
+    },
+    /// An index names a group twice.
+    #[error("the index names `{group}` twice")]
+    IndexTwice {
+        /// The group.
+        group: String,
+    },
+    /// A shard that is not next to its index.
+    #[error("the index names the shard `{shard}`, which is no file of its own folder")]
+    ShardPlace {
+        /// The shard.
+        shard: String,
+    },
+    /// A shard is not there.
+    #[error("the shard `{shard}` is missing: put it next to the index")]
+    MissingShard {
+        /// The shard.
+        shard: String,
+    },
+    /// A shard cannot be read.
+    #[error("the shard `{shard}`: {source}")]
+    Shard {
+        /// The shard.
+        shard: String,
+        /// The reason.
+        #[source]
+        source: Box<ErrorKind>,
+    },
+    /// A shard lacks what the index says it holds.
+    #[error(
+        "the index says that `{shard}` holds variables of `{group}`, and it does not: are they of one model?"
+    )]
+    ShardLacks {
+        /// The shard.
+        shard: String,
+        /// The group.
+        group: String,
+    },
+    /// A shard holds what the index does not name.
+    #[error("`{shard}` holds variables of `{group}`, which the index does not name: are they of one model?")]
+    NotInIndex {
+        /// The shard.
+        shard: String,
+        /// The group.
+        group: String,
+    },
+    /// A dataset in two shards.
+    #[error("two shards hold `{at}`: are they of one model?")]
+    TwoShards {
+        /// The dataset.
+        at: String,
+    },
+    /// The shards hold another number of bytes than the index says.
+    #[error(
+        "the shards hold variables of {found} bytes, and the index says {expected}: are they of one model?"
+    )]
+    ShardTotal {
+        /// By the index.
+        expected: f64,
+        /// In the shards.
+        found: f64,
+    },
+    /// bfloat16 that Keras itself cannot load.
+    #[error(
+        "`{at}` holds elements of two bytes without a type: bfloat16 as Keras 2 and the legacy format store it, and \
+         no Keras loads it; save the model's weights as float32, or with Keras 3 as `.weights.h5`"
+    )]
+    UnmarkedBfloat16 {
+        /// The dataset.
+        at: String,
+    },
     /// A dataset whose element type is no variable's.
     #[error("`{at}` holds elements of an unsupported type: {found}")]
     ElementType {
@@ -263,12 +392,28 @@ pub enum ErrorKind {
     },
     /// The weights of a whole model are not those of its configuration.
     #[error(
-        "the configuration has {expected} variables, but the file holds {found} weights: save the model again"
+        "by its configuration the model has {expected} layers with weights, but the file holds weights of {found}: save \
+         the model again"
     )]
     WholeDiffers {
-        /// Variables by the configuration.
+        /// Layers with weights by the configuration.
         expected: usize,
-        /// Weights in the file.
+        /// Layers with weights in the file.
+        found: usize,
+    },
+    /// The weights of a layer are not those of its configuration.
+    #[error(
+        "by its configuration the layer `{layer}` has {expected} weights, but the file's `{stored}`, which is at its \
+         place, holds {found}: save the model again"
+    )]
+    WholeLayerDiffers {
+        /// The layer.
+        layer: String,
+        /// Its weights.
+        expected: usize,
+        /// The layer of the file at the same place.
+        stored: String,
+        /// Its weights.
         found: usize,
     },
     /// The archive is broken.

@@ -1,58 +1,95 @@
-//! HDF5 files as the groups and datasets that Keras writes, through `hdf5-reader`.
+//! HDF5 files as the groups and datasets that Keras writes, through `hdf5-reader`. What the library leaves
+//! undone for hostile files is done here: docs/hdf5-reader.md tells of each.
 
-use std::cell::Cell;
+mod attributes;
+mod element_type;
+mod links;
+mod tensor;
 
-use hdf5_reader::group::Group;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
 use hdf5_reader::messages::HdfMessage;
-use hdf5_reader::messages::layout::DataLayout;
-use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
+use hdf5_reader::object_header::ObjectHeader;
+use hdf5_reader::storage::Storage;
+use hdf5_reader::{Hdf5File, OpenOptions};
 
-use crate::lazy::{Bytes, LazyTensor};
-use crate::tensor::{ByteOrder, Dtype, Shape, Strided};
+use crate::lazy::Bytes;
 
+use self::links::Link;
 use super::error::ErrorKind;
 use super::graph::join;
-use super::links::foreign_link;
 
 /// The first bytes of an HDF5 file.
 pub(super) const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// Groups and datasets that are listed. The largest known model of Keras has some ten thousand layers; a
-/// hostile file could link one group to itself under many names.
+/// Groups and datasets that are listed. The largest known model of Keras has some ten thousand layers.
 const MAX_OBJECTS: usize = 1_000_000;
 
 /// How deep groups nest: `layers/functional/layers/…` takes two levels per nested model.
 const MAX_DEPTH: usize = 128;
 
-/// How many times a compressed file may grow in memory: no more than deflate can (1032), which is also near
-/// the limit of Keras' own reader.
-const MAX_EXPANSION: u64 = 1032;
+/// The longest object header that is read. The attributes of one object are in it: the names of 20,000 layers,
+/// at 100 bytes each, are 2 MB.
+const MAX_HEADER_BYTES: usize = 4 << 20;
 
-/// What is decoded into memory of one file, where data is compressed or in chunks: Keras writes neither.
-const MAX_DECODED_BYTES: usize = 4 << 30;
+/// Bytes that are taken in for each byte of a file, at most: structure that is read once takes no more than
+/// [`MESSAGE_COST`] for its smallest message, and what an honest file refers to twice is little.
+const MAX_WORK_PER_BYTE: u64 = 24;
 
-/// The longest chunk decoded at once, as in `hdf5-reader`'s own default.
-const MAX_CHUNK_BYTES: usize = 256 << 20;
+/// Bytes that are taken in of any file, however small.
+const MIN_WORK: u64 = 16 << 20;
+
+/// What a message of an object header takes in memory, at least; in the file it takes 8 bytes.
+const MESSAGE_COST: u64 = 128;
+
+/// The places of the objects of one collection of the global heap, by their indices.
+type Places = HashMap<u32, Range<usize>>;
 
 /// An open HDF5 file over mapped bytes.
 pub(super) struct File {
     file: Hdf5File,
     bytes: Bytes,
+    root: u64,
+    /// Bytes of structure that may still be taken in. A file in which much refers to the same few bytes would
+    /// take time and memory without end.
+    work: Cell<u64>,
     /// Bytes that may still be decoded into memory.
-    decodable: Cell<usize>,
+    decodable: Cell<u64>,
+    /// The headers that have been charged for.
+    headers: RefCell<HashMap<u64, Arc<ObjectHeader>>>,
+    collections: RefCell<HashMap<u64, Places>>,
 }
 
 /// A group with everything below it.
-pub(super) struct Tree {
+pub(super) struct Group {
     /// The path from the root, without a leading `/`; empty for the root.
     pub(super) path: String,
     /// The name.
     pub(super) name: String,
-    pub(super) group: Group,
-    /// The groups below, in natural order.
-    pub(super) groups: Vec<Tree>,
+    /// Where its header is.
+    pub(super) address: u64,
+    /// The groups below: own attributes of Keras' layers first, those whose name begins with `_` last, as Keras
+    /// walks them, and otherwise in natural order.
+    pub(super) groups: Vec<Group>,
     /// The datasets, in natural order.
     pub(super) datasets: Vec<Dataset>,
+    /// Further names of groups that are listed elsewhere: the path here, and the one there.
+    pub(super) again: Vec<(String, String)>,
+}
+
+/// A dataset of a group.
+pub(super) struct Dataset {
+    /// The path from the root, without a leading `/`.
+    pub(super) path: String,
+    /// The name.
+    pub(super) name: String,
+    /// Where its header is.
+    address: u64,
+    /// How many links its group has, which is what a look-up by name costs.
+    siblings: usize,
 }
 
 /// `Bytes` for a library that wants to own them.
@@ -66,119 +103,190 @@ impl AsRef<[u8]> for Shared {
 
 /// An error of the library at a place of the file.
 fn at(path: &str) -> impl Fn(hdf5_reader::error::Error) -> ErrorKind + '_ {
-    move |source| ErrorKind::Hdf5 {
-        at: if path.is_empty() { "/".into() } else { path.into() },
-        source: Box::new(source),
-    }
+    move |source| ErrorKind::Hdf5 { at: shown(path), source: Box::new(source) }
+}
+
+/// Something at a place of the file that Keras never writes.
+fn broken(path: &str, reason: &'static str) -> ErrorKind {
+    ErrorKind::Broken { at: shown(path), reason }
+}
+
+fn shown(path: &str) -> String {
+    if path.is_empty() { "/".to_owned() } else { path.to_owned() }
+}
+
+/// What an object is, by the messages of its header.
+enum Kind {
+    Group,
+    Dataset,
 }
 
 impl File {
     /// Opens a file.
     pub(super) fn open(bytes: Bytes) -> Result<Self, ErrorKind> {
         let options = OpenOptions {
-            max_read_bytes: MAX_DECODED_BYTES,
-            max_chunk_bytes: MAX_CHUNK_BYTES,
+            max_read_bytes: usize::try_from(tensor::MAX_DECODED_BYTES).unwrap_or(usize::MAX),
+            max_chunk_bytes: tensor::MAX_CHUNK_BYTES,
+            max_object_header_bytes: MAX_HEADER_BYTES,
+            // Every chunk is read once.
+            chunk_cache_bytes: 0,
             ..OpenOptions::default()
         };
-        let expanded = bytes.len().saturating_mul(usize::try_from(MAX_EXPANSION).unwrap_or(usize::MAX));
-        let decodable = Cell::new(expanded.min(MAX_DECODED_BYTES));
+        let length = bytes.len() as u64;
         let file = Hdf5File::from_owner(Shared(bytes.clone()), options).map_err(at(""))?;
-        Ok(Self { file, bytes, decodable })
+        if file.superblock().base_address != 0 {
+            return Err(broken("", "it begins after other content (a user block)"));
+        }
+        let root = file.root_group().map_err(at(""))?.address();
+        Ok(Self {
+            file,
+            bytes,
+            root,
+            work: Cell::new(length.saturating_mul(MAX_WORK_PER_BYTE).saturating_add(MIN_WORK)),
+            decodable: Cell::new(tensor::decodable(length)),
+            headers: RefCell::default(),
+            collections: RefCell::default(),
+        })
     }
 
-    /// The root group, without what lies below.
-    pub(super) fn root(&self) -> Result<Group, ErrorKind> {
-        self.file.root_group().map_err(at(""))
+    /// Where the root group's header is.
+    pub(super) const fn root(&self) -> u64 {
+        self.root
+    }
+
+    /// The address of a group directly below another, when there is one.
+    pub(super) fn group(&self, parent: u64, path: &str, name: &str) -> Result<Option<u64>, ErrorKind> {
+        let links = self.links(parent, path)?;
+        let Some(link) = links.into_iter().find(|link| link.name == name) else { return Ok(None) };
+        Ok(matches!(self.kind(&link, &join(path, name))?, Kind::Group).then_some(link.address))
     }
 
     /// A group and everything below it.
-    pub(super) fn tree(&self, group: Group, path: &str) -> Result<Tree, ErrorKind> {
-        let mut objects = 0;
-        self.read_tree(group, path, 0, &mut objects)
+    pub(super) fn tree(&self, address: u64, path: &str) -> Result<Group, ErrorKind> {
+        Reading { file: self, places: HashMap::new(), objects: 0 }.group(address, path, 0)
     }
 
-    fn read_tree(
-        &self,
-        group: Group,
-        path: &str,
-        depth: usize,
-        objects: &mut usize,
-    ) -> Result<Tree, ErrorKind> {
+    /// The storage, and the sizes of addresses and of lengths in it.
+    fn format(&self) -> (&dyn Storage, u8, u8) {
+        let superblock = self.file.superblock();
+        (self.file.storage(), superblock.offset_size, superblock.length_size)
+    }
+
+    /// Takes so many bytes of structure in.
+    fn charge(&self, bytes: u64, path: &str) -> Result<(), ErrorKind> {
+        let left = self.work.get().checked_sub(bytes);
+        self.work.set(left.ok_or_else(|| {
+            broken(path, "the file refers to the same bytes over and over, and holds more than its size")
+        })?);
+        Ok(())
+    }
+
+    /// The header of an object.
+    fn header(&self, address: u64, path: &str) -> Result<Arc<ObjectHeader>, ErrorKind> {
+        if let Some(header) = self.headers.borrow().get(&address) {
+            return Ok(Arc::clone(header));
+        }
+        let header = self.file.get_or_parse_header(address).map_err(at(path))?;
+        let cost = header.messages.iter().fold(0_u64, |cost, message| {
+            let data = match message {
+                HdfMessage::Attribute(attribute) => attribute.raw_data.len() as u64,
+                HdfMessage::Unknown { data, .. } => data.len() as u64,
+                _ => 0,
+            };
+            cost.saturating_add(data).saturating_add(MESSAGE_COST)
+        });
+        self.charge(cost, path)?;
+        self.headers.borrow_mut().insert(address, Arc::clone(&header));
+        Ok(header)
+    }
+
+    /// What a link leads to. A dataset that lost a part of its header would else pass for a group, or for
+    /// nothing.
+    fn kind(&self, link: &Link, path: &str) -> Result<Kind, ErrorKind> {
+        let header = self.header(link.address, path)?;
+        let has = |is_such: fn(&HdfMessage) -> bool| header.messages.iter().any(is_such);
+        let is_group = has(|message| {
+            matches!(message, HdfMessage::SymbolTable(_) | HdfMessage::Link(_) | HdfMessage::LinkInfo(_))
+        });
+        let parts = [
+            has(|message| matches!(message, HdfMessage::Dataspace(_))),
+            has(|message| matches!(message, HdfMessage::Datatype(_))),
+            has(|message| matches!(message, HdfMessage::DataLayout(_))),
+        ];
+        match (is_group, parts) {
+            (true, [false, false, false]) => Ok(Kind::Group),
+            (false, [true, true, true]) => Ok(Kind::Dataset),
+            (false, [false, true, false]) => {
+                Err(broken(path, "it is a type, and neither a group nor a dataset"))
+            }
+            _ => Err(broken(path, "it is neither a whole group nor a whole dataset")),
+        }
+    }
+}
+
+/// Where a group was met first.
+enum Met {
+    /// It is above the place that is being read.
+    Above,
+    /// It has been read.
+    At(String),
+}
+
+/// A tree that is being read.
+struct Reading<'a> {
+    file: &'a File,
+    /// The groups that have been met. One with several names is read once.
+    places: HashMap<u64, Met>,
+    objects: usize,
+}
+
+impl Reading<'_> {
+    fn group(&mut self, address: u64, path: &str, depth: usize) -> Result<Group, ErrorKind> {
         if depth > MAX_DEPTH {
             return Err(ErrorKind::TooMany { what: "levels of groups", limit: MAX_DEPTH });
         }
-        if let Some(link) = foreign_link(&self.file, &group).map_err(at(path))? {
-            return Err(ErrorKind::Link { at: join(path, &link.name), target: link.target });
-        }
-        let (groups, mut datasets) = group.members().map_err(at(path))?;
-        *objects = objects.saturating_add(groups.len()).saturating_add(datasets.len());
-        if *objects > MAX_OBJECTS {
+        self.places.insert(address, Met::Above);
+        let mut links = self.file.links(address, path)?;
+        self.objects = self.objects.saturating_add(links.len());
+        if self.objects > MAX_OBJECTS {
             return Err(ErrorKind::TooMany { what: "groups and datasets", limit: MAX_OBJECTS });
         }
-        let mut below = Vec::with_capacity(groups.len());
-        for group in groups {
-            let path = join(path, group.name());
-            below.push(self.read_tree(group, &path, depth + 1, objects)?);
-        }
-        below.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
-        datasets.sort_by(|a, b| natural(a.name()).cmp(&natural(b.name())));
+        links.sort_by(|a, b| walked(&a.name).cmp(&walked(&b.name)));
         let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-        Ok(Tree { path: path.to_owned(), name, group, groups: below, datasets })
-    }
-
-    /// A dataset as a tensor: a range of the file where it is contiguous, decoded otherwise.
-    pub(super) fn tensor(&self, dataset: &Dataset, path: &str) -> Result<LazyTensor, ErrorKind> {
-        let (dtype, byte_order) = element_type(dataset, path)?;
-        let sizes: Option<Vec<usize>> =
-            dataset.shape().iter().map(|&size| usize::try_from(size).ok()).collect();
-        let truncated = || ErrorKind::Truncated { at: path.to_owned() };
-        let shape = Shape::new(sizes.ok_or_else(truncated)?)
-            .map_err(|source| ErrorKind::VariableShape { layer: path.to_owned(), source })?;
-        let length = shape.numel().checked_mul(dtype.size()).ok_or_else(truncated)?;
-        let bytes = match self.contiguous(dataset, path)? {
-            Some(address) if length > 0 => {
-                let start = usize::try_from(address).map_err(|_| truncated())?;
-                let end = start.checked_add(length).ok_or_else(truncated)?;
-                self.bytes.slice(start..end).ok_or_else(truncated)?
+        let (groups, datasets, again) = (Vec::new(), Vec::new(), Vec::new());
+        let mut found = Group { path: path.to_owned(), name, address, groups, datasets, again };
+        let siblings = links.len();
+        for link in links {
+            let path = join(path, &link.name);
+            // Paths repeat the names above.
+            self.file.charge(path.len() as u64, &path)?;
+            match self.file.kind(&link, &path)? {
+                Kind::Dataset => {
+                    let Link { name, address } = link;
+                    found.datasets.push(Dataset { path, name, address, siblings });
+                }
+                Kind::Group => match self.places.get(&link.address) {
+                    None => found.groups.push(self.group(link.address, &path, depth + 1)?),
+                    Some(Met::At(first)) => found.again.push((path, first.clone())),
+                    Some(Met::Above) => return Err(broken(&path, "the group leads back to one above it")),
+                },
             }
-            _ if length == 0 => Bytes::held(Vec::new()),
-            _ => {
-                let left = self.decodable.get().checked_sub(length);
-                let limit = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
-                let limit = limit.saturating_mul(MAX_EXPANSION);
-                let left =
-                    left.ok_or(ErrorKind::TooLarge { part: "decoded data", bytes: length as u64, limit })?;
-                self.decodable.set(left);
-                Bytes::held(dataset.read_raw_bytes().map_err(at(path))?)
-            }
-        };
-        if bytes.len() != length {
-            return Err(truncated());
         }
-        Ok(LazyTensor { dtype, view: Strided::contiguous(shape), byte_order, storage: bytes.into() })
+        self.places.insert(address, Met::At(path.to_owned()));
+        Ok(found)
     }
+}
 
-    /// The offset of a dataset's bytes in the file, when they lie in one piece.
-    fn contiguous(&self, dataset: &Dataset, path: &str) -> Result<Option<u64>, ErrorKind> {
-        /// The address of data that was never written.
-        const UNDEFINED: u64 = u64::MAX;
-        if self.file.superblock().base_address != 0 {
-            return Ok(None);
-        }
-        let header = self.file.get_or_parse_header(dataset.address()).map_err(at(path))?;
-        let is_external =
-            header.messages.iter().any(|message| matches!(message, HdfMessage::ExternalFiles(_)));
-        let layout = header.messages.iter().find_map(|message| match message {
-            HdfMessage::DataLayout(message) => Some(&message.layout),
-            _ => None,
-        });
-        Ok(match layout {
-            Some(DataLayout::Contiguous { address, .. }) if *address != UNDEFINED && !is_external => {
-                Some(*address)
-            }
-            _ => None,
-        })
-    }
+/// The order in which Keras walks the attributes of a layer (`saving_lib._walk_saveable`), with numbers in
+/// numeric order: the layers of a model first, names that begin with `_` last. Keras up to 2.13 called the layers
+/// of a model by such a name.
+pub(super) fn walked(name: &str) -> (u8, (&str, usize, &str)) {
+    let rank = match name {
+        "layers" | super::stored::OLD_LAYERS => 0,
+        _ if name.starts_with('_') => 2,
+        _ => 1,
+    };
+    (rank, natural(name))
 }
 
 /// A key that sorts `dense_2` before `dense_10`: the text before a final number, then the number.
@@ -189,119 +297,6 @@ pub(super) fn natural(name: &str) -> (&str, usize, &str) {
         // A name without a number comes before the numbered ones: `dense`, `dense_1`.
         Ok(number) => (text.strip_suffix('_').unwrap_or(text), number, name),
         Err(_) => (name, 0, name),
-    }
-}
-
-/// The value of a text attribute of a group, when it has one.
-pub(super) fn text_attribute(group: &Group, name: &str, path: &str) -> Result<Option<String>, ErrorKind> {
-    let attributes = group.attributes().map_err(at(path))?;
-    let attribute = attributes.iter().find(|attribute| attribute.name == name);
-    attribute.map(|attribute| attribute.read_string().map_err(at(path))).transpose()
-}
-
-/// A list of names in an attribute, whole or in numbered parts (`layer_names0`, …).
-pub(super) fn list_attribute(
-    group: &Group,
-    name: &str,
-    path: &str,
-) -> Result<Option<Vec<String>>, ErrorKind> {
-    let attributes = group.attributes().map_err(at(path))?;
-    let read = |name: &str| -> Result<Option<Vec<String>>, ErrorKind> {
-        let Some(attribute) = attributes.iter().find(|attribute| attribute.name == name) else {
-            return Ok(None);
-        };
-        // h5py writes an empty list as an empty array of numbers.
-        if attribute.shape.contains(&0) {
-            return Ok(Some(Vec::new()));
-        }
-        attribute.read_strings().map(Some).map_err(at(path))
-    };
-    if let Some(whole) = read(name)? {
-        return Ok(Some(whole));
-    }
-    let mut parts: Option<Vec<String>> = None;
-    for index in 0_usize.. {
-        let Some(part) = read(&format!("{name}{index}"))? else { break };
-        parts.get_or_insert_default().extend(part);
-    }
-    Ok(parts)
-}
-
-fn element_type(dataset: &Dataset, path: &str) -> Result<(Dtype, ByteOrder), ErrorKind> {
-    let order = |order: &hdf5_reader::ByteOrder| match order {
-        hdf5_reader::ByteOrder::LittleEndian => ByteOrder::Little,
-        hdf5_reader::ByteOrder::BigEndian => ByteOrder::Big,
-    };
-    let unsupported = || ErrorKind::ElementType { at: path.into(), found: format!("{:?}", dataset.dtype()) };
-    Ok(match dataset.dtype() {
-        Datatype::FixedPoint { size, signed, byte_order } => {
-            let dtype = match (size, signed) {
-                (1, true) => Dtype::I8,
-                (1, false) => Dtype::U8,
-                (2, true) => Dtype::I16,
-                (2, false) => Dtype::U16,
-                (4, true) => Dtype::I32,
-                (4, false) => Dtype::U32,
-                (8, true) => Dtype::I64,
-                (8, false) => Dtype::U64,
-                _ => return Err(unsupported()),
-            };
-            (dtype, order(byte_order))
-        }
-        Datatype::FloatingPoint { size, byte_order } => {
-            let dtype = match size {
-                2 => half_type(&dataset.raw_datatype().map_err(at(path))?).ok_or_else(unsupported)?,
-                4 => Dtype::F32,
-                8 => Dtype::F64,
-                _ => return Err(unsupported()),
-            };
-            (dtype, order(byte_order))
-        }
-        // Keras marks bfloat16 with an attribute, for HDF5 before 2.0 has no type for it.
-        Datatype::Opaque { size: 2, .. } => {
-            let marks = dataset.attributes();
-            let mark = marks.iter().find(|attribute| attribute.name == "dtype").ok_or_else(unsupported)?;
-            if mark.read_string().map_err(at(path))? != "bfloat16" {
-                return Err(unsupported());
-            }
-            (Dtype::Bf16, ByteOrder::Little)
-        }
-        // h5py writes complex numbers as a compound of `r` and `i`.
-        Datatype::Compound { size: size @ (8 | 16), fields } => {
-            let half = size / 2;
-            let part = |name: &str, offset: u32| {
-                fields.iter().find_map(|field| match &field.datatype {
-                    Datatype::FloatingPoint { size, byte_order }
-                        if *size as u64 == u64::from(half)
-                            && field.name == name
-                            && field.byte_offset == offset =>
-                    {
-                        Some(order(byte_order))
-                    }
-                    _ => None,
-                })
-            };
-            let dtype = if *size == 8 { Dtype::Complex64 } else { Dtype::Complex128 };
-            match (part("r", 0), part("i", half)) {
-                (Some(real), Some(imaginary)) if real == imaginary && fields.len() == 2 => (dtype, real),
-                _ => return Err(unsupported()),
-            }
-        }
-        // h5py writes booleans as an enumeration of `FALSE` and `TRUE`.
-        Datatype::Enum { base, .. } if matches!(**base, Datatype::FixedPoint { size: 1, .. }) => {
-            (Dtype::Bool, ByteOrder::Little)
-        }
-        _ => return Err(unsupported()),
-    })
-}
-
-/// Which of the two-byte floats a datatype message describes, by the size of its exponent (byte 13: class and
-/// flags take 4, the size 4, offset and precision 2 each, the exponent's location 1).
-fn half_type(message: &[u8]) -> Option<Dtype> {
-    match message.get(13)? {
-        5 => Some(Dtype::F16),
-        8 => Some(Dtype::Bf16),
-        _ => None,
     }
 }
 

@@ -2,9 +2,8 @@
 //! `Layer.weights`).
 
 use std::collections::HashSet;
-use std::ops::Range;
 
-use super::architecture::{Architecture, Layer, Variable};
+use super::architecture::{Architecture, Layer};
 
 /// A layer of a legacy file: its name and its variables, as indices, in their order.
 pub(super) struct LegacyLayer {
@@ -44,13 +43,9 @@ fn order(architecture: &Architecture, layer: usize) -> Vec<usize> {
 fn collect(architecture: &Architecture, layer: usize, trained: bool, found: &mut Vec<(usize, bool)>) {
     let Some(this) = architecture.layers.get(layer) else { return };
     let trained = trained && is_trainable(this);
-    let is_spectral = this.class.as_deref() == Some("SpectralNormalization");
     let inside = tracked(&architecture.layers, layer);
-    let wrapped = inside.first().and_then(|&inside| architecture.layers.get(inside));
     for index in this.variables.clone() {
-        let shared =
-            wrapped.filter(|_| is_spectral).and_then(|wrapped| shared_with(architecture, index, wrapped));
-        let index = shared.unwrap_or(index);
+        let index = shared_kernel(architecture, index).unwrap_or(index);
         if let Some(variable) = architecture.variables.get(index) {
             found.push((index, trained && variable.trainable));
         }
@@ -60,18 +55,24 @@ fn collect(architecture: &Architecture, layer: usize, trained: bool, found: &mut
     }
 }
 
-/// The variable of the wrapped layer that SpectralNormalization's copy stands for.
-fn shared_with(architecture: &Architecture, copy: usize, wrapped: &Layer) -> Option<usize> {
-    let is_kernel = |variable: &Variable| matches!(variable.name.as_str(), "kernel" | "embeddings");
-    let is_copy = architecture.variables.get(copy).is_some_and(is_kernel);
-    let own: Range<usize> = wrapped.variables.clone();
-    own.filter(|_| is_copy).find(|&index| {
+/// The variable of the wrapped layer that `SpectralNormalization`'s copy of its kernel stands for; `None` for
+/// any other variable.
+pub(super) fn shared_kernel(architecture: &Architecture, copy: usize) -> Option<usize> {
+    let variable = architecture.variables.get(copy)?;
+    let layer = architecture.layers.get(variable.layer)?;
+    if layer.class.as_deref() != Some("SpectralNormalization") || variable.index != 0 {
+        return None;
+    }
+    // It comes right after its wrapper.
+    let wrapped = architecture.layers.get(variable.layer.checked_add(1)?)?;
+    let is_kernel = |&index: &usize| {
         let variable = architecture.variables.get(index);
         variable.is_some_and(|variable| matches!(variable.name.as_str(), "kernel" | "embeddings"))
-    })
+    };
+    wrapped.variables.clone().find(is_kernel)
 }
 
-fn is_trainable(layer: &Layer) -> bool {
+pub(super) fn is_trainable(layer: &Layer) -> bool {
     let trainable = layer.config.as_ref().and_then(|config| config.get("trainable"));
     trainable.and_then(serde_json::Value::as_bool).unwrap_or(true)
 }

@@ -1,9 +1,8 @@
 //! Files to architectures: each form to its reader.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use crate::lazy::{Bytes, LazyTensor};
+use crate::lazy::Bytes;
 
 use super::architecture::{Architecture, Origin};
 use super::archive::Archive;
@@ -12,35 +11,44 @@ use super::error::ErrorKind;
 use super::file_layout::{self, Format};
 use super::json::MAX_CONFIG_BYTES;
 use super::sniff::{Content, UTF8_MARK, sniff};
-use super::{hdf5, model, template, weights_file, whole};
+use super::stored::{Places, Stored};
+use super::weights_file::{legacy_group, stored_legacy};
+use super::{hdf5, model, sharded, template, whole};
 
 /// Reads an architecture.
 pub(super) fn read(path: &Path) -> Result<Architecture, ErrorKind> {
     if path.is_dir() {
         return read_archive(path, Archive::open_folder(path)?, Origin::Folder);
     }
-    let bytes = Bytes::map(path)?;
+    read_bytes(path, Bytes::map(path)?)
+}
+
+/// Reads the bytes of a file.
+pub(super) fn read_bytes(path: &Path, bytes: Bytes) -> Result<Architecture, ErrorKind> {
     match sniff(bytes.as_slice())? {
         Content::Json => read_json(path, bytes.as_slice()),
         Content::Archive => read_archive(path, Archive::open(bytes)?, Origin::Archive),
         Content::Hdf5 => {
             let file = hdf5::File::open(bytes)?;
-            match whole::config(&file)? {
-                Some(text) => whole::read(path, &file, &parse(text.as_bytes())?, &text),
-                None => template::read(path, &file),
+            if let Some(text) = whole::config(&file)? {
+                return whole::read(path, &file, &parse(text.as_bytes())?, &text);
+            }
+            match legacy_group(&file)? {
+                Some((group, at)) => template::legacy::read(path, stored_legacy(&file, group, at)?),
+                None => template::read(path, Stored::read(&file)?, Origin::Template),
             }
         }
     }
 }
 
 fn read_json(path: &Path, text: &[u8]) -> Result<Architecture, ErrorKind> {
-    let object = parse(text)?;
-    if object.get("weight_map").is_some() {
-        return Err(ErrorKind::Sharded);
+    let (object, text) = parse_text(text)?;
+    if sharded::is_index(&object) {
+        return template::read(path, sharded::read(path, &object)?, Origin::ShardedTemplate);
     }
     let (tree, root) = model::read(&object)?;
     let mut architecture = tree.into_architecture(root, path, Origin::Json)?;
-    architecture.carried = Carried { config: Some(Bytes::held(text.to_vec())), ..Carried::default() };
+    architecture.carried = Carried { config: Some(Bytes::held(text)), ..Carried::default() };
     Ok(architecture)
 }
 
@@ -49,14 +57,15 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
     let object = parse(config.as_slice())?;
     let (tree, root) = model::read(&object)?;
     let mut architecture = tree.into_architecture(root, path, origin)?;
-    architecture.carried = Carried { config: Some(config), ..Carried::default() };
     let file = hdf5::File::open(archive.weights()?)?;
-    let stored = weights_file::stored(&file)?;
-    let mut values: HashMap<String, LazyTensor> =
-        stored.into_iter().map(|variable| (variable.path, variable.tensor)).collect();
+    if legacy_group(&file)?.is_some() {
+        return Err(ErrorKind::LegacyInArchive);
+    }
+    let stored = Stored::read(&file)?;
+    let mut places = Places::of(&stored);
     for at in 0..architecture.variables.len() {
         let dataset = file_layout::dataset_path(&architecture, Format::WeightsH5, at);
-        let value = dataset.as_deref().and_then(|dataset| values.remove(dataset));
+        let value = dataset.as_deref().and_then(|dataset| places.take(dataset));
         let Some(variable) = architecture.variables.get_mut(at) else { continue };
         match (&value, dataset) {
             (Some(value), _) if *value.view.shape() == variable.shape => variable.value = Some(value.clone()),
@@ -70,11 +79,23 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
             }
         }
     }
+    let datasets = places.rest();
+    architecture.carried = Carried {
+        config: Some(config),
+        datasets,
+        optimizer: stored.optimizer,
+        ..Carried::of_archive(&mut archive)?
+    };
     Ok(architecture)
 }
 
 /// The object that a configuration's text describes.
-fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
+pub(super) fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
+    parse_text(text).map(|(object, _)| object)
+}
+
+/// The object that a configuration's text describes, and the text that describes it and nothing else.
+fn parse_text(text: &[u8]) -> Result<(serde_json::Value, Vec<u8>), ErrorKind> {
     let bytes = text.len() as u64;
     if bytes > MAX_CONFIG_BYTES {
         return Err(ErrorKind::TooLarge { part: "the configuration", bytes, limit: MAX_CONFIG_BYTES });
@@ -83,7 +104,7 @@ fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
     let value: serde_json::Value = serde_json::from_slice(text)?;
     // `json.dump(model.to_json())` makes a text of the text.
     Ok(match value {
-        serde_json::Value::String(inner) => serde_json::from_str(&inner)?,
-        value => value,
+        serde_json::Value::String(inner) => (serde_json::from_str(&inner)?, inner.into_bytes()),
+        value => (value, text.to_vec()),
     })
 }

@@ -1,10 +1,15 @@
-//! `.weights.h5` templates: the variables of a model that no configuration describes.
+//! `.weights.h5` templates, whole or in shards: the variables of a model that no configuration describes.
 //!
 //! Layer names come from the `name` attributes of the `vars` groups (Keras 3.6 and later), else from the
 //! groups, without the lists that stand around them (`blocks/block_1/fc1` is the layer `block_1/fc1`, and found
-//! by both). Classes come from the groups' names, which Keras makes from the class inside lists, or from layer
-//! names. The latter are certain only where Keras gave them by itself, which the file does not tell, so such a
-//! class is marked ([`Layer::class_from_name`]). No class is guessed from shapes.
+//! by both). What Keras itself puts into a layer has the name that Keras gives it (`query_dense` in an attention
+//! layer is `query`), whether the file tells or not. Classes come from the groups' names, which Keras makes from
+//! the class inside lists, or from layer names. The latter are certain only where Keras gave them by itself,
+//! which the file does not tell, so such a class is marked ([`Layer::class_from_name`]). No class is guessed from
+//! shapes.
+
+mod class;
+pub(super) mod legacy;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -15,22 +20,22 @@ use super::architecture::{Architecture, FeatureOrder, Generation, Layer, Origin,
 use super::carried::Carried;
 use super::error::ErrorKind;
 use super::graph::join;
-use super::hdf5::{self, Tree};
-use super::layers::{class_of_group, projection_class, variable_names};
-use super::weights_file::{OPTIMIZER, legacy_group};
+use super::layers::variable_names;
+use super::stored::{OLD_LAYERS, Stored, StoredGroup, VARS, is_lookup};
 
-/// Reads a template.
-pub(super) fn read(path: &Path, file: &hdf5::File) -> Result<Architecture, ErrorKind> {
-    if legacy_group(file)?.is_some() {
-        return Err(ErrorKind::LegacyWeights);
-    }
-    let tree = file.tree(file.root()?, "")?;
-    let mut template = Template { file, layers: Vec::new(), variables: Vec::new() };
-    template.visit(&tree, &Place::default(), None)?;
+use class::{Found, Parent};
+
+/// The model of a template.
+pub(super) fn read(path: &Path, stored: Stored, origin: Origin) -> Result<Architecture, ErrorKind> {
+    let Stored { root, optimizer, .. } = stored;
+    let mut carried = Carried { optimizer, ..Carried::default() };
+    root.lookups(&mut carried.datasets);
+    let mut template = Template { layers: Vec::new(), variables: Vec::new() };
+    template.visit(root, &Place::default(), None)?;
     if template.variables.is_empty() {
         return Err(ErrorKind::NoVariables);
     }
-    let Template { mut layers, mut variables, .. } = template;
+    let Template { mut layers, mut variables } = template;
     if !names_are_unique(&variables) {
         for layer in &mut layers {
             layer.path = layer.aliases.pop().unwrap_or_else(|| layer.group.clone());
@@ -43,13 +48,13 @@ pub(super) fn read(path: &Path, file: &hdf5::File) -> Result<Architecture, Error
     mark_features(&mut layers, &variables);
     Ok(Architecture {
         path: path.to_owned(),
-        origin: Origin::Template,
+        origin,
         generation: Generation::Keras3,
         layers,
         variables,
         weightless: Vec::new(),
         legacy: None,
-        carried: Carried::default(),
+        carried,
     })
 }
 
@@ -81,67 +86,87 @@ fn mark_features(layers: &mut [Layer], variables: &[Variable]) {
 struct Place {
     /// Layer names from the root.
     path: String,
+    /// The group as Keras 3 calls it.
+    group: String,
     /// The group's name is made from the class: it stands in a list.
     is_listed: bool,
 }
 
-struct Template<'a> {
-    file: &'a hdf5::File,
+struct Template {
     layers: Vec<Layer>,
     variables: Vec<Variable>,
 }
 
-impl Template<'_> {
+impl Template {
     /// Lists a layer (a group that has `vars`) or container and all below. The depth is bounded when the tree
-    /// is read. `parent` is the class of the layer above.
-    fn visit(&mut self, tree: &Tree, place: &Place, parent: Option<&str>) -> Result<(), ErrorKind> {
+    /// is read.
+    fn visit(
+        &mut self,
+        mut tree: StoredGroup,
+        place: &Place,
+        parent: Option<&Parent>,
+    ) -> Result<(), ErrorKind> {
         let is_root = tree.path.is_empty();
-        let vars = tree.groups.iter().find(|group| group.name == "vars");
-        let is_layer = vars.is_some() && !is_root;
+        let is_layer = tree.vars().is_some() && !is_root;
         let mut below = place.clone();
-        let mut class = None;
-        if let Some(vars) = vars {
-            let name = hdf5::text_attribute(&vars.group, "name", &vars.path)?;
-            let name = name.filter(|name| !name.is_empty() && !name.contains('/'));
-            let found = class_of(tree, place, parent, name.as_deref());
+        let mut this = None;
+        if let Some(at) = tree.groups.iter().position(|group| group.name == VARS) {
+            let vars = tree.groups.remove(at);
+            let label = vars.label.as_deref().filter(|name| !name.is_empty() && !name.contains('/'));
+            let found = class::of(&tree, place.is_listed, parent, label);
             if !is_root {
-                below.path = join(&place.path, name.as_deref().unwrap_or(&tree.name));
+                let named = class::fixed_name(&tree.name, parent);
+                below.path = join(&place.path, label.or(named).unwrap_or(&tree.name));
             }
-            self.layer(tree, vars, &below.path, found)?;
-            class = found.map(|found| found.class);
+            self.layer(&tree, vars, &below, found)?;
+            this = Some(Parent::new(&tree, found));
+        }
+        if let Some((name, _)) = tree.datasets.first() {
+            return Err(ErrorKind::StrayDataset { at: join(&tree.path, name) });
         }
         // Keras gives every layer a `vars` group, so a group without one is a list or dictionary of layers.
         // Groups in a container are named by class; those in a layer, by attribute.
         below.is_listed = !is_layer && !is_root;
-        for group in tree.groups.iter().filter(|group| group.name != "vars" && group.path != OPTIMIZER) {
-            let place = Place { is_listed: below.is_listed, path: below.path.clone() };
-            self.visit(group, &place, class)?;
+        for group in tree.groups {
+            let name = if group.name == OLD_LAYERS { "layers" } else { group.name.as_str() };
+            let place = Place { group: join(&below.group, name), ..below.clone() };
+            self.visit(group, &place, this.as_ref())?;
         }
         Ok(())
     }
 
+    /// Lists a layer that has variables, or one inside that does.
     fn layer(
         &mut self,
-        tree: &Tree,
-        vars: &Tree,
-        path: &str,
-        found: Option<FoundClass>,
+        tree: &StoredGroup,
+        vars: StoredGroup,
+        place: &Place,
+        found: Option<Found>,
     ) -> Result<(), ErrorKind> {
-        let has_variables_below = tree.groups.iter().any(has_datasets);
-        if vars.datasets.is_empty() && !has_variables_below {
+        if let Some(group) = vars.groups.first() {
+            return Err(ErrorKind::StrayGroup { at: group.path.clone() });
+        }
+        let own: Vec<_> = vars.datasets.into_iter().filter(|(name, _)| !is_lookup(VARS, name)).collect();
+        if own.is_empty() && !tree.groups.iter().any(StoredGroup::has_datasets) {
             return Ok(());
         }
         let first = self.variables.len();
         let layer = self.layers.len();
-        let names = found.map_or_else(Vec::new, |found| variable_names(found.class, vars.datasets.len()));
-        for (index, dataset) in vars.datasets.iter().enumerate() {
-            let at = join(&vars.path, dataset.name());
-            let tensor = self.file.tensor(dataset, &at)?;
-            let index = dataset.name().parse().unwrap_or(index);
+        let names = found.map_or_else(Vec::new, |found| variable_names(found.class, own.len()));
+        for (index, (dataset, tensor)) in own.into_iter().enumerate() {
+            let at = || join(&vars.path, &dataset);
+            // The n-th dataset is the n-th variable: a gap is a variable that the file lost.
+            if dataset != index.to_string() {
+                let (is_number, at) = (dataset.bytes().all(|byte| byte.is_ascii_digit()), at());
+                return Err(match is_number {
+                    true => ErrorKind::MissingDataset { at },
+                    false => ErrorKind::NamedDataset { at },
+                });
+            }
             let known = names.get(index).copied().flatten();
-            let name = known.map_or_else(|| dataset.name().to_owned(), ToOwned::to_owned);
+            let name = known.map_or(dataset, ToOwned::to_owned);
             self.variables.push(Variable {
-                path: VariablePath::new(join(path, &name)),
+                path: VariablePath::new(join(&place.path, &name)),
                 layer,
                 trainable: !is_statistic(&name),
                 name,
@@ -152,15 +177,15 @@ impl Template<'_> {
                 value: Some(tensor),
             });
         }
-        let attribute = tree.path.strip_prefix("layers/").unwrap_or(&tree.path);
-        let aliases = if attribute == path { vec![] } else { vec![attribute.to_owned()] };
+        let attribute = place.group.strip_prefix("layers/").unwrap_or(&place.group);
+        let has_alias = !place.group.is_empty() && attribute != place.path;
         self.layers.push(Layer {
-            path: path.to_owned(),
-            aliases: if tree.path.is_empty() { vec![] } else { aliases },
+            path: place.path.clone(),
+            aliases: if has_alias { vec![attribute.to_owned()] } else { vec![] },
             class: found.map(|found| found.class.to_owned()),
             class_from_name: found.is_some_and(|found| found.is_from_name),
             variables: first..self.variables.len(),
-            group: tree.path.clone(),
+            group: place.group.clone(),
             config: None,
             features: FeatureOrder::Plain,
             outputs: FeatureOrder::Plain,
@@ -169,43 +194,7 @@ impl Template<'_> {
     }
 }
 
-fn has_datasets(tree: &Tree) -> bool {
-    !tree.datasets.is_empty() || tree.groups.iter().any(has_datasets)
-}
-
-/// A class that a template tells.
-#[derive(Clone, Copy)]
-struct FoundClass {
-    class: &'static str,
-    /// Only the layer's name tells it, which the model's author may have chosen.
-    is_from_name: bool,
-}
-
-/// The class of a layer, when something tells it.
-fn class_of(tree: &Tree, place: &Place, parent: Option<&str>, name: Option<&str>) -> Option<FoundClass> {
-    let has = |child: &str| tree.groups.iter().any(|group| group.name == child);
-    let by_name = || {
-        // Bidirectional names its two directions after the layer that it was given.
-        let name = name?;
-        let name = name.strip_prefix("forward_").or_else(|| name.strip_prefix("backward_")).unwrap_or(name);
-        class_of_group(name).map(|class| FoundClass { class, is_from_name: true })
-    };
-    let by_place = if tree.path.is_empty() {
-        return None;
-    } else if let Some(class) = projection_class(&tree.name, parent) {
-        Some(class)
-    } else if place.is_listed {
-        class_of_group(&tree.name)
-    } else if has("query_dense") && has("value_dense") {
-        Some("MultiHeadAttention")
-    } else if has("forward_layer") && has("backward_layer") {
-        Some("Bidirectional")
-    } else {
-        return by_name();
-    };
-    by_place.map(|class| FoundClass { class, is_from_name: false })
-}
-
+/// Whether a variable of that name is not trained.
 fn is_statistic(name: &str) -> bool {
     matches!(
         name,

@@ -1,16 +1,17 @@
 //! The variables of a Keras weight file, as they are stored.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-use hdf5_reader::group::Group;
 
 use crate::lazy::{Bytes, LazyTensor};
 
 use super::archive::Archive;
 use super::error::{Error, ErrorKind};
+use super::file_layout::Format;
 use super::graph::join;
-use super::hdf5::{self, Tree};
 use super::sniff::{Content, sniff};
+use super::stored::Stored;
+use super::{hdf5, open, sharded, whole};
 
 /// A weight file's variables, in the order of the file's structure.
 #[derive(Debug)]
@@ -19,21 +20,53 @@ pub struct WeightsFile {
     pub path: PathBuf,
     /// What kind of file it is.
     pub form: WeightsForm,
-    /// The stored variables: groups by name with numbers in numeric order (`vars/2` before `vars/10`), or in
-    /// the order of `layer_names` and `weight_names` in legacy files.
+    /// The stored variables of the model: groups in the order in which Keras walks them, with numbers in numeric
+    /// order (`vars/2` before `vars/10`), or in the order of `layer_names` and `weight_names` in legacy files.
     pub variables: Vec<StoredVariable>,
+    /// The state of the optimizer and of metrics, which are no variables of the model.
+    pub state: Vec<StoredVariable>,
+    /// Further names of groups, which Keras never writes: the path, and that of the group by its first name.
+    pub aliases: Vec<(String, String)>,
+    /// The text of the configuration of a whole model.
+    pub config: Option<Bytes>,
 }
 
 /// The kinds of weight file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WeightsForm {
-    /// `.weights.h5` of Keras 3.
+    /// `.weights.h5` of Keras 3, and of Keras 2.12 and later.
     WeightsH5,
-    /// Weights-only `.h5` of Keras 2 (also the `model_weights` of a whole-model file).
+    /// The index `.weights.json` of sharded weights.
+    Sharded,
+    /// Weights-only `.h5` of Keras 2.
     LegacyH5,
-    /// The `model.weights.h5` inside a `.keras` archive.
+    /// A whole model in HDF5: legacy weights in the group `model_weights`.
+    WholeH5,
+    /// A `.keras` archive: a `model.weights.h5` in it.
     Archive,
+    /// An unzipped `.keras` archive.
+    Folder,
+}
+
+impl WeightsForm {
+    /// Whether the weights are in the legacy format, whose order counts and whose names do not.
+    #[must_use]
+    pub const fn is_legacy(self) -> bool {
+        matches!(self, Self::LegacyH5 | Self::WholeH5)
+    }
+
+    /// The format in which such a file is written.
+    #[must_use]
+    pub const fn format(self) -> Format {
+        match self {
+            Self::WeightsH5 => Format::WeightsH5,
+            Self::Sharded => Format::Sharded,
+            Self::LegacyH5 => Format::LegacyH5,
+            Self::WholeH5 => Format::WholeH5,
+            Self::Archive | Self::Folder => Format::Keras,
+        }
+    }
 }
 
 /// A variable as a file holds it.
@@ -48,103 +81,184 @@ pub struct StoredVariable {
     pub tensor: LazyTensor,
 }
 
+impl StoredVariable {
+    /// The path as a weight file alone has it: without the group that holds the weights of a whole model.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        let below = self.path.strip_prefix(WHOLE).and_then(|below| below.strip_prefix('/'));
+        below.filter(|_| self.layer.is_some()).unwrap_or(&self.path)
+    }
+}
+
 impl WeightsFile {
-    /// Opens a `.weights.h5`, a legacy `.h5` or a `.keras` archive, told apart by content.
+    /// The path that a dataset has by the first name of its group, for one that is found by another.
+    #[must_use]
+    pub fn first_name(&self, path: &str) -> Option<String> {
+        self.aliases.iter().find_map(|(again, first)| {
+            let below = path.strip_prefix(again.as_str()).filter(|below| below.starts_with('/'))?;
+            Some(format!("{first}{below}"))
+        })
+    }
+
+    /// Opens a `.weights.h5`, an index of shards, a legacy or whole-model `.h5` or a `.keras` archive (also
+    /// unzipped), told apart by content.
     ///
     /// # Errors
     /// When the file is none of these or breaks their rules.
     pub fn open(path: &Path) -> Result<Self, Error> {
         read(path).map_err(|kind| Error { path: path.to_owned(), kind })
     }
+
+    /// Opens bytes as the file at that path. The shards of an index are files of their own, next to it.
+    ///
+    /// # Errors
+    /// As [`WeightsFile::open`].
+    pub fn from_bytes(path: &Path, bytes: Bytes) -> Result<Self, Error> {
+        read_bytes(path, bytes).map_err(|kind| Error { path: path.to_owned(), kind })
+    }
 }
 
 fn read(path: &Path) -> Result<WeightsFile, ErrorKind> {
-    let (bytes, is_archive) = if path.is_dir() {
-        (Archive::open_folder(path)?.weights()?, true)
-    } else {
-        let bytes = Bytes::map(path)?;
-        match sniff(bytes.as_slice())? {
-            Content::Hdf5 => (bytes, false),
-            Content::Archive => (Archive::open(bytes)?.weights()?, true),
-            Content::Json => return Err(ErrorKind::NotWeights),
-        }
-    };
-    let file = hdf5::File::open(bytes)?;
-    let (form, variables) = match legacy_group(&file)? {
-        Some((group, path)) => (WeightsForm::LegacyH5, stored_legacy(&file, &group, path)?),
-        None => (if is_archive { WeightsForm::Archive } else { WeightsForm::WeightsH5 }, stored(&file)?),
-    };
-    Ok(WeightsFile { path: path.to_owned(), form, variables })
+    if path.is_dir() {
+        return read_archive(path, Archive::open_folder(path)?, WeightsForm::Folder);
+    }
+    read_bytes(path, Bytes::map(path)?)
 }
 
-/// The group of a legacy file that lists the layers, with its path: the root, or `model_weights`.
-pub(super) fn legacy_group(file: &hdf5::File) -> Result<Option<(Group, &'static str)>, ErrorKind> {
-    let root = file.root()?;
-    if hdf5::list_attribute(&root, "layer_names", "")?.is_some() {
+fn read_bytes(path: &Path, bytes: Bytes) -> Result<WeightsFile, ErrorKind> {
+    let file = match sniff(bytes.as_slice())? {
+        Content::Json => {
+            let object = open::parse(bytes.as_slice())?;
+            if !sharded::is_index(&object) {
+                return Err(ErrorKind::NotWeights);
+            }
+            return Ok(WeightsFile::of(path, WeightsForm::Sharded, sharded::read(path, &object)?));
+        }
+        Content::Archive => return read_archive(path, Archive::open(bytes)?, WeightsForm::Archive),
+        Content::Hdf5 => hdf5::File::open(bytes)?,
+    };
+    let Some((group, at)) = legacy_group(&file)? else {
+        return Ok(WeightsFile::of(path, WeightsForm::WeightsH5, Stored::read(&file)?));
+    };
+    let layers = stored_legacy(&file, group, at)?;
+    let variables = layers.into_iter().flat_map(|layer| {
+        let LegacyLayer { name, path, weights } = layer;
+        weights.into_iter().map(move |LegacyWeight { name: weight, tensor }| StoredVariable {
+            path: join(&path, &weight),
+            layer: Some(name.clone()),
+            tensor,
+        })
+    });
+    let variables = variables.collect();
+    let form = if at.is_empty() { WeightsForm::LegacyH5 } else { WeightsForm::WholeH5 };
+    let state = whole::optimizer(&file)?.into_iter();
+    let state =
+        state.map(|dataset| StoredVariable { path: dataset.path, layer: None, tensor: dataset.tensor });
+    let config = whole::config(&file)?.map(|text| Bytes::held(text.into_bytes()));
+    let (path, state, aliases) = (path.to_owned(), state.collect(), Vec::new());
+    Ok(WeightsFile { path, form, variables, state, aliases, config })
+}
+
+fn read_archive(path: &Path, mut archive: Archive, form: WeightsForm) -> Result<WeightsFile, ErrorKind> {
+    let config = archive.config()?;
+    let file = hdf5::File::open(archive.weights()?)?;
+    if legacy_group(&file)?.is_some() {
+        return Err(ErrorKind::LegacyInArchive);
+    }
+    Ok(WeightsFile { config: Some(config), ..WeightsFile::of(path, form, Stored::read(&file)?) })
+}
+
+impl WeightsFile {
+    fn of(path: &Path, form: WeightsForm, stored: Stored) -> Self {
+        let variables = stored.variables();
+        let Stored { optimizer, metrics, again, .. } = stored;
+        let state = optimizer.into_iter().chain(metrics);
+        let state =
+            state.map(|dataset| StoredVariable { path: dataset.path, layer: None, tensor: dataset.tensor });
+        Self { path: path.to_owned(), form, variables, state: state.collect(), aliases: again, config: None }
+    }
+}
+
+/// The group of a whole-model file with the weights.
+const WHOLE: &str = "model_weights";
+
+/// The group of a legacy file for the variables that the model owns itself.
+pub(super) const TOP_LEVEL: &str = "top_level_model_weights";
+
+/// The group of a legacy file that lists the layers: its address, and its path: the root, or `model_weights`.
+pub(super) fn legacy_group(file: &hdf5::File) -> Result<Option<(u64, &'static str)>, ErrorKind> {
+    let root = file.root();
+    if file.list_attribute(root, "layer_names", "")?.is_some() {
         return Ok(Some((root, "")));
     }
     // Any other file may lack that group, or have a layer of that name, which lists no layers.
-    let Ok(whole) = root.group("model_weights") else { return Ok(None) };
-    let lists_layers = hdf5::list_attribute(&whole, "layer_names", "model_weights")?.is_some();
-    Ok(lists_layers.then_some((whole, "model_weights")))
+    let Some(whole) = file.group(root, "", WHOLE)? else { return Ok(None) };
+    let lists_layers = file.list_attribute(whole, "layer_names", WHOLE)?.is_some();
+    Ok(lists_layers.then_some((whole, WHOLE)))
 }
 
-/// The variables of a `.weights.h5`, group by group. The optimizer's are not the model's.
-pub(super) fn stored(file: &hdf5::File) -> Result<Vec<StoredVariable>, ErrorKind> {
-    let mut variables = Vec::new();
-    let tree = file.tree(file.root()?, "")?;
-    collect(file, &tree, &mut variables)?;
-    Ok(variables)
+/// A layer of a legacy file.
+pub(super) struct LegacyLayer {
+    /// The entry of `layer_names`; [`TOP_LEVEL`] for the model itself.
+    pub(super) name: String,
+    /// The path of its group.
+    pub(super) path: String,
+    /// Its weights, in their order.
+    pub(super) weights: Vec<LegacyWeight>,
 }
 
-fn collect(file: &hdf5::File, tree: &Tree, variables: &mut Vec<StoredVariable>) -> Result<(), ErrorKind> {
-    let layer =
-        if tree.name == "vars" { hdf5::text_attribute(&tree.group, "name", &tree.path)? } else { None };
-    for dataset in &tree.datasets {
-        let path = join(&tree.path, dataset.name());
-        let tensor = file.tensor(dataset, &path)?;
-        variables.push(StoredVariable { path, layer: layer.clone(), tensor });
-    }
-    // A layer's own variables come before those of the layers inside it.
-    let (own, below): (Vec<_>, Vec<_>) = tree.groups.iter().partition(|group| group.name == "vars");
-    for group in own.into_iter().chain(below) {
-        if group.path != OPTIMIZER {
-            collect(file, group, variables)?;
-        }
-    }
-    Ok(())
+/// A weight of a legacy file.
+pub(super) struct LegacyWeight {
+    /// The entry of `weight_names`.
+    pub(super) name: String,
+    pub(super) tensor: LazyTensor,
 }
 
-/// The group of a compiled model's optimizer.
-pub(super) const OPTIMIZER: &str = "optimizer";
-
-/// The variables of a legacy file, in the order of its lists.
+/// The layers of a legacy file that have weights, in the order of its lists; the variables of the model itself
+/// come last.
 pub(super) fn stored_legacy(
     file: &hdf5::File,
-    group: &Group,
+    group: u64,
     path: &str,
-) -> Result<Vec<StoredVariable>, ErrorKind> {
+) -> Result<Vec<LegacyLayer>, ErrorKind> {
     let missing =
         |field: &str, at: &str| ErrorKind::MissingField { layer: at.to_owned(), field: field.to_owned() };
-    let layers =
-        hdf5::list_attribute(group, "layer_names", path)?.ok_or_else(|| missing("layer_names", path))?;
-    let mut variables = Vec::new();
-    for layer in layers {
-        let at = join(path, &layer);
-        let wrap = |source| ErrorKind::Hdf5 { at: at.clone(), source: Box::new(source) };
-        let own = group.group(&layer).map_err(wrap)?;
-        for name in hdf5::list_attribute(&own, "weight_names", &at)?.unwrap_or_default() {
-            let path = join(&at, &name);
-            let mut parts: Vec<&str> = name.split('/').collect();
-            let last = parts.pop().unwrap_or(&name);
-            let mut parent = own.clone();
-            for part in parts {
-                parent = parent.group(part).map_err(wrap)?;
+    let names =
+        file.list_attribute(group, "layer_names", path)?.ok_or_else(|| missing("layer_names", path))?;
+    let tree = file.tree(group, path)?;
+    let mut groups: HashMap<&str, u64> =
+        tree.groups.iter().map(|group| (group.name.as_str(), group.address)).collect();
+    let mut datasets = HashMap::new();
+    collect(&tree, &mut datasets);
+    let mut layers = Vec::new();
+    for (name, is_layer) in names.iter().map(|name| (name.as_str(), true)).chain([(TOP_LEVEL, false)]) {
+        let at = join(path, name);
+        let Some(own) = groups.remove(name) else {
+            if is_layer {
+                return Err(ErrorKind::LegacyGroup { layer: name.to_owned() });
             }
-            let dataset = parent.dataset(last).map_err(wrap)?;
-            let tensor = file.tensor(&dataset, &path)?;
-            variables.push(StoredVariable { path, layer: Some(layer.clone()), tensor });
+            continue;
+        };
+        let mut weights = Vec::new();
+        for name in file.list_attribute(own, "weight_names", &at)?.unwrap_or_default() {
+            let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
+            let path = join(&at, &parts.join("/"));
+            let dataset = datasets.remove(path.as_str());
+            let dataset = dataset.ok_or_else(|| ErrorKind::LegacyDataset { at: path.clone() })?;
+            weights.push(LegacyWeight { name, tensor: file.tensor(dataset)? });
+        }
+        if !weights.is_empty() {
+            layers.push(LegacyLayer { name: name.to_owned(), path: at, weights });
         }
     }
-    Ok(variables)
+    // A dataset that no list names would be lost without a word.
+    match datasets.keys().min() {
+        Some(stray) => Err(ErrorKind::StrayDataset { at: (*stray).to_owned() }),
+        None => Ok(layers),
+    }
+}
+
+fn collect<'a>(tree: &'a hdf5::Group, datasets: &mut HashMap<&'a str, &'a hdf5::Dataset>) {
+    datasets.extend(tree.datasets.iter().map(|dataset| (dataset.path.as_str(), dataset)));
+    tree.groups.iter().for_each(|group| collect(group, datasets));
 }

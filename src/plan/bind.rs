@@ -9,6 +9,7 @@ use super::faults::{Fault, FaultDetail};
 use super::hints;
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
+use crate::keras::file_layout::{self, Form};
 use crate::schema::{CaptureValue, Captures, Class, Reduce};
 use crate::tensor::{
     Capture, CopyAxis, Dtype, Layout, Operation, Side, SolveError, SourcePiece, StateDictKey, StridedCopy,
@@ -23,6 +24,8 @@ pub(super) struct Binder<'a> {
     pub(super) classes: &'a BTreeMap<String, Class>,
     /// `--dtype`, for floating-point variables.
     pub(super) dtype: Option<Dtype>,
+    /// What the plan is for.
+    pub(super) form: &'a Form,
 }
 
 /// What covers a variable once: copies, each from a tensor.
@@ -84,7 +87,10 @@ impl Binder<'_> {
 
     /// The element type in the file of a variable that the model holds in `dtype`.
     pub(super) fn stored_dtype(&self, dtype: Dtype) -> Dtype {
-        if dtype.is_float() { self.dtype.unwrap_or(dtype) } else { dtype }
+        match self.dtype {
+            Some(chosen) if dtype.is_float() => chosen,
+            Some(_) | None => file_layout::stored_dtype(self.architecture, self.form, dtype),
+        }
     }
 
     /// The one layout that fits. Several that fit and agree are as good as one.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::binding::{Binding, Note, Provenance, Value};
 use super::numerics::numerics;
-use crate::keras::Architecture;
+use super::options::PlanOptions;
+use crate::keras::{Architecture, file_layout};
 use crate::tensor::Dtype;
 
 /// How many layers a note names before it counts the rest.
@@ -25,6 +26,7 @@ pub(super) fn notes(
     bindings: &[Binding],
     remarks: &Remarks,
     left_out: &[usize],
+    options: &PlanOptions,
 ) -> Vec<Note> {
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut add = |text: String, about: &str| notes.entry(text).or_default().push(about.to_owned());
@@ -60,6 +62,18 @@ pub(super) fn notes(
         if let Some(text) = lossy(binding) {
             add(text, path);
         }
+        let dtype = architecture.variables[binding.variable].dtype;
+        if options.dtype.is_none() && binding.dtype != dtype {
+            let text = format!(
+                "{dtype} in the model, written as {}, which Keras rounds back without a change: what is to \
+                                read the file knows no {dtype} in it",
+                binding.dtype
+            );
+            add(text, path);
+        }
+    }
+    for text in file_layout::remarks(architecture, &options.form) {
+        add(text, "");
     }
     notes.into_iter().map(|(text, about)| Note { about: summary(&about), text }).collect()
 }

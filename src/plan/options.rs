@@ -1,5 +1,6 @@
 //! What the caller of a plan decides.
 
+use crate::keras::file_layout::Form;
 use crate::schema::Glob;
 use crate::tensor::Dtype;
 
@@ -8,6 +9,8 @@ use crate::tensor::Dtype;
 pub struct PlanOptions {
     /// The element type of every floating-point variable, instead of the architecture's.
     pub dtype: Option<Dtype>,
+    /// What the plan is for: some formats and readers do not hold every element type.
+    pub form: Form,
     /// Variables that may stay without a source.
     pub allow_missing: Vec<Glob>,
     /// Tensors that may stay without a use.

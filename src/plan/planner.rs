@@ -57,8 +57,13 @@ pub fn plan(
         }
     }
 
-    let binder =
-        Binder { checkpoint, architecture: &architecture, classes: &schema.classes, dtype: options.dtype };
+    let binder = Binder {
+        checkpoint,
+        architecture: &architecture,
+        classes: &schema.classes,
+        dtype: options.dtype,
+        form: &options.form,
+    };
     let mut ledger = Ledger::new(expansion, binder);
     ledger.bind_claims();
     ledger.bind_constants();
@@ -72,7 +77,7 @@ pub fn plan(
         return Err(Faults { faults });
     }
     let bindings: Vec<Binding> = bindings.into_values().collect();
-    let notes = notes::notes(&architecture, &bindings, &remarks, &left_out);
+    let notes = notes::notes(&architecture, &bindings, &remarks, &left_out, options);
     let prefix = source.prefix.to_owned();
     let sources = checkpoint.files.clone();
     Ok(Plan { architecture, sources, prefix, bindings, unused, left_out, notes })

@@ -68,6 +68,11 @@ impl Draft {
         }
     }
 
+    /// The place that the file goes to: links resolved.
+    pub(super) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// Puts the file in its place.
     pub(super) fn publish(self) -> Result<(), Error> {
         let Self { path, target, body } = self;
@@ -148,6 +153,17 @@ fn publish_unnamed(file: &File, target: &Path) -> io::Result<()> {
         .prefix(PREFIX)
         .make_in(folder_of(target), |name| link(name).map_err(io::Error::from))?;
     linked.into_temp_path().persist(target).map_err(|error| error.error)
+}
+
+/// Moves a file out of the way, to a temporary sibling that goes when it is dropped.
+pub(super) fn aside(path: &Path) -> io::Result<tempfile::TempPath> {
+    let moved = tempfile::Builder::new().prefix(PREFIX).make_in(folder_of(path), |name| {
+        if name.exists() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        std::fs::rename(path, name)
+    })?;
+    Ok(moved.into_temp_path())
 }
 
 /// How the names of temporary siblings begin.

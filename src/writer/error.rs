@@ -96,6 +96,12 @@ pub enum Error {
         /// The variable's index.
         variable: usize,
     },
+    /// A zip archive counts the bytes of a name in 16 bits.
+    #[error("a member of an archive cannot have a name of {} bytes", name.len())]
+    MemberName {
+        /// The member.
+        name: String,
+    },
     /// Keras cannot hold the model in this format.
     #[error(transparent)]
     Layout(#[from] LayoutError),

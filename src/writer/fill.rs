@@ -29,6 +29,10 @@ pub struct Target<'a> {
     pub binding: &'a Binding,
     /// Elements of the variable.
     pub numel: usize,
+    /// The file.
+    pub file: &'a File,
+    /// Its name, for errors.
+    pub path: &'a Path,
     /// Where in the file they start.
     pub offset: u64,
     /// The variable's path, for errors.
@@ -49,8 +53,6 @@ pub(super) struct Buffers {
 
 /// Fills the datasets.
 pub(super) fn fill(
-    file: &File,
-    path: &Path,
     targets: &[Target<'_>],
     options: &WriteOptions,
     progress: &dyn Progress,
@@ -81,7 +83,7 @@ pub(super) fn fill(
                 Err(Error::Cancelled)
             } else {
                 let job = &jobs[jobs.partition_point(|job| job.before + job.tiles <= tile)];
-                let writer = TileWriter { file, path, target: job.target, options, progress, stop: &stop };
+                let writer = TileWriter { target: job.target, options, progress, stop: &stop };
                 writer.run(&job.work, tile - job.before, &mut buffers)
             };
             if let Err(error) = outcome {
@@ -93,8 +95,7 @@ pub(super) fn fill(
             }
         }
     };
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = options.threads.unwrap_or_else(cores).clamp(1, tiles.max(1));
+    let threads = options.threads().clamp(1, tiles.max(1));
     std::thread::scope(|scope| {
         for _ in 1..threads {
             // A thread that the system refuses is done without.
@@ -116,8 +117,6 @@ fn ready(part: &Part) -> &[u8] {
 
 /// What writes one tile.
 pub(super) struct TileWriter<'a> {
-    file: &'a File,
-    path: &'a Path,
     pub(super) target: &'a Target<'a>,
     pub(super) options: &'a WriteOptions,
     progress: &'a dyn Progress,
@@ -301,8 +300,9 @@ impl TileWriter<'_> {
 
     /// Writes to a place of the dataset.
     fn write(&self, bytes: &[u8], place: usize) -> Result<(), Error> {
-        write_at(self.file, bytes, self.target.offset + place as u64)
-            .map_err(|source| Error::Io { path: self.path.to_owned(), source })?;
+        let Target { file, path, offset, .. } = *self.target;
+        write_at(file, bytes, offset + place as u64)
+            .map_err(|source| Error::Io { path: path.to_owned(), source })?;
         self.progress.advance(bytes.len() as u64);
         Ok(())
     }
@@ -350,7 +350,7 @@ mod tests {
 
     use super::super::write_tree;
     use super::*;
-    use crate::keras::file_layout::{Dataset, Format, Group, Node};
+    use crate::keras::file_layout::{Content, Dataset, Form, Group, Node};
     use crate::lazy::{LazyTensor, LoadError, Recipe, Storage};
     use crate::plan::{Provenance, Unreadable};
     use crate::tensor::{CopyAxis, Shape, StateDictKey, Strided};
@@ -389,15 +389,15 @@ mod tests {
             Binding { variable, dtype, value: Value::Gather(terms), provenance, layout: String::new() }
         };
         let bindings: Vec<_> = variables.into_iter().enumerate().map(binding).collect();
-        let dataset = |variable| Node::Dataset(Dataset { variable, attributes: vec![] });
+        let dataset =
+            |variable| Node::Dataset(Dataset { content: Content::Variable(variable), attributes: vec![] });
         let children = (0..bindings.len()).map(|at| (at.to_string(), dataset(at))).collect();
         let tree = Group { children, ..Group::default() };
         let targets: Vec<_> =
             bindings.iter().map(|binding| (binding, &shape, binding.variable.to_string())).collect();
-        let options =
-            WriteOptions { format: Format::WeightsH5, threads: Some(threads), allow_overflow: false };
+        let options = WriteOptions { form: Form::default(), threads: Some(threads), allow_overflow: false };
         let path = folder.path().join("out.h5");
-        let outcome = write_tree(&tree, &targets, &path, &options, &());
+        let outcome = write_tree(tree, &targets, &path, &options, &());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), usize::from(outcome.is_ok()));
         outcome.map(|_| std::fs::read(path).unwrap())
     }

@@ -1,20 +1,23 @@
-//! From a plan to a file in its place.
+//! From a plan to files in their places.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
-use crate::keras::file_layout::{Format, Group, lay_out};
+use crate::keras::file_layout::{Form, Group, Layout, lay_out};
 use crate::plan::{Binding, Plan};
 use crate::tensor::{Dtype, Shape};
 
 use super::atomic::Draft;
 use super::fill::{Target, fill, write_at};
-use super::{Error, hdf5};
+use super::prepare::Prepared;
+use super::values::Values;
+use super::{Error, check_not_input, set};
 
 /// How to write.
 #[derive(Debug, Clone)]
 pub struct WriteOptions {
-    /// The format.
-    pub format: Format,
+    /// The format, and for which Keras.
+    pub form: Form,
     /// Worker threads; `None` for as many as there are cores. Each takes a few megabytes, and where sources are
     /// computed (inflated, dequantized) as much as those of one variable take.
     pub threads: Option<usize>,
@@ -23,12 +26,21 @@ pub struct WriteOptions {
     pub allow_overflow: bool,
 }
 
+impl WriteOptions {
+    /// How many threads there are at most.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Bytes of the file.
+    /// The files; the one that the caller named is the last.
+    pub files: Vec<PathBuf>,
+    /// Bytes of all of them.
     pub bytes: u64,
-    /// Variables in it.
+    /// Variables in them.
     pub variables: usize,
 }
 
@@ -49,11 +61,11 @@ impl Progress for () {
     }
 }
 
-/// Writes the file, whole or not at all: an unnamed file or temporary sibling, then rename.
+/// Writes the output, whole or not at all: unnamed files or temporary siblings, then their names.
 ///
 /// # Errors
-/// When the output cannot be written, a value does not fit its type, or the caller cancelled. What stood at
-/// `path` is then untouched.
+/// When the output cannot be written or would replace an input, a value does not fit its type, or the caller
+/// cancelled. What stood at `path` is then untouched.
 pub fn write(
     plan: &Plan,
     path: &Path,
@@ -62,7 +74,7 @@ pub fn write(
 ) -> Result<Written, Error> {
     let variables = &plan.architecture.variables;
     let mut dtypes: Vec<Option<Dtype>> = vec![None; variables.len()];
-    let mut targets = Vec::with_capacity(plan.bindings.len());
+    let mut bindings = Vec::with_capacity(plan.bindings.len());
     for binding in &plan.bindings {
         let unplaced = Error::Unplaced { variable: binding.variable };
         let (Some(slot), Some(variable)) =
@@ -71,50 +83,81 @@ pub fn write(
             return Err(unplaced);
         };
         *slot = Some(binding.dtype);
-        targets.push((binding, &variable.shape, variable.path.to_string()));
+        bindings.push((binding, &variable.shape, variable.path.to_string()));
     }
-    let tree =
-        lay_out(&plan.architecture, options.format, &|variable| dtypes.get(variable).copied().flatten())?;
-    write_tree(&tree, &targets, path, options, progress)
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let written = |variable: usize| dtypes.get(variable).copied().flatten();
+    let layout = lay_out(&plan.architecture, &options.form, name, &written)?;
+    let inputs: Vec<&Path> = plan
+        .sources
+        .iter()
+        .chain([&plan.architecture.path])
+        .chain(&plan.architecture.carried.files)
+        .map(PathBuf::as_path)
+        .collect();
+    write_layout(&layout, &bindings, &inputs, path, options, progress)
 }
 
 /// Writes a tree whose datasets hold the values of these bindings, each with the shape and the name of its
-/// variable. What [`write()`] does once the format has laid the variables out.
+/// variable, as one file. What [`write()`] does once a format has laid the variables out.
 ///
 /// # Errors
 /// As [`write()`].
 pub fn write_tree(
-    tree: &Group,
+    tree: Group,
     bindings: &[(&Binding, &Shape, String)],
     path: &Path,
     options: &WriteOptions,
     progress: &dyn Progress,
 ) -> Result<Written, Error> {
-    let count = bindings.iter().map(|(binding, ..)| binding.variable + 1).max().unwrap_or(0);
-    let mut by_variable = vec![None; count];
-    for (place, (binding, ..)) in bindings.iter().enumerate() {
-        by_variable[binding.variable] = Some(place);
-    }
-    let find = |variable: usize| bindings.get((*by_variable.get(variable)?)?);
-    let encoded = hdf5::encode(tree, &|variable| {
-        find(variable).map(|&(binding, shape, _)| hdf5::Extent { dtype: binding.dtype, shape })
-    })?;
+    write_layout(&Layout::of_tree(tree), bindings, &[], path, options, progress)
+}
 
-    let mut targets = Vec::with_capacity(encoded.datasets.len());
-    let mut placed = vec![false; count];
-    for &(variable, offset) in &encoded.datasets {
-        let (binding, shape, name) = find(variable).ok_or(Error::Unplaced { variable })?;
-        placed[variable] = true;
-        targets.push(Target { binding, numel: shape.numel(), offset, name });
-    }
-    if let Some((binding, ..)) = bindings.iter().find(|(binding, ..)| !placed[binding.variable]) {
-        return Err(Error::Unplaced { variable: binding.variable });
+fn write_layout(
+    layout: &Layout,
+    bindings: &[(&Binding, &Shape, String)],
+    inputs: &[&Path],
+    path: &Path,
+    options: &WriteOptions,
+    progress: &dyn Progress,
+) -> Result<Written, Error> {
+    let values = Values::new(bindings, &layout.carried);
+    let files = layout.files.iter().map(|file| Prepared::new(file, path, &values));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    values.check_placed(files.iter().flat_map(|file| &file.datasets), &layout.shared)?;
+    let stale = set::stale(path, &files)?;
+    for output in files.iter().map(|file| &file.path).chain(&stale) {
+        inputs.iter().try_for_each(|input| check_not_input(output, input))?;
     }
 
-    let draft = Draft::create(path, encoded.len)?;
-    let io_error = |source| Error::Io { path: path.to_owned(), source };
-    write_at(draft.file(), &encoded.structure, 0).map_err(io_error)?;
-    fill(draft.file(), path, &targets, options, progress)?;
-    draft.publish()?;
-    Ok(Written { bytes: encoded.len, variables: targets.len() })
+    let drafts: Vec<Draft> =
+        files.iter().map(|file| Draft::create(&file.path, file.len)).collect::<Result<_, _>>()?;
+    let mut targets = Vec::new();
+    for (file, draft) in files.iter().zip(&drafts) {
+        let io_error = |source| Error::Io { path: file.path.clone(), source };
+        for (offset, bytes) in &file.pieces {
+            write_at(draft.file(), bytes, *offset).map_err(io_error)?;
+        }
+        for &(content, offset) in &file.datasets {
+            let value = values.get(content).ok_or_else(|| values.unplaced(content))?;
+            targets.push(Target {
+                binding: &value.binding,
+                numel: value.shape.numel(),
+                file: draft.file(),
+                path: &file.path,
+                offset,
+                name: &value.name,
+            });
+        }
+    }
+    fill(&targets, options, progress)?;
+    for (file, draft) in files.iter().zip(&drafts) {
+        file.finish(draft.file(), options, progress)?;
+    }
+    set::publish(drafts, &stale)?;
+    Ok(Written {
+        bytes: files.iter().map(|file| file.len).sum(),
+        variables: values.variables(),
+        files: files.into_iter().map(|file| file.path).collect(),
+    })
 }

@@ -137,7 +137,7 @@ fn keras_files() {
     let legacy = ["weights.pt", "--schema", "schema.toml", "-o", "legacy.h5"];
     assert!(folder.run(&legacy).starts_with("exit 0\n"));
     let onto_legacy = ["plan", "weights.pt", "--schema", "schema.toml", "--arch", "legacy.h5"];
-    check("bad_legacy_architecture", 4, &folder.run(&onto_legacy));
+    check("bad_legacy_architecture", 6, &folder.run(&onto_legacy));
     let onto_checkpoint = ["plan", "weights.pt", "--schema", "schema.toml", "--arch", "weights.pt"];
     check("bad_checkpoint_as_architecture", 4, &folder.run(&onto_checkpoint));
     check(
@@ -146,7 +146,11 @@ fn keras_files() {
         &folder.run(&["verify", "weights.pt", "arch.json", "-s", "schema.toml"]),
     );
     folder.run(&["weights.pt", "--schema", "schema.toml"]);
-    check("bad_diff_of_forms", 2, &folder.run(&["diff", "weights.weights.h5", "legacy.h5"]));
+    let other = Folder::with_case("mnist");
+    other.run(&["weights.pt", "--schema", "schema.toml", "-o", "other.h5"]);
+    folder.write("other.h5", other.read("other.h5"));
+    check("bad_diff_of_models", 2, &folder.run(&["diff", "weights.weights.h5", "other.h5"]));
+    check("bad_diff_without_schema", 2, &folder.run(&["diff", "weights.pt", "weights.weights.h5"]));
     let mut cut = folder.read("legacy.h5");
     cut.truncate(cut.len() / 2);
     folder.write("cut.h5", cut);

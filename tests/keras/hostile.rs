@@ -19,7 +19,7 @@ fn what_is_refused() {
     check_refused("<html>", |kind| matches!(kind, ErrorKind::NotKeras { .. }));
     check_refused("{", |kind| matches!(kind, ErrorKind::Json(_)));
     check_refused(&"{\"a\":".repeat(100_000), |kind| matches!(kind, ErrorKind::Json(_)));
-    check_refused("{\"weight_map\": {}}", |kind| matches!(kind, ErrorKind::Sharded));
+    check_refused("{\"weight_map\": {}}", |kind| matches!(kind, ErrorKind::NoVariables));
     let subclassed = std::fs::read_to_string(testdata("subclassed.json")).unwrap();
     check_refused(&subclassed, |kind| matches!(kind, ErrorKind::Subclassed { .. }));
 

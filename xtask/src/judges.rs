@@ -6,7 +6,7 @@ use crate::{Outcome, shell, venv};
 pub(crate) fn run(cases: &[&str]) -> Outcome {
     let binary = shell::release_binary()?;
     let environment = venv::ready()?;
-    let work = shell::target_directory()?.join("judges");
+    let work = shell::target_directory()?.join("judges/cases");
     let mut command = environment.script("judge.py");
     command.arg("--ptw2k").arg(binary).arg("--work").arg(&work);
     for (version, folder) in &environment.old_keras {

@@ -5,6 +5,7 @@ mod checkpoints;
 mod fixtures;
 mod fuzz;
 mod judges;
+mod keras;
 mod peers;
 mod shell;
 mod test;
@@ -16,14 +17,19 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <COMMAND>
 
-  test [--no-judges] [--only CASE]...   every check: format, clippy, tidy, fixtures, tests, documentation,
-                                        then the judges (PyTorch writes, ptw2k converts, Keras loads)
-                                        and the checkpoints; --only runs the judges alone, on those cases
+  test [--no-judges] [--keras all] [--only CASE]...
+                                        every check: format, clippy, tidy, fixtures, tests, documentation,
+                                        then the judges (PyTorch writes, ptw2k converts, Keras loads), the
+                                        checkpoints, and Keras of a few versions, or of all;
+                                        --only runs the judges alone, on those cases
   checkpoints [--seed N] [--keep FOLDER] [CASE]...
                                         PyTorch writes files of every kind, what ptw2k reads is compared
                                         bit for bit; --seed gives the contents of an earlier run again
   peers [--output FILE] [--corpus FOLDER]
                                         the same files read by ptw2k, candle and burn: a table
+  keras [--keras VERSION]... [--model NAME]... [--seed N] [families|applications|kerashub|graphs]...
+                                        Keras of many versions saves, ptw2k lists and writes, Keras loads:
+                                        the table is target/judges/keras-versions.md
   tidy                                  the house rules: imports, unsafe, file sizes, style, documents
   fixtures [--check | --hashes]         make testdata again; --check compares hashes, without Python;
                                         --hashes writes the hashes of what is there
@@ -42,6 +48,7 @@ fn main() -> ExitCode {
         ["test", options @ ..] => test::run(options),
         ["checkpoints", options @ ..] => checkpoints::run(options),
         ["peers", options @ ..] => peers::run(options),
+        ["keras", options @ ..] => keras::run(options),
         ["tidy"] => tidy::run(),
         ["fixtures"] => fixtures::remake(),
         ["fixtures", "--check"] => fixtures::check(),

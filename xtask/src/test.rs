@@ -2,19 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, checkpoints, fixtures, judges, shell, tidy};
+use crate::{Outcome, checkpoints, fixtures, judges, keras, shell, tidy};
 
 /// One of them.
 type Check = fn() -> Outcome;
 
 /// Runs all checks and lists all that failed.
 pub(crate) fn run(options: &[&str]) -> Outcome {
-    let (mut with_judges, mut only, mut rest) = (true, Vec::new(), options);
+    let (mut with_judges, mut every_keras, mut only, mut rest) = (true, false, Vec::new(), options);
     loop {
         rest = match rest {
             [] => break,
             ["--no-judges", rest @ ..] => {
                 with_judges = false;
+                rest
+            }
+            ["--keras", "all", rest @ ..] => {
+                every_keras = true;
                 rest
             }
             ["--only", case, rest @ ..] => {
@@ -49,6 +53,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     if with_judges {
         steps.push(("judges", || judges::run(&[])));
         steps.push(("checkpoints", || checkpoints::run(&[])));
+        steps.push(if every_keras { ("every Keras", keras::all) } else { ("a few Kerases", keras::few) });
     }
 
     let mut failed = Vec::new();

@@ -1,12 +1,12 @@
 //! Tells the kinds of file apart, and shows each in its own way.
 
-use super::sniff::{Kind, sniff};
 use super::{checkpoint, keras};
 use crate::cli::args;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::sniff::{Kind, sniff};
 use crate::cli::terminal::Terminal;
-use crate::keras::{Architecture, WeightsFile, WeightsForm};
+use crate::keras::Architecture;
 
 /// Lists the tensors of a checkpoint or the variables of a Keras file.
 ///
@@ -15,18 +15,10 @@ use crate::keras::{Architecture, WeightsFile, WeightsForm};
 pub fn inspect(args: &args::Inspect, terminal: Terminal) -> Result<Exit, Failure> {
     match sniff(&args.file).map_err(|source| Failure::Sniff { path: args.file.clone(), source })? {
         Kind::Checkpoint => checkpoint::show(args, terminal)?,
-        Kind::Architecture | Kind::Hdf5 if args.chooses_what_is_read() => {
+        Kind::Keras if args.chooses_what_is_read() => {
             return Err(Failure::ReadingOptions { path: args.file.clone() });
         }
-        Kind::Architecture => keras::show_architecture(args, &Architecture::open(&args.file)?, terminal)?,
-        Kind::Hdf5 => {
-            let file = WeightsFile::open(&args.file)?;
-            if file.form == WeightsForm::LegacyH5 {
-                keras::show_weights(args, &file, terminal)?;
-            } else {
-                keras::show_architecture(args, &Architecture::open(&args.file)?, terminal)?;
-            }
-        }
+        Kind::Keras => keras::show(args, &Architecture::open(&args.file)?, terminal)?,
     }
     Ok(Exit::Done)
 }

@@ -6,7 +6,6 @@ mod group;
 mod json;
 mod keras;
 mod number;
-mod sniff;
 mod values;
 
 pub use command::inspect;

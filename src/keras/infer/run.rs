@@ -23,10 +23,7 @@ pub(in crate::keras) fn run(tree: &mut Tree, root: NodeId) -> HashMap<NodeId, In
         let graph = tree.nodes.get_mut(model).and_then(|node| node.graph.as_mut());
         let call = graph.and_then(|wiring| wiring.graph.steps.get_mut(step)?.calls.get_mut(call));
         for (tensor, shape) in call.into_iter().flat_map(|call| &mut call.reads).zip(shapes) {
-            tensor.shape = match shape {
-                Ok(shape) => Some(shape),
-                Err(_) => None,
-            };
+            tensor.shape = Result::ok(shape);
         }
     }
     built

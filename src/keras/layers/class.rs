@@ -271,12 +271,6 @@ pub(in crate::keras) fn class_of_group(name: &str) -> Option<&'static str> {
     CLASSES.get(name).or_else(|| CLASSES.get(numbered?.0)).copied()
 }
 
-/// The class of a layer by the attribute that holds it in a layer of Keras.
-pub(in crate::keras) fn projection_class(attribute: &str, parent: Option<&str>) -> Option<&'static str> {
-    let is_attention = matches!(parent, Some("MultiHeadAttention" | "GroupedQueryAttention"));
-    (is_attention && attribute.ends_with("_dense")).then_some("EinsumDense")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

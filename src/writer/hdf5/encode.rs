@@ -1,6 +1,8 @@
 //! Trees to structure.
 
-use crate::keras::file_layout::{Attribute, AttributeValue, Dataset, Group, Node};
+use std::collections::BTreeMap;
+
+use crate::keras::file_layout::{Attribute, AttributeValue, Content, Dataset, Group, Node};
 use crate::tensor::{Dtype, Shape};
 
 use super::EncodeError;
@@ -28,7 +30,8 @@ const MAX_ATTRIBUTES: usize = 65_000;
 const ALIGNMENT: u64 = 64;
 /// Datasets of this size and more start on a page, so that they can be mapped or written directly.
 const PAGE_ALIGNED_BYTES: u64 = 64 * 1024;
-const PAGE_BYTES: u64 = 4096;
+/// Bytes of a page. A file that starts on a page of another one keeps its alignment.
+pub const PAGE_BYTES: u64 = 4096;
 
 /// What a dataset holds.
 #[derive(Debug, Clone, Copy)]
@@ -44,20 +47,20 @@ pub struct Extent<'a> {
 pub struct Encoded {
     /// The first bytes of the file. What follows them and is no dataset is zeros.
     pub structure: Vec<u8>,
-    /// Every dataset in the order of the tree: the variable, and where in the file its elements start. One
+    /// Every dataset in the order of the tree: what it holds, and where in the file its elements start. One
     /// without elements has no place and stands here with the end of the structure.
-    pub datasets: Vec<(usize, u64)>,
+    pub datasets: Vec<(Content, u64)>,
     /// Bytes of the whole file.
     pub len: u64,
 }
 
-/// Encodes a tree. `extent` tells what the dataset of a variable holds.
+/// Encodes a tree. `extent` tells the type and the shape of a dataset.
 ///
 /// # Errors
 /// When HDF5 cannot hold the tree.
 pub fn encode<'a>(
     root: &Group,
-    extent: &dyn Fn(usize) -> Option<Extent<'a>>,
+    extent: &dyn Fn(Content) -> Option<Extent<'a>>,
 ) -> Result<Encoded, EncodeError> {
     let mut encoder = Encoder {
         extent,
@@ -67,12 +70,12 @@ pub fn encode<'a>(
         datasets: Vec::new(),
         path: String::new(),
     };
-    let (header, index) = encoder.group(root, 0)?;
+    let (header, index) = encoder.group(root, 0, 1)?;
     encoder.finish(header, index)
 }
 
 struct Encoder<'e, 'a> {
-    extent: &'e dyn Fn(usize) -> Option<Extent<'a>>,
+    extent: &'e dyn Fn(Content) -> Option<Extent<'a>>,
     file: Vec<u8>,
     heap: GlobalHeap,
     /// Where references to the global heap belong, which is placed last.
@@ -84,17 +87,23 @@ struct Encoder<'e, 'a> {
 
 /// A dataset whose elements are not placed yet.
 struct Placeholder {
-    variable: usize,
+    content: Content,
     /// Where the address belongs.
     address: usize,
     bytes: u64,
 }
 
 impl Encoder<'_, '_> {
-    /// Appends a group, its children first, and returns its header and index.
-    fn group(&mut self, group: &Group, depth: usize) -> Result<(u64, GroupIndex), EncodeError> {
+    /// Appends a group that has so many names, its children first, and returns its header and index.
+    fn group(&mut self, group: &Group, depth: usize, names: u32) -> Result<(u64, GroupIndex), EncodeError> {
         if depth > MAX_DEPTH {
             return Err(EncodeError::TooDeep { group: self.path.clone(), limit: MAX_DEPTH });
+        }
+        let mut aliases: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, node) in &group.children {
+            if let Node::Alias(of) = node {
+                aliases.entry(of).or_default().push(name);
+            }
         }
         let mut symbols = Vec::with_capacity(group.children.len());
         for (name, node) in &group.children {
@@ -104,14 +113,30 @@ impl Encoder<'_, '_> {
             let parent = self.path.len();
             self.path.push('/');
             self.path.push_str(name);
-            symbols.push(match node {
+            let further = match node {
+                Node::Alias(_) => &[],
+                Node::Group(_) | Node::Dataset(_) => {
+                    aliases.get(name.as_str()).map_or(&[][..], Vec::as_slice)
+                }
+            };
+            let names = u32::try_from(further.len()).map_or(u32::MAX, |further| further.saturating_add(1));
+            let symbol = match node {
                 Node::Group(child) => {
-                    let (header, index) = self.group(child, depth + 1)?;
+                    let (header, index) = self.group(child, depth + 1, names)?;
                     Symbol { name, header, index: Some(index) }
                 }
-                Node::Dataset(dataset) => Symbol { name, header: self.dataset(dataset)?, index: None },
-            });
+                Node::Dataset(dataset) => Symbol { name, header: self.dataset(dataset, names)?, index: None },
+                Node::Alias(_) => {
+                    self.path.truncate(parent);
+                    continue;
+                }
+            };
+            symbols.extend(further.iter().map(|&name| Symbol { name, ..symbol }));
+            symbols.push(symbol);
             self.path.truncate(parent);
+        }
+        if symbols.len() != group.children.len() {
+            return Err(EncodeError::Alias { group: self.path.clone() });
         }
         symbols.sort_by_key(|symbol| symbol.name);
         if let Some(pair) = symbols.windows(2).find(|pair| pair[0].name == pair[1].name) {
@@ -120,14 +145,14 @@ impl Encoder<'_, '_> {
         let index = push_index(&mut self.file, &symbols);
         let mut header = ObjectHeader::default();
         header.push_symbol_table(index.tree, index.heap);
-        let header = self.finish_header(header, &group.attributes)?;
+        let header = self.finish_header(header, &group.attributes, names)?;
         Ok((header, index))
     }
 
-    fn dataset(&mut self, dataset: &Dataset) -> Result<u64, EncodeError> {
-        let variable = dataset.variable;
-        let Some(Extent { dtype, shape }) = (self.extent)(variable) else {
-            return Err(EncodeError::UnknownVariable { object: self.path.clone(), variable });
+    fn dataset(&mut self, dataset: &Dataset, names: u32) -> Result<u64, EncodeError> {
+        let content = dataset.content;
+        let Some(Extent { dtype, shape }) = (self.extent)(content) else {
+            return Err(EncodeError::UnknownContent { object: self.path.clone() });
         };
         if !dtype.is_loaded_by_keras() {
             return Err(EncodeError::ElementType { object: self.path.clone(), dtype });
@@ -142,15 +167,16 @@ impl Encoder<'_, '_> {
         let bytes = (shape.numel() as u64).checked_mul(dtype.size() as u64).ok_or(EncodeError::TooLong)?;
         let mut header = ObjectHeader::default();
         let address = header.push_dataset(dtype, shape, bytes);
-        self.datasets.push(Placeholder { variable, address: self.file.len() + address, bytes });
-        self.finish_header(header, &dataset.attributes)
+        self.datasets.push(Placeholder { content, address: self.file.len() + address, bytes });
+        self.finish_header(header, &dataset.attributes, names)
     }
 
-    /// Adds the attributes to a header and appends it.
+    /// Adds the attributes to the header of an object that has so many names, and appends it.
     fn finish_header(
         &mut self,
         mut header: ObjectHeader,
         attributes: &[Attribute],
+        names: u32,
     ) -> Result<u64, EncodeError> {
         if attributes.len() > MAX_ATTRIBUTES {
             return Err(EncodeError::TooManyAttributes {
@@ -167,7 +193,7 @@ impl Encoder<'_, '_> {
             })?;
         }
         let start = self.file.len() as u64;
-        self.file.extend(header.finish());
+        self.file.extend(header.finish(names));
         Ok(start)
     }
 
@@ -213,9 +239,9 @@ impl Encoder<'_, '_> {
         let structure_end = file.len() as u64;
         let mut end = structure_end;
         let mut datasets = Vec::with_capacity(placeholders.len());
-        for Placeholder { variable, address, bytes } in placeholders {
+        for Placeholder { content, address, bytes } in placeholders {
             if bytes == 0 {
-                datasets.push((variable, structure_end));
+                datasets.push((content, structure_end));
                 continue;
             }
             let alignment = if bytes >= PAGE_ALIGNED_BYTES { PAGE_BYTES } else { ALIGNMENT };
@@ -225,7 +251,7 @@ impl Encoder<'_, '_> {
                 .filter(|&end| i64::try_from(end).is_ok())
                 .ok_or(EncodeError::TooLong)?;
             put(&mut file, address, start);
-            datasets.push((variable, start));
+            datasets.push((content, start));
         }
 
         file[..8].copy_from_slice(b"\x89HDF\r\n\x1a\n");

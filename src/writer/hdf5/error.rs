@@ -71,13 +71,17 @@ pub enum EncodeError {
         /// The element type.
         dtype: Dtype,
     },
-    /// The tree names a variable that there is no extent for.
-    #[error("`{object}` holds variable {variable}, which the plan does not write")]
-    UnknownVariable {
+    /// The tree names a variable or a carried dataset that there are no values for.
+    #[error("`{object}` holds what the plan does not write")]
+    UnknownContent {
         /// The HDF5 path of the dataset.
         object: String,
-        /// The variable's index.
-        variable: usize,
+    },
+    /// A second name is that of nothing, or of another second name.
+    #[error("`{group}` has a second name for something that it does not hold")]
+    Alias {
+        /// The HDF5 path of the group.
+        group: String,
     },
     /// The file would be longer than can be counted.
     #[error("the file would be longer than 2^63 bytes")]

@@ -24,7 +24,7 @@ pub(super) struct GroupIndex {
 }
 
 /// A named object, for the symbol table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Symbol<'a> {
     pub(super) name: &'a str,
     pub(super) header: u64,

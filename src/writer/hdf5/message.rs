@@ -102,11 +102,11 @@ impl ObjectHeader {
         Ok(data_start + self.push(ATTRIBUTE, 0, &body))
     }
 
-    /// The header's bytes.
-    pub(super) fn finish(self) -> Vec<u8> {
+    /// The bytes of the header of an object that has so many names: links that lead to it.
+    pub(super) fn finish(self, names: u32) -> Vec<u8> {
         let mut bytes = vec![1, 0];
         bytes.extend(self.count.to_le_bytes());
-        bytes.extend(1_u32.to_le_bytes());
+        bytes.extend(names.to_le_bytes());
         bytes.extend(u32::try_from(self.messages.len()).unwrap_or(u32::MAX).to_le_bytes());
         bytes.extend([0; 4]);
         bytes.extend(self.messages);

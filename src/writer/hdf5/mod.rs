@@ -3,7 +3,7 @@
 //!
 //! The subset is what the C library writes by default, so every version since 1.6 reads it (facts: HDF5 File
 //! Format Specification 3.0, sections named at each structure): superblock 0, symbol-table groups, object
-//! headers 1, contiguous datasets, variable-length strings in global heap collections.
+//! headers 1, contiguous datasets, hard links, variable-length strings in global heap collections.
 //!
 //! ```text
 //! superblock | object headers, group indexes, names | global heap | elements of each dataset …
@@ -15,5 +15,5 @@ mod global_heap;
 mod group;
 mod message;
 
-pub use encode::{Encoded, Extent, encode};
+pub use encode::{Encoded, Extent, PAGE_BYTES, encode};
 pub use error::EncodeError;

@@ -1,0 +1,70 @@
+//! The command.
+
+use std::path::Path;
+
+use super::compare::compare;
+use super::matching::pair;
+use super::report;
+use super::side::Side;
+use crate::cli::args;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::inputs::{self, Inputs};
+use crate::cli::sniff::{Kind, sniff};
+use crate::cli::terminal::Terminal;
+use crate::keras::WeightsFile;
+use crate::keras::file_layout::Form;
+use crate::schema::Schema;
+
+/// Compares two files, variable by variable.
+///
+/// # Errors
+/// When a file cannot be read, a checkpoint has no schema, or the variables of the two cannot be matched.
+pub fn diff(args: &args::Diff, terminal: Terminal) -> Result<Exit, Failure> {
+    let one = Side::open(args, &args.one, kind(&args.one)?, &args.other, terminal)?;
+    let other = Side::open(args, &args.other, kind(&args.other)?, &args.one, terminal)?;
+    let pairs = pair(&one, &other)
+        .ok_or_else(|| Failure::DifferentForms { one: args.one.clone(), other: args.other.clone() })?;
+    let differences = compare(&one, &other, &pairs)?;
+    report::print(args, pairs.len(), &differences, terminal)?;
+    Ok(if differences.is_empty() { Exit::Done } else { Exit::Difference })
+}
+
+fn kind(path: &Path) -> Result<Kind, Failure> {
+    sniff(path).map_err(|source| Failure::Sniff { path: path.to_owned(), source })
+}
+
+impl Side {
+    fn open(
+        args: &args::Diff,
+        path: &Path,
+        kind: Kind,
+        other: &Path,
+        terminal: Terminal,
+    ) -> Result<Self, Failure> {
+        if kind == Kind::Keras {
+            return Self::of_keras(path);
+        }
+        let Some(schema) = &args.schema else {
+            return Err(Failure::NoSchema { path: path.to_owned() });
+        };
+        let schema = Schema::load(schema)?;
+        // The file that it is compared with is a model that the schema can be for.
+        let other_is_keras = self::kind(other)? == Kind::Keras;
+        let architecture = args.arch.as_deref().or(schema.architecture.as_deref());
+        let architecture = architecture.or_else(|| other_is_keras.then_some(other));
+        let inputs = Inputs {
+            checkpoint: path,
+            open_options: args.open_options(),
+            dtype: args.dtype,
+            allow_missing: &args.allow_missing,
+            allow_unexpected: &args.allow_unexpected,
+        };
+        // What the other file's format does not hold, the plan for it does not either.
+        let form =
+            if other_is_keras { Form::new(WeightsFile::open(other)?.form.format()) } else { Form::default() };
+        let plan = inputs::plan_with(&inputs, &schema, architecture, &|_| form.clone(), terminal)?;
+        inputs::check_records(&plan, None, terminal);
+        Ok(Self::of_plan(path, plan))
+    }
+}

@@ -1,0 +1,30 @@
+//! Where everything lies in each Keras file format: files, in them trees of groups, attributes and datasets,
+//! without bytes. What encodes the trees knows nothing of Keras.
+//!
+//! ```text
+//! form.rs      which format, for which reader        reader.rs   what a reader cannot load
+//! layout.rs    the files of an output                tree.rs     groups, datasets, attributes
+//! weights.rs   .weights.h5, whole or in shards       legacy.rs   .h5, weights alone or a whole model
+//! shards.rs    which variables go to which shard     archive.rs  .keras
+//! place.rs     where one variable lies
+//! ```
+
+mod archive;
+mod error;
+mod form;
+mod layout;
+mod legacy;
+mod place;
+mod reader;
+mod shards;
+mod tree;
+mod weights;
+
+pub use super::carried::CarriedDataset;
+pub use error::LayoutError;
+pub use form::{Form, Format, KerasVersion, VersionError};
+pub use layout::{Body, Layout, Member, OutputFile, lay_out};
+pub use place::{dataset_aliases, dataset_path};
+pub use reader::{remarks, stored_dtype};
+pub use shards::{DEFAULT_SHARD_BYTES, named_shards, shard_name};
+pub use tree::{Attribute, AttributeValue, Content, Dataset, Group, Node};

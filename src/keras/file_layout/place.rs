@@ -1,0 +1,84 @@
+//! Where one variable lies.
+
+use super::super::architecture::{Architecture, Generation, Layer};
+use super::super::graph::join;
+use super::super::legacy::shared_kernel;
+use super::Format;
+
+/// The group of a legacy file for the variables that the model owns itself.
+pub(super) const TOP_LEVEL: &str = "top_level_model_weights";
+
+/// The group of a whole-model `.h5` that holds what a legacy weight file holds in its root.
+pub(super) const MODEL_WEIGHTS: &str = "model_weights";
+
+/// The path of a variable's dataset in a file of that format, without a leading `/`:
+/// `layers/dense/vars/0`, `dense/dense/kernel`. `None` when there is no such variable.
+///
+/// In a legacy file the copy of a kernel that `SpectralNormalization` keeps is the wrapped layer's own.
+#[must_use]
+pub fn dataset_path(architecture: &Architecture, format: Format, variable: usize) -> Option<String> {
+    match format {
+        Format::WeightsH5 | Format::Sharded | Format::Keras => {
+            let variable = architecture.variables.get(variable)?;
+            let layer = architecture.layers.get(variable.layer)?;
+            Some(join(&join(&layer.group, "vars"), &variable.index.to_string()))
+        }
+        Format::LegacyH5 => legacy_path(architecture, variable),
+        Format::WholeH5 => Some(join(MODEL_WEIGHTS, &legacy_path(architecture, variable)?)),
+    }
+}
+
+/// Further paths of the same dataset in a `.weights.h5`: the projections of `MultiHeadAttention` under the
+/// names of Keras 2, or of Keras 3. A file that both read has both.
+#[must_use]
+pub fn dataset_aliases(architecture: &Architecture, variable: usize) -> Vec<String> {
+    let found = || {
+        let variable = architecture.variables.get(variable)?;
+        let layer = architecture.layers.get(variable.layer)?;
+        let (parent, _) = layer.group.rsplit_once('/')?;
+        let group = join(parent, &alias(architecture, layer)?);
+        Some(join(&join(&group, "vars"), &variable.index.to_string()))
+    };
+    found().into_iter().collect()
+}
+
+/// The name that the other generation has for a layer's group: `_query_dense` of Keras 2 is `query_dense` in
+/// Keras 3, where `MultiHeadAttention` has it as a public property (`multi_head_attention.py`).
+pub(super) fn alias(architecture: &Architecture, layer: &Layer) -> Option<String> {
+    const PROJECTIONS: [&str; 4] = ["query_dense", "key_dense", "value_dense", "output_dense"];
+    let (parent, name) = layer.group.rsplit_once('/')?;
+    let plain = name.strip_prefix('_').unwrap_or(name);
+    let is_projection = PROJECTIONS.contains(&plain);
+    let is_attention = |above: &&Layer| above.group == parent;
+    let above = architecture.layers.iter().filter(|_| is_projection).find(is_attention)?;
+    let is_attention = above.class.as_deref() == Some("MultiHeadAttention");
+    is_attention.then(|| if plain == name { format!("_{name}") } else { plain.to_owned() })
+}
+
+/// The path in a legacy file's list of layers.
+fn legacy_path(architecture: &Architecture, variable: usize) -> Option<String> {
+    let variable = shared_kernel(architecture, variable).unwrap_or(variable);
+    if let Some(layers) = &architecture.legacy {
+        return layers.iter().find_map(|layer| {
+            let (weight, _) = layer.weights.iter().find(|&&(_, index)| index == variable)?;
+            Some(join(&layer.layer, weight))
+        });
+    }
+    let layer = architecture.layers.get(architecture.variables.get(variable)?.layer)?;
+    let weight = weight_name(architecture, variable)?;
+    Some(if layer.path.is_empty() {
+        join(TOP_LEVEL, &weight)
+    } else {
+        join(layer.path.split('/').next().unwrap_or(&layer.path), &weight)
+    })
+}
+
+/// The name of a variable in `weight_names`: Keras 2 has the name of a tensor, with the number of the output
+/// that it is. No Keras reads it but as the dataset's path.
+pub(super) fn weight_name(architecture: &Architecture, variable: usize) -> Option<String> {
+    let path = architecture.variables.get(variable)?.path.as_str();
+    Some(match architecture.generation {
+        Generation::Keras2 => format!("{path}:0"),
+        Generation::Keras3 => path.to_owned(),
+    })
+}

@@ -1,0 +1,173 @@
+//! What the Keras that is to read a file makes of it.
+
+use serde_json::Value;
+
+use crate::tensor::Dtype;
+
+use super::super::architecture::{Architecture, Generation, Layer, Origin};
+use super::super::legacy::{is_trainable, shared_kernel};
+use super::{Form, Format, LayoutError};
+
+/// The versions that files name where nothing tells which Keras made the model. Keras looks at `keras_version`
+/// of a legacy file to tell the layouts of Keras 1 apart and takes all others as they are; it never looks at
+/// that of an archive.
+const KERAS_3: &str = "3.0.0";
+const KERAS_2: &str = "2.15.0";
+
+/// The element type that a file holds for a variable of the model's type. bfloat16 becomes float32, which holds
+/// its values exactly, where the reader takes nothing else: HDF5 has no type for it, and its opaque bytes are
+/// not understood by Keras 2 ("No cast function available") nor by any Keras in a legacy file. Keras rounds
+/// them back, without a change, when it loads them.
+#[must_use]
+pub fn stored_dtype(architecture: &Architecture, form: &Form, dtype: Dtype) -> Dtype {
+    let takes_opaque = !form.format.is_legacy() && !is_for_keras_2(architecture, form);
+    if dtype == Dtype::Bf16 && !takes_opaque { Dtype::F32 } else { dtype }
+}
+
+/// What of the architecture's file does not go into the output, a sentence each.
+#[must_use]
+pub fn remarks(architecture: &Architecture, form: &Form) -> Vec<String> {
+    let carried = &architecture.carried;
+    let mut remarks = Vec::new();
+    if !form.format.is_whole_model() {
+        return remarks;
+    }
+    if !form.optimizer && !carried.optimizer.is_empty() {
+        remarks.push(
+            "the optimizer's state is left out, so that training would start afresh; --optimizer carries it over"
+                .to_owned(),
+        );
+    }
+    if form.format == Format::WholeH5 {
+        let assets = carried.members.iter().map(|(name, _)| name.as_str());
+        let assets = assets.filter(|name| name.starts_with("assets/"));
+        for lost in assets.chain(carried.datasets.iter().map(|dataset| dataset.path.as_str())) {
+            remarks.push(format!("`{lost}` of the archive has no place in an `.h5`; a `.keras` holds it"));
+        }
+    }
+    remarks
+}
+
+/// Refuses what the reader could not load.
+pub(super) fn check(
+    architecture: &Architecture,
+    form: &Form,
+    written: &dyn Fn(usize) -> Option<Dtype>,
+) -> Result<(), LayoutError> {
+    check_version(architecture, form)?;
+    if form.format.is_whole_model() {
+        check_config(architecture, form)?;
+    }
+    if form.optimizer {
+        check_optimizer(architecture, form.format)?;
+    }
+    let is_opaque = |&index: &usize| written(index) == Some(Dtype::Bf16);
+    if stored_dtype(architecture, form, Dtype::Bf16) != Dtype::Bf16
+        && let Some(variable) = (0..architecture.variables.len()).find(is_opaque)
+        && let Some(variable) = architecture.variables.get(variable)
+    {
+        let reader = if form.format.is_legacy() { "no Keras can" } else { "Keras 2 cannot" };
+        return Err(LayoutError::Bfloat16 { variable: variable.path.clone(), reader });
+    }
+    Ok(())
+}
+
+fn check_version(architecture: &Architecture, form: &Form) -> Result<(), LayoutError> {
+    let Some(version) = form.keras else { return Ok(()) };
+    let since = match form.format {
+        // Sharding came with 3.10 (`saving_lib.py`), and `.weights.h5` of today's groups with 2.14.
+        Format::Sharded => Some((3, 10)),
+        Format::WeightsH5 => Some((2, 14)),
+        Format::Keras | Format::LegacyH5 | Format::WholeH5 => None,
+    };
+    if let Some((major, minor)) = since.filter(|&(major, minor)| version.is_before(major, minor)) {
+        let since = format!("{major}.{minor}");
+        return Err(LayoutError::ReaderTooOld { format: form.format, version, since });
+    }
+    if form.format.is_whole_model() {
+        let own = match architecture.generation {
+            Generation::Keras2 => 2,
+            Generation::Keras3 => 3,
+        };
+        if own != version.major {
+            return Err(LayoutError::OtherGeneration { own, version });
+        }
+        if version.is_before(3, 3)
+            && version.major == 3
+            && let Some(layer) = architecture.layers.iter().find(|layer| misloads(layer, form.format))
+        {
+            return Err(LayoutError::Misloaded { layer: layer.path.clone(), version });
+        }
+    }
+    Ok(())
+}
+
+/// Whether Keras 3.0 loads a whole model with that layer wrongly. Of a `Bidirectional` it builds one more cell,
+/// from the configuration of the inner layer, and then misses its weights. And a layer that its configuration
+/// freezes it holds for trainable, so that the weights of a nested model come in another order than it loads.
+fn misloads(layer: &Layer, format: Format) -> bool {
+    let is_nested = layer.path.contains('/');
+    layer.class.as_deref() == Some("Bidirectional") || format.is_legacy() && is_nested && !is_trainable(layer)
+}
+
+/// A `.keras` is read by the `module` of each object, which the configuration in an `.h5` and that of Keras 2's
+/// `to_json()` do not have ("Could not locate class 'Functional'").
+fn check_config(architecture: &Architecture, form: &Form) -> Result<(), LayoutError> {
+    let config = config(architecture).ok_or(LayoutError::NoConfig)?;
+    if form.format == Format::Keras && config.get("module").is_none_or(Value::is_null) {
+        return Err(LayoutError::NoModules);
+    }
+    Ok(())
+}
+
+fn check_optimizer(architecture: &Architecture, format: Format) -> Result<(), LayoutError> {
+    if architecture.carried.optimizer.is_empty() {
+        return Err(LayoutError::NoOptimizer);
+    }
+    let is_h5 = architecture.origin == Origin::WholeH5;
+    let fits = match format {
+        Format::LegacyH5 => false,
+        Format::WholeH5 => is_h5,
+        Format::WeightsH5 | Format::Sharded | Format::Keras => !is_h5,
+    };
+    if fits { Ok(()) } else { Err(LayoutError::OptimizerForm) }
+}
+
+/// The configuration.
+fn config(architecture: &Architecture) -> Option<Value> {
+    serde_json::from_slice(architecture.carried.config.as_ref()?.as_slice()).ok()
+}
+
+/// The version of Keras that a file names: the reader's, or that which the configuration names (that of Keras 2
+/// does).
+pub(super) fn version(architecture: &Architecture, form: &Form) -> String {
+    if let Some(version) = form.keras {
+        return version.to_string();
+    }
+    let named = config(architecture);
+    let named = named.as_ref().and_then(|config| config.get("keras_version")?.as_str());
+    let default = match architecture.generation {
+        Generation::Keras2 => KERAS_2,
+        Generation::Keras3 => KERAS_3,
+    };
+    named.unwrap_or(default).to_owned()
+}
+
+/// Whether Keras 2 reads the file: as the caller says, or else because the model is one of Keras 2.
+fn is_for_keras_2(architecture: &Architecture, form: &Form) -> bool {
+    form.keras.map_or(architecture.generation == Generation::Keras2, |version| version.major == 2)
+}
+
+/// Whether the projections of attention layers are to be found under the names of both generations. What names
+/// no reader and is of Keras 2 may be read by either.
+pub(super) fn wants_both_names(architecture: &Architecture, form: &Form) -> bool {
+    is_for_keras_2(architecture, form)
+}
+
+/// The variables that files of a legacy format hold no value of: what Keras stores once.
+pub(super) fn shared(architecture: &Architecture, form: &Form) -> Vec<usize> {
+    let variables = 0..architecture.variables.len();
+    variables
+        .filter(|&index| form.format.is_legacy() && shared_kernel(architecture, index).is_some())
+        .collect()
+}

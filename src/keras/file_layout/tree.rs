@@ -1,0 +1,137 @@
+//! An HDF5 file without bytes: groups, datasets, attributes.
+
+use std::collections::HashMap;
+
+use super::LayoutError;
+
+/// A group of an HDF5 file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Group {
+    /// The attributes, in the order in which they are written.
+    pub attributes: Vec<Attribute>,
+    /// The children; names are unique and hold no `/`.
+    pub children: Vec<(String, Node)>,
+}
+
+/// A child of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// A group.
+    Group(Group),
+    /// A dataset.
+    Dataset(Dataset),
+    /// The child of that name of the same group, under a second name: a hard link. It is a group or a dataset,
+    /// not such a link itself.
+    Alias(String),
+}
+
+/// A dataset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// What it holds.
+    pub content: Content,
+    /// The attributes: `dtype` = `bfloat16` where the elements are bfloat16, which HDF5 has no type for.
+    pub attributes: Vec<Attribute>,
+}
+
+/// What a dataset holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Content {
+    /// A variable of the model, as an index into [`Architecture::variables`](super::super::Architecture).
+    Variable(usize),
+    /// A dataset of the architecture's own file, as an index into [`Layout::carried`](super::Layout).
+    Carried(usize),
+}
+
+/// An attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attribute {
+    /// The name.
+    pub name: String,
+    /// The value.
+    pub value: AttributeValue,
+}
+
+/// The kinds of value that Keras reads from attributes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttributeValue {
+    /// A scalar variable-length UTF-8 string.
+    Text(String),
+    /// A one-dimensional array of fixed-length strings, as long as the longest. Empty for a list of no
+    /// names, which h5py writes as an array of shape `(0,)`.
+    TextList(Vec<String>),
+}
+
+impl Attribute {
+    pub(super) fn text(name: &str, value: &str) -> Self {
+        Self { name: name.to_owned(), value: AttributeValue::Text(value.to_owned()) }
+    }
+}
+
+/// A group in the making, which finds its children by name: a model may have tens of thousands.
+#[derive(Default)]
+pub(super) struct Growing {
+    pub(super) attributes: Vec<Attribute>,
+    children: Vec<(String, Child)>,
+    places: HashMap<String, usize>,
+}
+
+enum Child {
+    Group(Growing),
+    Leaf(Node),
+}
+
+impl Growing {
+    /// The group of that path below this one, made where there is none yet.
+    pub(super) fn group(&mut self, path: &str) -> Result<&mut Self, LayoutError> {
+        let mut group = self;
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let at = match group.places.get(name) {
+                Some(&at) => at,
+                None => group.push(name, Child::Group(Self::default())),
+            };
+            group = match group.children.get_mut(at) {
+                Some((_, Child::Group(group))) => group,
+                _ => return Err(LayoutError::SameName { path: path.to_owned() }),
+            };
+        }
+        Ok(group)
+    }
+
+    /// Adds a dataset at a path below this group.
+    pub(super) fn add(&mut self, path: &str, dataset: Dataset) -> Result<(), LayoutError> {
+        let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let parent = self.group(parents)?;
+        if parent.places.contains_key(name) {
+            return Err(LayoutError::SameName { path: path.to_owned() });
+        }
+        parent.push(name, Child::Leaf(Node::Dataset(dataset)));
+        Ok(())
+    }
+
+    /// Gives a child a second name; no more than that name where there is no such child or the name is taken.
+    pub(super) fn alias(&mut self, name: &str, of: &str) {
+        if self.places.contains_key(of) && !self.places.contains_key(name) {
+            self.push(name, Child::Leaf(Node::Alias(of.to_owned())));
+        }
+    }
+
+    fn push(&mut self, name: &str, child: Child) -> usize {
+        let at = self.children.len();
+        self.children.push((name.to_owned(), child));
+        self.places.insert(name.to_owned(), at);
+        at
+    }
+
+    /// The group.
+    pub(super) fn finish(self) -> Group {
+        let children = self.children.into_iter().map(|(name, child)| {
+            let node = match child {
+                Child::Group(group) => Node::Group(group.finish()),
+                Child::Leaf(node) => node,
+            };
+            (name, node)
+        });
+        Group { attributes: self.attributes, children: children.collect() }
+    }
+}

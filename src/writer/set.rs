@@ -1,0 +1,77 @@
+//! Outputs of several files: all appear, or none.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
+
+use crate::keras::file_layout::named_shards;
+
+use super::Error;
+use super::atomic::{Draft, aside};
+use super::prepare::Prepared;
+
+/// The longest index of an earlier output that is read. That of ten thousand layers has 1 MB.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
+
+/// The files of an earlier, longer set at the same path, as its index names them: they go when it goes. None
+/// where the output is one file.
+pub(super) fn stale(path: &Path, files: &[Prepared<'_>]) -> Result<Vec<PathBuf>, Error> {
+    if files.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let mut index = Vec::new();
+    match fs::File::open(path).and_then(|file| file.take(MAX_INDEX_BYTES).read_to_end(&mut index)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(Error::Io { path: path.to_owned(), source }),
+    }
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let named = named_shards(&index, name).into_iter().map(|shard| path.with_file_name(shard));
+    let is_stale = |path: &PathBuf| files.iter().all(|file| file.path != *path) && path.is_file();
+    Ok(named.filter(is_stale).collect())
+}
+
+/// Puts the files in their places, the last one last.
+///
+/// A set of several first moves what stands there out of the way, the last file (the index that names the
+/// others) first, so that at no time an index names files of another set; should anything fail, all of it goes
+/// back. A crash in between leaves no index, and the old files as `.ptw2k-…` beside it.
+pub(super) fn publish(drafts: Vec<Draft>, stale: &[PathBuf]) -> Result<(), Error> {
+    if let [_] = drafts.as_slice() {
+        return drafts.into_iter().try_for_each(Draft::publish);
+    }
+    let targets: Vec<PathBuf> = drafts.iter().map(|draft| draft.target().to_owned()).collect();
+    let mut old: Vec<(PathBuf, TempPath)> = Vec::new();
+    let mut published = 0;
+    let outcome = replace(drafts, targets.iter().rev().chain(stale), &mut old, &mut published);
+    if outcome.is_err() {
+        for target in targets.iter().take(published) {
+            // What is in the way of the old file is replaced by it, and the error is told already.
+            let _ = fs::remove_file(target);
+        }
+        for (path, held) in old.into_iter().rev() {
+            held.persist(&path).map_err(|error| Error::Io { path, source: error.error })?;
+        }
+    }
+    outcome
+}
+
+fn replace<'a>(
+    drafts: Vec<Draft>,
+    replaced: impl Iterator<Item = &'a PathBuf>,
+    old: &mut Vec<(PathBuf, TempPath)>,
+    published: &mut usize,
+) -> Result<(), Error> {
+    for path in replaced.filter(|path| path.exists()) {
+        let held = aside(path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        old.push((path.clone(), held));
+    }
+    for draft in drafts {
+        draft.publish()?;
+        *published += 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Outputs in every format, whole: what the files hold, what is carried over, what is refused.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod archive;
+mod made;
+mod readers;
+mod shards;
+mod whole;

@@ -1,0 +1,61 @@
+//! What depends on the Keras that reads.
+
+use ptw2k::keras::Architecture;
+use ptw2k::keras::file_layout::{Format, LayoutError, dataset_aliases};
+use ptw2k::tensor::Dtype;
+use ptw2k::writer::Error;
+use tempfile::TempDir;
+
+use crate::made::{FILL, convert, form, plan, stored, testdata, write};
+
+/// The projections of attention under both names, one set of bytes.
+#[test]
+fn attention_for_both_generations() {
+    let folder = TempDir::new().unwrap();
+    let layers = testdata("all_layers.json");
+    let (one, both) = (folder.path().join("one.weights.h5"), folder.path().join("both.weights.h5"));
+    convert(&layers, FILL, &form(Format::WeightsH5, "3"), &one);
+    convert(&layers, FILL, &form(Format::WeightsH5, "2.15"), &both);
+    let paths = |file| stored(file).into_iter().map(|(path, ..)| path).collect::<Vec<_>>();
+    let (one_paths, mut both_paths) = (paths(&one), paths(&both));
+    let architecture = Architecture::open(&layers).unwrap();
+    let aliases: Vec<String> =
+        (0..architecture.variables.len()).flat_map(|at| dataset_aliases(&architecture, at)).collect();
+    assert!(aliases.len() >= 8 && aliases.iter().all(|path| path.contains("/_")), "{aliases:?}");
+    assert!(aliases.iter().all(|path| both_paths.contains(path) && !one_paths.contains(path)));
+    both_paths.retain(|path| !aliases.contains(path));
+    assert_eq!(both_paths, one_paths);
+    let len = |file: &std::path::Path| file.metadata().unwrap().len();
+    // Names and index alone: the datasets stand once.
+    assert!(len(&both) - len(&one) < 4096);
+}
+
+/// bfloat16 where it is understood, float32 elsewhere, and a note that says so.
+#[test]
+fn bfloat16() {
+    let folder = TempDir::new().unwrap();
+    let model = testdata("bfloat16.json");
+    let of = |format, keras: &str, name: &str| {
+        let (form, output) = (form(format, keras), folder.path().join(name));
+        let written = convert(&model, FILL, &form, &output);
+        let dtypes =
+            stored(&written.files[0]).into_iter().filter(|(_, dtype, _)| *dtype == Dtype::Bf16).count();
+        let notes = plan(&model, FILL, &form, None).notes;
+        let noted =
+            notes.iter().any(|note| note.text.starts_with("bfloat16 in the model, written as float32"));
+        assert_eq!(noted, dtypes == 0);
+        dtypes
+    };
+    assert_eq!(of(Format::WeightsH5, "", "a.weights.h5"), 6);
+    assert_eq!(of(Format::WeightsH5, "3.0.5", "a.weights.h5"), 6);
+    assert_eq!(of(Format::Sharded, "", "a.weights.json"), 6);
+    assert_eq!(of(Format::Keras, "", "a.keras"), 6);
+    assert_eq!(of(Format::WeightsH5, "2.15", "a.weights.h5"), 0);
+    assert_eq!(of(Format::LegacyH5, "", "a.h5"), 0);
+    assert_eq!(of(Format::WholeH5, "", "a.h5"), 0);
+    // Asked for, it is refused.
+    let form = form(Format::LegacyH5, "");
+    let plan = plan(&model, FILL, &form, Some(Dtype::Bf16));
+    let error = write(&plan, &form, &folder.path().join("b.h5"), 1).unwrap_err();
+    assert!(matches!(error, Error::Layout(LayoutError::Bfloat16 { .. })), "{error}");
+}

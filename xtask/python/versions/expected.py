@@ -1,0 +1,90 @@
+"""What a Keras said of one model, as `make.py` left it, and whether the product says the same."""
+
+import dataclasses
+import json
+import pathlib
+
+import kinds
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    folder: pathlib.Path
+    said: dict
+
+    @classmethod
+    def read(cls, folder):
+        return cls(folder, json.loads((folder / "expected.json").read_text(encoding="utf-8")))
+
+    @property
+    def custom(self):
+        return self.said["custom"]
+
+    def file(self, form):
+        """The file of that form, where this Keras could write it."""
+        about = self.said["forms"].get(form, {})
+        return self.folder / about["file"] if "file" in about else None
+
+    def keras_cannot(self, form):
+        """Why this Keras cannot save or load the form itself."""
+        about = self.said["forms"].get(form, {})
+        return about.get("cannot_save") or about.get("cannot_load")
+
+    def rows(self, form):
+        """The variables of what Keras builds from that form: for a shared layer that may be another model."""
+        about = self.said["forms"].get(form, {})
+        return about.get("variables", self.said["variables"]) if form in kinds.CONFIGURED else self.said["variables"]
+
+    def rebuilt(self, form):
+        return self.rows(form) is not self.said["variables"]
+
+
+class Differs(Exception):
+    """What is listed is not what Keras has."""
+
+
+def listed(entries, said, form):
+    """The pairs of `placed`. What Keras cannot load is one model to it and another in JSON, and may be listed as either."""
+    try:
+        return placed(entries, said.rows(form), form)
+    except Differs:
+        if form not in kinds.CONFIGURED or not said.keras_cannot(form):
+            raise
+        return placed(entries, said.rows("json"), form)
+
+
+def placed(entries, rows, form):
+    """`[(row, path in the product's words)]`, once every variable is found at its place with its shape and type."""
+    by_place = {row["weights_h5"]: row for row in rows}
+    legacy = {name: row for row in rows for name in row["legacy"]}
+    pairs, wrong = [], []
+    for entry in entries:
+        row = by_place.get(entry.get("weights_h5"))
+        if row is None and form == "legacy":
+            row = legacy.get(entry.get("legacy") or entry["path"])
+        if row is None:
+            wrong.append(f"{entry['path']} at {entry.get('weights_h5')} is no variable of Keras")
+            continue
+        if entry["shape"] != row["shape"]:
+            wrong.append(f"{row['path']} is {entry['shape']} instead of {row['shape']}")
+        if entry["dtype"] not in (row["dtype"], row["stored"]):
+            wrong.append(f"{row['path']} is {entry['dtype']} instead of {row['dtype']}")
+        if not same_name(entry["path"], row["path"], form):
+            wrong.append(f"{row['weights_h5']} is called {entry['path']} instead of {row['path']}")
+        pairs.append((row, entry["path"]))
+    found = {row["weights_h5"] for row, _ in pairs}
+    wrong += [f"{row['path']} ({row['owner']}) is missing" for row in rows if row["weights_h5"] not in found
+              and not (form == "legacy" and not row["legacy"])]
+    if not wrong and form in kinds.CONFIGURED and [row for row, _ in pairs] != rows:
+        first = next((row, want) for (row, _), want in zip(pairs, rows) if row is not want)
+        wrong.append(f"order: {first[0]['weights_h5']} where {first[1]['weights_h5']} has to be")
+    if wrong:
+        raise Differs(f"{len(wrong)} faults: " + "; ".join(wrong[:4]))
+    return pairs
+
+
+def same_name(path, want, form):
+    """Templates may tell less: an index instead of the name, the group instead of the layer's name."""
+    if path == want or not want or form == "legacy":
+        return True
+    return form not in kinds.CONFIGURED

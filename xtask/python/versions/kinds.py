@@ -1,0 +1,28 @@
+"""The forms of a model, by name."""
+
+# Name to file, in the order of the table.
+FILES = {
+    "json": "model.json",
+    "minimal": "minimal.json",
+    "keras": "model.keras",
+    "folder": "unzipped",
+    "whole": "whole.h5",
+    "weights": "template.weights.h5",
+    "sharded": "sharded.weights.json",
+    "legacy": "legacy.h5",
+}
+# Those that hold a configuration of the model.
+CONFIGURED = ("json", "minimal", "keras", "folder", "whole")
+# Those that show where the variables of `.weights.h5` lie, and nothing of the model.
+TEMPLATES = ("weights", "sharded")
+# What can be written.
+OUTPUTS = ("weights", "sharded", "legacy", "whole", "keras")
+
+
+def may_refuse(form, output, custom):
+    """Whether the form does not tell what the output needs: a configuration, or the order of the layers."""
+    if custom and form in CONFIGURED:
+        return True
+    if output in ("whole", "keras"):
+        return form not in CONFIGURED or (form == "whole" and output == "keras")
+    return (form == "legacy") != (output == "legacy") and form not in CONFIGURED

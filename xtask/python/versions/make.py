@@ -1,0 +1,128 @@
+"""Builds every model in the Keras of this process and saves it in every form: `make.py VERSION FOLDER [MODEL]...`.
+
+A folder per model, with `expected.json`: the variables as Keras itself walks them, and for each form whether
+Keras reads its own file back. A model that cannot be built is a fault, told in `fault.json`.
+"""
+
+import contextlib
+import io
+import json
+import pathlib
+import shutil
+import sys
+import traceback
+
+import keras
+import numpy as np
+
+import forms
+import listing
+import models  # noqa: F401: adds to FAMILIES
+import offers
+from kinds import FILES
+from process import begin, brief
+from registry import FAMILIES
+
+
+def fill(model):
+    """Distinct numbers everywhere, so that no place is mistaken for another."""
+    seen = set()
+    for at, variable in enumerate(v for v in model.variables if listing.is_variable(v)):
+        dtype, shape = listing.dtype_name(variable), tuple(variable.shape)
+        if id(variable) in seen or "seed" in variable.name or dtype in ("string", "uint32"):
+            continue
+        seen.add(id(variable))
+        count = int(np.prod(shape, dtype=np.int64))
+        numbers = (np.arange(count) % 251 / 256 + at % 97).reshape(shape)
+        variable.assign(numbers.astype("int64") if "int" in dtype else numbers.astype("float32"))
+
+
+def differences(rows, others):
+    """What is not alike in two listings; empty when nothing is."""
+    one = [(row.path, row.shape, row.dtype, row.weights_h5) for row in rows]
+    two = [(row.path, row.shape, row.dtype, row.weights_h5) for row in others]
+    return [pair for pair in zip(one, two) if pair[0] != pair[1]] + [(len(one), len(two))] * (len(one) != len(two))
+
+
+def unequal(rows, others):
+    values = {row.weights_h5: listing.value(row.variable).tobytes() for row in others if row.variable is not None}
+    return [row.path for row in rows if row.variable is not None and values.get(row.weights_h5) != listing.value(row.variable).tobytes()]
+
+
+def saved(form, family, model, rows, folder):
+    """Writes one form and has Keras read it back: what `expected.json` says of it."""
+    path = folder / FILES[form]
+    about = {"file": path.name}
+    try:
+        forms.save(form, model, path)
+    except Exception as error:  # what this Keras cannot write is a cell of the table
+        path.unlink(missing_ok=True)
+        return {"cannot_save": brief(error)}
+    try:
+        keras.backend.clear_session()
+        again = forms.load(form, path, family.build)
+        others = listing.walk_only(again)
+    except Exception as error:  # what this Keras cannot read is one too
+        return about | {"cannot_load": brief(error)}
+    if differences(rows, others):
+        about["variables"] = [row.described() for row in others]
+    if forms.holds_values(form):
+        wrong = unequal(rows, others)
+        if wrong:
+            about["cannot_load"] = f"{len(wrong)} of {len(rows)} values are not restored, first {wrong[0]}"
+    return about
+
+
+def legacy_names(rows, model, folder):
+    import h5py
+
+    for name, group in (("legacy", "/"), ("whole", "model_weights")):
+        path = folder / FILES[name]
+        if path.exists():
+            with h5py.File(path) as file:
+                listing.add_legacy(rows, model, file[group])
+            return
+
+
+def make(family, folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    offers.ANSWERS.clear()
+    keras.backend.clear_session()
+    model = family.build()
+    answers = dict(offers.ANSWERS)
+    fill(model)
+    rows = listing.walk(model)
+    about = {form: saved(form, family, model, rows, folder) for form in FILES if forms.known(form)}
+    legacy_names(rows, model, folder)
+    expected = {
+        "keras": keras.__version__, "backend": keras.backend.backend(), "model": family.name, "custom": family.custom,
+        "class": type(model).__name__, "layers": [layer.name for layer in model.layers],
+        "offers": answers, "forms": about, "variables": [row.described() for row in rows],
+    }
+    (folder / "expected.json").write_text(json.dumps(expected, indent=1, ensure_ascii=False), encoding="utf-8")
+    return expected
+
+
+def main():
+    version, folder, *only = sys.argv[1:]
+    begin(version)
+    keras.utils.set_random_seed(20)
+    for family in FAMILIES:
+        unfit = family.first > offers.VERSION or (family.tensorflow and not offers.tensorflow())
+        if unfit or (only and family.name not in only):
+            continue
+        target = pathlib.Path(folder) / family.name
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                expected = make(family, target)
+            lacks = {form: about for form, about in expected["forms"].items() if "cannot_save" in about or "cannot_load" in about}
+            print(f"{family.name}: {len(expected['variables'])} variables{f', {lacks}' if lacks else ''}", flush=True)
+        except Exception as error:  # the other models are still made
+            traceback.print_exc()
+            (target / "fault.json").write_text(json.dumps(brief(error)))
+            print(f"{family.name}: FAILED {brief(error)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""`ptw2k` as a user calls it: the one place that knows its command line."""
+
+import functools
+import json
+import subprocess
+
+# Any of these small files takes milliseconds; more means that something hangs.
+TIMEOUT_SECONDS = 60
+# Exit codes that say "no", as opposed to a crash: usage, architecture, schema, plan, output.
+REFUSALS = (2, 4, 5, 6, 7)
+# What it is asked to write: the file's name, and whether it is a whole model.
+OUTPUTS = {
+    "weights": "out.weights.h5",
+    "sharded": "out.weights.json",
+    "legacy": "out.h5",
+    "whole": "whole.h5",
+    "keras": "out.keras",
+}
+SHARD = "4KB"
+
+
+class Refused(Exception):
+    """It said no, with the reason."""
+
+
+class Crashed(Exception):
+    """It ended as it must never end."""
+
+
+def run(binary, *arguments):
+    """Its standard output."""
+    command = [str(part) for part in (binary, *arguments)]
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Crashed(f"more than {TIMEOUT_SECONDS} s: {' '.join(command)}") from None
+    said = " ".join(done.stderr.split())[-500:]
+    if done.returncode in REFUSALS:
+        raise Refused(f"exit code {done.returncode}: {said}")
+    if done.returncode != 0:
+        raise Crashed(f"exit code {done.returncode}: {said}")
+    return done.stdout
+
+
+@functools.cache
+def has_option(binary, option):
+    return option in subprocess.run([binary, "--help"], capture_output=True, encoding="utf-8", check=True).stdout
+
+
+def inspect(binary, path):
+    """What it says of a file: a list of dicts, one per variable."""
+    said = json.loads(run(binary, "inspect", "--json", path))
+    if "variables" not in said:
+        raise Refused(f"the file is taken for something else: {list(said)}")
+    return said["variables"]
+
+
+def convert(binary, checkpoint, architecture, schema, output, version, threads=None):
+    arguments = [checkpoint, "--schema", schema, "--arch", architecture, "-o", output]
+    if has_option(binary, "--keras"):
+        arguments += ["--keras", version]
+    if output.name.endswith(".weights.json"):
+        arguments += ["--max-shard-size", SHARD]
+    if output.name.startswith("whole"):
+        arguments += ["--whole-model"]
+    if threads:
+        arguments += ["--threads", threads]
+    run(binary, *arguments)
+
+
+def verify(binary, checkpoint, architecture, schema, output, version):
+    arguments = ["verify", checkpoint, output, "--schema", schema, "--arch", architecture]
+    if has_option(binary, "--keras"):
+        arguments += ["--keras", version]
+    run(binary, *arguments)
