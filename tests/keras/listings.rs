@@ -180,6 +180,26 @@ fn share(value: &mut Value) -> usize {
     }
 }
 
+/// Layers that models of `keras.applications` bring along are known by their module.
+#[test]
+fn layers_of_applications() {
+    let scale = |module: &str| {
+        let input = json!({"class_name": "InputLayer", "module": "keras.layers",
+                           "config": {"name": "in", "batch_shape": [null, 5]}});
+        let config = json!({"name": "scale", "projection_dim": 5, "init_values": 0.1});
+        let layer = json!({"module": module, "class_name": "LayerScale", "config": config});
+        let model = json!({"module": "keras", "class_name": "Sequential",
+                           "config": {"name": "s", "layers": [input, layer]}});
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), model.to_string()).unwrap();
+        Architecture::open(file.path())
+    };
+    let known = scale("keras.src.applications.convnext").unwrap();
+    assert_eq!(lines(&known), ["scale/gamma [5] float32 layers/layer_scale/vars/0"]);
+    let custom = scale("mine").unwrap_err();
+    assert!(matches!(custom.kind, ptw2k::keras::ErrorKind::CustomClasses { .. }));
+}
+
 #[test]
 fn features_that_become_maps() {
     let model = check("generator.json", "generator");

@@ -25,6 +25,7 @@ pub(in crate::keras) fn keeps_shape(class: &str) -> bool {
             | "GroupNormalization"
             | "Identity"
             | "LayerNormalization"
+            | "LayerScale"
             | "LeakyReLU"
             | "Masking"
             | "Normalization"
@@ -60,7 +61,9 @@ pub(super) fn results(call: &Reading<'_>) -> Option<Vec<InputShape>> {
 fn output(call: &Reading<'_>) -> Option<InputShape> {
     let config = call.config;
     match call.class {
-        "Add" | "Subtract" | "Multiply" | "Average" | "Maximum" | "Minimum" => merge(&call.inputs()?),
+        "Add" | "Subtract" | "Multiply" | "Average" | "Maximum" | "Minimum" | "CustomScaleLayer" => {
+            merge(&call.inputs()?)
+        }
         "Concatenate" => concatenate(&call.inputs()?, config.axes("axis").ok()?.map_or(Some(-1), only)?),
         "Dot" => dot(call),
         "EinsumDense" => bounded(einsum_output(config, call.input()?, call.generation)?),
