@@ -1,10 +1,11 @@
 //! What the fuzz targets, the mutations and the regressions share: the containers that let an input reach the
-//! parser behind them, and opening bytes as a checkpoint.
+//! parser behind them, and opening bytes as a checkpoint or as a Keras file.
 
 use std::path::Path;
 
 use ptw2k::checkpoint::{Checkpoint, OpenOptions, Quantized};
-use ptw2k::lazy::Bytes;
+use ptw2k::keras::{Architecture, WeightsFile};
+use ptw2k::lazy::{Bytes, LazyTensor};
 
 /// Bytes of a tensor that is loaded: what a tensor may claim beyond that is a limit of its own.
 const MAX_LOADED: usize = 1 << 20;
@@ -30,9 +31,29 @@ pub fn open_path(path: &Path) {
     }
 }
 
+/// Opens the bytes as an architecture and as a weight file, and loads what there is.
+pub fn open_keras(bytes: Vec<u8>) {
+    let (path, bytes) = (Path::new("fuzz"), Bytes::held(bytes));
+    if let Ok(model) = Architecture::from_bytes(path, bytes.clone()) {
+        let values = model.variables.iter().filter_map(|variable| variable.value.as_ref());
+        load_all(values);
+        assert_eq!(model.weights_h5_places().len(), model.variables.len());
+        assert_eq!(model.legacy_places().len(), model.variables.len());
+        if let Some(order) = model.legacy_order() {
+            assert!(order.iter().all(|&at| at < model.variables.len()));
+        }
+    }
+    if let Ok(file) = WeightsFile::from_bytes(path, bytes) {
+        load_all(file.variables.iter().map(|stored| &stored.tensor));
+    }
+}
+
 fn load(checkpoint: &Checkpoint) {
-    for tensor in checkpoint.tensors.iter().take(MAX_TENSORS) {
-        let tensor = &tensor.tensor;
+    load_all(checkpoint.tensors.iter().map(|tensor| &tensor.tensor));
+}
+
+fn load_all<'a>(tensors: impl Iterator<Item = &'a LazyTensor>) {
+    for tensor in tensors.take(MAX_TENSORS) {
         if tensor.byte_len() <= MAX_LOADED && tensor.storage.byte_len() <= MAX_LOADED {
             let Ok(values) = tensor.contiguous() else { continue };
             assert_eq!(values.len(), tensor.byte_len());
@@ -85,6 +106,11 @@ pub fn pickle(input: &[u8]) -> Vec<u8> {
         ("archive/data/1", &[1; 24]),
         ("archive/data/2", &[]),
     ])
+}
+
+/// The input after the signature of HDF5.
+pub fn hdf5(input: &[u8]) -> Vec<u8> {
+    [b"\x89HDF\r\n\x1a\n", input].concat()
 }
 
 /// The input after the four bytes by which torch knows a zip archive.

@@ -45,6 +45,10 @@ pub(super) fn file(path: &Path, bytes: &Bytes) -> Result<Sniffed, ErrorKind> {
     if bytes.is_empty() {
         return not(NotACheckpoint::Empty);
     }
+    // First: the length of its header may begin as any other file does.
+    if starts_with_header(bytes) {
+        return Ok(Sniffed::Safetensors);
+    }
     if is_zip(bytes) {
         return Ok(Sniffed::Zip);
     }
@@ -90,6 +94,11 @@ pub(super) fn file(path: &Path, bytes: &Bytes) -> Result<Sniffed, ErrorKind> {
     } else {
         NotACheckpoint::Unknown { start: bytes.get(..8).unwrap_or(bytes).to_vec() }
     })
+}
+
+/// A length of less than 4 GiB (far beyond any header that is read), then the JSON of an object with a key.
+fn starts_with_header(bytes: &[u8]) -> bool {
+    bytes.get(4..10) == Some(b"\0\0\0\0{\"")
 }
 
 /// A length, then JSON; a file that only has the name is one too, and its reader says what is wrong.

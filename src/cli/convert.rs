@@ -30,7 +30,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
         && (std::path::absolute(report).ok() == std::path::absolute(&path).ok()
             || wanted.may_be_shard(&path, report))
     {
-        return Err(Failure::ReportIsOutput { path });
+        return Err(Failure::ReportIsOutput { path: report.clone() });
     }
     let targets: Vec<&Path> = output.report.iter().map(PathBuf::as_path).chain([path.as_path()]).collect();
     let inputs = [source.checkpoint.as_path(), Path::new(&source.schema)];

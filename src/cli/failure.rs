@@ -72,9 +72,9 @@ pub enum Failure {
         path: PathBuf,
     },
     /// --save contradicts the output's name.
-    #[error("{} holds {}, as its name says", path.display(), match held {
-        Saved::Model => "the whole model",
-        Saved::Weights => "the weights alone",
+    #[error("the name {} stands for {}, and --save for the other", path.display(), match held {
+        Saved::Model => "a whole model",
+        Saved::Weights => "weights alone",
     })]
     SavedAs {
         /// The output.

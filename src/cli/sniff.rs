@@ -1,7 +1,7 @@
 //! What a file looks like, by its first bytes.
 
 use std::fs::File;
-use std::io::{Cursor, Read as _};
+use std::io::{Cursor, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use crate::lazy::Bytes;
@@ -42,7 +42,10 @@ pub(super) fn sniff(path: &Path) -> std::io::Result<Kind> {
         return Ok(Kind::Keras);
     }
     if head.starts_with(ZIP_SIGNATURE) {
-        // A broken archive is for the checkpoint reader to name.
+        // A broken archive is for the checkpoint reader to name, unless it is called after Keras.
+        if path.extension().is_some_and(|extension| extension == "keras") {
+            return Ok(Kind::Keras);
+        }
         // The directory of a large one takes many reads: of the file, each would be a call of the system.
         let is_keras = Bytes::map(path).is_ok_and(|bytes| {
             let archive = zip::ZipArchive::new(Cursor::new(bytes.as_slice()));
@@ -50,12 +53,32 @@ pub(super) fn sniff(path: &Path) -> std::io::Result<Kind> {
         });
         return Ok(if is_keras { Kind::Keras } else { Kind::Checkpoint });
     }
+    let is_named_h5 = path.extension().is_some_and(|extension| extension == "h5" || extension == "hdf5");
+    if is_named_h5 && is_behind_a_user_block(&file)? {
+        return Ok(Kind::Keras);
+    }
     // A safetensors file begins with the header's length in eight bytes, the last of which are zero: no
     // text has zeros.
     let is_text = !head.contains(&0);
     let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
     let is_json = is_text && first == Some(&b'{');
     Ok(if is_json && !is_named_index(path) { Kind::Keras } else { Kind::Checkpoint })
+}
+
+/// Whether HDF5's signature is where it is behind a user block: 512 bytes on, or a power of two times that.
+fn is_behind_a_user_block(file: &File) -> std::io::Result<bool> {
+    let length = file.metadata()?.len();
+    let places = std::iter::successors(Some(512_u64), |place| place.checked_mul(2));
+    for place in places.take_while(|&place| place < length) {
+        let mut found = Vec::new();
+        let mut at = file;
+        at.seek(SeekFrom::Start(place))?;
+        at.take(HDF5_SIGNATURE.len() as u64).read_to_end(&mut found)?;
+        if found == HDF5_SIGNATURE {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a JSON file has the name of an index of shards: `model.safetensors.index.json`, and with a variant

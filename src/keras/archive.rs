@@ -7,7 +7,9 @@ use zip::ZipArchive;
 
 use crate::lazy::Bytes;
 
+use super::archive_check;
 use super::error::ErrorKind;
+use super::hdf5::decodable;
 use super::json::MAX_CONFIG_BYTES;
 
 /// The first bytes of a zip file that has members.
@@ -15,6 +17,9 @@ pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
 
 /// The name of the weights in an archive.
 pub(super) const WEIGHTS: &str = "model.weights.h5";
+
+/// The name of the weights in an archive that was written without h5py.
+const OTHER_WEIGHTS: &str = "model.weights.npz";
 
 /// The name of the configuration in an archive.
 pub(super) const CONFIG: &str = "config.json";
@@ -61,6 +66,7 @@ impl Archive {
     /// Reads the directory.
     pub(super) fn open(bytes: Bytes) -> Result<Self, ErrorKind> {
         let zip = Box::new(ZipArchive::new(Cursor::new(Shared(bytes.clone())))?);
+        archive_check::check(&bytes, zip.central_directory_start(), zip.offset())?;
         Ok(Self::Zip { zip, bytes })
     }
 
@@ -138,6 +144,9 @@ impl Archive {
             }
         };
         let Some(index) = zip.index_for_name(name) else {
+            if zip.index_for_name(OTHER_WEIGHTS).is_some() {
+                return Err(ErrorKind::NpzWeights);
+            }
             return Err(ErrorKind::NoMember { member: part });
         };
         let file = zip.by_index(index)?;
@@ -153,6 +162,10 @@ impl Archive {
             let end = usize::try_from(size).ok().and_then(|size| start.checked_add(size));
             let range = start..end.ok_or_else(truncated)?;
             return bytes.slice(range).ok_or_else(truncated);
+        }
+        let limit = limit.min(decodable(bytes.len() as u64));
+        if size > limit {
+            return Err(ErrorKind::TooLarge { part, bytes: size, limit });
         }
         let mut inflated = Vec::new();
         file.take(limit).read_to_end(&mut inflated)?;

@@ -40,7 +40,7 @@ pub struct CarriedDataset {
 }
 
 /// What is inflated of an archive's members: Keras stores them, and stored ones are mapped.
-const MAX_INFLATED_BYTES: u64 = 256 << 20;
+const MAX_INFLATED_BYTES: u64 = 64 << 20;
 
 impl Carried {
     /// The members of an archive that are neither the configuration nor the weights.

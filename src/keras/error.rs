@@ -419,6 +419,24 @@ pub enum ErrorKind {
     /// The archive is broken.
     #[error("the archive is not readable")]
     Zip(#[from] zip::result::ZipError),
+    /// An archive with two members of one name.
+    #[error("the archive has two members `{member}`: which one is meant is not told; save the model again")]
+    ArchiveTwice {
+        /// The member.
+        member: String,
+    },
+    /// A member whose own header says something else than the directory.
+    #[error("the archive's directory and its member `{member}` do not agree: it is damaged; get it again")]
+    ArchiveEntry {
+        /// The member.
+        member: String,
+    },
+    /// Keras writes this where h5py is not installed.
+    #[error(
+        "the archive holds its weights as `model.weights.npz`, which Keras writes where h5py is missing, and which is \
+         not supported: install h5py and save the model again"
+    )]
+    NpzWeights,
     /// The archive lacks a member.
     #[error(
         "the archive has no `{member}`, so it is not a `.keras` file: give `model.to_json()`, a `.keras` file or a \

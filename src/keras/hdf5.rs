@@ -18,6 +18,8 @@ use hdf5_reader::{Hdf5File, OpenOptions};
 
 use crate::lazy::Bytes;
 
+pub(super) use self::tensor::decodable;
+
 use self::links::Link;
 use super::error::ErrorKind;
 use super::graph::join;
@@ -143,7 +145,7 @@ impl File {
             bytes,
             root,
             work: Cell::new(length.saturating_mul(MAX_WORK_PER_BYTE).saturating_add(MIN_WORK)),
-            decodable: Cell::new(tensor::decodable(length)),
+            decodable: Cell::new(decodable(length)),
             headers: RefCell::default(),
             collections: RefCell::default(),
         })

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod archive;
+mod archive_check;
 mod calls;
 mod carried;
 mod error;

@@ -44,7 +44,10 @@ pub(super) fn read_bytes(path: &Path, bytes: Bytes) -> Result<Architecture, Erro
 fn read_json(path: &Path, text: &[u8]) -> Result<Architecture, ErrorKind> {
     let (object, text) = parse_text(text)?;
     if sharded::is_index(&object) {
-        return template::read(path, sharded::read(path, &object)?, Origin::ShardedTemplate);
+        let (stored, files) = sharded::read(path, &object)?;
+        let mut architecture = template::read(path, stored, Origin::ShardedTemplate)?;
+        architecture.carried.files = files;
+        return Ok(architecture);
     }
     let (tree, root) = model::read(&object)?;
     let mut architecture = tree.into_architecture(root, path, Origin::Json)?;

@@ -2,7 +2,7 @@
 //! which shards hold a group of variables; what a shard holds besides is not the model's.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -20,8 +20,8 @@ pub(super) fn is_index(object: &Value) -> bool {
     object.get("weight_map").is_some() && object.get("class_name").is_none()
 }
 
-/// Reads the shards of an index.
-pub(super) fn read(path: &Path, index: &Value) -> Result<Stored, ErrorKind> {
+/// Reads the shards of an index; tells their paths too.
+pub(super) fn read(path: &Path, index: &Value) -> Result<(Stored, Vec<PathBuf>), ErrorKind> {
     let index = Index::read(index)?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let mut left: HashSet<(String, &str)> = HashSet::new();
@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path, index: &Value) -> Result<Stored, ErrorKind> {
         left.extend(shards.iter().map(|shard| (group.clone(), shard.as_str())));
     }
     let known: HashSet<&str> = index.groups.iter().map(|(group, _)| group.as_str()).collect();
-    let mut reading = Reading { folder, known, whole: None };
+    let mut reading = Reading { folder, known, whole: None, files: Vec::new() };
     let mut read: HashSet<&str> = HashSet::new();
     for shard in index.shards() {
         for group in reading.add(shard)? {
@@ -56,10 +56,11 @@ pub(super) fn read(path: &Path, index: &Value) -> Result<Stored, ErrorKind> {
     if let Some(total) = index.total.filter(|&total| total != found) {
         return Err(ErrorKind::ShardTotal { expected: total, found });
     }
-    let mut whole = reading.whole.ok_or(ErrorKind::NoVariables)?;
+    let Reading { whole, files, .. } = reading;
+    let mut whole = whole.ok_or(ErrorKind::NoVariables)?;
     whole.root.sort();
     whole.optimizer.sort_by(|a, b| hdf5::natural(&a.path).cmp(&hdf5::natural(&b.path)));
-    Ok(whole)
+    Ok((whole, files))
 }
 
 /// The end of an index's name.
@@ -71,6 +72,7 @@ struct Reading<'a> {
     /// The groups that the index names.
     known: HashSet<&'a str>,
     whole: Option<Stored>,
+    files: Vec<PathBuf>,
 }
 
 impl Reading<'_> {
@@ -90,6 +92,7 @@ impl Reading<'_> {
         if let Some(group) = groups.iter().find(|group| !self.known.contains(group.as_str())) {
             return Err(ErrorKind::NotInIndex { shard: shard.to_owned(), group: group.clone() });
         }
+        self.files.push(file);
         match &mut self.whole {
             Some(whole) => whole.add(stored)?,
             None => self.whole = Some(stored),

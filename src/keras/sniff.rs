@@ -14,6 +14,13 @@ pub(super) enum Content {
     Hdf5,
 }
 
+/// Whether the signature of HDF5 is not at the beginning, but at one of the other places where it may be: 512
+/// bytes on, or a power of two times that.
+fn has_user_block(bytes: &[u8]) -> bool {
+    let places = std::iter::successors(Some(512_usize), |place| place.checked_mul(2));
+    places.map_while(|place| bytes.get(place..)).any(|rest| rest.starts_with(hdf5::MAGIC))
+}
+
 /// Tells the kinds of file apart.
 pub(super) fn sniff(bytes: &[u8]) -> Result<Content, ErrorKind> {
     if bytes.starts_with(hdf5::MAGIC) {
@@ -27,6 +34,7 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Content, ErrorKind> {
         Some(b'{' | b'"') => return Ok(Content::Json),
         None => "empty",
         Some(b'<') => "HTML or XML",
+        Some(_) if has_user_block(bytes) => "HDF5 behind a user block, which Keras never writes",
         Some(_) if text.starts_with(b"version https://git-lfs") => "a git-lfs pointer: run `git lfs pull`",
         Some(_) => "other content",
     };

@@ -68,6 +68,7 @@ impl Stored {
             found
         };
         let (optimizer, metrics) = (apart(OPTIMIZER), apart(METRICS));
+        root.modernise();
         Ok(Self { root, optimizer, metrics, again })
     }
 
@@ -111,6 +112,26 @@ impl StoredGroup {
         let groups: Result<_, ErrorKind> =
             tree.groups.into_iter().map(|group| Self::read(file, group, again)).collect();
         Ok(Self { path: tree.path, name: tree.name, label, groups: groups?, datasets })
+    }
+
+    /// Calls the groups as Keras 3 does. Keras up to 2.13 had each layer with weights twice in the list of a model's
+    /// layers, so that its groups are `dense`, `dense_2`, `dense_4`; each layer has a group, so their order tells
+    /// the numbers.
+    fn modernise(&mut self) {
+        for group in &mut self.groups {
+            if group.name == OLD_LAYERS {
+                group.name = "layers".to_owned();
+                let mut counts: HashMap<String, usize> = HashMap::new();
+                for layer in &mut group.groups {
+                    let class = hdf5::natural(&layer.name).0.to_owned();
+                    let count = counts.entry(class.clone()).or_insert(0);
+                    layer.name = if *count == 0 { class } else { format!("{class}_{count}") };
+                    *count += 1;
+                }
+            }
+            group.path = join(&self.path, &group.name);
+            group.modernise();
+        }
     }
 
     /// The layer's own variables, when it is one.
@@ -202,21 +223,11 @@ impl Places {
     }
 
     /// The value at the path that Keras 3 would use, or that an older Keras used for it: attention layers had
-    /// `_query_dense` in Keras 2, which Keras 3 reads as well, and models had no `layers` up to 2.13.
+    /// `_query_dense` in Keras 2, which Keras 3 reads as well.
     pub(super) fn take(&mut self, path: &str) -> Option<LazyTensor> {
         let at = self.find(path).or_else(|| {
-            let old: Vec<&str> =
-                path.split('/').map(|part| if part == "layers" { OLD_LAYERS } else { part }).collect();
-            self.find(&old.join("/")).or_else(|| {
-                let (above, last) = projection(path)?;
-                self.find(&format!("{above}_{last}")).or_else(|| {
-                    let above: Vec<&str> = above
-                        .split('/')
-                        .map(|part| if part == "layers" { OLD_LAYERS } else { part })
-                        .collect();
-                    self.find(&format!("{}_{last}", above.join("/")))
-                })
-            })
+            let (above, last) = projection(path)?;
+            self.find(&format!("{above}_{last}"))
         })?;
         self.datasets.get_mut(at)?.1.take()
     }

@@ -21,7 +21,7 @@ use super::carried::Carried;
 use super::error::ErrorKind;
 use super::graph::join;
 use super::layers::variable_names;
-use super::stored::{OLD_LAYERS, Stored, StoredGroup, VARS, is_lookup};
+use super::stored::{Stored, StoredGroup, VARS, is_lookup};
 
 use class::{Found, Parent};
 
@@ -128,8 +128,7 @@ impl Template {
         // Groups in a container are named by class; those in a layer, by attribute.
         below.is_listed = !is_layer && !is_root;
         for group in tree.groups {
-            let name = if group.name == OLD_LAYERS { "layers" } else { group.name.as_str() };
-            let place = Place { group: join(&below.group, name), ..below.clone() };
+            let place = Place { group: join(&below.group, &group.name), ..below.clone() };
             self.visit(group, &place, this.as_ref())?;
         }
         Ok(())

@@ -72,7 +72,8 @@ impl WeightsForm {
 /// A variable as a file holds it.
 #[derive(Debug, Clone)]
 pub struct StoredVariable {
-    /// The HDF5 path of the dataset, without a leading `/`: `layers/dense/vars/0`, `dense/dense/kernel`.
+    /// The HDF5 path of the dataset, without a leading `/`: `layers/dense/vars/0`, `dense/dense/kernel`; where Keras
+    /// up to 2.13 has other names for the layers of a model, those of Keras 3.
     pub path: String,
     /// The layer's name: the `name` attribute of its `vars` group (3.6 and later) or the entry of
     /// `layer_names`, when the file tells it.
@@ -132,7 +133,7 @@ fn read_bytes(path: &Path, bytes: Bytes) -> Result<WeightsFile, ErrorKind> {
             if !sharded::is_index(&object) {
                 return Err(ErrorKind::NotWeights);
             }
-            return Ok(WeightsFile::of(path, WeightsForm::Sharded, sharded::read(path, &object)?));
+            return Ok(WeightsFile::of(path, WeightsForm::Sharded, sharded::read(path, &object)?.0));
         }
         Content::Archive => return read_archive(path, Archive::open(bytes)?, WeightsForm::Archive),
         Content::Hdf5 => hdf5::File::open(bytes)?,

@@ -193,3 +193,60 @@ fn zip64(numbers: &[u64]) -> Vec<u8> {
     numbers.iter().for_each(|number| field.extend(number.to_le_bytes()));
     field
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
+    use super::*;
+
+    fn entry(name: &str, len: u64) -> Entry {
+        Entry { name: name.to_owned(), len, crc: None }
+    }
+
+    /// A sparse archive of members of these sizes, read back by another reader.
+    fn check(members: &[(&str, u64)]) {
+        let mut archive = Archive::default();
+        let places: Vec<u64> =
+            members.iter().map(|&(name, len)| archive.push(entry(name, len), 4096).unwrap()).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.set_len(archive.file_len()).unwrap();
+        for (offset, bytes) in archive.headers(|range| Ok((range.end - range.start) as u32)).unwrap() {
+            file.seek(SeekFrom::Start(offset)).unwrap();
+            file.write_all(&bytes).unwrap();
+        }
+        assert_eq!(file.metadata().unwrap().len(), archive.file_len());
+        let mut zip = zip::ZipArchive::new(file).unwrap();
+        assert_eq!(zip.len(), members.len());
+        for (at, (&(name, len), place)) in members.iter().zip(places).enumerate() {
+            let member = zip.by_index_raw(at).unwrap();
+            assert_eq!(
+                (member.name().unwrap().as_ref(), member.size(), member.crc32()),
+                (name, len, len as u32)
+            );
+            assert_eq!((member.data_start(), place % 4096), (Some(place), 0));
+        }
+    }
+
+    #[test]
+    fn small_and_large() {
+        check(&[("metadata.json", 25), ("w\u{f6}rter.txt", 0), ("model.weights.h5", 70_000)]);
+        check(&[("a", 1), ("b", u64::from(u32::MAX) - 1), ("c", 9)]);
+        check(&[("a", 1), ("b", 5 << 30), ("assets/c", 9), ("d", 6 << 30)]);
+        let names: Vec<String> = (0..70_000).map(|at| format!("assets/{at}")).collect();
+        let mut archive = Archive::default();
+        for name in &names {
+            archive.push(entry(name, 0), 1).unwrap();
+        }
+        let pieces = archive.headers(|_| Ok(0)).unwrap();
+        let last = pieces.last().unwrap();
+        assert_eq!(last.0 + last.1.len() as u64, archive.file_len());
+        assert_eq!(&last.1[last.1.len() - 42..][..4], b"PK\x06\x07");
+    }
+
+    #[test]
+    fn name_too_long() {
+        let outcome = Archive::default().push(entry(&"n".repeat(65_536), 1), 1);
+        assert!(matches!(outcome, Err(Error::MemberName { .. })));
+    }
+}

@@ -75,3 +75,37 @@ fn replace<'a>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(path: &Path, content: &str) -> Draft {
+        let draft = Draft::create(path, content.len() as u64).unwrap();
+        io::Write::write_all(&mut draft.file(), content.as_bytes()).unwrap();
+        draft
+    }
+
+    /// What fails midway, for the place of one of the files was taken meanwhile, is undone.
+    #[test]
+    fn old_files_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a", "stale", "index"] {
+            fs::write(path(name), name).unwrap();
+        }
+        let drafts = || ["a", "b", "index"].map(|name| draft(&path(name), "new")).into_iter().collect();
+        let read = |name: &str| fs::read_to_string(path(name)).unwrap_or_default();
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+
+        let doomed: Vec<Draft> = drafts();
+        fs::create_dir(path("b")).unwrap();
+        assert!(publish(doomed, &[path("stale")]).is_err());
+        assert_eq!(["a", "stale", "index"].map(read), ["a", "stale", "index"]);
+
+        fs::remove_dir(path("b")).unwrap();
+        publish(drafts(), &[path("stale")]).unwrap();
+        assert_eq!(["a", "b", "index", "stale"].map(read), ["new", "new", "new", ""]);
+        assert_eq!(names(), 3);
+    }
+}

@@ -146,7 +146,7 @@ fn write_layout(
                 file: draft.file(),
                 path: &file.path,
                 offset,
-                name: &value.name,
+                name: value.name,
             });
         }
     }

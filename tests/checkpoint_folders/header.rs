@@ -35,3 +35,16 @@ fn types_and_shapes() {
         matches!(found, Err(ErrorKind::Safetensors(SafetensorsError::Header(_))))
     });
 }
+
+/// The length stands before the header, in bytes that begin as a pickle does for some.
+#[test]
+fn lengths_that_look_like_a_pickle() {
+    for length in [0x0280, 0x0380, 0x0480, 0x0580] {
+        let header = r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}"#;
+        let header = format!("{header:length$}");
+        let file = [&(length as u64).to_le_bytes(), header.as_bytes(), &[0; 12]].concat();
+        let folder = folder(&[("model.bin", &file)]);
+        let checkpoint = open(&folder.path().join("model.bin")).unwrap();
+        assert_eq!(checkpoint.tensors[0].tensor.view.shape().sizes(), [3], "{length}");
+    }
+}

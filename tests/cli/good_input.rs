@@ -24,13 +24,18 @@ fn converts_and_verifies() {
     }
 }
 
-/// The outputs against what real PyTorch and plain NumPy made of the same checkpoint, in both formats.
+/// The outputs against what real PyTorch and plain NumPy made of the same checkpoint, in every format.
 #[test]
 fn values_are_the_expected() {
     for case in ["simple_conv", "conv_block", "conditional_conv", "mnist"] {
-        for (output, format) in [("out.weights.h5", Format::WeightsH5), ("out.h5", Format::LegacyH5)] {
+        for (output, format, options) in [
+            ("out.weights.h5", Format::WeightsH5, &[][..]),
+            ("out.h5", Format::LegacyH5, &[]),
+            ("out.h5", Format::WholeH5, &["--save", "model"]),
+            ("out.keras", Format::Keras, &[]),
+        ] {
             let folder = Folder::with_case(case);
-            let said = folder.run(&[&CONVERT[..], &["-o", output]].concat());
+            let said = folder.run(&[&CONVERT[..], &["-o", output], options].concat());
             assert!(said.starts_with("exit 0\n"), "{said}");
             let expected: Json = serde_json::from_slice(&folder.read("expected.json")).unwrap();
             let mut found = values(&folder, output, format);
@@ -40,8 +45,8 @@ fn values_are_the_expected() {
             wanted.sort_by_key(path);
             assert_eq!(found, wanted, "{case} as {output}");
 
-            let verify = ["verify", "weights.pt", output, "--schema", "schema.toml"];
-            assert!(folder.run(&verify).starts_with("exit 0\n"), "{case} as {output}");
+            let verify = folder.run(&["verify", "weights.pt", output, "--schema", "schema.toml"]);
+            assert!(verify.starts_with("exit 0\n"), "{case} as {format:?}: {verify}");
             let plan = folder.run(&["plan", "weights.pt", "--schema", "schema.toml", "--json", "-q"]);
             let plan: Json =
                 serde_json::from_str(plan.strip_prefix("exit 0\n----- stdout -----\n").unwrap()).unwrap();

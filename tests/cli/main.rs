@@ -4,9 +4,11 @@
 
 mod bad_input;
 mod damage;
+mod forms;
 mod good_input;
 mod inspect;
 mod interrupt;
+mod outputs;
 mod run;
 mod several_files;
 mod values;
@@ -39,8 +41,6 @@ fn usage_errors() {
     usage("threads", &["w.pt", "-s", "s.toml", "--threads", "0"]);
     usage("options_alone", &["-q"]);
     usage("dtype", &["weights.pt", "--schema", "s.toml", "--dtype", "int8"]);
-    usage("keras_archive", &["weights.pt", "--schema", "s.toml", "-o", "a.keras"]);
-    usage("sharded", &["weights.pt", "--schema", "s.toml", "-o", "a.weights.json"]);
     usage("no_format", &["weights.pt", "--schema", "s.toml", "-o", "weights"]);
     usage("no_stem", &["..", "--schema", "s.toml"]);
     usage("glob", &["plan", "weights.pt", "--schema", "s.toml", "--allow-missing", "[a"]);

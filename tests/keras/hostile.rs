@@ -4,6 +4,7 @@ use ptw2k::keras::{Architecture, ErrorKind, WeightsFile};
 use serde_json::{Value, json};
 
 use crate::listings::testdata;
+use crate::mutations::Numbers;
 
 /// A broken file: what is in it, and which error it is.
 fn check_refused(content: &str, is_expected: impl Fn(&ErrorKind) -> bool) {
@@ -58,18 +59,6 @@ fn links_are_refused() {
         assert!(is_link(&template.kind), "{file}: {template:?}");
         let weights = WeightsFile::open(&path).unwrap_err();
         assert!(is_link(&weights.kind), "{file}: {weights:?}");
-    }
-}
-
-/// A generator of the same numbers on every run (SplitMix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
     }
 }
 

@@ -105,7 +105,7 @@ fn carries_everything_over() {
     for optimizer in [true, false] {
         let form = Form { optimizer, ..Form::new(Format::Keras) };
         let written = convert(&full, KEEP, &form, &output);
-        assert_eq!(written.files, [output.clone()]);
+        assert_eq!(written.files, std::slice::from_ref(&output));
         let (before, after) = (Architecture::open(&full).unwrap(), Architecture::open(&output).unwrap());
         assert_eq!(sorted(own(&output, Format::Keras)), sorted(own(&full, Format::Keras)));
         let text = |bytes: &Option<ptw2k::lazy::Bytes>| bytes.as_ref().unwrap().as_slice().to_vec();

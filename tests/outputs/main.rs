@@ -5,5 +5,6 @@
 mod archive;
 mod made;
 mod readers;
+mod scale;
 mod shards;
 mod whole;

@@ -17,14 +17,16 @@ fn attention_for_both_generations() {
     convert(&layers, FILL, &form(Format::WeightsH5, "3"), &one);
     convert(&layers, FILL, &form(Format::WeightsH5, "2.15"), &both);
     let paths = |file| stored(file).into_iter().map(|(path, ..)| path).collect::<Vec<_>>();
-    let (one_paths, mut both_paths) = (paths(&one), paths(&both));
+    // A dataset with two names is read once.
+    assert_eq!(paths(&both), paths(&one));
+    let has = |file: &std::path::Path, dataset: &str| {
+        hdf5_reader::Hdf5File::open(file).unwrap().dataset(dataset).is_ok()
+    };
     let architecture = Architecture::open(&layers).unwrap();
     let aliases: Vec<String> =
         (0..architecture.variables.len()).flat_map(|at| dataset_aliases(&architecture, at)).collect();
     assert!(aliases.len() >= 8 && aliases.iter().all(|path| path.contains("/_")), "{aliases:?}");
-    assert!(aliases.iter().all(|path| both_paths.contains(path) && !one_paths.contains(path)));
-    both_paths.retain(|path| !aliases.contains(path));
-    assert_eq!(both_paths, one_paths);
+    assert!(aliases.iter().all(|path| has(&both, path) && !has(&one, path)));
     let len = |file: &std::path::Path| file.metadata().unwrap().len();
     // Names and index alone: the datasets stand once.
     assert!(len(&both) - len(&one) < 4096);

@@ -17,7 +17,7 @@ fn of_a_whole_model() {
     let (before, after) = (Architecture::open(&whole).unwrap(), Architecture::open(&output).unwrap());
     assert_eq!(after.legacy, before.legacy);
     assert_eq!(after.carried.attributes, before.carried.attributes);
-    assert_eq!(after.carried.attributes[0], ("keras_version".to_owned(), "3.15.1".to_owned()));
+    assert_eq!(after.carried.attributes[1], ("keras_version".to_owned(), "3.15.1".to_owned()));
     let text =
         |architecture: &Architecture| architecture.carried.config.as_ref().unwrap().as_slice().to_vec();
     assert_eq!(text(&after), text(&before));

@@ -1,4 +1,4 @@
-//! Fuzzing the parsers of checkpoints: seeds from the corpus, then each target for so many minutes.
+//! Fuzzing the parsers of checkpoints and of Keras files: seeds from the corpus, then each target for so many minutes.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -8,8 +8,18 @@ use std::path::{Path, PathBuf};
 use crate::{Outcome, shell};
 
 /// What there is in `fuzz/fuzz_targets`.
-const TARGETS: [&str; 7] =
-    ["pickle", "zip", "legacy", "tar", "safetensors_header", "dcp_metadata", "torchscript_json"];
+const TARGETS: [&str; 10] = [
+    "pickle",
+    "zip",
+    "legacy",
+    "tar",
+    "safetensors_header",
+    "dcp_metadata",
+    "torchscript_json",
+    "keras_config",
+    "keras_h5",
+    "keras_archive",
+];
 
 /// How long a target is fuzzed when the caller does not say.
 const MINUTES: NonZeroU64 = NonZeroU64::new(20).unwrap();
@@ -111,7 +121,14 @@ fn files() -> Outcome<Vec<PathBuf>> {
 /// What of a file is an input of which target: each gets what is behind the part that it adds itself.
 fn parts<'b>(path: &Path, bytes: &'b [u8]) -> Vec<(&'static str, std::borrow::Cow<'b, [u8]>)> {
     let mut parts = Vec::new();
-    if let Some(rest) = bytes.strip_prefix(b"PK\x03\x04") {
+    if let Some(rest) = bytes.strip_prefix(b"\x89HDF\r\n\x1a\n") {
+        parts.push(("keras_h5", rest.into()));
+    } else if path.extension().is_some_and(|extension| extension == "keras") {
+        let rest = bytes.strip_prefix(b"PK\x03\x04").unwrap_or(bytes);
+        parts.push(("keras_archive", rest.into()));
+    } else if bytes.starts_with(b"{") && is_of_keras(path) {
+        parts.push(("keras_config", bytes.into()));
+    } else if let Some(rest) = bytes.strip_prefix(b"PK\x03\x04") {
         parts.push(("zip", rest.into()));
         for (record, target) in [("/data.pkl", "pickle"), ("/model.json", "torchscript_json")] {
             if let Some(record) = record_of(path, record) {
@@ -141,6 +158,12 @@ fn parts<'b>(path: &Path, bytes: &'b [u8]) -> Vec<(&'static str, std::borrow::Co
         parts.push(("safetensors_header", [header, b"\0", values].concat().into()));
     }
     parts
+}
+
+/// Whether a file lies in a folder of Keras files, and is no table of what is expected of one.
+fn is_of_keras(path: &Path) -> bool {
+    let is_expected = path.to_string_lossy().ends_with(".expected.json");
+    !is_expected && path.iter().any(|part| part.to_string_lossy().starts_with("keras"))
 }
 
 /// The record whose name ends so; `None` where the archive is too damaged to tell.

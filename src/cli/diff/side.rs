@@ -137,12 +137,10 @@ impl SideVariable {
     }
 }
 
-/// A dataset's path under the names of Keras 3: attention layers had `_query_dense` in Keras 2, and models had no
-/// group `layers` up to 2.13. Both sides are told so, and so are layers that Keras 3 calls by such a name.
+/// A dataset's path under the names of Keras 3: attention layers had `_query_dense` in Keras 2. Both sides are told so, and so are layers that Keras 3 calls by such a name.
 fn plain(place: String) -> String {
     const PROJECTIONS: [&str; 4] = ["_query_dense", "_key_dense", "_value_dense", "_output_dense"];
     let part = |part: &str| match part {
-        "_layer_checkpoint_dependencies" => "layers".to_owned(),
         part if PROJECTIONS.contains(&part) => part.trim_start_matches('_').to_owned(),
         part => part.to_owned(),
     };

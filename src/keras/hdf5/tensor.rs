@@ -24,7 +24,7 @@ const MIN_DECODED_BYTES: u64 = 64 << 20;
 pub(super) const MAX_CHUNK_BYTES: usize = 64 << 20;
 
 /// Bytes that may be decoded of a file of that length.
-pub(super) fn decodable(length: u64) -> u64 {
+pub(in crate::keras) fn decodable(length: u64) -> u64 {
     length.saturating_mul(MAX_EXPANSION).clamp(MIN_DECODED_BYTES, MAX_DECODED_BYTES)
 }
 
@@ -89,7 +89,8 @@ impl File {
     fn decoded(&self, dataset: &Dataset, length: usize, cost: u64) -> Result<Bytes, ErrorKind> {
         let left = self.decodable.get().checked_sub(cost);
         let limit = decodable(self.bytes.len() as u64);
-        self.decodable.set(left.ok_or(ErrorKind::TooLarge { part: "decoded data", bytes: cost, limit })?);
+        let bytes = limit.saturating_sub(self.decodable.get()).saturating_add(cost);
+        self.decodable.set(left.ok_or(ErrorKind::TooLarge { part: "decoded data", bytes, limit })?);
         let bytes = self.opened(dataset)?.read_raw_bytes().map_err(at(&dataset.path))?;
         if bytes.len() != length {
             return Err(ErrorKind::Truncated { at: dataset.path.clone() });

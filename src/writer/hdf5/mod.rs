@@ -5,6 +5,10 @@
 //! Format Specification 3.0, sections named at each structure): superblock 0, symbol-table groups, object
 //! headers 1, contiguous datasets, hard links, variable-length strings in global heap collections.
 //!
+//! Symbol tables, not the compact links of newer versions: for 20,000 datasets in 5,000 layers, `h5dump -H` (the C
+//! library, HDF5 1.10) takes 1.33 s of processor time with the former and 1.45 s with the latter, best of three;
+//! through h5py both take 6 s, its own work.
+//!
 //! ```text
 //! superblock | object headers, group indexes, names | global heap | elements of each dataset …
 //! ```

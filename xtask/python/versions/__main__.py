@@ -31,14 +31,30 @@ def parse():
     parser.add_argument("--ptw2k", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--table", type=pathlib.Path, help="where the table is written to")
-    parser.add_argument("--keras", type=Environment.parse, action="append", required=True, metavar="VERSION=PYTHON[,PACKAGES]")
-    parser.add_argument("--kerashub", type=Environment.parse, metavar="VERSION=PYTHON", help="an environment with KerasHub and TensorFlow")
+    parser.add_argument(
+        "--keras", type=Environment.parse, action="append", required=True, metavar="VERSION=PYTHON[,PACKAGES]"
+    )
+    parser.add_argument(
+        "--kerashub",
+        type=Environment.parse,
+        metavar="VERSION=PYTHON",
+        help="an environment with KerasHub and TensorFlow",
+    )
     parser.add_argument("--part", choices=PARTS, action="append", help="all of them, if none is named")
-    parser.add_argument("--families-of", action="append", metavar="VERSION", help="the versions for that part; all, if none is named")
-    parser.add_argument("--archives", action="store_true", help="applications as .keras and .weights.h5 too: several GB")
+    parser.add_argument(
+        "--families-of",
+        action="append",
+        metavar="VERSION",
+        help="the versions for that part; all, if none is named",
+    )
+    parser.add_argument(
+        "--archives", action="store_true", help="applications as .keras and .weights.h5 too: several GB"
+    )
     parser.add_argument("--graphs", type=int, default=500, help="how many random ones for each Keras")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="the first graph's")
-    parser.add_argument("--made", action="store_true", help="take the models of an earlier run, where there are any")
+    parser.add_argument(
+        "--made", action="store_true", help="take the models of an earlier run, where there are any"
+    )
     parser.add_argument("model", nargs="*", help="the families' models; all of them, if none is named")
     return parser.parse_args()
 
@@ -51,18 +67,27 @@ def tasks(options):
         for environment in options.keras:
             if options.families_of and environment.version not in options.families_of:
                 continue
-            yield f"families in Keras {environment.title}", functools.partial(families.judge_version, environment, newest, options, work)
+            yield (
+                f"families in Keras {environment.title}",
+                functools.partial(families.judge_version, environment, newest, options, work),
+            )
     if "kerashub" in parts and options.kerashub:
         yield "KerasHub", functools.partial(scripts.kerashub, options.kerashub, options, work)
     if "families" in parts and options.kerashub:
         lookups = families.on_tensorflow(options.kerashub)
-        yield f"families in Keras {lookups.title}", functools.partial(families.judge_version, lookups, newest, options, work)
+        yield (
+            f"families in Keras {lookups.title}",
+            functools.partial(families.judge_version, lookups, newest, options, work),
+        )
     if "applications" in parts:
         yield "applications", functools.partial(scripts.applications, newest, options, work)
     if "graphs" in parts:
         for environment in options.keras:
             if environment.version in GRAPHS:
-                yield f"graphs in Keras {environment.version}", functools.partial(graphs.judge_version, environment, options, work)
+                yield (
+                    f"graphs in Keras {environment.version}",
+                    functools.partial(graphs.judge_version, environment, options, work),
+                )
 
 
 def timed(title, task):

@@ -76,9 +76,13 @@ def main():
             print(f"FAILED {name}: {brief(fault)}", flush=True)
             continue
         variables += count
-        print(f"  {name}: {count} variables, {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
+        print(
+            f"  {name}: {count} variables, {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True
+        )
     forms = "JSON, .keras, .weights.h5" if archives else "JSON"
-    print(f"Keras {version}: {len(models)} applications ({forms}), {variables} variables, {faults} with differences")
+    print(
+        f"Keras {version}: {len(models)} applications ({forms}), {variables} variables, {faults} with differences"
+    )
     raise SystemExit(1 if faults else 0)
 
 

@@ -33,12 +33,24 @@ class Environment:
 
     def run(self, script, *arguments, log):
         """The exit code; what the script prints is in `log`."""
-        variables = {"PYTHONPATH": self.packages, "KERAS_BACKEND": self.backend, "CUDA_VISIBLE_DEVICES": "",
-                     "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        variables = {
+            "PYTHONPATH": self.packages,
+            "KERAS_BACKEND": self.backend,
+            "CUDA_VISIBLE_DEVICES": "",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         command = [self.python, str(HERE / script), self.version, *(str(argument) for argument in arguments)]
         with open(log, "w", encoding="utf-8") as file:
-            done = subprocess.run(command, env=os.environ | variables, stdout=file, stderr=subprocess.STDOUT,
-                                  timeout=TIMEOUT_SECONDS, check=False)
+            done = subprocess.run(
+                command,
+                env=os.environ | variables,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                timeout=TIMEOUT_SECONDS,
+                check=False,
+            )
         return done.returncode
 
     def must_run(self, script, *arguments, log):

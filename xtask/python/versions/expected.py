@@ -25,15 +25,15 @@ class Expected:
         about = self.said["forms"].get(form, {})
         return self.folder / about["file"] if "file" in about else None
 
-    def keras_cannot(self, form):
-        """Why this Keras cannot save or load the form itself."""
-        about = self.said["forms"].get(form, {})
-        return about.get("cannot_save") or about.get("cannot_load")
+    def cannot_save(self, form):
+        """Why this Keras cannot write the form itself."""
+        return self.said["forms"].get(form, {}).get("cannot_save")
 
     def rows(self, form):
-        """The variables of what Keras builds from that form: for a shared layer that may be another model."""
-        about = self.said["forms"].get(form, {})
-        return about.get("variables", self.said["variables"]) if form in kinds.CONFIGURED else self.said["variables"]
+        """The variables of what Keras builds from that form. A layer of two models is in JSON once for each."""
+        if form in ("json", "minimal", "whole"):
+            return self.said["forms"]["json"].get("variables", self.said["variables"])
+        return self.said["variables"]
 
     def rebuilt(self, form):
         return self.rows(form) is not self.said["variables"]
@@ -41,16 +41,6 @@ class Expected:
 
 class Differs(Exception):
     """What is listed is not what Keras has."""
-
-
-def listed(entries, said, form):
-    """The pairs of `placed`. What Keras cannot load is one model to it and another in JSON, and may be listed as either."""
-    try:
-        return placed(entries, said.rows(form), form)
-    except Differs:
-        if form not in kinds.CONFIGURED or not said.keras_cannot(form):
-            raise
-        return placed(entries, said.rows("json"), form)
 
 
 def placed(entries, rows, form):
@@ -73,8 +63,11 @@ def placed(entries, rows, form):
             wrong.append(f"{row['weights_h5']} is called {entry['path']} instead of {row['path']}")
         pairs.append((row, entry["path"]))
     found = {row["weights_h5"] for row, _ in pairs}
-    wrong += [f"{row['path']} ({row['owner']}) is missing" for row in rows if row["weights_h5"] not in found
-              and not (form == "legacy" and not row["legacy"])]
+    wrong += [
+        f"{row['path']} ({row['owner']}) is missing"
+        for row in rows
+        if row["weights_h5"] not in found and not (form == "legacy" and not row["legacy"])
+    ]
     if not wrong and form in kinds.CONFIGURED and [row for row, _ in pairs] != rows:
         first = next((row, want) for (row, _), want in zip(pairs, rows) if row is not want)
         wrong.append(f"order: {first[0]['weights_h5']} where {first[1]['weights_h5']} has to be")

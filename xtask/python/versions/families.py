@@ -9,7 +9,7 @@ from expected import Expected
 from outcome import Outcome
 
 # What only TensorFlow can build, and what it stores otherwise than NumPy.
-ON_TENSORFLOW = ("lookups", "tf_idf", "dtypes")
+ON_TENSORFLOW = ("lookups", "tf_idf", "adapted_bins", "dtypes")
 
 
 def on_tensorflow(environment):
@@ -36,19 +36,33 @@ def judge_version(environment, newest, options, work):
             outcome.faults.append(f"{model.name} cannot be built in Keras {title}: {reason}")
             continue
         said[model.name] = Expected.read(model)
-        found, wanted = judge.judge(options.ptw2k, environment, said[model.name], files / model.name)
-        outcome.cells += found
-        jobs += wanted
+        judgement = judge.Judgement(options.ptw2k, environment, said[model.name], files / model.name)
+        judgement.judge()
+        outcome.cells += judgement.cells
+        jobs += judgement.jobs
     verdicts = load(environment, jobs, folder, "load")
     again = {}
     if environment.version.startswith("3.") and environment.version != newest.version:
-        again = load(newest, [(cell, job | {"weights_alone": True}) for cell, job in jobs if job["from"] is None], folder, "newest")
+        again = load(
+            newest,
+            [
+                (cell, job | {"weights_alone": True, "own": None})
+                for cell, job in jobs
+                if job["from"] is None and "fault" not in job
+            ],
+            folder,
+            "newest",
+        )
     for cell, job in jobs:
         settled = judge.settled(cell, verdicts[identity(job)], said[cell.model])
         outcome.cells.append(settled)
-        fault = again.get(identity(job))
+        fault = again.get(identity(job), {}).get("fault")
         if fault and settled.verdict == "equal":
-            outcome.cells.append(dataclasses.replace(cell, output=f"{cell.output} in {newest.version}", verdict="FAILED", reason=fault))
+            outcome.cells.append(
+                dataclasses.replace(
+                    cell, output=f"{cell.output} in {newest.version}", verdict="FAILED", reason=fault
+                )
+            )
     return outcome
 
 

@@ -29,7 +29,11 @@ def minimal(text):
             return [strip(item) for item in value]
         if not isinstance(value, dict):
             return value
-        kept = {key: strip(item) for key, item in value.items() if key not in ("build_config", "build_input_shape")}
+        kept = {
+            key: strip(item)
+            for key, item in value.items()
+            if key not in ("build_config", "build_input_shape")
+        }
         if kept.get("class_name") == "__keras_tensor__":
             kept["config"]["shape"] = []
         return kept
@@ -51,7 +55,14 @@ def save(form, model, path):
     elif form == "weights":
         model.save_weights(str(path))
     elif form == "sharded":
-        greatest = max([LEAST_SHARD, *(listing.value(variable).nbytes for variable in model.variables if listing.is_variable(variable))])
+        greatest = max([
+            LEAST_SHARD,
+            *(
+                listing.value(variable).nbytes
+                for variable in model.variables
+                if listing.is_variable(variable)
+            ),
+        ])
         model.save_weights(str(path), max_shard_size=greatest / 1024**3)
     elif since(3):
         with h5py.File(path, "w") as file:

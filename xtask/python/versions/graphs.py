@@ -23,7 +23,8 @@ def judge_version(environment, options, work):
         if fault:
             faults.append(f"Keras {environment.version}, graph of seed {graph['seed']}: {fault}")
     lines.unlink()
-    line = f"Keras {environment.version}: {options.graphs} random graphs from seed {options.seed}, {layers} layers, {len(faults)} mismatches"
+    count = f"{options.graphs} random graphs from seed {options.seed}, {layers} layers"
+    line = f"Keras {environment.version}: {count}, {len(faults)} mismatches"
     return Outcome(lines=[line], faults=faults)
 
 

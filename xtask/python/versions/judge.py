@@ -15,6 +15,10 @@ import product
 import tensors
 
 
+# Outputs that some Keras cannot load whoever wrote them: its own file of the model is asked for.
+FORGIVEN = ("whole", "keras", "legacy")
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """One verdict: `output` is `listed` for the listing itself."""
@@ -58,7 +62,11 @@ def prepare(pairs, folder):
             key = f"rank{rank}." + path.replace("/", ".")
             rules[rank] = rule(f"rank{rank}.{{p:**}}", "{p}", rank)
         repeated = by_row.get(row["repeats"])
-        value = tensors.random_values(row["weights_h5"], row["shape"], row["dtype"]) if repeated is None else repeated
+        value = (
+            tensors.random_values(row["weights_h5"], row["shape"], row["dtype"])
+            if repeated is None
+            else repeated
+        )
         values[key] = value
         keys[row["weights_h5"]] = key
         by_row[number] = value
@@ -116,62 +124,116 @@ def digest(output):
     return total.hexdigest()
 
 
-def judge(binary, environment, said, work):
-    """The cells that are decided without Keras, and the jobs for Keras: `[(cell, job)]`."""
-    cells, jobs, version, title = [], [], environment.version, environment.title
-    for form in kinds.FILES:
-        if form not in said.said["forms"]:
-            continue
+class Judgement:
+    """Of one model: the verdicts that need no Keras, and the jobs for Keras, each with the cell it decides."""
 
-        def cell(output, verdict, reason=""):
-            for folder in (work, said.folder):
-                reason = reason.replace(f"{folder}/", "")
-            cells.append(Cell(title, said.said["model"], form, output, verdict, reason))
+    def __init__(self, binary, environment, said, work):
+        self.binary, self.environment, self.said, self.work = binary, environment, said, work
+        self.model = said.said["model"]
+        self.cells, self.jobs = [], []
 
-        path = said.file(form)
+    def undecided(self, form, output):
+        return Cell(self.environment.title, self.model, form, output, "")
+
+    def brief(self, reason):
+        """The same for every model: without the folders."""
+        for folder in (self.work, self.said.folder):
+            reason = reason.replace(f"{folder}/", "")
+        return reason
+
+    def decide(self, form, output, verdict, reason=""):
+        reason = self.brief(reason)
+        self.cells.append(dataclasses.replace(self.undecided(form, output), verdict=verdict, reason=reason))
+
+    def ask(self, form, output, **job):
+        common = {"model": self.model, "kind": output, "offers": self.said.said["offers"]}
+        self.jobs.append((self.undecided(form, output), common | job))
+
+    def own(self, form):
+        """Keras' own file of that form."""
+        path = self.said.file(form)
+        return {"form": form, "file": str(path)} if path else None
+
+    def judge(self):
+        for form in kinds.FILES:
+            if form not in self.said.said["forms"]:
+                continue
+            pairs = self.list(form)
+            if pairs is None:
+                continue
+            sources = prepare(pairs, self.work / form)
+            for output in kinds.OUTPUTS:
+                if output != "sharded" or "sharded" in self.said.said["forms"]:
+                    self.write(form, output, sources)
+
+    def list(self, form):
+        """The pairs of variables, where all is listed as it must be."""
+        path = self.said.file(form)
         if path is None:
-            cell("listed", "Keras cannot", said.keras_cannot(form))
-            continue
+            self.decide(form, "listed", "Keras cannot", self.said.cannot_save(form))
+            return None
         try:
-            pairs = expected.listed(product.inspect(binary, path), said, form)
+            pairs = expected.placed(product.inspect(self.binary, path), self.said.rows(form), form)
         except product.Refused as refusal:
-            if said.custom and form in kinds.CONFIGURED:
-                cell("listed", "refused", str(refusal))
-            elif said.keras_cannot(form) and form in kinds.CONFIGURED:
-                cell("listed", "Keras cannot", said.keras_cannot(form))
+            if self.said.custom and form in kinds.CONFIGURED:
+                self.decide(form, "listed", "refused", str(refusal))
             else:
-                cell("listed", "FAILED", str(refusal))
-            continue
-        except (product.Crashed, expected.Differs) as fault:
-            cell("listed", "FAILED", str(fault))
-            continue
-        cell("listed", "equal")
-        checkpoint, schema, keys = prepare(pairs, work / form)
-        for output_kind in kinds.OUTPUTS:
-            if output_kind == "sharded" and "sharded" not in said.said["forms"]:
-                continue
-            try:
-                output = write(binary, version, path, output_kind, (checkpoint, schema), work / form / output_kind)
-            except product.Refused as refusal:
-                ok = kinds.may_refuse(form, output_kind, said.custom)
-                cell(output_kind, "refused" if ok else "FAILED", str(refusal))
-                continue
-            except Exception as fault:  # whatever is wrong with one file, the others are still judged
-                cell(output_kind, "FAILED", f"{type(fault).__name__}: {fault}")
-                continue
-            jobs.append((Cell(title, said.said["model"], form, output_kind, ""), {
-                "model": said.said["model"], "kind": output_kind, "file": str(output), "checkpoint": str(checkpoint), "keys": keys,
-                "from": str(said.file("json")) if said.rebuilt(form) else None, "offers": said.said["offers"],
-                "digest": digest(output)}))
-    return cells, jobs
+                self.ask(
+                    form,
+                    "listed",
+                    fault=self.brief(str(refusal)),
+                    digest=form,
+                    own=self.own(form),
+                    **{"from": None},
+                )
+        except product.Crashed as fault:
+            self.decide(form, "listed", "FAILED", str(fault))
+        except expected.Differs as fault:
+            self.ask(
+                form,
+                "listed",
+                fault=self.brief(str(fault)),
+                digest=form,
+                own=self.own(form),
+                **{"from": None},
+            )
+        else:
+            self.decide(form, "listed", "equal")
+            return pairs
+        return None
+
+    def write(self, form, output, sources):
+        """One output from one form, for Keras to load."""
+        checkpoint, schema, keys = sources
+        folder = self.work / form / output
+        version = self.environment.version
+        try:
+            file = write(self.binary, version, self.said.file(form), output, (checkpoint, schema), folder)
+        except product.Refused as refusal:
+            may = kinds.may_refuse(form, output, self.said.custom)
+            self.decide(form, output, "refused" if may else "FAILED", str(refusal))
+        except Exception as fault:  # whatever is wrong with one file, the others are still judged
+            self.decide(form, output, "FAILED", f"{type(fault).__name__}: {fault}")
+        else:
+            self.ask(
+                form,
+                output,
+                file=str(file),
+                checkpoint=str(checkpoint),
+                keys=keys,
+                digest=digest(file),
+                own=self.own(output) if output in FORGIVEN else None,
+                **{"from": str(self.said.file("json")) if self.said.rebuilt(form) else None},
+            )
 
 
-def settled(cell, fault, said):
+def settled(cell, verdict, said):
     """The verdict, once Keras has tried: what it cannot do with its own file it need not do with ours."""
-    if not fault:
+    if not verdict["fault"]:
         return dataclasses.replace(cell, verdict="equal")
-    forgiven = ("whole", "keras", "legacy") if cell.version.startswith("2.") else ("whole", "keras")
-    own = said.keras_cannot(cell.output) if cell.output in forgiven else None
+    own = verdict.get("own")
+    if cell.output in FORGIVEN:
+        own = own or said.cannot_save(cell.output)
     if own:
         return dataclasses.replace(cell, verdict="Keras cannot", reason=own)
-    return dataclasses.replace(cell, verdict="FAILED", reason=fault)
+    return dataclasses.replace(cell, verdict="FAILED", reason=verdict["fault"])

@@ -18,7 +18,8 @@ else:
     from keras.src.saving.legacy import hdf5_format as legacy_format
 
 
-# A dataset that a layer writes under a name, of values that are no variable.
+# Layers that write a dataset under a name, and what they count as variables not at all.
+LOOKUPS = ("IntegerLookup", "StringLookup")
 NAMED = "/idf_weights"
 
 
@@ -39,16 +40,26 @@ class Row:
     weights_h5: str
     # The same variable is at the place of an earlier row too.
     repeats: int | None = None
-    # The datasets in the legacy format, below the group of weights: one for each layer of the root that has it.
+    # The datasets in the legacy format, below the group of weights: one per layer of the root.
     legacy: list = dataclasses.field(default_factory=list)
     variable: object = dataclasses.field(default=None, repr=False)
 
+    @property
+    def place(self):
+        return self.path, self.shape, self.dtype, self.weights_h5
+
     def described(self):
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "variable"}
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "variable"
+        }
 
 
 def own_variables(saveable):
     """In the order in which the layer saves them."""
+    if type(saveable).__name__ in LOOKUPS:
+        return []
     if since(3):
         return list(saveable._trainable_variables) + list(saveable._non_trainable_variables)
     return [v for v in (*saveable._trainable_weights, *saveable._non_trainable_weights) if is_variable(v)]
@@ -56,7 +67,7 @@ def own_variables(saveable):
 
 def is_variable(variable):
     """The tables of lookup layers stand among the variables."""
-    return hasattr(variable, "dtype") and None not in tuple(variable.shape)
+    return hasattr(variable, "dtype")
 
 
 def is_trainable(saveable, variable):
@@ -107,10 +118,19 @@ class Walk:
             above.append(layer.name)
         for number, variable in enumerate(own_variables(layer)):
             first = next((at for at, row in enumerate(self.rows) if row.variable is variable), None)
-            self.rows.append(Row(
-                path="/".join([*above, last_name(variable)]), owner=type(layer).__name__, shape=[int(n) for n in variable.shape],
-                dtype=dtype_name(variable), stored=value(variable).dtype.name, trainable=is_trainable(layer, variable),
-                weights_h5="/".join([*parts, "vars", str(number)]), repeats=first, variable=variable))
+            self.rows.append(
+                Row(
+                    path="/".join([*above, last_name(variable)]),
+                    owner=type(layer).__name__,
+                    shape=list(value(variable).shape),
+                    dtype=dtype_name(variable),
+                    stored=value(variable).dtype.name,
+                    trainable=is_trainable(layer, variable),
+                    weights_h5="/".join([*parts, "vars", str(number)]),
+                    repeats=first,
+                    variable=variable,
+                )
+            )
 
 
 def walk(model):
@@ -157,19 +177,38 @@ def walk_only(model):
 
 
 def check(rows, path):
-    """Every row is a dataset with the variable's value; what else is stored is the optimizer's, or no variable."""
+    """Every row is a dataset with its value; what else is stored is the optimizer's, or no variable."""
     stored = {}
     with h5py.File(path) as file:
-        file.visititems(lambda name, item: stored.__setitem__(name, np.asarray(item)) if isinstance(item, h5py.Dataset) else None)
+        file.visititems(
+            lambda name, item: (
+                stored.__setitem__(name, np.asarray(item)) if isinstance(item, h5py.Dataset) else None
+            )
+        )
     for row in rows:
         there = stored.pop(row.weights_h5)
         if there.tobytes() != value(row.variable).tobytes():
             raise ValueError(f"{row.path} is not what Keras wrote to {row.weights_h5}")
-    unknown = [name for name in stored if not name.startswith(("optimizer/", "metrics/")) and not name.endswith(NAMED)]
+    unknown = [
+        name
+        for name in stored
+        if not name.startswith(("optimizer/", "metrics/")) and not name.endswith(NAMED)
+    ]
     if unknown:
         raise ValueError(f"datasets without a variable: {unknown[:5]}")
-    rows += [Row(path="", owner="", shape=list(stored[name].shape), dtype=stored[name].dtype.name, stored=stored[name].dtype.name,
-                 trainable=False, weights_h5=name) for name in stored if name.endswith(NAMED)]
+    rows += [
+        Row(
+            path="",
+            owner="",
+            shape=list(stored[name].shape),
+            dtype=stored[name].dtype.name,
+            stored=stored[name].dtype.name,
+            trainable=False,
+            weights_h5=name,
+        )
+        for name in stored
+        if name.endswith(NAMED)
+    ]
 
 
 def add_legacy(rows, model, weights):

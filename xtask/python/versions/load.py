@@ -1,8 +1,9 @@
 """Loads converted files in the Keras of this process: `load.py VERSION JOBS VERDICTS`.
 
-`JOBS` is a list of `{"id", "model", "kind", "file", "from", "checkpoint", "keys", "offers"}`: the family, the kind of
-output, the JSON to build from instead of the family's own program, and for each dataset the tensor that holds its
-value. `VERDICTS` becomes `{id: fault}`, an empty fault for files whose every variable is equal bit for bit.
+`JOBS` is a list of `{"id", "model", "kind", "file", "from", "checkpoint", "keys", "offers", "own"}`: the family,
+the kind of output, the JSON to build from instead of the family's own program, for each dataset the tensor that
+holds its value, and this Keras' own file, which is asked for where ours is not read. `VERDICTS` becomes
+`{id: {"fault", "own"}}`, an empty fault for files whose every variable is equal bit for bit.
 """
 
 import contextlib
@@ -16,11 +17,15 @@ import numpy as np
 
 import forms
 import listing
-import models  # noqa: F401: adds to FAMILIES
+import make
 import offers
 import tensors
+from expected import Expected
 from process import begin, brief
 from registry import FAMILIES
+
+# Its import adds the models.
+import models
 
 # A value that no tensor has: what it is left at was not loaded.
 UNTOUCHED = 119
@@ -71,6 +76,9 @@ def differing(rows, keys, wanted):
 
 
 def judge(job, built_before, checkpoints):
+    """The fault; one that was found before is only passed on."""
+    if "fault" in job:
+        return job["fault"]
     rows = loaded(job, built_before)
     if job["checkpoint"] not in checkpoints:
         checkpoints.clear()
@@ -78,17 +86,46 @@ def judge(job, built_before, checkpoints):
     return differing(rows, job["keys"], checkpoints[job["checkpoint"]])
 
 
+def own_fault(job):
+    """Why Keras does not get back from its own file what it wrote; nothing when it does."""
+    form, path = job["own"]["form"], pathlib.Path(job["own"]["file"])
+    wanted = Expected.read(path.parent).rows(form)
+    keras.backend.clear_session()
+    offers.ANSWERS.clear()
+    offers.ANSWERS.update(job["offers"])
+    family = next(family for family in FAMILIES if family.name == job["model"])
+    try:
+        rows = listing.walk_only(forms.load(form, path, family.build))
+    except Exception as error:
+        return brief(error)
+    described = [(row.path, row.shape, row.weights_h5) for row in rows]
+    if described != [(row["path"], row["shape"], row["weights_h5"]) for row in wanted if row["path"]]:
+        return "Keras builds another model from its own file"
+    if not forms.holds_values(form):
+        return ""
+    keras.backend.clear_session()
+    original = family.build()
+    make.fill(original)
+    values = {row.path: listing.value(row.variable).tobytes() for row in listing.walk_only(original)}
+    both = [row for row in rows if row.path in values]
+    wrong = [row.path for row in both if values[row.path] != listing.value(row.variable).tobytes()]
+    return f"{len(wrong)} values of its own file are not restored, first {wrong[0]}" if wrong else ""
+
+
 def main():
     version, jobs, verdicts = sys.argv[1:]
     begin(version)
-    built_before, checkpoints, faults = {}, {}, {}
+    built_before, checkpoints, said = {}, {}, {}
     for job in json.loads(pathlib.Path(jobs).read_text(encoding="utf-8")):
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                faults[job["id"]] = judge(job, built_before, checkpoints)
-        except Exception as error:  # a cell of the table; the other files are still loaded
-            faults[job["id"]] = brief(error)
-    pathlib.Path(verdicts).write_text(json.dumps(faults, indent=1, ensure_ascii=False), encoding="utf-8")
+        with contextlib.redirect_stdout(io.StringIO()):
+            try:
+                fault = judge(job, built_before, checkpoints)
+            except Exception as error:  # a cell of the table; the other files are still loaded
+                fault = brief(error)
+            said[job["id"]] = {"fault": fault, "own": own_fault(job) if fault and job.get("own") else ""}
+            if fault:
+                built_before.clear()
+    pathlib.Path(verdicts).write_text(json.dumps(said, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

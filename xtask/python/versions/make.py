@@ -1,7 +1,7 @@
-"""Builds every model in the Keras of this process and saves it in every form: `make.py VERSION FOLDER [MODEL]...`.
+"""Builds every model in the Keras of this process, saves it in every form: `make.py VERSION FOLDER [MODEL]...`.
 
-A folder per model, with `expected.json`: the variables as Keras itself walks them, and for each form whether
-Keras reads its own file back. A model that cannot be built is a fault, told in `fault.json`.
+A folder per model, with `expected.json`: the variables as Keras itself walks them, and the files. A model that
+cannot be built is a fault, told in `fault.json`.
 """
 
 import contextlib
@@ -17,18 +17,20 @@ import numpy as np
 
 import forms
 import listing
-import models  # noqa: F401: adds to FAMILIES
 import offers
 from kinds import FILES
 from process import begin, brief
 from registry import FAMILIES
+
+# Its import adds the models.
+import models
 
 
 def fill(model):
     """Distinct numbers everywhere, so that no place is mistaken for another."""
     seen = set()
     for at, variable in enumerate(v for v in model.variables if listing.is_variable(v)):
-        dtype, shape = listing.dtype_name(variable), tuple(variable.shape)
+        dtype, shape = listing.dtype_name(variable), listing.value(variable).shape
         if id(variable) in seen or "seed" in variable.name or dtype in ("string", "uint32"):
             continue
         seen.add(id(variable))
@@ -37,40 +39,28 @@ def fill(model):
         variable.assign(numbers.astype("int64") if "int" in dtype else numbers.astype("float32"))
 
 
-def differences(rows, others):
-    """What is not alike in two listings; empty when nothing is."""
-    one = [(row.path, row.shape, row.dtype, row.weights_h5) for row in rows]
-    two = [(row.path, row.shape, row.dtype, row.weights_h5) for row in others]
-    return [pair for pair in zip(one, two) if pair[0] != pair[1]] + [(len(one), len(two))] * (len(one) != len(two))
-
-
-def unequal(rows, others):
-    values = {row.weights_h5: listing.value(row.variable).tobytes() for row in others if row.variable is not None}
-    return [row.path for row in rows if row.variable is not None and values.get(row.weights_h5) != listing.value(row.variable).tobytes()]
-
-
-def saved(form, family, model, rows, folder):
-    """Writes one form and has Keras read it back: what `expected.json` says of it."""
-    path = folder / FILES[form]
-    about = {"file": path.name}
+def saved(form, model, path):
+    """Writes one form: what `expected.json` says of it."""
     try:
         forms.save(form, model, path)
     except Exception as error:  # what this Keras cannot write is a cell of the table
         path.unlink(missing_ok=True)
         return {"cannot_save": brief(error)}
+    return {"file": path.name}
+
+
+def built_from_json(about, rows, folder):
+    """Adds the variables of the model that Keras builds from its JSON, where that is another one."""
+    if "file" not in about:
+        return
+    keras.backend.clear_session()
     try:
-        keras.backend.clear_session()
-        again = forms.load(form, path, family.build)
-        others = listing.walk_only(again)
-    except Exception as error:  # what this Keras cannot read is one too
-        return about | {"cannot_load": brief(error)}
-    if differences(rows, others):
+        others = listing.walk_only(forms.load("json", folder / about["file"], None))
+    except Exception as error:  # then there is no such model
+        about["cannot_load"] = brief(error)
+        return
+    if [row.place for row in rows if row.variable is not None] != [row.place for row in others]:
         about["variables"] = [row.described() for row in others]
-    if forms.holds_values(form):
-        wrong = unequal(rows, others)
-        if wrong:
-            about["cannot_load"] = f"{len(wrong)} of {len(rows)} values are not restored, first {wrong[0]}"
-    return about
 
 
 def legacy_names(rows, model, folder):
@@ -93,14 +83,23 @@ def make(family, folder):
     answers = dict(offers.ANSWERS)
     fill(model)
     rows = listing.walk(model)
-    about = {form: saved(form, family, model, rows, folder) for form in FILES if forms.known(form)}
+    about = {form: saved(form, model, folder / FILES[form]) for form in FILES if forms.known(form)}
     legacy_names(rows, model, folder)
+    built_from_json(about["json"], rows, folder)
     expected = {
-        "keras": keras.__version__, "backend": keras.backend.backend(), "model": family.name, "custom": family.custom,
-        "class": type(model).__name__, "layers": [layer.name for layer in model.layers],
-        "offers": answers, "forms": about, "variables": [row.described() for row in rows],
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "model": family.name,
+        "custom": family.custom,
+        "class": type(model).__name__,
+        "layers": [layer.name for layer in model.layers],
+        "offers": answers,
+        "forms": about,
+        "variables": [row.described() for row in rows],
     }
-    (folder / "expected.json").write_text(json.dumps(expected, indent=1, ensure_ascii=False), encoding="utf-8")
+    (folder / "expected.json").write_text(
+        json.dumps(expected, indent=1, ensure_ascii=False), encoding="utf-8"
+    )
     return expected
 
 
@@ -116,8 +115,8 @@ def main():
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 expected = make(family, target)
-            lacks = {form: about for form, about in expected["forms"].items() if "cannot_save" in about or "cannot_load" in about}
-            print(f"{family.name}: {len(expected['variables'])} variables{f', {lacks}' if lacks else ''}", flush=True)
+            lacks = [form for form, about in expected["forms"].items() if "cannot_save" in about]
+            print(f"{family.name}: {len(expected['variables'])} variables, cannot save {lacks}", flush=True)
         except Exception as error:  # the other models are still made
             traceback.print_exc()
             (target / "fault.json").write_text(json.dumps(brief(error)))

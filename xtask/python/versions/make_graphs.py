@@ -22,8 +22,11 @@ def main():
             about = {"seed": int(seed) + number}
             try:
                 model = random_graphs.build(about["seed"])
-                about |= {"json": model.to_json(), "layers": len(model.layers),
-                          "variables": [row.described() for row in listing.walk(model)]}
+                about |= {
+                    "json": model.to_json(),
+                    "layers": len(model.layers),
+                    "variables": [row.described() for row in listing.walk(model)],
+                }
             except Exception as error:  # told by the driver
                 about["fault"] = brief(error)
             file.write(json.dumps(about) + "\n")

@@ -44,7 +44,9 @@ def run(binary, *arguments):
 
 @functools.cache
 def has_option(binary, option):
-    return option in subprocess.run([binary, "--help"], capture_output=True, encoding="utf-8", check=True).stdout
+    return (
+        option in subprocess.run([binary, "--help"], capture_output=True, encoding="utf-8", check=True).stdout
+    )
 
 
 def inspect(binary, path):

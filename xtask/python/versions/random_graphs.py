@@ -26,8 +26,17 @@ class Graph:
         return max(self.random.choices(list(enumerate(self.tensors)), k=2), key=lambda pair: pair[0])[1]
 
     def step(self):
-        kinds = [self.dense, self.dense, self.call_again, self.norm, self.merge, self.concatenate, self.operation,
-                 self.dropout, self.relu]
+        kinds = [
+            self.dense,
+            self.dense,
+            self.call_again,
+            self.norm,
+            self.merge,
+            self.concatenate,
+            self.operation,
+            self.dropout,
+            self.relu,
+        ]
         if self.depth < 2:
             kinds += [self.sub_model, self.sub_sequential]
         self.tensors.append(self.random.choice(kinds)())
@@ -57,7 +66,10 @@ class Graph:
     def merge(self):
         x = self.pick()
         like = [y for y in self.tensors if y.shape[-1] == x.shape[-1]]
-        return self.random.choice([layers.Add, layers.Multiply, layers.Maximum])(name=self.name("merge"))([x, self.random.choice(like)])
+        return self.random.choice([layers.Add, layers.Multiply, layers.Maximum])(name=self.name("merge"))([
+            x,
+            self.random.choice(like),
+        ])
 
     def concatenate(self):
         parts = [self.pick() for _ in range(self.random.choice((2, 2, 3)))]
@@ -68,8 +80,12 @@ class Graph:
         like = [y for y in self.tensors if y.shape[-1] == x.shape[-1]]
         y = self.random.choice(like)
         return self.random.choice([
-            lambda: x * 2.0 + y, lambda: keras.ops.relu(x), lambda: keras.ops.concatenate([y, x], axis=-1),
-            lambda: keras.ops.add(y, x), lambda: x - 1.0, lambda: keras.ops.maximum(x, y),
+            lambda: x * 2.0 + y,
+            lambda: keras.ops.relu(x),
+            lambda: keras.ops.concatenate([y, x], axis=-1),
+            lambda: keras.ops.add(y, x),
+            lambda: x - 1.0,
+            lambda: keras.ops.maximum(x, y),
         ])()
 
     def sub_model(self):
@@ -91,14 +107,14 @@ class Graph:
     def finish(self, name, widths, least, single=False):
         """The model, with inputs of these widths."""
         inputs = [Input((width,), name=self.name("input")) for width in widths]
-        read = inputs if single or len(inputs) == 1 else inputs[:self.random.randint(1, len(inputs))]
+        read = inputs if single or len(inputs) == 1 else inputs[: self.random.randint(1, len(inputs))]
         self.tensors = list(read)
         for _ in range(max(least, self.random.randint(*STEPS) // (1 + 2 * self.depth))):
             self.step()
         if single:
             return Model(inputs[0], self.tensors[-1], name=name)
         count = self.random.randint(1, min(4, len(self.tensors) - len(read)))
-        chosen = self.random.sample(self.tensors[len(read):-1], count - 1) + self.tensors[-1:]
+        chosen = self.random.sample(self.tensors[len(read) : -1], count - 1) + self.tensors[-1:]
         self.random.shuffle(chosen)
         self.random.shuffle(inputs)
         return Model(self.arranged(inputs, "i"), self.arranged(chosen, "o"), name=name)

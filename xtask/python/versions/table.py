@@ -7,8 +7,14 @@ import kinds
 # Models listed of one reason.
 NAMES_SHOWN = 6
 TITLES = {
-    "json": "`to_json()`", "minimal": "JSON without shapes", "keras": "`.keras`", "folder": "`.keras` as a folder",
-    "whole": "whole-model `.h5`", "weights": "`.weights.h5`", "sharded": "`.weights.json`", "legacy": "legacy `.h5`",
+    "json": "`to_json()`",
+    "minimal": "JSON without shapes",
+    "keras": "`.keras`",
+    "folder": "`.keras` as a folder",
+    "whole": "whole-model `.h5`",
+    "weights": "`.weights.h5`",
+    "sharded": "`.weights.json`",
+    "legacy": "legacy `.h5`",
 }
 
 
@@ -20,7 +26,10 @@ def counts(verdicts):
     equal, rest = found.pop("equal", 0), sum(found.values())
     if not rest:
         return str(equal)
-    return ", ".join([f"{equal} of {len(verdicts)}", *(f"{verdict} {number}" for verdict, number in sorted(found.items()))])
+    return ", ".join([
+        f"{equal} of {len(verdicts)}",
+        *(f"{verdict} {number}" for verdict, number in sorted(found.items())),
+    ])
 
 
 def report(cells, others, faults):
@@ -30,8 +39,15 @@ def report(cells, others, faults):
         by_place[cell.version, cell.form, cell.output].append(cell.verdict)
     columns = ["listed", *kinds.OUTPUTS]
     heads = ["Keras", "form", "listed", *(TITLES[output] for output in kinds.OUTPUTS)]
-    lines = ["# What Keras says of ptw2k", "", "Models in each form: listed as Keras itself lists them, and written to each output with new values that "
-             "this Keras loads, all of them equal bit for bit.", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines = [
+        "# What Keras says of ptw2k",
+        "",
+        "Models in each form: listed as Keras itself lists them, and written to each output with new values "
+        "that this Keras loads, all of them equal bit for bit.",
+        "",
+        "| " + " | ".join(heads) + " |",
+        "|" + "---|" * len(heads),
+    ]
     for version in dict.fromkeys(cell.version for cell in cells):
         for form in kinds.FILES:
             row = [counts(by_place[version, form, column]) for column in columns]

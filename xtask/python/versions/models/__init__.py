@@ -1,6 +1,27 @@
 """Every model; importing a file adds its own."""
 
-from . import attention, convolutions, custom, dense, graphs, normalisations, preprocessing, recurrent, shapes, training
+from . import (
+    attention,
+    convolutions,
+    custom,
+    dense,
+    graphs,
+    normalisations,
+    preprocessing,
+    recurrent,
+    shapes,
+    training,
+)
 
-__all__ = ["attention", "convolutions", "custom", "dense", "graphs", "normalisations", "preprocessing", "recurrent", "shapes",
-           "training"]
+__all__ = [
+    "attention",
+    "convolutions",
+    "custom",
+    "dense",
+    "graphs",
+    "normalisations",
+    "preprocessing",
+    "recurrent",
+    "shapes",
+    "training",
+]

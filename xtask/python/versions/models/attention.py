@@ -23,7 +23,11 @@ def attention():
 
 @family()
 def heads_of_attention():
-    steps, other, grid = Input((9, 8), name="steps"), Input((5, 8), name="other"), Input((3, 4, 8), name="grid")
+    steps, other, grid = (
+        Input((9, 8), name="steps"),
+        Input((5, 8), name="other"),
+        Input((3, 4, 8), name="grid"),
+    )
     heads = layers.MultiHeadAttention
     outputs = [
         heads(2, 3, name="self")(steps, steps),
@@ -43,7 +47,9 @@ def heads_of_attention():
         outputs.append(heads(2, 3, use_gate=True, use_bias=False, name="gate_no_bias")(steps, other))
     if has("GroupQueryAttention"):
         outputs.append(layers.GroupQueryAttention(3, 4, 2, name="grouped")(steps, other))
-        outputs.append(layers.GroupQueryAttention(2, 6, 3, use_bias=False, name="grouped_no_bias")(steps, steps))
+        outputs.append(
+            layers.GroupQueryAttention(2, 6, 3, use_bias=False, name="grouped_no_bias")(steps, steps)
+        )
     if accepts("GroupQueryAttention", "use_gate"):
         outputs.append(layers.GroupQueryAttention(3, 4, 2, use_gate=True, name="grouped_gate")(steps, other))
     return Model(inputs, outputs, name="heads")

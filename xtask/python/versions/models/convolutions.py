@@ -7,7 +7,11 @@ from registry import family
 
 @family()
 def convolutions():
-    line, image, volume = Input((13, 6), name="line"), Input((11, 9, 6), name="image"), Input((7, 6, 8, 4), name="volume")
+    line, image, volume = (
+        Input((13, 6), name="line"),
+        Input((11, 9, 6), name="image"),
+        Input((7, 6, 8, 4), name="volume"),
+    )
     first_line, first_image = Input((6, 13), name="first_line"), Input((6, 11, 9), name="first_image")
     first_volume = Input((4, 7, 6, 8), name="first_volume")
     first = {"data_format": "channels_first"}
@@ -23,7 +27,9 @@ def convolutions():
         layers.Conv1DTranspose(4, 3, name="t1")(line),
         layers.Conv1DTranspose(5, 2, strides=2, padding="same", use_bias=False, name="t1_strided")(line),
         layers.Conv2DTranspose(5, (3, 2), name="t2")(image),
-        layers.Conv2DTranspose(7, (2, 3), strides=(2, 3), padding="same", use_bias=False, name="t2_strided")(image),
+        layers.Conv2DTranspose(7, (2, 3), strides=(2, 3), padding="same", use_bias=False, name="t2_strided")(
+            image
+        ),
         layers.Conv3DTranspose(3, (3, 2, 1), name="t3")(volume),
         layers.Conv3DTranspose(5, 2, strides=2, use_bias=False, name="t3_strided")(volume),
         layers.DepthwiseConv1D(3, depth_multiplier=2, name="d1")(line),

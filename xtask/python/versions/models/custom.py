@@ -55,7 +55,10 @@ class Subclassed(keras.Model):
         self.blocks = [Block(6, name="block_a"), Block(7, name="block_b")]
         self.outlets = {"x": layers.Dense(2, name="x"), "y": layers.Dense(3, name="y")}
         self.bi = layers.Bidirectional(layers.LSTM(3, name="cell"), name="bi")
-        self.tower = Sequential([Input((None, 7)), layers.Dense(4, name="low"), layers.BatchNormalization(name="norm")], name="tower")
+        self.tower = Sequential(
+            [Input((None, 7)), layers.Dense(4, name="low"), layers.BatchNormalization(name="norm")],
+            name="tower",
+        )
 
     def call(self, x):
         x = self.conv2(self.conv1(x))

@@ -8,7 +8,11 @@ from registry import family
 
 @family()
 def dense():
-    vector, steps, ids = Input((6,), name="vector"), Input((9, 7), name="steps"), Input((11,), dtype="int32", name="ids")
+    vector, steps, ids = (
+        Input((6,), name="vector"),
+        Input((9, 7), name="steps"),
+        Input((11,), dtype="int32", name="ids"),
+    )
     heads = Input((5, 4, 3), name="heads")
     outputs = [
         layers.Dense(4, name="plain")(vector),
@@ -51,12 +55,30 @@ def no_variables():
     """Classes that hold nothing but count as layers."""
     vector = Input((6,), name="vector")
     x = vector
-    for name in ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "Dropout", "GaussianNoise", "GaussianDropout",
-                 "AlphaDropout", "ActivityRegularization", "Masking", "Identity", "UnitNormalization"):
+    for name in (
+        "Activation",
+        "ReLU",
+        "LeakyReLU",
+        "ELU",
+        "Softmax",
+        "Dropout",
+        "GaussianNoise",
+        "GaussianDropout",
+        "AlphaDropout",
+        "ActivityRegularization",
+        "Masking",
+        "Identity",
+        "UnitNormalization",
+    ):
         if not has(name):
             continue
-        required = {"Activation": ("tanh",), "Dropout": (0.2,), "GaussianNoise": (0.2,), "GaussianDropout": (0.2,),
-                    "AlphaDropout": (0.2,)}
+        required = {
+            "Activation": ("tanh",),
+            "Dropout": (0.2,),
+            "GaussianNoise": (0.2,),
+            "GaussianDropout": (0.2,),
+            "AlphaDropout": (0.2,),
+        }
         x = getattr(layers, name)(*required.get(name, ()))(x)
         x = layers.Dense(len(name) % 7 + 2)(x)
     outputs = [x]

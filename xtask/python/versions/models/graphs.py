@@ -16,10 +16,16 @@ def part(name, size, units):
 @family()
 def graph():
     """Shared layers and models, an input nobody reads, a dict of outputs, lists of inputs."""
-    image, other, unused = Input((8, 6, 3), name="image"), Input((4,), name="other"), Input((2,), name="unused")
+    image, other, unused = (
+        Input((8, 6, 3), name="image"),
+        Input((4,), name="other"),
+        Input((2,), name="unused"),
+    )
     shared, inner = layers.Dense(5, name="shared"), part("inner", 5, 7)
-    tower = Sequential([Input((8, 6, 3)), layers.Conv2D(4, 3, name="conv"), layers.Flatten(), layers.Dense(5, name="top")],
-                       name="tower")
+    tower = Sequential(
+        [Input((8, 6, 3)), layers.Conv2D(4, 3, name="conv"), layers.Flatten(), layers.Dense(5, name="top")],
+        name="tower",
+    )
     y = layers.Conv2D(4, 3, strides=2, name="stem")(image)
     gate = layers.GlobalAveragePooling2D(keepdims=True, name="squeeze")(y)
     gate = layers.Conv2D(4, 1, activation="sigmoid", name="excite")(gate)
@@ -28,7 +34,10 @@ def graph():
     first, second = inner(after), inner(shared(other))
     third = layers.Dense(7, name="to_seven")(shared(layers.Dense(4, name="to_four")(tower(image))))
     mix = layers.Concatenate(name="mix")([first, second, third])
-    outputs = {"z": layers.Dense(2, name="z")(mix), "a": layers.Dense(3, name="a")(layers.Concatenate()([flat, other]))}
+    outputs = {
+        "z": layers.Dense(2, name="z")(mix),
+        "a": layers.Dense(3, name="a")(layers.Concatenate()([flat, other])),
+    }
     # Keras 3.10 to 3.12 refuse such a model.
     unread = [unused] if since(3, 13) or not since(3, 10) else []
     return Model([image, other, *unread], outputs, name="net")
@@ -36,19 +45,35 @@ def graph():
 
 @family(first=(3,))
 def dict_inputs():
-    inputs = {"right": Input((5,), name="right"), "left": Input((4,), name="left"), "ids": Input((3,), dtype="int32", name="ids")}
+    inputs = {
+        "right": Input((5,), name="right"),
+        "left": Input((4,), name="left"),
+        "ids": Input((3,), dtype="int32", name="ids"),
+    }
     x = layers.Embedding(11, 2, name="table")(inputs["ids"])
     x = layers.Concatenate()([layers.Flatten()(x), layers.Dense(6, name="of_left")(inputs["left"])])
     y = layers.Dense(3, name="of_right")(inputs["right"])
-    return Model(inputs, {"y": y, "x": layers.Dense(2, name="both")(layers.Concatenate()([x, y]))}, name="dicts")
+    return Model(
+        inputs, {"y": y, "x": layers.Dense(2, name="both")(layers.Concatenate()([x, y]))}, name="dicts"
+    )
 
 
 @family()
 def nested():
     """Models in models: a Sequential in a Functional in a Sequential, and one of them used twice."""
     x = Input((5,), name="outer_input")
-    deep = Sequential([Input((5,)), layers.Dense(6, name="low"), Sequential([Input((6,)), layers.Dense(4, name="lowest"),
-                       layers.BatchNormalization(name="norm")], name="deepest"), layers.Dense(5, name="up")], name="deep")
+    deep = Sequential(
+        [
+            Input((5,)),
+            layers.Dense(6, name="low"),
+            Sequential(
+                [Input((6,)), layers.Dense(4, name="lowest"), layers.BatchNormalization(name="norm")],
+                name="deepest",
+            ),
+            layers.Dense(5, name="up"),
+        ],
+        name="deep",
+    )
     inner = part("inner", 5, 5)
     y = inner(deep(x))
     z = deep(layers.Dense(5, name="between")(y))
@@ -62,26 +87,57 @@ def nested():
 @family()
 def nested_sequential():
     """The root and all in it are Sequentials."""
-    block = Sequential([Input((9, 8, 3)), layers.Conv2D(4, 3, name="conv"), layers.BatchNormalization(name="norm"),
-                        layers.MaxPooling2D(2)], name="block")
-    head = Sequential([Input((36,)), layers.Dense(5, name="hidden"),
-                       Sequential([Input((5,)), layers.Dense(2, name="out")], name="last")], name="head")
+    block = Sequential(
+        [
+            Input((9, 8, 3)),
+            layers.Conv2D(4, 3, name="conv"),
+            layers.BatchNormalization(name="norm"),
+            layers.MaxPooling2D(2),
+        ],
+        name="block",
+    )
+    head = Sequential(
+        [
+            Input((36,)),
+            layers.Dense(5, name="hidden"),
+            Sequential([Input((5,)), layers.Dense(2, name="out")], name="last"),
+        ],
+        name="head",
+    )
     return Sequential([Input((9, 8, 3)), block, layers.Flatten(), head], name="stack")
 
 
 @family()
 def sequential():
-    return Sequential([
-        Input((11, 13, 3)), layers.Conv2D(4, (3, 2), name="first"), layers.BatchNormalization(), layers.ReLU(),
-        layers.MaxPooling2D(2), layers.Conv2D(5, 3, padding="same", use_bias=False, name="second"), layers.Flatten(),
-        layers.Dropout(0.5), layers.Dense(7, name="hidden"), layers.Dense(2, name="head")], name="cnn")
+    return Sequential(
+        [
+            Input((11, 13, 3)),
+            layers.Conv2D(4, (3, 2), name="first"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(5, 3, padding="same", use_bias=False, name="second"),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(7, name="hidden"),
+            layers.Dense(2, name="head"),
+        ],
+        name="cnn",
+    )
 
 
 @family()
 def built_later():
     """A Sequential without an Input, built by its first batch."""
-    model = Sequential([layers.Conv1D(4, 3, name="conv"), layers.GlobalMaxPooling1D(), layers.Dense(6, name="hidden"),
-                        layers.Dense(2, name="head")], name="late")
+    model = Sequential(
+        [
+            layers.Conv1D(4, 3, name="conv"),
+            layers.GlobalMaxPooling1D(),
+            layers.Dense(6, name="hidden"),
+            layers.Dense(2, name="head"),
+        ],
+        name="late",
+    )
     model.build((None, 9, 5))
     return model
 

@@ -9,7 +9,11 @@ from registry import family
 
 @family()
 def normalisations():
-    vector, steps, image = Input((6,), name="vector"), Input((9, 7), name="steps"), Input((5, 8, 12), name="image")
+    vector, steps, image = (
+        Input((6,), name="vector"),
+        Input((9, 7), name="steps"),
+        Input((5, 8, 12), name="image"),
+    )
     outputs = [
         layers.BatchNormalization(name="bn")(image),
         layers.BatchNormalization(scale=False, name="bn_no_scale")(image),
@@ -27,7 +31,9 @@ def normalisations():
     ]
     if accepts("BatchNormalization", "renorm"):
         outputs.append(layers.BatchNormalization(renorm=True, name="bn_renorm")(image))
-        outputs.append(layers.BatchNormalization(renorm=True, scale=False, center=False, name="bn_renorm_bare")(steps))
+        outputs.append(
+            layers.BatchNormalization(renorm=True, scale=False, center=False, name="bn_renorm_bare")(steps)
+        )
     if accepts("LayerNormalization", "rms_scaling"):
         outputs.append(layers.LayerNormalization(rms_scaling=True, name="ln_rms")(vector))
         rms = layers.LayerNormalization(rms_scaling=True, scale=False, center=True, name="ln_rms_center")
@@ -40,7 +46,11 @@ def normalisations():
 @family()
 def statistics():
     """`Normalization`: adapted, and with its values given."""
-    vector, steps, image = Input((6,), name="vector"), Input((9, 7), name="steps"), Input((5, 8, 3), name="image")
+    vector, steps, image = (
+        Input((6,), name="vector"),
+        Input((9, 7), name="steps"),
+        Input((5, 8, 3), name="image"),
+    )
     random = np.random.default_rng(1)
     outputs = []
     for name, axis, source in [("last", -1, image), ("steps", 1, steps), ("vector", -1, vector)]:
@@ -58,13 +68,18 @@ def statistics():
 def several_axes():
     """Variables over two axes, over none, and in an order of their own."""
     steps, image = Input((9, 7), name="steps"), Input((5, 8, 12), name="image")
-    two, every = layers.Normalization(axis=(1, 3), name="adapted_two"), layers.Normalization(axis=None, name="adapted_all")
+    two, every = (
+        layers.Normalization(axis=(1, 3), name="adapted_two"),
+        layers.Normalization(axis=None, name="adapted_all"),
+    )
     random = np.random.default_rng(1)
     for layer in (two, every):
         layer.adapt(random.normal(size=(4, *image.shape[1:])).astype("float32"))
     outputs = [
         layers.LayerNormalization(axis=[1, -1], center=False, name="ln_two")(steps),
-        layers.LayerNormalization(axis=(3, 1), name="ln_order")(image), two(image), every(image),
+        layers.LayerNormalization(axis=(3, 1), name="ln_order")(image),
+        two(image),
+        every(image),
         layers.Normalization(axis=None, mean=1.5, variance=2.0, name="given_scalar")(image),
     ]
     if has("RMSNormalization"):
@@ -74,7 +89,11 @@ def several_axes():
 
 @family()
 def spectral():
-    vector, image, ids = Input((6,), name="vector"), Input((5, 8, 3), name="image"), Input((4,), dtype="int32", name="ids")
+    vector, image, ids = (
+        Input((6,), name="vector"),
+        Input((5, 8, 3), name="image"),
+        Input((4,), dtype="int32", name="ids"),
+    )
     wrap = layers.SpectralNormalization
     outputs = [
         wrap(layers.Dense(4, name="inner_dense"), name="sn_dense")(vector),

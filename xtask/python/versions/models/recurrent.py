@@ -19,9 +19,13 @@ def recurrent():
         layers.SimpleRNN(5, name="simple")(steps),
         layers.SimpleRNN(4, use_bias=False, recurrent_dropout=0.1, name="simple_no_bias")(steps),
         layers.RNN(layers.LSTMCell(4, name="cell"), return_sequences=True, name="rnn")(steps),
-        layers.RNN([layers.LSTMCell(3), layers.GRUCell(5), layers.LSTMCell(4, use_bias=False)], name="stack")(steps),
-        layers.RNN(layers.StackedRNNCells([layers.SimpleRNNCell(3), layers.GRUCell(6, reset_after=False)]),
-                   name="stacked_cells")(steps),
+        layers.RNN([layers.LSTMCell(3), layers.GRUCell(5), layers.LSTMCell(4, use_bias=False)], name="stack")(
+            steps
+        ),
+        layers.RNN(
+            layers.StackedRNNCells([layers.SimpleRNNCell(3), layers.GRUCell(6, reset_after=False)]),
+            name="stacked_cells",
+        )(steps),
     ]
     stateful = Input(batch_shape=(2, 9, 7), name="stateful_steps")
     outputs.append(layers.LSTM(3, stateful=True, name="stateful")(stateful))
@@ -37,10 +41,14 @@ def bidirectional():
     steps = Input((9, 7), name="steps")
     outputs = []
     for merge in ("concat", "sum", "mul", "ave"):
-        x = layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode=merge, name=f"bi_{merge}")(steps)
+        x = layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode=merge, name=f"bi_{merge}")(
+            steps
+        )
         outputs.append(layers.Dense(len(merge) + 1, name=f"after_{merge}")(x))
     outputs += layers.Bidirectional(layers.LSTM(4, name="inner"), merge_mode=None, name="bi_none")(steps)
-    cells = layers.Bidirectional(layers.RNN(layers.SimpleRNNCell(5, name="simple_cell"), name="rnn"), name="bi_cells")
+    cells = layers.Bidirectional(
+        layers.RNN(layers.SimpleRNNCell(5, name="simple_cell"), name="rnn"), name="bi_cells"
+    )
     outputs.append(cells(steps))
     return Model(steps, outputs, name="bidirectional_family")
 
@@ -50,19 +58,26 @@ def two_directions():
     """Each direction a layer of its own: of another class, and of the same with other switches."""
     steps = Input((9, 7), name="steps")
     options = {"return_sequences": True}
-    classes = layers.Bidirectional(layers.LSTM(4, name="ahead", **options),
-                                   backward_layer=layers.GRU(4, go_backwards=True, name="behind", **options), name="classes")
+    classes = layers.Bidirectional(
+        layers.LSTM(4, name="ahead", **options),
+        backward_layer=layers.GRU(4, go_backwards=True, name="behind", **options),
+        name="classes",
+    )
     switches = layers.Bidirectional(
         layers.GRU(5, name="with_bias", **options),
-        backward_layer=layers.GRU(5, go_backwards=True, use_bias=False, name="without", **options), name="switches")
+        backward_layer=layers.GRU(5, go_backwards=True, use_bias=False, name="without", **options),
+        name="switches",
+    )
     return Model(steps, [layers.Dense(2, name="after")(classes(steps)), switches(steps)], name="directions")
 
 
 @family()
 def time_distributed():
     steps, frames = Input((9, 7), name="steps"), Input((4, 9, 8, 3), name="frames")
-    inner = Sequential([Input((9, 8, 3)), layers.Conv2D(4, 3, name="conv"), layers.Flatten(), layers.Dense(5, name="head")],
-                       name="per_frame")
+    inner = Sequential(
+        [Input((9, 8, 3)), layers.Conv2D(4, 3, name="conv"), layers.Flatten(), layers.Dense(5, name="head")],
+        name="per_frame",
+    )
     x = Input((7,), name="inner_input")
     graph = Model(x, layers.Dense(2, name="inner_b")(layers.Dense(6, name="inner_a")(x)), name="per_step")
     outputs = [
@@ -79,12 +94,18 @@ def time_distributed():
 
 @family()
 def conv_lstm():
-    line, image, volume = Input((4, 9, 3), name="line"), Input((4, 9, 8, 3), name="image"), Input((3, 6, 5, 7, 2), name="volume")
+    line, image, volume = (
+        Input((4, 9, 3), name="line"),
+        Input((4, 9, 8, 3), name="image"),
+        Input((3, 6, 5, 7, 2), name="volume"),
+    )
     outputs = [
         layers.ConvLSTM1D(4, 3, name="one")(line),
         layers.ConvLSTM1D(5, 2, return_sequences=True, use_bias=False, name="one_sequences")(line),
         layers.ConvLSTM2D(4, (3, 2), name="two")(image),
-        layers.ConvLSTM2D(2, (2, 3), padding="same", use_bias=False, return_sequences=True, name="two_no_bias")(image),
+        layers.ConvLSTM2D(
+            2, (2, 3), padding="same", use_bias=False, return_sequences=True, name="two_no_bias"
+        )(image),
         layers.ConvLSTM3D(3, (3, 2, 1), name="three")(volume),
     ]
     two = layers.Bidirectional(layers.ConvLSTM2D(5, 2, name="conv_cell"), name="both_ways")(image)

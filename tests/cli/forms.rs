@@ -1,0 +1,62 @@
+//! Every form of one model is equal to every other, and a checkpoint to what it becomes.
+
+use std::path::{Path, PathBuf};
+
+use crate::run::{Folder, check};
+
+fn file(version: &str, name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/keras_files").join(version).join(name)
+}
+
+/// What is written in every form is verified, and is equal to what is written in the others.
+#[test]
+fn outputs_are_verified() {
+    let folder = Folder::with_case("simple_conv");
+    let outputs = ["out.weights.h5", "out.h5", "out.keras", "out.weights.json"];
+    for output in outputs {
+        let said = folder.run(&["weights.pt", "-s", "schema.toml", "-o", output]);
+        assert!(said.starts_with("exit 0\n"), "{said}");
+        let said = folder.run(&["verify", "weights.pt", output, "-s", "schema.toml"]);
+        assert!(said.starts_with("exit 0\n") && said.contains("equal, bit for bit"), "{output}: {said}");
+        let said = folder.run(&["diff", outputs[0], output]);
+        assert!(said.starts_with("exit 0\n"), "{output}: {said}");
+    }
+}
+
+/// Compares every two of these files.
+fn check_equal(version: &str, names: &[&str]) {
+    let folder = Folder::new();
+    for (at, one) in names.iter().enumerate() {
+        for other in &names[at + 1..] {
+            let (one, other) = (file(version, one), file(version, other));
+            let said = folder.run(&["diff", one.to_str().unwrap(), other.to_str().unwrap()]);
+            assert!(said.starts_with("exit 0\n") && said.contains("equal, bit for bit"), "{version}: {said}");
+        }
+    }
+}
+
+#[test]
+fn forms_of_one_model_are_equal() {
+    let forms = ["weights.h5", "weights.json", "legacy.h5", "whole.h5", "keras", "folder"];
+    let trained = forms.map(|end| format!("trained.{end}"));
+    for version in ["3.15.1", "3.10.0"] {
+        check_equal(version, &trained.each_ref().map(String::as_str));
+        check_equal(version, &["own.weights.h5", "own.weights.json", "own.legacy.h5"]);
+    }
+    check_equal("3.0.5", &["trained.weights.h5", "trained.keras"]);
+    // Without layer names, a `.weights.h5` and legacy weights have nothing in common.
+    for version in ["2.15.0", "2.13.1"] {
+        check_equal(version, &["trained.weights.h5", "trained.whole.h5", "trained.keras"]);
+        check_equal(version, &["trained.legacy.h5", "trained.whole.h5", "trained.keras"]);
+    }
+}
+
+#[test]
+fn checkpoints_through_a_schema() {
+    let folder = Folder::with_case("simple_conv");
+    assert!(folder.run(&["weights.pt", "-s", "schema.toml", "-o", "out.weights.h5"]).starts_with("exit 0\n"));
+    let schema = ["-s", "schema.toml"];
+    let diff = |one: &str, other: &str| folder.run(&[&["diff", one, other][..], &schema].concat());
+    check("diff_checkpoint", 0, &diff("weights.pt", "out.weights.h5"));
+    check("diff_checkpoints", 0, &diff("weights.pt", "weights.pt"));
+}
