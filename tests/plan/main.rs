@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod classes;
+mod custom;
 mod language;
 mod made;
 mod order;

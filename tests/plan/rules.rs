@@ -11,7 +11,7 @@ use ptw2k::tensor::Dtype;
 use crate::made::{Spec, architecture, checkpoint, layer};
 
 /// The plan, or the faults, as text.
-fn render(
+pub(crate) fn render(
     schema: &str,
     checkpoint: &Checkpoint,
     architecture: Architecture,
