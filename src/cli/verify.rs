@@ -79,28 +79,40 @@ const CONFIGURATION: &str = "(configuration)";
 fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>, Unreadable> {
     let architecture = &plan.architecture;
     let is_legacy = file.form.is_legacy();
-    let places = if is_legacy { architecture.legacy_places() } else { architecture.weights_h5_places() };
     let stored: HashMap<&str, usize> =
         file.variables.iter().enumerate().map(|(at, stored)| (stored.place(), at)).collect();
     let find =
         |place: &str| stored.get(place).or_else(|| stored.get(file.first_name(place)?.as_str())).copied();
+    let places = if is_legacy { architecture.legacy_places() } else { architecture.weights_h5_places() };
+    // A legacy file holds a shared layer in each layer that has it.
+    let entries = if is_legacy { architecture.legacy_entries() } else { Vec::new() };
+    let mut again: HashMap<usize, Vec<Option<usize>>> = HashMap::new();
+    let mut listed = Vec::with_capacity(entries.len());
+    for (place, variable) in &entries {
+        let at = find(place);
+        again.entry(*variable).or_default().push(at);
+        listed.extend(at);
+    }
     let pairs: Vec<(&Binding, Option<usize>)> = plan
         .bindings
         .iter()
-        .map(|binding| {
+        .flat_map(|binding| {
             let place = places.get(binding.variable).and_then(Option::as_deref);
-            (binding, place.and_then(find))
+            let first = place.and_then(find);
+            let others = again.get(&binding.variable).into_iter().flatten().copied();
+            let others = others.filter(move |&at| at != first);
+            std::iter::once(first).chain(others).map(move |at| (binding, at))
         })
         .collect();
     let planned: HashSet<usize> = pairs.iter().filter_map(|&(_, at)| at).collect();
-    let moved = if is_legacy { moved(plan, &pairs) } else { HashMap::new() };
+    let moved = moved(&listed);
     let compare = |(binding, at): (&Binding, Option<usize>)| {
         let Some(variable) = architecture.variables.get(binding.variable) else { return Ok(None) };
         let found = match at.and_then(|at| file.variables.get(at)) {
             Some(stored) => compare_variable(binding, &variable.shape, &stored.tensor)?,
             None => Some(Difference::Absent),
         };
-        let moved = || moved.get(&binding.variable);
+        let moved = || moved.get(&at?);
         let found = found.or_else(|| moved().map(|&(expected, found)| Difference::Order { expected, found }));
         Ok(found.map(|found| (variable.path.to_string(), found)))
     };
@@ -116,20 +128,15 @@ fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>,
     Ok(differences)
 }
 
-/// The variables that a legacy file has in another order than the architecture: for each its place in both.
-fn moved(plan: &Plan, pairs: &[(&Binding, Option<usize>)]) -> HashMap<usize, (usize, usize)> {
-    let Some(order) = plan.architecture.legacy_order() else { return HashMap::new() };
-    let found: HashMap<usize, usize> =
-        pairs.iter().filter_map(|&(binding, at)| Some((binding.variable, at?))).collect();
-    // Those that both have, in the architecture's order; the places in the file should rise.
-    let common: Vec<(usize, usize)> =
-        order.into_iter().filter_map(|variable| Some((variable, *found.get(&variable)?))).collect();
-    let mut rising: Vec<usize> = common.iter().map(|&(_, at)| at).collect();
+/// The datasets that a legacy file has in another order than the architecture: for each its place in both.
+/// `listed` has those that both have, in the architecture's order; the places in the file should rise.
+fn moved(listed: &[usize]) -> HashMap<usize, (usize, usize)> {
+    let mut rising = listed.to_vec();
     rising.sort_unstable();
     let ranks: HashMap<usize, usize> = rising.into_iter().enumerate().map(|(rank, at)| (at, rank)).collect();
-    let places = common.into_iter().enumerate();
+    let places = listed.iter().enumerate();
     places
-        .filter_map(|(expected, (variable, at))| Some((variable, (expected, *ranks.get(&at)?))))
+        .filter_map(|(expected, at)| Some((*at, (expected, *ranks.get(at)?))))
         .filter(|(_, (expected, found))| expected != found)
         .collect()
 }

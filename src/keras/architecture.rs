@@ -103,6 +103,9 @@ pub struct Layer {
     pub variables: Range<usize>,
     /// The layer's group in `.weights.h5`: `layers/conv2d_1`; empty for the root.
     pub group: String,
+    /// The layers directly inside it that hold variables, in the order of the walk, as indices into
+    /// [`Architecture::layers`]: also a shared one that was met elsewhere first. None in a template.
+    pub inside: Vec<usize>,
     /// The layer's `config`, when the architecture has one.
     pub config: Option<serde_json::Value>,
     /// How the features on the last axis of the layer's input are ordered.

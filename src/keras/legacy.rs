@@ -11,16 +11,18 @@ pub(super) struct LegacyLayer {
     pub(super) variables: Vec<usize>,
 }
 
-/// The layers directly below the root that hold variables, in the order of `model.layers`.
+/// The layers directly below the root that hold variables, in the order of `model.layers`. A layer that two of them
+/// share is in both.
 pub(super) fn layers(architecture: &Architecture) -> Vec<LegacyLayer> {
     let layers = &architecture.layers;
-    children(layers, 0)
-        .into_iter()
-        .map(|child| LegacyLayer {
-            name: layers.get(child).map_or_else(String::new, |layer| layer.path.clone()),
-            variables: order(architecture, child),
-        })
-        .collect()
+    // A layer that is shared with a nested model has its path there.
+    let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let inside = layers.first().map_or(&[][..], |root| &root.inside);
+    let layer = |&child: &usize| LegacyLayer {
+        name: layers.get(child).map_or_else(String::new, |layer| name(&layer.path)),
+        variables: order(architecture, child),
+    };
+    inside.iter().map(layer).collect()
 }
 
 /// The variables of one layer and those inside it.
@@ -77,32 +79,13 @@ pub(super) fn is_trainable(layer: &Layer) -> bool {
     trainable.and_then(serde_json::Value::as_bool).unwrap_or(true)
 }
 
-/// The layers directly inside one, as they follow it in the list.
-fn children(layers: &[Layer], parent: usize) -> Vec<usize> {
-    let Some(above) = layers.get(parent) else { return Vec::new() };
-    let is_inside = |group: &str, above: &str| {
-        above.is_empty() || group.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
-    };
-    let mut found: Vec<usize> = Vec::new();
-    let mut last: Option<&str> = None;
-    for (at, layer) in layers.iter().enumerate().skip(parent + 1) {
-        if !is_inside(&layer.group, &above.group) {
-            break;
-        }
-        if last.is_none_or(|last| !is_inside(&layer.group, last)) {
-            last = Some(&layer.group);
-            found.push(at);
-        }
-    }
-    found
-}
-
 /// The layers inside one in the order in which it made them, where that is not the order of the walk.
 fn tracked(layers: &[Layer], parent: usize) -> Vec<usize> {
     const TRACKED: [&str; 7] = ["query", "key", "gate", "value", "output", "forward", "backward"];
-    let mut inside = children(layers, parent);
-    let class = layers.get(parent).and_then(|layer| layer.class.as_deref());
-    if matches!(class, Some("MultiHeadAttention" | "GroupedQueryAttention" | "Bidirectional")) {
+    let Some(this) = layers.get(parent) else { return Vec::new() };
+    let mut inside = this.inside.clone();
+    if matches!(this.class.as_deref(), Some("MultiHeadAttention" | "GroupedQueryAttention" | "Bidirectional"))
+    {
         inside.sort_by_key(|&child| {
             let attribute =
                 layers.get(child).map_or("", |layer| layer.group.rsplit('/').next().unwrap_or(""));

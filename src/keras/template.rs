@@ -185,6 +185,7 @@ impl Template {
             class_from_name: found.is_some_and(|found| found.is_from_name),
             variables: first..self.variables.len(),
             group: place.group.clone(),
+            inside: Vec::new(),
             config: None,
             features: FeatureOrder::Plain,
             outputs: FeatureOrder::Plain,

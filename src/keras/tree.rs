@@ -146,28 +146,28 @@ struct Walk {
 }
 
 impl Walk {
-    /// Lists a layer and those inside. The recursion is as deep as the configuration nests, which the JSON
-    /// reader bounds.
-    fn visit(&mut self, id: NodeId, path: &str, group: &str) -> Result<(), ErrorKind> {
-        if let Some(place) = self.places.get(&id) {
+    /// Lists a layer and those inside, and tells which of [`Architecture::layers`] it is, when it holds variables.
+    /// The recursion is as deep as the configuration nests, which the JSON reader bounds.
+    fn visit(&mut self, id: NodeId, path: &str, group: &str) -> Result<Option<usize>, ErrorKind> {
+        if let Some(&place) = self.places.get(&id) {
             if let Some(layer) = place.and_then(|place| self.layers.get_mut(place)) {
                 let is_new = layer.path != path && !layer.aliases.iter().any(|alias| alias == path);
                 if is_new {
                     layer.aliases.push(path.to_owned());
                 }
             }
-            return Ok(());
+            return Ok(place);
         }
         let is_listed = self.holds_variables(id);
         self.places.insert(id, is_listed.then_some(self.layers.len()));
-        let Some(node) = self.nodes.get_mut(id) else { return Ok(()) };
+        let Some(node) = self.nodes.get_mut(id) else { return Ok(None) };
         if !is_listed {
             // A model of such layers has a configuration of no interest.
             if node.graph.is_none() {
                 let (class, config) = (node.class.clone(), std::mem::take(&mut node.config));
                 self.weightless.push(Weightless { path: path.to_owned(), class, config });
             }
-            return self.below(id, path, group);
+            return self.below(id, path, group).map(|_| None);
         }
         let (own, class) = (std::mem::take(&mut node.own), node.class.clone());
         let first = self.variables.len();
@@ -178,6 +178,7 @@ impl Walk {
             class_from_name: false,
             variables: first..first + own.len(),
             group: group.to_owned(),
+            inside: Vec::new(),
             config: Some(std::mem::take(&mut node.config)),
             features: node.features.take().unwrap_or(FeatureOrder::Plain),
             outputs: node.outputs.take().unwrap_or(FeatureOrder::Plain),
@@ -200,18 +201,23 @@ impl Walk {
                 value: None,
             });
         }
-        self.below(id, path, group)
+        let inside = self.below(id, path, group)?;
+        if let Some(layer) = self.layers.get_mut(layer) {
+            layer.inside = inside;
+        }
+        Ok(Some(layer))
     }
 
-    /// Lists the layers inside one.
-    fn below(&mut self, id: NodeId, path: &str, group: &str) -> Result<(), ErrorKind> {
+    /// Lists the layers inside one, and tells which they are.
+    fn below(&mut self, id: NodeId, path: &str, group: &str) -> Result<Vec<usize>, ErrorKind> {
         let children =
             self.nodes.get_mut(id).map_or_else(Vec::new, |node| std::mem::take(&mut node.children));
+        let mut inside = Vec::new();
         for (below, child) in children {
             let name = self.nodes.get(child).map_or_else(String::new, |node| node.name.clone());
-            self.visit(child, &join(path, &name), &join(group, &below))?;
+            inside.extend(self.visit(child, &join(path, &name), &join(group, &below))?);
         }
-        Ok(())
+        Ok(inside)
     }
 
     /// Whether a layer, or one inside it, has variables.

@@ -181,7 +181,7 @@ impl WeightsFile {
 }
 
 /// The group of a whole-model file with the weights.
-const WHOLE: &str = "model_weights";
+pub(super) const WHOLE: &str = "model_weights";
 
 /// The group of a legacy file for the variables that the model owns itself.
 pub(super) const TOP_LEVEL: &str = "top_level_model_weights";

@@ -270,6 +270,26 @@ def nested_twice():
     return again
 
 
+def shared_across():
+    """One layer outside of two nested models and in both: `.keras` has it once, the legacy format in each."""
+    from keras.src.legacy.saving import legacy_h5_format
+
+    shared = layers.Dense(4, name="shared")
+
+    def part(name):
+        x = Input((4,))
+        y = layers.BatchNormalization(name=name + "_norm")(shared(x))
+        return Model(x, layers.Dense(4, name=name + "_own")(y), name=name)
+
+    x = Input((4,))
+    model = Model(x, layers.Dense(3, name="head")(part("b")(part("a")(shared(x)))), name="across")
+    for n, v in enumerate(model.variables):
+        v.assign(np.arange(np.prod(v.shape), dtype="float32").reshape(v.shape) / 8 + n)
+    model.save(os.path.join(HERE, "shared_across.keras"))
+    with h5py.File(os.path.join(HERE, "shared_across.legacy.h5"), "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, model)
+
+
 def unnamed():
     old = {"PYTHONPATH": os.path.join(sys.prefix, "keras-3.0.5"), "KERAS_BACKEND": "numpy"}
     subprocess.run([sys.executable, os.path.join(HERE, "unnamed.py")], env=os.environ | old, check=True)
@@ -301,6 +321,7 @@ CASES = {
     "frozen": lambda: case("frozen", frozen(), legacy_files=True),
     "generator": lambda: case("generator", generator()),
     "nested_twice": lambda: case("nested_twice", nested_twice()),
+    "shared_across": shared_across,
     "unnamed": unnamed,
     "links": links,
 }

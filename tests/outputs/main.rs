@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod archive;
+mod legacy;
 mod made;
 mod readers;
 mod scale;

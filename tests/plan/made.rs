@@ -86,6 +86,7 @@ pub(crate) fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture 
             class_from_name: false,
             variables: start..architecture.variables.len(),
             group: format!("layers/{path}"),
+            inside: Vec::new(),
             config: None,
             features: features.clone(),
             outputs: FeatureOrder::Plain,

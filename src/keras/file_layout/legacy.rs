@@ -3,9 +3,9 @@
 
 use super::super::architecture::{Architecture, LegacyNames, Origin};
 use super::super::carried::CarriedDataset;
-use super::super::legacy::layers;
+use super::super::places::legacy_names;
+use super::super::weights_file::{TOP_LEVEL, WHOLE};
 use super::layout::Source;
-use super::place::{MODEL_WEIGHTS, TOP_LEVEL, weight_name};
 use super::tree::Growing;
 use super::weights::mark;
 use super::{Attribute, AttributeValue, Content, Dataset, Group, LayoutError, reader};
@@ -49,7 +49,7 @@ pub(super) fn whole_file(
     } else {
         root.attributes.extend(marks(source));
     }
-    put_layers(source, root.group(MODEL_WEIGHTS)?)?;
+    put_layers(source, root.group(WHOLE)?)?;
     if source.form.optimizer {
         let group = root.group(OPTIMIZER_WEIGHTS)?;
         let mut names = Vec::new();
@@ -74,16 +74,15 @@ fn marks(source: &Source<'_>) -> [Attribute; 2] {
 
 /// The lists of layers and of their weights, and the weights.
 fn put_layers(source: &Source<'_>, root: &mut Growing) -> Result<(), LayoutError> {
-    let layers = names(source.architecture)?;
+    let names = names(source.architecture)?;
+    let (own, layers): (Vec<_>, Vec<_>) = names.into_iter().partition(|layer| layer.layer == TOP_LEVEL);
     root.attributes
         .extend(name_list("layer_names", layers.iter().map(|layer| layer.layer.clone()).collect()));
     root.attributes.extend(marks(source));
     for layer in layers {
         put_layer(source, root.group(&layer.layer)?, layer.weights)?;
     }
-    let own = source.architecture.layers.first().map_or(0..0, |root| root.variables.clone());
-    let name = |index| Some((weight_name(source.architecture, index)?, index));
-    put_layer(source, root.group(TOP_LEVEL)?, own.filter_map(name).collect())
+    put_layer(source, root.group(TOP_LEVEL)?, own.into_iter().flat_map(|own| own.weights).collect())
 }
 
 fn put_layer(
@@ -105,18 +104,7 @@ fn put_layer(
 /// The layers and their weights: as the architecture's own file lists them, or in the order that Keras gives
 /// them.
 fn names(architecture: &Architecture) -> Result<Vec<LegacyNames>, LayoutError> {
-    if let Some(names) = &architecture.legacy {
-        return Ok(names.clone());
-    }
-    if architecture.origin.is_template() {
-        return Err(LayoutError::LayerOrder);
-    }
-    let name = |index| Some((weight_name(architecture, index)?, index));
-    let layers = layers(architecture).into_iter().map(|layer| LegacyNames {
-        layer: layer.name,
-        weights: layer.variables.into_iter().filter_map(name).collect(),
-    });
-    Ok(layers.collect())
+    legacy_names(architecture).ok_or(LayoutError::LayerOrder)
 }
 
 /// A list of names as one attribute, or as the fewest numbered ones that fit (`numpy.array_split`).

@@ -24,6 +24,7 @@ pub use super::carried::CarriedDataset;
 pub use error::LayoutError;
 pub use form::{Form, Format, KerasVersion, VersionError};
 pub use layout::{Body, Layout, Member, OutputFile, lay_out};
+pub(super) use place::weight_name;
 pub use place::{dataset_aliases, dataset_path};
 pub use reader::{remarks, stored_dtype};
 pub use shards::{DEFAULT_SHARD_BYTES, named_shards, shard_name};

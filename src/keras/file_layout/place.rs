@@ -3,13 +3,8 @@
 use super::super::architecture::{Architecture, Generation, Layer};
 use super::super::graph::join;
 use super::super::legacy::shared_kernel;
+use super::super::weights_file::{TOP_LEVEL, WHOLE};
 use super::Format;
-
-/// The group of a legacy file for the variables that the model owns itself.
-pub(super) const TOP_LEVEL: &str = "top_level_model_weights";
-
-/// The group of a whole-model `.h5` that holds what a legacy weight file holds in its root.
-pub(super) const MODEL_WEIGHTS: &str = "model_weights";
 
 /// The path of a variable's dataset in a file of that format, without a leading `/`:
 /// `layers/dense/vars/0`, `dense/dense/kernel`. `None` when there is no such variable.
@@ -24,7 +19,7 @@ pub fn dataset_path(architecture: &Architecture, format: Format, variable: usize
             Some(join(&join(&layer.group, "vars"), &variable.index.to_string()))
         }
         Format::LegacyH5 => legacy_path(architecture, variable),
-        Format::WholeH5 => Some(join(MODEL_WEIGHTS, &legacy_path(architecture, variable)?)),
+        Format::WholeH5 => Some(join(WHOLE, &legacy_path(architecture, variable)?)),
     }
 }
 
@@ -75,7 +70,7 @@ fn legacy_path(architecture: &Architecture, variable: usize) -> Option<String> {
 
 /// The name of a variable in `weight_names`: Keras 2 has the name of a tensor, with the number of the output
 /// that it is. No Keras reads it but as the dataset's path.
-pub(super) fn weight_name(architecture: &Architecture, variable: usize) -> Option<String> {
+pub(in crate::keras) fn weight_name(architecture: &Architecture, variable: usize) -> Option<String> {
     let path = architecture.variables.get(variable)?.path.as_str();
     Some(match architecture.generation {
         Generation::Keras2 => format!("{path}:0"),

@@ -161,6 +161,7 @@ impl Model {
             class_from_name: class.is_some(),
             variables: 0..0,
             group: String::new(),
+            inside: Vec::new(),
             config: None,
             features: FeatureOrder::Plain,
             outputs: FeatureOrder::Plain,
