@@ -14,7 +14,7 @@ pub(super) mod legacy;
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::tensor::VariablePath;
+use crate::tensor::{Dtype, VariablePath};
 
 use super::architecture::{Architecture, FeatureOrder, Generation, Layer, Origin, Variable};
 use super::carried::Carried;
@@ -151,7 +151,10 @@ impl Template {
         }
         let first = self.variables.len();
         let layer = self.layers.len();
-        let names = found.map_or_else(Vec::new, |found| variable_names(found.class, own.len()));
+        // Quantized layers have other variables, which are not told by their number.
+        let is_quantized = own.iter().any(|(_, tensor)| matches!(tensor.dtype, Dtype::I8 | Dtype::U8));
+        let found_names = found.filter(|_| !is_quantized);
+        let names = found_names.map_or_else(Vec::new, |found| variable_names(found.class, own.len()));
         for (index, (dataset, tensor)) in own.into_iter().enumerate() {
             let at = || join(&vars.path, &dataset);
             // The n-th dataset is the n-th variable: a gap is a variable that the file lost.

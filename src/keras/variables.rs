@@ -27,8 +27,8 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
         }
         let inputs = shapes.get(&id).unwrap_or(&none);
         let config = Config::new(&node.config, &node.place)?;
-        let sorts_axes = tree.generation == Generation::Keras3 && node.built.is_empty();
-        let rules = Rules { generation: tree.generation, sorts_axes };
+        let is_unbuilt = tree.generation == Generation::Keras3 && node.built.is_empty();
+        let rules = Rules { generation: tree.generation, is_unbuilt };
         if let Some((cell, name)) = cell_of(&node.class) {
             let path = join(&node.place, name);
             let specs = own_variables(cell, config.named(&path), &inputs.without_time(), rules)?;

@@ -32,6 +32,10 @@ pub(super) fn conversion(source: Dtype, target: Dtype) -> Option<String> {
             "a real variable holds one of the two parts: save `tensor.real` or `tensor.imag` under a name of its own"
         }
         (_, true) => "save the tensor in the variable's type: only equal complex types are copied",
+        // What Keras 3 keeps quantized kernels in, and PyTorch no parameter of a float module.
+        (false, false) if source.is_float() && matches!(target, Dtype::I8 | Dtype::U8) => {
+            "the Keras model is quantized, and the float model is needed: save the architecture before `quantize`"
+        }
         (false, false) => return None,
     };
     Some(hint.to_owned())

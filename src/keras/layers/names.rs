@@ -28,7 +28,8 @@ pub(in crate::keras) fn variable_names(class: &str, count: usize) -> Vec<Option<
         | "ConvLSTMCell" => prefix(&["kernel", "recurrent_kernel", "bias"], 1),
         "PReLU" => prefix(&["alpha"], 0),
         "RMSNormalization" | "AdditiveAttention" => prefix(&["scale"], 0),
-        "SpectralNormalization" => prefix(&["kernel", "vector_u"], 0),
+        // The first is a copy of the wrapped layer's `kernel` or `embeddings`.
+        "SpectralNormalization" if count == 2 => vec![None, Some("vector_u")],
         "Normalization" => prefix(&["mean", "variance", "count"], 0),
         "STFTSpectrogram" => prefix(&["real_kernel", "imag_kernel"], 0),
         "LayerNormalization" | "GroupNormalization" => prefix(&["gamma", "beta"], 0),
@@ -70,6 +71,7 @@ mod tests {
         check("BatchNormalization", &["?", "moving_mean", "moving_variance"]);
         check("BatchNormalization", &["gamma", "beta", "moving_mean", "moving_variance"]);
         check("LayerNormalization", &["?"]);
+        check("SpectralNormalization", &["?", "vector_u"]);
         check("Attention", &["?"]);
         check("MyLayer", &["?", "?"]);
     }

@@ -19,9 +19,13 @@ pub(super) fn own(
 ) -> Result<bool, ErrorKind> {
     let layer = config.layer;
     let sizes = |default: i64, sorted: bool| -> Result<Vec<usize>, ErrorKind> {
-        let mut axes = config.axes("axis")?.unwrap_or_else(|| vec![default]);
-        if sorted && rules.sorts_axes {
-            axes.sort_unstable();
+        let axes = config.axes("axis")?.unwrap_or_else(|| vec![default]);
+        // Keras 3.14 and later sort them when the layer is built, and then the configuration is sorted; earlier
+        // ones take them as they stand.
+        if sorted && rules.is_unbuilt && !axes.is_sorted() {
+            return Err(
+                config.wrong("axis", "a rising list, such as [-1, 1]: versions of Keras disagree on others")
+            );
         }
         axes.iter().map(|&axis| inputs.size(axis, layer)).collect()
     };

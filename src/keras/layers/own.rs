@@ -17,9 +17,9 @@ use super::{convolution, einsum, locally_connected, normalization, recurrent};
 pub(in crate::keras) struct Rules {
     /// The generation.
     pub(in crate::keras) generation: Generation,
-    /// Whether `LayerNormalization` and `RMSNormalization` sort their axes, as they do since 3.14. That version
-    /// also writes them sorted, so those of a layer that was built before it was saved stand as they are.
-    pub(in crate::keras) sorts_axes: bool,
+    /// Whether nothing says that the layer was built before it was saved, so that `LayerNormalization` and
+    /// `RMSNormalization` of 3.14 and later would sort its axes yet.
+    pub(in crate::keras) is_unbuilt: bool,
 }
 
 /// The variables of a layer of that class, or `None` when the class is none that owns variables.
