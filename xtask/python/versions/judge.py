@@ -1,13 +1,16 @@
 """One model of one version: every form is listed, every output is written from every form."""
 
+import collections
 import dataclasses
 import filecmp
 import hashlib
+import math
 import pathlib
 import shutil
 import subprocess
 
 import h5py
+import numpy as np
 
 import expected
 import kinds
@@ -15,6 +18,8 @@ import product
 import tensors
 
 
+# Bytes of a shard, where no layer of a model has a variable.
+LEAST_SHARD = 1
 # Outputs that some Keras cannot load whoever wrote them: its own file of the model is asked for.
 FORGIVEN = ("whole", "keras", "legacy")
 
@@ -96,16 +101,26 @@ def check_hdf5(path):
         subprocess.run(["h5dump", "-H", str(path)], check=True, stdout=subprocess.DEVNULL)
 
 
-def write(binary, version, architecture, output_kind, sources, folder):
+def shard_size(pairs):
+    """The bytes of the greatest layer, which is in one shard, and whether there have to be several then."""
+    layers = collections.Counter()
+    for row, _ in pairs:
+        size = tensors.dtype(row["dtype"]).itemsize
+        layers[row["weights_h5"].rpartition("/")[0]] += size * math.prod(row["shape"])
+    greatest = max([LEAST_SHARD, *layers.values()])
+    return greatest, layers.total() > greatest
+
+
+def write(binary, version, output_kind, sources, shard, folder):
     """One output: converted, verified, read by h5py and h5dump, and the same from one thread."""
-    checkpoint, schema = sources
+    shard, has_several = shard
     output = folder / product.OUTPUTS[output_kind]
     folder.mkdir(parents=True)
-    product.convert(binary, checkpoint, architecture, schema, output, version)
-    product.verify(binary, checkpoint, architecture, schema, output, version)
+    product.convert(binary, sources, output_kind, output, version, shard)
+    product.verify(binary, sources, output, version)
     alone = folder / "alone" / output.name
     alone.parent.mkdir()
-    product.convert(binary, checkpoint, architecture, schema, alone, version, threads=1)
+    product.convert(binary, sources, output_kind, alone, version, shard, threads=1)
     files, others = written_files(output), written_files(alone)
     if [file.name for file in files] != [file.name for file in others]:
         raise product.Crashed("one thread writes other files than many")
@@ -113,6 +128,9 @@ def write(binary, version, architecture, output_kind, sources, folder):
         if not filecmp.cmp(file, other, shallow=False):
             raise product.Crashed(f"one thread writes other bytes than many: {file.name}")
         check_hdf5(file)
+    # The index, and two shards at least.
+    if output_kind == "sharded" and has_several and len(files) < 3:
+        raise product.Crashed(f"one shard for --max-shard-size {shard}B")
     shutil.rmtree(alone.parent)
     return output
 
@@ -161,7 +179,7 @@ class Judgement:
             pairs = self.list(form)
             if pairs is None:
                 continue
-            sources = prepare(pairs, self.work / form)
+            sources = prepare(pairs, self.work / form), shard_size(pairs)
             for output in kinds.OUTPUTS:
                 if output != "sharded" or "sharded" in self.said.said["forms"]:
                     self.write(form, output, sources)
@@ -173,7 +191,8 @@ class Judgement:
             self.decide(form, "listed", "Keras cannot", self.said.cannot_save(form))
             return None
         try:
-            pairs = expected.placed(product.inspect(self.binary, path), self.said.rows(form), form)
+            listed = product.inspect(self.binary, path)
+            pairs = expected.placed(listed, self.said.rows(form), form, self.said.named)
         except product.Refused as refusal:
             if self.said.custom and form in kinds.CONFIGURED:
                 self.decide(form, "listed", "refused", str(refusal))
@@ -204,11 +223,10 @@ class Judgement:
 
     def write(self, form, output, sources):
         """One output from one form, for Keras to load."""
-        checkpoint, schema, keys = sources
-        folder = self.work / form / output
-        version = self.environment.version
+        (checkpoint, schema, keys), shard = sources
+        folder, files = self.work / form / output, (checkpoint, self.said.file(form), schema)
         try:
-            file = write(self.binary, version, self.said.file(form), output, (checkpoint, schema), folder)
+            file = write(self.binary, self.environment.version, output, files, shard, folder)
         except product.Refused as refusal:
             may = kinds.may_refuse(form, output, self.said.custom)
             self.decide(form, output, "refused" if may else "FAILED", str(refusal))
@@ -228,12 +246,13 @@ class Judgement:
 
 
 def settled(cell, verdict, said):
-    """The verdict, once Keras has tried: what it cannot do with its own file it need not do with ours."""
+    """The verdict, once Keras has tried: where its own file fails in the same way, ours may."""
     if not verdict["fault"]:
         return dataclasses.replace(cell, verdict="equal")
-    own = verdict.get("own")
-    if cell.output in FORGIVEN:
-        own = own or said.cannot_save(cell.output)
-    if own:
+    own = verdict["own"]
+    if own and (cell.output == "listed" or set(verdict["kinds"]) <= set(verdict["own_kinds"])):
         return dataclasses.replace(cell, verdict="Keras cannot", reason=own)
-    return dataclasses.replace(cell, verdict="FAILED", reason=verdict["fault"])
+    but = f"; Keras' own file: {own}" if own else ""
+    cannot = said.cannot_save(cell.output)
+    but = f"; Keras itself cannot save it: {cannot}" if cannot else but
+    return dataclasses.replace(cell, verdict="FAILED", reason=verdict["fault"] + but)
