@@ -36,15 +36,16 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     let inputs = [source.checkpoint.as_path(), Path::new(&source.schema)];
     let inputs: Vec<&Path> = inputs.into_iter().chain(source.arch.as_deref()).collect();
     refuse_inputs(&targets, &inputs)?;
-    if output.dry_run {
-        return super::plan::show(source, &|architecture| wanted.of(architecture), terminal);
-    }
 
     let started = Instant::now();
     let plan = inputs::plan(source, &|architecture| wanted.of(architecture), terminal)?;
     let files = plan.sources.iter().map(PathBuf::as_path);
     let inputs: Vec<&Path> = files.chain([plan.architecture.path.as_path()]).collect();
     refuse_inputs(&targets, &inputs)?;
+    if output.dry_run {
+        writer::check(&plan, &path, &wanted.of(&plan.architecture))?;
+        return super::plan::show(&plan, source, terminal);
+    }
     interrupt::watch()?;
     let report = output.report.as_deref().map(Report::start).transpose()?;
     inputs::check_records(&plan, output.threads, terminal);

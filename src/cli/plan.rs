@@ -7,26 +7,23 @@ use super::terminal::Terminal;
 use super::{inputs, ledger};
 use crate::keras::Architecture;
 use crate::keras::file_layout::Form;
+use crate::plan::Plan;
 
 /// Shows what would be written; the faults, if there are any, are the failure.
 ///
 /// # Errors
 /// When an input cannot be read or the plan has faults.
 pub fn plan(source: &Source, terminal: Terminal) -> Result<Exit, Failure> {
-    show(source, &|_| Form { keras: source.keras, ..Form::default() }, terminal)
+    let form = |_: &Architecture| Form { keras: source.keras, ..Form::default() };
+    show(&inputs::plan(source, &form, terminal)?, source, terminal)
 }
 
-/// Shows what would be written in a form.
-pub(super) fn show(
-    source: &Source,
-    form: &dyn Fn(&Architecture) -> Form,
-    terminal: Terminal,
-) -> Result<Exit, Failure> {
-    let plan = inputs::plan(source, form, terminal)?;
+/// Shows a plan.
+pub(super) fn show(plan: &Plan, source: &Source, terminal: Terminal) -> Result<Exit, Failure> {
     if terminal.json {
-        terminal.json_result(&ledger::to_json(&plan, source))?;
+        terminal.json_result(&ledger::to_json(plan, source))?;
     } else {
-        terminal.result(|out| ledger::print(&plan, out))?;
+        terminal.result(|out| ledger::print(plan, out))?;
         ledger::remark(&plan.notes, terminal);
     }
     Ok(Exit::Done)

@@ -12,8 +12,8 @@ use super::json::InputShape;
 use super::tree::{NodeId, StepKind, Tree, Wiring};
 
 /// Calls that are followed before the rest counts as unknown. A model that calls a nested model twice at
-/// each of thirty levels would take hours; `NASNetLarge` has some two thousand calls.
-pub(super) const MAX_CALLS: usize = 1_000_000;
+/// each of thirty levels would take hours; `NASNetLarge`, with some two thousand calls, fits in fifty times.
+pub(super) const MAX_CALLS: usize = 100_000;
 
 /// Fills in the `features` of every layer below a model.
 pub(super) fn propagate(tree: &mut Tree, root: NodeId) {

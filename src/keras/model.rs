@@ -10,7 +10,9 @@ use super::error::{CustomLayer, ErrorKind};
 use super::generation::generation;
 use super::graph::{Graph, entries, join};
 use super::json::{Config, InputShape, input_shape, missing, text};
-use super::layers::{InputShapes, canonical, cell_of, is_builtin, is_operation_class, is_stateless};
+use super::layers::{
+    InputShapes, canonical, cell_of, is_builtin, is_of_applications, is_operation_class, is_stateless,
+};
 use super::tree::{Groups, Node, NodeId, StepKind, Tree, Wiring};
 use super::{features, infer, outputs, renumber, variables};
 
@@ -167,7 +169,9 @@ impl Builder {
         path: &str,
     ) -> Result<NodeId, ErrorKind> {
         let class = canonical(class);
-        if !is_of_keras(object) || !is_builtin(class, self.tree.generation) {
+        let is_known = is_of_keras(object) && is_builtin(class, self.tree.generation)
+            || is_of_applications(class, text(object, "module"));
+        if !is_known {
             let registered = text(object, "registered_name").unwrap_or(class);
             self.custom.push(CustomLayer { layer: path.to_owned(), class: registered.to_owned() });
             return Ok(self.add(name, path, class, None));

@@ -17,4 +17,4 @@ mod write;
 pub use atomic::check_not_input;
 pub use error::Error;
 pub use fill::Target;
-pub use write::{Progress, WriteOptions, Written, write, write_tree};
+pub use write::{check, Progress, WriteOptions, Written, write, write_tree};

@@ -66,6 +66,9 @@ fn replace<'a>(
     published: &mut usize,
 ) -> Result<(), Error> {
     for path in replaced.filter(|path| path.exists()) {
+        if !path.is_file() {
+            return Err(Error::NotAFile { path: path.clone() });
+        }
         let held = aside(path).map_err(|source| Error::Io { path: path.clone(), source })?;
         old.push((path.clone(), held));
     }

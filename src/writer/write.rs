@@ -72,6 +72,33 @@ pub fn write(
     options: &WriteOptions,
     progress: &dyn Progress,
 ) -> Result<Written, Error> {
+    let (layout, bindings) = lay_out_plan(plan, path, &options.form)?;
+    let inputs: Vec<&Path> = plan
+        .sources
+        .iter()
+        .chain([&plan.architecture.path])
+        .chain(&plan.architecture.carried.files)
+        .map(PathBuf::as_path)
+        .collect();
+    write_layout(&layout, &bindings, &inputs, path, options, progress)
+}
+
+/// Finds what would keep the output from being written whatever its values are: a format that cannot hold the
+/// architecture so that its Keras reads it. Writes nothing.
+///
+/// # Errors
+/// As [`write()`] would fail.
+pub fn check(plan: &Plan, path: &Path, form: &Form) -> Result<(), Error> {
+    let (layout, bindings) = lay_out_plan(plan, path, form)?;
+    let values = Values::new(&bindings, &layout.carried);
+    layout.files.iter().try_for_each(|file| Prepared::new(file, path, &values).map(drop))
+}
+
+/// A binding with the shape and the name of its variable.
+type Bound<'p> = (&'p Binding, &'p Shape, String);
+
+/// The layout of an output, and what its variables are made of.
+fn lay_out_plan<'p>(plan: &'p Plan, path: &Path, form: &Form) -> Result<(Layout, Vec<Bound<'p>>), Error> {
     let variables = &plan.architecture.variables;
     let mut dtypes: Vec<Option<Dtype>> = vec![None; variables.len()];
     let mut bindings = Vec::with_capacity(plan.bindings.len());
@@ -87,15 +114,8 @@ pub fn write(
     }
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let written = |variable: usize| dtypes.get(variable).copied().flatten();
-    let layout = lay_out(&plan.architecture, &options.form, name, &written)?;
-    let inputs: Vec<&Path> = plan
-        .sources
-        .iter()
-        .chain([&plan.architecture.path])
-        .chain(&plan.architecture.carried.files)
-        .map(PathBuf::as_path)
-        .collect();
-    write_layout(&layout, &bindings, &inputs, path, options, progress)
+    let layout = lay_out(&plan.architecture, form, name, &written)?;
+    Ok((layout, bindings))
 }
 
 /// Writes a tree whose datasets hold the values of these bindings, each with the shape and the name of its
@@ -105,7 +125,7 @@ pub fn write(
 /// As [`write()`].
 pub fn write_tree(
     tree: Group,
-    bindings: &[(&Binding, &Shape, String)],
+    bindings: &[Bound<'_>],
     path: &Path,
     options: &WriteOptions,
     progress: &dyn Progress,
@@ -115,7 +135,7 @@ pub fn write_tree(
 
 fn write_layout(
     layout: &Layout,
-    bindings: &[(&Binding, &Shape, String)],
+    bindings: &[Bound<'_>],
     inputs: &[&Path],
     path: &Path,
     options: &WriteOptions,

@@ -91,6 +91,7 @@ fn broken_files_are_errors() {
     };
     for name in [
         "functional.json",
+        "keras_2/model.json",
         "frozen.legacy.h5",
         "bfloat16.weights.h5",
         "subclassed.weights.h5",
@@ -127,7 +128,9 @@ fn replace(value: &mut Value, numbers: &mut Numbers) {
 
 #[test]
 fn strange_configurations_are_errors() {
-    for name in ["functional.json", "generator.json", "all_layers.json", "sequential_cnn.json"] {
+    for name in
+        ["functional.json", "generator.json", "all_layers.json", "sequential_cnn.json", "keras_2/model.json"]
+    {
         mutate(name, 300, |bytes, numbers| {
             let mut value: Value = serde_json::from_slice(bytes).unwrap();
             for _ in 0..=numbers.below(3) {
@@ -136,4 +139,204 @@ fn strange_configurations_are_errors() {
             *bytes = serde_json::to_vec(&value).unwrap();
         });
     }
+}
+
+/// A layer of Keras 3 in a graph: class, configuration, and the layers that it is called on, one after another.
+fn entry(class: &str, mut config: Value, name: &str, calls: &[&str]) -> Value {
+    config["name"] = json!(name);
+    let call = |read: &&str| {
+        let tensor = json!({"class_name": "__keras_tensor__", "config": {"keras_history": [read, 0, 0]}});
+        json!({"args": [tensor], "kwargs": {}})
+    };
+    let module = if class == "Functional" { "keras.src.models.functional" } else { "keras.layers" };
+    json!({"module": module, "class_name": class, "config": config, "name": name,
+           "inbound_nodes": calls.iter().map(call).collect::<Vec<_>>()})
+}
+
+fn model(name: &str, layers: Vec<Value>, output: (&str, usize)) -> Value {
+    json!({"module": "keras.src.models.functional", "class_name": "Functional", "config": {
+        "name": name, "layers": layers, "input_layers": [["in", 0, 0]],
+        "output_layers": [[output.0, output.1, 0]]}})
+}
+
+fn input(shape: &Value) -> Value {
+    entry("InputLayer", json!({"batch_shape": shape}), "in", &[])
+}
+
+fn open(model: &Value) -> Result<Architecture, ErrorKind> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), model.to_string()).unwrap();
+    Architecture::open(file.path()).map_err(|error| error.kind)
+}
+
+/// Models that call the model inside them twice, on tensors of different sizes, so that nothing can be looked up:
+/// two to the power of the depth calls.
+#[test]
+fn exponential_nesting_is_bounded() {
+    let sizes = json!([null, null, 5]);
+    let pad = |name: &str, border: u64, reads: &str| {
+        entry("ZeroPadding1D", json!({"padding": [0, border]}), name, &[reads])
+    };
+    let mut inside = model("inside", vec![input(&sizes), pad("pad", 1, "in")], ("pad", 0));
+    for depth in 0..20_u32 {
+        let mut nested = inside.clone();
+        nested["name"] = json!("nested");
+        nested["inbound_nodes"] = entry("Functional", json!({}), "", &["in", "pad"])["inbound_nodes"].clone();
+        let mut layers = vec![input(&sizes), nested];
+        let mut first = pad("pad", 1 << depth, "nested");
+        first["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = json!(["nested", 0, 0]);
+        layers.push(first);
+        inside = model("inside", layers, ("nested", 1));
+    }
+    let dense = entry("Dense", json!({"units": 2}), "dense", &["nested"]);
+    let mut nested = inside;
+    nested["name"] = json!("nested");
+    nested["inbound_nodes"] = entry("Functional", json!({}), "", &["in"])["inbound_nodes"].clone();
+    let outer = model("outer", vec![input(&json!([null, 1, 5])), nested, dense], ("dense", 0));
+    let error = open(&outer).unwrap_err();
+    let is_named = matches!(&error, ErrorKind::HiddenShape { layer, class, .. }
+        if layer == "dense" && class.contains("called too often"));
+    assert!(is_named, "{error:?}");
+}
+
+/// Many layers take time in proportion.
+#[test]
+fn long_models_are_read() {
+    let count = 20_000;
+    let names: Vec<String> = (0..count).map(|at| format!("d{at}")).collect();
+    let mut layers = vec![input(&json!([null, 3]))];
+    for (at, name) in names.iter().enumerate() {
+        let before = at.checked_sub(1).map_or("in", |before| &names[before]);
+        layers.push(entry("Dense", json!({"units": 3}), name, &[before]));
+    }
+    let found = open(&model("long", layers, ("d19999", 0))).unwrap();
+    assert_eq!(found.variables.len(), 2 * count);
+}
+
+/// One layer between the input and a Dense, whose settings or input ask for too much.
+#[test]
+fn huge_sizes_are_errors_or_open() {
+    let huge = u64::MAX;
+    for (class, config) in [
+        ("RepeatVector", json!({"n": huge})),
+        ("Reshape", json!({"target_shape": [huge, 3]})),
+        ("Reshape", json!({"target_shape": [-1, -1, 3]})),
+        ("Reshape", json!({"target_shape": vec![1; 5000]})),
+        ("UpSampling1D", json!({"size": huge})),
+        ("ZeroPadding1D", json!({"padding": [huge, huge]})),
+        ("Cropping1D", json!({"cropping": [huge, 0]})),
+        ("Conv1D", json!({"filters": huge, "kernel_size": 1})),
+        ("Conv1D", json!({"filters": 2, "kernel_size": 0, "strides": 0})),
+        ("MaxPooling1D", json!({"pool_size": 0, "strides": 0})),
+        (
+            "Conv1DTranspose",
+            json!({"filters": 2, "kernel_size": huge, "strides": huge, "dilation_rate": huge}),
+        ),
+        ("LSTM", json!({"units": huge})),
+        ("Permute", json!({"dims": [9, 9]})),
+        ("Permute", json!({"dims": vec![1; 5000]})),
+        ("CategoryEncoding", json!({"num_tokens": huge})),
+        ("EinsumDense", json!({"equation": "abc,cd->abd", "output_shape": [huge, huge]})),
+        ("EinsumDense", json!({"equation": "a...,->", "output_shape": 1})),
+        ("STFTSpectrogram", json!({"frame_length": huge, "frame_step": 0})),
+        ("STFTSpectrogram", json!({"frame_length": 0, "frame_step": 0, "fft_length": huge})),
+        ("MelSpectrogram", json!({"sequence_stride": 0})),
+    ] {
+        let dense = entry("Dense", json!({"units": 2}), "dense", &["layer"]);
+        let layers = vec![input(&json!([null, 7, 5])), entry(class, config.clone(), "layer", &["in"]), dense];
+        let opened = open(&model("m", layers, ("dense", 0)));
+        let is_bounded = match &opened {
+            Ok(model) => model.variables.len() >= 2,
+            Err(kind) => matches!(
+                kind,
+                ErrorKind::HiddenShape { .. }
+                    | ErrorKind::OpenSize { .. }
+                    | ErrorKind::VariableShape { .. }
+                    | ErrorKind::WrongField { .. }
+            ),
+        };
+        assert!(is_bounded, "{class} {config}: {opened:?}");
+    }
+}
+
+/// What hides a shape matters only to variables behind it, and the error names both.
+#[test]
+fn hidden_shapes() {
+    let function = |name: &str| {
+        json!({"class_name": "TFOpLambda", "config": {"name": "hides", "trainable": true, "function": name},
+               "name": "hides", "inbound_nodes": [["in", 0, 0, {"y": 2.0}]]})
+    };
+    let keras_2 = |layers: Vec<Value>, output: &str| {
+        json!({"class_name": "Functional", "keras_version": "2.15.0", "config": {
+            "name": "m", "layers": layers, "input_layers": [["in", 0, 0]], "output_layers": [[output, 0, 0]]}})
+    };
+    let old = |class: &str, config: Value, name: &str, reads: &str| {
+        let nodes = if reads.is_empty() { json!([]) } else { json!([[[reads, 0, 0, {}]]]) };
+        json!({"class_name": class, "config": config, "name": name, "inbound_nodes": nodes})
+    };
+    let start = || old("InputLayer", json!({"batch_input_shape": [null, 6], "name": "in"}), "in", "");
+    let dense = |reads: &str| old("Dense", json!({"units": 2, "name": "dense"}), "dense", reads);
+    let reads_hidden = keras_2(vec![start(), function("strings.unheard"), dense("hides")], "dense");
+    let error = open(&reads_hidden).unwrap_err();
+    let names_both = matches!(&error, ErrorKind::HiddenShape { layer, by, class }
+        if layer == "dense" && by == "hides" && class == "tf.strings.unheard");
+    assert!(names_both, "{error:?}");
+    let beside = keras_2(vec![start(), dense("in"), function("strings.unheard")], "dense");
+    assert_eq!(open(&beside).unwrap().variables.len(), 2);
+    let known = keras_2(vec![start(), function("math.multiply"), dense("hides")], "dense");
+    assert_eq!(open(&known).unwrap().variables[0].shape.sizes(), [6, 2]);
+    let open_size = keras_2(
+        vec![
+            old("InputLayer", json!({"batch_input_shape": [null, null], "name": "in"}), "in", ""),
+            dense("in"),
+        ],
+        "dense",
+    );
+    assert!(matches!(open(&open_size).unwrap_err(), ErrorKind::OpenSize { .. }));
+}
+
+/// Quantized layers are told by layer and policy; float8 keeps the variables and has others beside them.
+#[test]
+fn quantized_layers() {
+    let reads = |class: &str, mut config: Value| {
+        config["units"] = json!(2);
+        config["filters"] = json!(2);
+        config["kernel_size"] = json!(1);
+        open(&model(
+            "m",
+            vec![input(&json!([null, 4, 3])), entry(class, config, "layer", &["in"])],
+            ("layer", 0),
+        ))
+    };
+    let policy = |class: &str, mode: &str| json!({"class_name": class, "config": {"mode": mode, "source_name": "float32", "amax_history_length": 7}});
+    for (class, mode) in [
+        ("QuantizedDTypePolicy", "int8"),
+        ("Int4DTypePolicy", "int4/128"),
+        ("GPTQDTypePolicy", "gptq/4/128"),
+        ("AWQDTypePolicy", "awq/4/128"),
+    ] {
+        let error = reads("Dense", json!({"dtype": policy(class, mode)})).unwrap_err();
+        let is_named = matches!(&error, ErrorKind::Quantized { layer, policy }
+            if layer == "layer" && policy.contains(class) && policy.contains(mode));
+        assert!(is_named, "{error:?}");
+        // Convolutions cannot be quantized, and take no notice.
+        assert_eq!(reads("Conv1D", json!({"dtype": policy(class, mode)})).unwrap().variables.len(), 2);
+    }
+    let float8 = reads("Dense", json!({"dtype": policy("QuantizedFloat8DTypePolicy", "float8")})).unwrap();
+    let found: Vec<_> = float8
+        .variables
+        .iter()
+        .map(|variable| (variable.name.as_str(), variable.shape.sizes().to_vec(), variable.initial))
+        .collect();
+    let expected = [
+        ("kernel", vec![3, 2], None),
+        ("bias", vec![2], None),
+        ("inputs_scale", vec![], Some(1.0)),
+        ("inputs_amax_history", vec![7], Some(0.0)),
+        ("kernel_scale", vec![], Some(1.0)),
+        ("kernel_amax_history", vec![7], Some(0.0)),
+        ("outputs_grad_scale", vec![], Some(1.0)),
+        ("outputs_grad_amax_history", vec![7], Some(0.0)),
+    ];
+    assert_eq!(found, expected);
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ptw2k::keras::file_layout::{
     self, AttributeValue, Body, Content, Dataset, Form, Format, Group, LayoutError, Node, OutputFile,
 };
-use ptw2k::keras::{Architecture, FeatureOrder, Origin, WeightsFile, WeightsForm};
+use ptw2k::keras::{Architecture, FeatureOrder, Generation, Origin, WeightsFile, WeightsForm};
 use ptw2k::tensor::Dtype;
 use serde_json::{Value, json};
 
@@ -14,7 +14,9 @@ pub(crate) fn testdata(name: &str) -> PathBuf {
 }
 
 fn expected(case: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(testdata(&format!("{case}.expected.json"))).unwrap()).unwrap()
+    let file =
+        if case.ends_with('/') { format!("{case}expected.json") } else { format!("{case}.expected.json") };
+    serde_json::from_slice(&std::fs::read(testdata(&file)).unwrap()).unwrap()
 }
 
 /// One line per variable: path, shape, type, HDF5 path.
@@ -145,6 +147,57 @@ fn functional_with_nested_and_shared_layers() {
     for path in ["z", "excite", "shared", "inner/inner_dense"] {
         assert_eq!(*features(&net, path), FeatureOrder::Plain, "{path}");
     }
+}
+
+/// The layers that only Keras 2 has or saves otherwise, and functions of TensorFlow between layers.
+#[test]
+fn a_model_of_keras_2() {
+    // `to_json` does not tell that the layer in both models is one; an archive does.
+    let mut object: Value =
+        serde_json::from_slice(&std::fs::read(testdata("keras_2/model.json")).unwrap()).unwrap();
+    assert_eq!(share(&mut object), 2);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), object.to_string()).unwrap();
+    let model = Architecture::open(file.path()).unwrap();
+    assert_eq!(lines(&model), expected_lines("keras_2/"));
+    assert_eq!(model.generation, Generation::Keras2);
+}
+
+/// Marks the layers that are called `shared` as one; returns how many there are.
+fn share(value: &mut Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter_mut().map(share).sum(),
+        Value::Object(fields) => {
+            let is_shared = fields.get("class_name") == Some(&json!("Dense"))
+                && fields.get("name").is_none_or(|name| name == "shared")
+                && fields["config"]["name"] == "shared";
+            if is_shared {
+                fields.insert("shared_object_id".to_owned(), json!(1));
+            }
+            usize::from(is_shared) + fields.values_mut().map(share).sum::<usize>()
+        }
+        _ => 0,
+    }
+}
+
+/// Layers that models of `keras.applications` bring along are known by their module.
+#[test]
+fn layers_of_applications() {
+    let scale = |module: &str| {
+        let input = json!({"class_name": "InputLayer", "module": "keras.layers",
+                           "config": {"name": "in", "batch_shape": [null, 5]}});
+        let config = json!({"name": "scale", "projection_dim": 5, "init_values": 0.1});
+        let layer = json!({"module": module, "class_name": "LayerScale", "config": config});
+        let model = json!({"module": "keras", "class_name": "Sequential",
+                           "config": {"name": "s", "layers": [input, layer]}});
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), model.to_string()).unwrap();
+        Architecture::open(file.path())
+    };
+    let known = scale("keras.src.applications.convnext").unwrap();
+    assert_eq!(lines(&known), ["scale/gamma [5] float32 layers/layer_scale/vars/0"]);
+    let custom = scale("mine").unwrap_err();
+    assert!(matches!(custom.kind, ptw2k::keras::ErrorKind::CustomClasses { .. }));
 }
 
 #[test]

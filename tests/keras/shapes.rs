@@ -17,7 +17,7 @@ fn without_modules(value: &mut Value) {
             fields.remove("keras_version");
             fields.values_mut().for_each(without_modules);
         }
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -83,10 +83,20 @@ fn bookkeeping_that_no_checkpoint_has() {
         model.variables[2].initial = Some(0.0);
         render(schema, &checkpoint(&[("d.weight", &[2, 3])]), model, &PlanOptions::default())
     };
-    insta::assert_snapshot!(planned("[[layer]]\ntorch = '{m:*}'\nkeras = '{m}'\n"), @"");
+    insta::assert_snapshot!(planned("[[layer]]\ntorch = '{m:*}'\nkeras = '{m}'\n"), @r"
+    d/kernel (3, 2) = d.weight [o i -> i o] Dense, line 2
+    d/inputs_scale () = 1.0 [] Keras
+    d/inputs_amax_history (7,) = 0.0 [] Keras
+    note: d/inputs_scale, d/inputs_amax_history: bookkeeping of float8 training, which no checkpoint has: filled with what Keras begins with
+    ");
     insta::assert_snapshot!(planned(
         "[[layer]]\ntorch = '{m:*}'\nkeras = '{m}'\n[[fill]]\nkeras = 'd/inputs_scale'\nvalue = 0.5\n"
-    ), @"");
+    ), @r"
+    d/kernel (3, 2) = d.weight [o i -> i o] Dense, line 2
+    d/inputs_scale () = 0.5 [] line 5
+    d/inputs_amax_history (7,) = 0.0 [] Keras
+    note: d/inputs_amax_history: bookkeeping of float8 training, which no checkpoint has: filled with what Keras begins with
+    ");
 }
 
 #[test]

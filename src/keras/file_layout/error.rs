@@ -14,6 +14,16 @@ pub enum LayoutError {
          give the architecture as `model.to_json()` or `.keras`, or write a `.weights.h5`"
     )]
     LayerOrder,
+    /// Legacy weights as a template do not tell the groups of the other formats.
+    #[error(
+        "legacy weights do not tell the groups of {}: write a legacy `.h5`, or give the architecture as \
+         `model.to_json()`, `.keras` or a `.weights.h5` of the same model",
+        describe(*.format)
+    )]
+    Groups {
+        /// The format.
+        format: Format,
+    },
     /// A reader that does not understand the bytes of bfloat16.
     #[error(
         "{reader} load bfloat16 from such a file (variable `{variable}`): leave --dtype out, and float32 holds \

@@ -55,6 +55,9 @@ pub(super) fn check(
     written: &dyn Fn(usize) -> Option<Dtype>,
 ) -> Result<(), LayoutError> {
     check_version(architecture, form)?;
+    if architecture.origin == Origin::LegacyTemplate && !form.format.is_legacy() {
+        return Err(LayoutError::Groups { format: form.format });
+    }
     if form.format.is_whole_model() {
         check_config(architecture, form)?;
     }

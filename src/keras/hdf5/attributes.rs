@@ -76,10 +76,10 @@ impl File {
         let header = self.header(object, path)?;
         let mut found = Vec::new();
         for message in &header.messages {
-            match message {
-                HdfMessage::Attribute(attribute) => found.push(attribute.clone()),
-                HdfMessage::AttributeInfo(info) => self.dense_attributes(info, path, &mut found)?,
-                _ => {}
+            if let HdfMessage::Attribute(attribute) = message {
+                found.push(attribute.clone());
+            } else if let HdfMessage::AttributeInfo(info) = message {
+                self.dense_attributes(info, path, &mut found)?;
             }
         }
         Ok(found)

@@ -35,11 +35,12 @@ impl File {
         let header = self.header(address, path)?;
         let mut links = Vec::new();
         for message in &header.messages {
-            match message {
-                HdfMessage::Link(message) => self.add(message, path, &mut links)?,
-                HdfMessage::LinkInfo(message) => self.in_heap(message, path, &mut links)?,
-                HdfMessage::SymbolTable(message) => self.in_table(message, path, &mut links)?,
-                _ => {}
+            if let HdfMessage::Link(message) = message {
+                self.add(message, path, &mut links)?;
+            } else if let HdfMessage::LinkInfo(message) = message {
+                self.in_heap(message, path, &mut links)?;
+            } else if let HdfMessage::SymbolTable(message) = message {
+                self.in_table(message, path, &mut links)?;
             }
         }
         let mut names = HashSet::with_capacity(links.len());

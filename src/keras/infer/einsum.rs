@@ -1,14 +1,8 @@
 //! What sums over products make, by their equation.
 
-use crate::keras::json::{Config, InputShape};
-use crate::keras::layers::einsum_output;
+use crate::keras::json::InputShape;
 
 use super::arithmetic::{bounded, broadcast};
-
-/// The output of an `EinsumDense`.
-pub(super) fn dense(config: Config<'_>, input: &InputShape) -> Option<InputShape> {
-    bounded(einsum_output(config, input)?)
-}
 
 /// The output of `einsum`: each letter has the size that any operand gives it, and an ellipsis the axes that the
 /// letters leave, broadcast.

@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use crate::keras::json::{Config, InputShape, input_shape};
+use crate::keras::layers::einsum_output;
 use crate::tensor::MAX_RANK;
 
 use super::arithmetic::{self, Target, bounded, broadcast, concatenate, index, product, with_size};
 use super::reading::Reading;
-use super::{attention, einsum, preprocessing, recurrent, spatial, tf_ops};
+use super::{attention, preprocessing, recurrent, spatial, tf_ops};
 
 /// The classes whose output has the shape of their input.
 pub(in crate::keras) fn keeps_shape(class: &str) -> bool {
@@ -24,6 +25,7 @@ pub(in crate::keras) fn keeps_shape(class: &str) -> bool {
             | "GroupNormalization"
             | "Identity"
             | "LayerNormalization"
+            | "LayerScale"
             | "LeakyReLU"
             | "Masking"
             | "Normalization"
@@ -59,10 +61,12 @@ pub(super) fn results(call: &Reading<'_>) -> Option<Vec<InputShape>> {
 fn output(call: &Reading<'_>) -> Option<InputShape> {
     let config = call.config;
     match call.class {
-        "Add" | "Subtract" | "Multiply" | "Average" | "Maximum" | "Minimum" => merge(&call.inputs()?),
+        "Add" | "Subtract" | "Multiply" | "Average" | "Maximum" | "Minimum" | "CustomScaleLayer" => {
+            merge(&call.inputs()?)
+        }
         "Concatenate" => concatenate(&call.inputs()?, config.axes("axis").ok()?.map_or(Some(-1), only)?),
         "Dot" => dot(call),
-        "EinsumDense" => einsum::dense(config, call.input()?),
+        "EinsumDense" => bounded(einsum_output(config, call.input()?, call.generation)?),
         "Dense" => with_size(call.input()?, -1, Some(config.size("units").ok()?)),
         "Embedding" | "ReversibleEmbedding" => embedding(call),
         "Lambda" => {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::keras::json::{Config, InputShape};
+use crate::keras::json::{Config, InputShape, size};
 
 use super::arithmetic::bounded;
 use super::reading::Reading;
@@ -45,6 +45,7 @@ pub(super) fn keeps_shape(class: &str) -> bool {
 /// The shape of what a preprocessing layer makes; `None` for other layers too.
 pub(super) fn output(call: &Reading<'_>, input: &InputShape) -> Option<InputShape> {
     let config = call.config;
+    let fixed = |field: &str| config.get(field).and_then(size);
     match call.class {
         "Resizing" | "CenterCrop" | "RandomCrop" => {
             let (height, width) = (config.size("height").ok()?, config.size("width").ok()?);
@@ -52,12 +53,12 @@ pub(super) fn output(call: &Reading<'_>, input: &InputShape) -> Option<InputShap
         }
         "RandomHeight" => image(config, input, None, at_axis(config, input, 1)),
         "RandomWidth" => image(config, input, at_axis(config, input, 0), None),
-        "CategoryEncoding" => encoded(config, input, "multi_hot", config.size("num_tokens").ok()),
-        "Hashing" | "HashedCrossing" => encoded(config, input, "int", config.size("num_bins").ok()),
+        "CategoryEncoding" => encoded(config, input, "multi_hot", fixed("num_tokens")),
+        "Hashing" | "HashedCrossing" => encoded(config, input, "int", fixed("num_bins")),
         "Discretization" => {
             let count = match config.get("bin_boundaries") {
                 Some(Value::Array(boundaries)) => boundaries.len().checked_add(1),
-                _ => config.size("num_bins").ok(),
+                _ => fixed("num_bins"),
             };
             encoded(config, input, "int", count)
         }
@@ -122,10 +123,10 @@ fn encoded(
 fn vocabulary(call: &Reading<'_>) -> Option<usize> {
     let config = call.config;
     if config.flag("pad_to_max_tokens", false).ok()? {
-        return config.size("max_tokens").ok();
+        return config.get("max_tokens").and_then(size);
     }
-    if let Some(size) = config.get("vocabulary_size") {
-        return crate::keras::json::size(size);
+    if let Some(count) = config.get("vocabulary_size") {
+        return size(count);
     }
     let Some(Value::Array(words)) = config.get("vocabulary") else { return None };
     words.len().checked_add(config.size_or("num_oov_indices", 1).ok()?)
@@ -136,7 +137,7 @@ fn text(call: &Reading<'_>, input: &InputShape) -> Option<InputShape> {
     let batch = input.first().copied().flatten();
     match config.text("output_mode").ok()?.unwrap_or("int") {
         "int" => {
-            let length = config.get("output_sequence_length").and_then(crate::keras::json::size);
+            let length = config.get("output_sequence_length").and_then(size);
             (!config.flag("ragged", false).ok()?).then_some(vec![batch, length])
         }
         _ => Some(vec![batch, vocabulary(call)]),

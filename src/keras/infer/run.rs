@@ -23,7 +23,7 @@ pub(in crate::keras) fn run(tree: &mut Tree, root: NodeId) -> HashMap<NodeId, In
         let graph = tree.nodes.get_mut(model).and_then(|node| node.graph.as_mut());
         let call = graph.and_then(|wiring| wiring.graph.steps.get_mut(step)?.calls.get_mut(call));
         for (tensor, shape) in call.into_iter().flat_map(|call| &mut call.reads).zip(shapes) {
-            tensor.shape = shape.ok();
+            tensor.shape = Result::ok(shape);
         }
     }
     built
@@ -77,7 +77,8 @@ impl Run<'_> {
                     inputs = InputShapes::of(self.on(child, read).into_iter().take(1));
                 }
             }
-            _ => {}
+            // The cell that a layer makes itself is told by the layer's own input.
+            _ => self.build_all(id, &InputShapes::default()),
         }
     }
 
@@ -125,7 +126,8 @@ impl Run<'_> {
             if known.contains_key(&at) {
                 continue;
             }
-            self.calls += 1;
+            // The calls of a model that is built are as many as its configuration lists.
+            self.calls += usize::from(!builds);
             let Some(call) = graph.call(at) else { continue };
             let name = graph.steps.get(at.0).map_or("", |step| &step.name);
             let mut shapes: Vec<Inferred> =

@@ -74,7 +74,8 @@ fn of_value(value: &Value) -> Option<Entry> {
                 Some(value) => value.as_i64().map(Some),
             };
             let is_slice = ["start", "stop", "step"].iter().any(|name| fields.contains_key(*name));
-            is_slice.then_some(())?;
+            // A step of zero is an error in NumPy.
+            (is_slice && field("step")? != Some(0)).then_some(())?;
             Some(Entry::Range {
                 start: field("start")?,
                 stop: field("stop")?,

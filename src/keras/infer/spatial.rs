@@ -46,28 +46,18 @@ impl<'a> Map<'a> {
         }
     }
 
-    /// Each size through a window that moves by strides (`compute_conv_output_shape`).
-    fn window(&self, kernel: &[usize], strides: &[usize], dilation: &[usize]) -> Option<InputShape> {
+    /// Each size through a window that moves by strides.
+    fn window(&self, kernel: &[usize], strides: &[usize], dilation: &[usize]) -> InputShape {
         let padding = self.config.text("padding").ok().flatten().unwrap_or("valid");
-        let is_valid = padding.eq_ignore_ascii_case("valid");
-        let axis = |axis: usize| -> Option<usize> {
-            let (size, stride) = ((*self.sizes.get(axis)?)?, *strides.get(axis)?);
-            if is_valid {
-                let reach = kernel.get(axis)?.checked_sub(1)?.checked_mul(*dilation.get(axis)?)?;
-                size.checked_sub(reach)?.checked_sub(1)?.checked_div(stride)?.checked_add(1)
-            } else {
-                (stride > 0).then(|| size.div_ceil(stride))
-            }
-        };
-        Some((0..self.sizes.len()).map(axis).collect())
+        windows(self.sizes, kernel, strides, dilation, padding.eq_ignore_ascii_case("valid"))
     }
 
     fn convolved(&self) -> Option<InputShape> {
-        self.window(
+        Some(self.window(
             &self.per_axis("kernel_size")?,
             &self.per_axis_or("strides", 1)?,
             &self.per_axis_or("dilation_rate", 1)?,
-        )
+        ))
     }
 
     /// Each size through a transposed convolution: `compute_conv_transpose_output_shape` of Keras 3,
@@ -120,6 +110,46 @@ impl<'a> Map<'a> {
     }
 }
 
+/// Each size through a window that moves by strides (`compute_conv_output_shape` in Keras'
+/// `operation_utils.py`).
+fn windows(
+    sizes: &[Option<usize>],
+    kernel: &[usize],
+    strides: &[usize],
+    dilation: &[usize],
+    is_valid: bool,
+) -> InputShape {
+    let axis = |axis: usize| -> Option<usize> {
+        let (size, stride) = ((*sizes.get(axis)?)?, *strides.get(axis)?);
+        if is_valid {
+            let reach = kernel.get(axis)?.checked_sub(1)?.checked_mul(*dilation.get(axis)?)?;
+            size.checked_sub(reach)?.checked_sub(1)?.checked_div(stride)?.checked_add(1)
+        } else {
+            (stride > 0).then(|| size.div_ceil(stride))
+        }
+    };
+    (0..sizes.len()).map(axis).collect()
+}
+
+/// What TensorFlow's pooling makes of a map with its channels last.
+pub(super) fn pooled_last(
+    input: &InputShape,
+    pool: &[usize],
+    strides: &[usize],
+    is_valid: bool,
+) -> Option<InputShape> {
+    let rank = input.len().checked_sub(2)?;
+    let sizes = input.get(1..=rank)?;
+    let per_axis = |given: &[usize]| match given {
+        [one] => Some(vec![*one; rank]),
+        all if all.len() == rank => Some(all.to_vec()),
+        all if all.len() == input.len() => all.get(1..=rank).map(<[usize]>::to_vec),
+        _ => None,
+    };
+    let made = windows(sizes, &per_axis(pool)?, &per_axis(strides)?, &vec![1; rank], is_valid);
+    Some([&[*input.first()?], made.as_slice(), &[*input.last()?]].concat())
+}
+
 /// The shape of what a layer on a map makes.
 pub(super) fn output(
     class: &str,
@@ -148,7 +178,7 @@ pub(super) fn output(
             let pool = map.per_axis_or("pool_size", 2)?;
             let strides =
                 if config.get("strides").is_some() { map.per_axis("strides")? } else { pool.clone() };
-            (map.channels, map.window(&pool, &strides, &vec![1; map.sizes.len()])?)
+            (map.channels, map.window(&pool, &strides, &vec![1; map.sizes.len()]))
         }
         _ if class.starts_with("Adaptive") => {
             (map.channels, map.per_axis("output_size")?.into_iter().map(Some).collect())
@@ -184,5 +214,5 @@ pub(super) fn pooled(config: Config<'_>, input: &InputShape) -> Option<InputShap
     let map = Map::of(config, input)?;
     let pool = map.per_axis("pool_size")?;
     let strides = if config.get("strides").is_some() { map.per_axis("strides")? } else { pool.clone() };
-    Some(map.shape(map.channels, map.window(&pool, &strides, &vec![1; map.sizes.len()])?))
+    Some(map.shape(map.channels, map.window(&pool, &strides, &vec![1; map.sizes.len()])))
 }

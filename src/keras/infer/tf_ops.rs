@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::keras::calls::Argument;
-use crate::keras::json::{InputShape, text};
+use crate::keras::json::{InputShape, size, text};
 
 use super::arithmetic::{self, Target, broadcast_all, concatenate, index, reduce, stack, with_size};
 use super::ops::{self, argument_target, sizes};
@@ -188,11 +188,11 @@ fn output(name: &str, call: &Reading<'_>) -> Option<InputShape> {
         "reshape" => arithmetic::reshape(call.input()?, &argument_target(call.arguments.named("shape")?)?),
         "broadcast_to" => {
             let target = argument_target(call.arguments.named("shape")?)?;
-            let size = |size| match size {
+            let fixed = |size| match size {
                 Target::Size(size) => Some(size),
                 Target::Rest | Target::Open => None,
             };
-            Some(target.into_iter().map(size).collect())
+            Some(target.into_iter().map(fixed).collect())
         }
         "transpose" => {
             if call.is_computed("perm") {
@@ -229,12 +229,14 @@ fn output(name: &str, call: &Reading<'_>) -> Option<InputShape> {
         }
         "gather" => gather(call),
         "one_hot" => {
-            let depth = call.setting("depth").and_then(crate::keras::json::size);
+            let depth = call.setting("depth").and_then(size);
             let axis = call.axis("axis").unwrap_or(-1);
             with_size(&arithmetic::expand(call.input()?, &[axis])?, axis, depth)
         }
         "cumsum" | "cumprod" => call.input().cloned(),
-        "resize" | "resize_bilinear" | "resize_nearest_neighbor" | "resize_bicubic" => ops_resize(call),
+        "resize" | "resize_bilinear" | "resize_nearest_neighbor" | "resize_bicubic" => resize(call),
+        "max_pool" | "max_pool1d" | "max_pool2d" | "max_pool3d" | "avg_pool" | "avg_pool1d"
+        | "avg_pool2d" | "avg_pool3d" => pool(call),
         "depth_to_space" => ops::function("DepthToSpace", call)?.pop(),
         "space_to_depth" => ops::function("SpaceToDepth", call)?.pop(),
         "repeat" => ops::function("Repeat", call)?.pop(),
@@ -244,18 +246,28 @@ fn output(name: &str, call: &Reading<'_>) -> Option<InputShape> {
     }
 }
 
-fn ops_resize(call: &Reading<'_>) -> Option<InputShape> {
+fn resize(call: &Reading<'_>) -> Option<InputShape> {
     if call.is_set("preserve_aspect_ratio") {
         return None;
     }
     let input = call.input()?;
     let target = argument_target(call.arguments.named("size")?)?;
     let [height, width] = target.as_slice() else { return None };
-    let size = |size: &Target| match size {
+    let fixed = |size: &Target| match size {
         Target::Size(size) => Some(*size),
         Target::Rest | Target::Open => None,
     };
-    with_size(&with_size(input, -2, size(width))?, -3, size(height))
+    with_size(&with_size(input, -2, fixed(width))?, -3, fixed(height))
+}
+
+fn pool(call: &Reading<'_>) -> Option<InputShape> {
+    let format = call.setting("data_format").and_then(Value::as_str);
+    if format.is_some_and(|format| format.starts_with("NC")) {
+        return None;
+    }
+    let (pool, strides) = (sizes(call.setting("ksize")?)?, sizes(call.setting("strides")?)?);
+    let padding = call.setting("padding")?.as_str()?;
+    super::spatial::pooled_last(call.input()?, &pool, &strides, padding.eq_ignore_ascii_case("valid"))
 }
 
 fn split(call: &Reading<'_>) -> Option<Vec<InputShape>> {
@@ -265,11 +277,9 @@ fn split(call: &Reading<'_>) -> Option<Vec<InputShape>> {
     let axis = call.axis("axis").unwrap_or(0);
     let length = input.get(index(axis, input.len())?).copied().flatten();
     let parts: Vec<Option<usize>> = match call.setting("num_or_size_splits")? {
-        Value::Array(items) => {
-            items.iter().map(|item| Some(crate::keras::json::size(item))).collect::<Option<_>>()?
-        }
+        Value::Array(items) => items.iter().map(|item| Some(size(item))).collect::<Option<_>>()?,
         count => {
-            let count = crate::keras::json::size(count).filter(|&count| count <= MAX_RESULTS)?;
+            let count = size(count).filter(|&count| count <= MAX_RESULTS)?;
             vec![length.and_then(|length| length.checked_div(count)); count]
         }
     };

@@ -202,6 +202,17 @@ pub(in crate::keras) fn canonical(class: &str) -> &str {
     }
 }
 
+/// The layers that models of `keras.applications` bring along: ConvNeXt and InceptionResNetV2.
+const OF_APPLICATIONS: &[&str] = &["CustomScaleLayer", "LayerScale"];
+
+/// Whether a layer is one that a model of `keras.applications` brings along, by its class and module.
+pub(in crate::keras) fn is_of_applications(class: &str, module: Option<&str>) -> bool {
+    const MODULES: [&str; 3] =
+        ["keras.src.applications.", "keras.applications.", "tf_keras.src.applications."];
+    let is_there = module.is_some_and(|module| MODULES.iter().any(|known| module.starts_with(known)));
+    is_there && OF_APPLICATIONS.contains(&class)
+}
+
 /// Whether that generation of Keras has a layer of that class, whose variables are known.
 pub(in crate::keras) fn is_builtin(class: &str, generation: Generation) -> bool {
     let is_of_keras_2 = STATELESS_KERAS_2.contains(&class) || STATEFUL_KERAS_2.contains(&class);

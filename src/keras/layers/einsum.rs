@@ -1,5 +1,6 @@
 //! The variables of `EinsumDense` (Keras' `einsum_dense.py`).
 
+use crate::keras::architecture::Generation;
 use crate::keras::error::ErrorKind;
 use crate::keras::json::{Config, InputShape};
 
@@ -22,7 +23,11 @@ struct Equation<'a> {
 }
 
 impl<'a> Equation<'a> {
-    fn read(config: Config<'a>, input_shape: &'a InputShape) -> Result<Self, ErrorKind> {
+    fn read(
+        config: Config<'a>,
+        input_shape: &'a InputShape,
+        generation: Generation,
+    ) -> Result<Self, ErrorKind> {
         let expected = "an equation such as `abc,cd->abd`";
         let wrong = || config.wrong("equation", expected);
         let equation = config.text("equation")?.ok_or_else(wrong)?.replace(' ', "");
@@ -43,8 +48,12 @@ impl<'a> Equation<'a> {
         let elided = elided.ok_or_else(|| open_size(config.layer, input_shape))?;
         let mut output_shape: InputShape = vec![input_shape.first().copied().flatten()];
         if is_left_elided {
-            // Keras puts each of them right behind the batch, so that they end up in reverse order.
-            output_shape.extend(input_shape.iter().take(elided).skip(1).rev());
+            output_shape.extend(input_shape.iter().take(elided).skip(1));
+            // Keras 3 tells the graph a shape with each of them put right behind the batch, so that they end up in
+            // reverse order. Keras 2 takes the shape from TensorFlow.
+            if let Some(elided) = output_shape.get_mut(1..).filter(|_| generation == Generation::Keras3) {
+                elided.reverse();
+            }
         }
         output_shape.extend(config.shape("output_shape")?.unwrap_or_default());
         if is_right_elided {
@@ -74,7 +83,8 @@ pub(super) fn shapes(
     config: Config<'_>,
     inputs: &InputShapes,
 ) -> Result<(Vec<usize>, Option<Vec<usize>>), ErrorKind> {
-    let equation = Equation::read(config, inputs.first(config.layer)?)?;
+    // The letters of the variables are behind the axes that differ.
+    let equation = Equation::read(config, inputs.first(config.layer)?, Generation::Keras3)?;
     let size = |letter: char| equation.size(letter);
     let kernel_shape = equation.kernel.iter().map(|&letter| size(letter)).collect::<Result<Vec<_>, _>>()?;
     let Some(bias_axes) = config.text("bias_axes")?.filter(|axes| !axes.is_empty()) else {
@@ -93,8 +103,12 @@ pub(super) fn shapes(
 }
 
 /// The shape of the layer's output; `None` for an equation that does not fit the input.
-pub(in crate::keras) fn einsum_output(config: Config<'_>, input: &InputShape) -> Option<InputShape> {
-    let equation = Equation::read(config, input).ok()?;
+pub(in crate::keras) fn einsum_output(
+    config: Config<'_>,
+    input: &InputShape,
+    generation: Generation,
+) -> Option<InputShape> {
+    let equation = Equation::read(config, input, generation).ok()?;
     let mut shape = equation.output_shape.clone();
     for (at, &letter) in equation.output.iter().enumerate() {
         if let Some(size) = shape.get_mut(at.checked_add(equation.skipped)?) {

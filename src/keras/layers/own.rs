@@ -82,6 +82,8 @@ pub(in crate::keras) fn own_variables(
                 specs.weight("scale", vec![last()?])?;
             }
         }
+        // Keras gives it no name; its attribute is `gamma`.
+        "LayerScale" => specs.weight("gamma", vec![config.size("projection_dim")?])?,
         "STFTSpectrogram" => stft(&mut specs, config)?,
         "LocallyConnected1D" | "LocallyConnected2D" => {
             locally_connected::own(&mut specs, class, config, inputs)?

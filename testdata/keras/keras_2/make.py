@@ -39,7 +39,7 @@ out = [
     # Functions of TensorFlow on the way to layers with variables.
     layers.Dense(3, name="behind_functions")(tf.reshape(tf.transpose(tf.nn.relu(image * 2.0 + 1.0), [0, 3, 1, 2]), [-1, 6, 72])),
     layers.Dense(3, name="behind_concat")(tf.concat([tf.reduce_mean(image, [1, 2]), 1.0 - vector], axis=-1)),
-    # Shared across models: Keras 2 leaves what it has saved out of the count.
+    # Shared across models: Keras 2 leaves what it has saved out of the count. `to_json` does not tell that both are one.
     layers.Dense(2, name="after")(shared(vector)), layers.Dense(3, name="last")(head(inner(vector))),
 ]
 model = Model([image, steps, vector], out, name="old")
