@@ -23,6 +23,11 @@ class Expected:
     def custom(self):
         return self.said["custom"]
 
+    @property
+    def refused(self):
+        """The word of the quantization that `ptw2k` has to refuse, if there is one."""
+        return self.said.get("refused", "")
+
     def file(self, form):
         """The file of that form, where this Keras could write it."""
         about = self.said["forms"].get(form, {})

@@ -167,14 +167,21 @@ class Judgement:
         common = {"model": self.model, "kind": output, "offers": self.said.said["offers"]}
         self.jobs.append((self.undecided(form, output), common | job))
 
-    def own(self, form):
-        """Keras' own file of that form."""
-        path = self.said.file(form)
-        return {"form": form, "file": str(path)} if path else None
+    def own(self, *forms):
+        """Keras' own files of those forms, as far as it can write them."""
+        return [(form, str(self.said.file(form))) for form in dict.fromkeys(forms) if self.said.file(form)]
+
+    def ask_of_own(self, form, output, fault, forms, **more):
+        """Whether Keras' own files do no better."""
+        own = {"fault": self.brief(str(fault)), "own": self.own(*forms), "from": None}
+        self.ask(form, output, digest=f"{form} {fault}", **own, **more)
 
     def judge(self):
         for form in kinds.FILES:
             if form not in self.said.said["forms"]:
+                continue
+            if self.said.refused:
+                self.must_refuse(form, self.said.refused)
                 continue
             pairs = self.list(form)
             if pairs is None:
@@ -183,6 +190,25 @@ class Judgement:
             for output in kinds.OUTPUTS:
                 if output != "sharded" or "sharded" in self.said.said["forms"]:
                     self.write(form, output, sources)
+
+    def must_refuse(self, form, quantization):
+        """A configuration that cannot be written to, with the reason and the name of a layer."""
+        path = self.said.file(form)
+        if form not in kinds.CONFIGURED or path is None:
+            return
+        try:
+            product.inspect(self.binary, path)
+        except product.Refused as refusal:
+            said = str(refusal)
+            names = (f"`{layer}`" in said for layer in self.said.said["layers"])
+            if said.startswith("exit code 4") and quantization in said and any(names):
+                self.decide(form, "listed", "refused", said)
+            else:
+                self.decide(form, "listed", "FAILED", f"refused without the reason: {said}")
+        except product.Crashed as fault:
+            self.decide(form, "listed", "FAILED", str(fault))
+        else:
+            self.decide(form, "listed", "FAILED", f"{quantization} is not refused")
 
     def list(self, form):
         """The pairs of variables, where all is listed as it must be."""
@@ -197,29 +223,21 @@ class Judgement:
             if self.said.custom and form in kinds.CONFIGURED:
                 self.decide(form, "listed", "refused", str(refusal))
             else:
-                self.ask(
-                    form,
-                    "listed",
-                    fault=self.brief(str(refusal)),
-                    digest=form,
-                    own=self.own(form),
-                    **{"from": None},
-                )
+                self.ask_of_own(form, "listed", refusal, [form])
         except product.Crashed as fault:
             self.decide(form, "listed", "FAILED", str(fault))
         except expected.Differs as fault:
-            self.ask(
-                form,
-                "listed",
-                fault=self.brief(str(fault)),
-                digest=form,
-                own=self.own(form),
-                **{"from": None},
-            )
+            self.ask_of_own(form, "listed", fault, [form])
         else:
             self.decide(form, "listed", "equal")
             return pairs
         return None
+
+    def excuses(self, form, output):
+        """What of its own Keras has to read: the same form, and the configuration that is carried over."""
+        if output not in FORGIVEN:
+            return []
+        return [output, form] if output in kinds.CONFIGURED else [output]
 
     def write(self, form, output, sources):
         """One output from one form, for Keras to load."""
@@ -228,8 +246,10 @@ class Judgement:
         try:
             file = write(self.binary, self.environment.version, output, files, shard, folder)
         except product.Refused as refusal:
-            may = kinds.may_refuse(form, output, self.said.custom)
-            self.decide(form, output, "refused" if may else "FAILED", str(refusal))
+            if kinds.may_refuse(form, output, self.said.custom):
+                self.decide(form, output, "refused", str(refusal))
+            else:
+                self.ask_of_own(form, output, refusal, self.excuses(form, output), refused=True)
         except Exception as fault:  # whatever is wrong with one file, the others are still judged
             self.decide(form, output, "FAILED", f"{type(fault).__name__}: {fault}")
         else:
@@ -240,19 +260,23 @@ class Judgement:
                 checkpoint=str(checkpoint),
                 keys=keys,
                 digest=digest(file),
-                own=self.own(output) if output in FORGIVEN else None,
+                own=self.own(*self.excuses(form, output)),
                 **{"from": str(self.said.file("json")) if self.said.rebuilt(form) else None},
             )
 
 
-def settled(cell, verdict, said):
-    """The verdict, once Keras has tried: where its own file fails in the same way, ours may."""
+def settled(cell, job, verdict, said):
+    """The verdict, once Keras has tried: where a file of its own fails in the same way, ours may.
+
+    What is refused, or listed otherwise, may be so where its own file fails in any way.
+    """
     if not verdict["fault"]:
         return dataclasses.replace(cell, verdict="equal")
-    own = verdict["own"]
-    if own and (cell.output == "listed" or set(verdict["kinds"]) <= set(verdict["own_kinds"])):
-        return dataclasses.replace(cell, verdict="Keras cannot", reason=own)
-    but = f"; Keras' own file: {own}" if own else ""
     cannot = said.cannot_save(cell.output)
-    but = f"; Keras itself cannot save it: {cannot}" if cannot else but
+    own = [*verdict["own"], [cannot, []]] if cannot and job.get("refused") else verdict["own"]
+    for reason, kinds_of_own in own:
+        if "fault" in job or set(verdict["kinds"]) <= set(kinds_of_own):
+            return dataclasses.replace(cell, verdict="Keras cannot", reason=reason)
+    but = "".join(f"; Keras' own file: {reason}" for reason, _ in own)
+    but += f"; Keras itself cannot save it: {cannot}" if cannot else ""
     return dataclasses.replace(cell, verdict="FAILED", reason=verdict["fault"] + but)

@@ -2,9 +2,10 @@
 
 `JOBS` is a list of `{"id", "model", "kind", "file", "from", "checkpoint", "keys", "offers", "own"}`: the family,
 the kind of output, the JSON to build from instead of the family's own program, for each dataset the tensor that
-holds its value, and this Keras' own file, which is asked for where ours is not read. `VERDICTS` becomes
-`{id: {"fault", "kinds", "own", "own_kinds"}}`, an empty fault for files whose every variable is equal bit for bit;
-the kinds tell whether both fail in the same way.
+holds its value, and Keras' own files, which are asked for where ours is not read. `VERDICTS` becomes
+`{id: {"fault", "kinds", "own"}}`, an empty fault for files whose every variable is equal bit for bit; `own` is a
+list of `[fault, kinds]`, of those of Keras' own files that are not read back either. The kinds tell whether both fail
+in the same way.
 """
 
 import contextlib
@@ -77,7 +78,8 @@ def kinds(error):
     """An error of Keras by its class and the first words."""
     if isinstance(error, Wrong):
         return error.kinds
-    words = re.sub(r"[^A-Za-z ]+", " ", str(error)).split()
+    cause = str(error).rpartition("Exception encountered: ")[2]
+    words = re.sub(r"[^A-Za-z ]+", " ", cause).split()
     return [" ".join([type(error).__name__, *words[:WORDS_OF_KIND]])]
 
 
@@ -111,15 +113,16 @@ def judge(job, built_before, checkpoints):
     compare(rows, job["keys"], checkpoints[job["checkpoint"]])
 
 
-def judge_own(job):
+def judge_own(job, form, path):
     """Raises when Keras does not get back from its own file what it wrote."""
-    form, path = job["own"]["form"], pathlib.Path(job["own"]["file"])
+    path = pathlib.Path(path)
     wanted = Expected.read(path.parent).rows(form)
     keras.backend.clear_session()
     offers.ANSWERS.clear()
     offers.ANSWERS.update(job["offers"])
     family = next(family for family in FAMILIES if family.name == job["model"])
-    rows = listing.walk_only(forms.load(form, path, family.build))
+    weights_alone = "legacy" if job.get("weights_alone") and form in forms.WITH_WEIGHTS else form
+    rows = listing.walk_only(forms.load(weights_alone, path, family.build))
     described = [(row.path, row.shape, row.weights_h5) for row in rows]
     if described != [(row["path"], row["shape"], row["weights_h5"]) for row in wanted if row["path"]]:
         raise Wrong("Keras builds another model from its own file", ["other variables"])
@@ -151,8 +154,8 @@ def main():
     built_before, checkpoints, said = {}, {}, {}
     for job in json.loads(pathlib.Path(jobs).read_text(encoding="utf-8")):
         reason, ours = fault(judge, job, built_before, checkpoints)
-        own, own_kinds = fault(judge_own, job) if reason and job.get("own") else ("", [])
-        said[job["id"]] = {"fault": reason, "kinds": ours, "own": own, "own_kinds": own_kinds}
+        own = [fault(judge_own, job, form, path) for form, path in job["own"]] if reason else []
+        said[job["id"]] = {"fault": reason, "kinds": ours, "own": [each for each in own if each[0]]}
         if reason:
             built_before.clear()
     pathlib.Path(verdicts).write_text(json.dumps(said, indent=1, ensure_ascii=False), encoding="utf-8")
