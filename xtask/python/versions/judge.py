@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import filecmp
 import hashlib
 import math
 import pathlib
@@ -111,35 +110,39 @@ def shard_size(pairs):
     return greatest, layers.total() > greatest
 
 
-def write(binary, version, output_kind, sources, shard, folder):
-    """One output: converted, verified, read by h5py and h5dump, and the same from one thread."""
-    shard, has_several = shard
-    output = folder / product.OUTPUTS[output_kind]
-    folder.mkdir(parents=True)
-    product.convert(binary, sources, output_kind, output, version, shard)
-    product.verify(binary, sources, output, version)
-    alone = folder / "alone" / output.name
-    alone.parent.mkdir()
-    product.convert(binary, sources, output_kind, alone, version, shard, threads=1)
-    files, others = written_files(output), written_files(alone)
-    if [file.name for file in files] != [file.name for file in others]:
-        raise product.Crashed("one thread writes other files than many")
-    for file, other in zip(files, others):
-        if not filecmp.cmp(file, other, shallow=False):
-            raise product.Crashed(f"one thread writes other bytes than many: {file.name}")
-        check_hdf5(file)
-    # The index, and two shards at least.
-    if output_kind == "sharded" and has_several and len(files) < 3:
-        raise product.Crashed(f"one shard for --max-shard-size {shard}B")
-    shutil.rmtree(alone.parent)
-    return output
-
-
 def digest(output):
     total = hashlib.sha256()
     for file in written_files(output):
         total.update(file.name.encode() + b"\0" + file.read_bytes())
     return total.hexdigest()
+
+
+def write(binary, version, output_kind, sources, shard, folder, checked):
+    """One output: converted, verified, read by h5py and h5dump, and the same from one thread.
+
+    `checked` are the digests of files that were read so, from another form of the same model.
+    """
+    shard, has_several = shard
+    output = folder / product.OUTPUTS[output_kind]
+    folder.mkdir(parents=True)
+    product.convert(binary, sources, output_kind, output, version, shard)
+    product.verify(binary, sources, output, version)
+    files = written_files(output)
+    # The index, and two shards at least.
+    if output_kind == "sharded" and has_several and len(files) < 3:
+        raise product.Crashed(f"one shard for --max-shard-size {shard}B")
+    if digest(output) in checked:
+        return output
+    alone = folder / "alone" / output.name
+    alone.parent.mkdir()
+    product.convert(binary, sources, output_kind, alone, version, shard, threads=1)
+    if digest(alone) != digest(output):
+        raise product.Crashed("one thread writes other files than many")
+    for file in files:
+        check_hdf5(file)
+    shutil.rmtree(alone.parent)
+    checked.add(digest(output))
+    return output
 
 
 class Judgement:
@@ -148,7 +151,7 @@ class Judgement:
     def __init__(self, binary, environment, said, work):
         self.binary, self.environment, self.said, self.work = binary, environment, said, work
         self.model = said.said["model"]
-        self.cells, self.jobs = [], []
+        self.cells, self.jobs, self.checked = [], [], set()
 
     def undecided(self, form, output):
         return Cell(self.environment.title, self.model, form, output, "")
@@ -244,7 +247,7 @@ class Judgement:
         (checkpoint, schema, keys), shard = sources
         folder, files = self.work / form / output, (checkpoint, self.said.file(form), schema)
         try:
-            file = write(self.binary, self.environment.version, output, files, shard, folder)
+            file = write(self.binary, self.environment.version, output, files, shard, folder, self.checked)
         except product.Refused as refusal:
             if kinds.may_refuse(form, output, self.said.custom):
                 self.decide(form, output, "refused", str(refusal))

@@ -86,7 +86,7 @@ def judged(binary, version, name, folder):
     for output_kind in OUTPUTS:
         sources = checkpoint, template, schema
         output = judge.write(
-            binary, version, output_kind, sources, judge.shard_size(pairs), folder / output_kind
+            binary, version, output_kind, sources, judge.shard_size(pairs), folder / output_kind, set()
         )
         for row in rows:
             row.variable.assign(np.full(row.shape, load.UNTOUCHED, row.stored))

@@ -34,7 +34,7 @@ def run(binary, *arguments):
         done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         raise Crashed(f"more than {TIMEOUT_SECONDS} s: {' '.join(command)}") from None
-    said = " ".join(done.stderr.split())[-500:]
+    said = " ".join((done.stderr or done.stdout).split())[-500:]
     if done.returncode in REFUSALS:
         raise Refused(f"exit code {done.returncode}: {said}")
     if done.returncode != 0:

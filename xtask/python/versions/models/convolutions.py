@@ -61,7 +61,7 @@ def locally_connected(line, image):
     """Kernels that are not shared between places, in each of the ways in which they are stored."""
     outputs = []
     for way in (1, 2, 3):
-        options = {"implementation": way, "padding": "valid" if way == 1 else "same"}
+        options = {"implementation": way, "padding": "same" if way == 2 else "valid"}
         outputs += [
             layers.LocallyConnected1D(2, 3, strides=2 if way == 1 else 1, name=f"l1_{way}", **options)(line),
             layers.LocallyConnected2D(3, (3, 2), use_bias=way == 2, name=f"l2_{way}", **options)(image),
