@@ -6,6 +6,9 @@ import pathlib
 
 import kinds
 
+# The first Keras that writes the `name` of a layer to its group (`saving_lib.py`).
+NAMES_SINCE = (3, 6)
+
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
@@ -19,6 +22,11 @@ class Expected:
     @property
     def custom(self):
         return self.said["custom"]
+
+    @property
+    def refused(self):
+        """The word of the quantization that `ptw2k` has to refuse, if there is one."""
+        return self.said.get("refused", "")
 
     def file(self, form):
         """The file of that form, where this Keras could write it."""
@@ -35,6 +43,11 @@ class Expected:
             return self.said["forms"]["json"].get("variables", self.said["variables"])
         return self.said["variables"]
 
+    @property
+    def named(self):
+        """Whether the groups of this Keras' files have the names of the layers."""
+        return tuple(map(int, self.said["keras"].split(".")[:2])) >= NAMES_SINCE
+
     def rebuilt(self, form):
         return self.rows(form) is not self.said["variables"]
 
@@ -43,8 +56,10 @@ class Differs(Exception):
     """What is listed is not what Keras has."""
 
 
-def placed(entries, rows, form):
-    """`[(row, path in the product's words)]`, once every variable is found at its place with its shape and type."""
+def placed(entries, rows, form, named=True):
+    """`named`: weight files have the layers' names, as those of Keras 3.6 and later.
+
+    `[(row, path in the product's words)]`, once every variable is found at its place with its shape and type."""
     by_place = {row["weights_h5"]: row for row in rows}
     legacy = {name: row for row in rows for name in row["legacy"]}
     pairs, wrong = [], []
@@ -59,7 +74,7 @@ def placed(entries, rows, form):
             wrong.append(f"{row['path']} is {entry['shape']} instead of {row['shape']}")
         if entry["dtype"] not in (row["dtype"], row["stored"]):
             wrong.append(f"{row['path']} is {entry['dtype']} instead of {row['dtype']}")
-        if not same_name(entry["path"], row["path"], form):
+        if not same_name(entry["path"], row["path"], form, named):
             wrong.append(f"{row['weights_h5']} is called {entry['path']} instead of {row['path']}")
         pairs.append((row, entry["path"]))
     found = {row["weights_h5"] for row, _ in pairs}
@@ -76,8 +91,11 @@ def placed(entries, rows, form):
     return pairs
 
 
-def same_name(path, want, form):
-    """Templates may tell less: an index instead of the name, the group instead of the layer's name."""
+def same_name(path, want, form, named):
+    """Templates may tell less: an index instead of the variable's name, groups instead of the layers' names."""
     if path == want or not want or form == "legacy":
         return True
-    return form not in kinds.CONFIGURED
+    if form in kinds.CONFIGURED:
+        return False
+    layers, _, name = path.rpartition("/")
+    return not named or (name.isdecimal() and layers == want.rpartition("/")[0])

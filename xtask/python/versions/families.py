@@ -40,13 +40,15 @@ def judge_version(environment, newest, options, work):
         judgement.judge()
         outcome.cells += judgement.cells
         jobs += judgement.jobs
+    if not only:
+        outcome.faults += uncovered(environment, models, folder)
     verdicts = load(environment, jobs, folder, "load")
     again = {}
     if environment.version.startswith("3.") and environment.version != newest.version:
         again = load(
             newest,
             [
-                (cell, job | {"weights_alone": True, "own": None})
+                (cell, job | {"weights_alone": True, "own": own_file(said[cell.model], cell.output)})
                 for cell, job in jobs
                 if job["from"] is None and "fault" not in job
             ],
@@ -54,16 +56,27 @@ def judge_version(environment, newest, options, work):
             "newest",
         )
     for cell, job in jobs:
-        settled = judge.settled(cell, verdicts[identity(job)], said[cell.model])
-        outcome.cells.append(settled)
-        fault = again.get(identity(job), {}).get("fault")
-        if fault and settled.verdict == "equal":
-            outcome.cells.append(
-                dataclasses.replace(
-                    cell, output=f"{cell.output} in {newest.version}", verdict="FAILED", reason=fault
-                )
-            )
+        verdict = judge.settled(cell, job, verdicts[identity(job)], said[cell.model])
+        outcome.cells.append(verdict)
+        if verdict.verdict == "equal" and identity(job) in again:
+            place = dataclasses.replace(cell, output=f"{cell.output} in {newest.version}")
+            in_newest = judge.settled(place, job, again[identity(job)], said[cell.model])
+            if in_newest.verdict != "equal":
+                outcome.cells.append(in_newest)
     return outcome
+
+
+def own_file(said, form):
+    """The older Keras' own file, which the newest may be unable to read."""
+    return [(form, str(said.file(form)))] if said.file(form) else []
+
+
+def uncovered(environment, models, folder):
+    """The layers with variables that no model has."""
+    log = folder / "coverage.log"
+    environment.must_run("coverage.py", models, log=log)
+    lines = log.read_text(encoding="utf-8").splitlines()
+    return [f"Keras {environment.title}: {line}" for line in lines if line.startswith("UNCOVERED ")]
 
 
 def identity(job):

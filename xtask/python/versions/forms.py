@@ -13,6 +13,8 @@ from offers import since
 
 # Bytes of a shard: so few that every model has several, enough for its greatest variable.
 LEAST_SHARD = 2048
+# Whole models in one file, which `load_weights` takes too.
+WITH_WEIGHTS = ("whole", "keras")
 
 
 def known(form):

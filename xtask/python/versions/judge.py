@@ -1,13 +1,15 @@
 """One model of one version: every form is listed, every output is written from every form."""
 
+import collections
 import dataclasses
-import filecmp
 import hashlib
+import math
 import pathlib
 import shutil
 import subprocess
 
 import h5py
+import numpy as np
 
 import expected
 import kinds
@@ -15,6 +17,8 @@ import product
 import tensors
 
 
+# Bytes of a shard, where no layer of a model has a variable.
+LEAST_SHARD = 1
 # Outputs that some Keras cannot load whoever wrote them: its own file of the model is asked for.
 FORGIVEN = ("whole", "keras", "legacy")
 
@@ -96,25 +100,14 @@ def check_hdf5(path):
         subprocess.run(["h5dump", "-H", str(path)], check=True, stdout=subprocess.DEVNULL)
 
 
-def write(binary, version, architecture, output_kind, sources, folder):
-    """One output: converted, verified, read by h5py and h5dump, and the same from one thread."""
-    checkpoint, schema = sources
-    output = folder / product.OUTPUTS[output_kind]
-    folder.mkdir(parents=True)
-    product.convert(binary, checkpoint, architecture, schema, output, version)
-    product.verify(binary, checkpoint, architecture, schema, output, version)
-    alone = folder / "alone" / output.name
-    alone.parent.mkdir()
-    product.convert(binary, checkpoint, architecture, schema, alone, version, threads=1)
-    files, others = written_files(output), written_files(alone)
-    if [file.name for file in files] != [file.name for file in others]:
-        raise product.Crashed("one thread writes other files than many")
-    for file, other in zip(files, others):
-        if not filecmp.cmp(file, other, shallow=False):
-            raise product.Crashed(f"one thread writes other bytes than many: {file.name}")
-        check_hdf5(file)
-    shutil.rmtree(alone.parent)
-    return output
+def shard_size(pairs):
+    """The bytes of the greatest layer, which is in one shard, and whether there have to be several then."""
+    layers = collections.Counter()
+    for row, _ in pairs:
+        size = tensors.dtype(row["dtype"]).itemsize
+        layers[row["weights_h5"].rpartition("/")[0]] += size * math.prod(row["shape"])
+    greatest = max([LEAST_SHARD, *layers.values()])
+    return greatest, layers.total() > greatest
 
 
 def digest(output):
@@ -124,13 +117,41 @@ def digest(output):
     return total.hexdigest()
 
 
+def write(binary, version, output_kind, sources, shard, folder, checked):
+    """One output: converted, verified, read by h5py and h5dump, and the same from one thread.
+
+    `checked` are the digests of files that were read so, from another form of the same model.
+    """
+    shard, has_several = shard
+    output = folder / product.OUTPUTS[output_kind]
+    folder.mkdir(parents=True)
+    product.convert(binary, sources, output_kind, output, version, shard)
+    product.verify(binary, sources, output, version)
+    files = written_files(output)
+    # The index, and two shards at least.
+    if output_kind == "sharded" and has_several and len(files) < 3:
+        raise product.Crashed(f"one shard for --max-shard-size {shard}B")
+    if digest(output) in checked:
+        return output
+    alone = folder / "alone" / output.name
+    alone.parent.mkdir()
+    product.convert(binary, sources, output_kind, alone, version, shard, threads=1)
+    if digest(alone) != digest(output):
+        raise product.Crashed("one thread writes other files than many")
+    for file in files:
+        check_hdf5(file)
+    shutil.rmtree(alone.parent)
+    checked.add(digest(output))
+    return output
+
+
 class Judgement:
     """Of one model: the verdicts that need no Keras, and the jobs for Keras, each with the cell it decides."""
 
     def __init__(self, binary, environment, said, work):
         self.binary, self.environment, self.said, self.work = binary, environment, said, work
         self.model = said.said["model"]
-        self.cells, self.jobs = [], []
+        self.cells, self.jobs, self.checked = [], [], set()
 
     def undecided(self, form, output):
         return Cell(self.environment.title, self.model, form, output, "")
@@ -149,22 +170,48 @@ class Judgement:
         common = {"model": self.model, "kind": output, "offers": self.said.said["offers"]}
         self.jobs.append((self.undecided(form, output), common | job))
 
-    def own(self, form):
-        """Keras' own file of that form."""
-        path = self.said.file(form)
-        return {"form": form, "file": str(path)} if path else None
+    def own(self, *forms):
+        """Keras' own files of those forms, as far as it can write them."""
+        return [(form, str(self.said.file(form))) for form in dict.fromkeys(forms) if self.said.file(form)]
+
+    def ask_of_own(self, form, output, fault, forms, **more):
+        """Whether Keras' own files do no better."""
+        own = {"fault": self.brief(str(fault)), "own": self.own(*forms), "from": None}
+        self.ask(form, output, digest=f"{form} {fault}", **own, **more)
 
     def judge(self):
         for form in kinds.FILES:
             if form not in self.said.said["forms"]:
                 continue
+            if self.said.refused:
+                self.must_refuse(form, self.said.refused)
+                continue
             pairs = self.list(form)
             if pairs is None:
                 continue
-            sources = prepare(pairs, self.work / form)
+            sources = prepare(pairs, self.work / form), shard_size(pairs)
             for output in kinds.OUTPUTS:
                 if output != "sharded" or "sharded" in self.said.said["forms"]:
                     self.write(form, output, sources)
+
+    def must_refuse(self, form, quantization):
+        """A configuration that cannot be written to, with the reason and the name of a layer."""
+        path = self.said.file(form)
+        if form not in kinds.CONFIGURED or path is None:
+            return
+        try:
+            product.inspect(self.binary, path)
+        except product.Refused as refusal:
+            said = str(refusal)
+            names = (f"`{layer}`" in said for layer in self.said.said["layers"])
+            if said.startswith("exit code 4") and quantization in said and any(names):
+                self.decide(form, "listed", "refused", said)
+            else:
+                self.decide(form, "listed", "FAILED", f"refused without the reason: {said}")
+        except product.Crashed as fault:
+            self.decide(form, "listed", "FAILED", str(fault))
+        else:
+            self.decide(form, "listed", "FAILED", f"{quantization} is not refused")
 
     def list(self, form):
         """The pairs of variables, where all is listed as it must be."""
@@ -173,45 +220,39 @@ class Judgement:
             self.decide(form, "listed", "Keras cannot", self.said.cannot_save(form))
             return None
         try:
-            pairs = expected.placed(product.inspect(self.binary, path), self.said.rows(form), form)
+            listed = product.inspect(self.binary, path)
+            pairs = expected.placed(listed, self.said.rows(form), form, self.said.named)
         except product.Refused as refusal:
             if self.said.custom and form in kinds.CONFIGURED:
                 self.decide(form, "listed", "refused", str(refusal))
             else:
-                self.ask(
-                    form,
-                    "listed",
-                    fault=self.brief(str(refusal)),
-                    digest=form,
-                    own=self.own(form),
-                    **{"from": None},
-                )
+                self.ask_of_own(form, "listed", refusal, [form])
         except product.Crashed as fault:
             self.decide(form, "listed", "FAILED", str(fault))
         except expected.Differs as fault:
-            self.ask(
-                form,
-                "listed",
-                fault=self.brief(str(fault)),
-                digest=form,
-                own=self.own(form),
-                **{"from": None},
-            )
+            self.ask_of_own(form, "listed", fault, [form])
         else:
             self.decide(form, "listed", "equal")
             return pairs
         return None
 
+    def excuses(self, form, output):
+        """What of its own Keras has to read: the same form, and the configuration that is carried over."""
+        if output not in FORGIVEN:
+            return []
+        return [output, form] if output in kinds.CONFIGURED else [output]
+
     def write(self, form, output, sources):
         """One output from one form, for Keras to load."""
-        checkpoint, schema, keys = sources
-        folder = self.work / form / output
-        version = self.environment.version
+        (checkpoint, schema, keys), shard = sources
+        folder, files = self.work / form / output, (checkpoint, self.said.file(form), schema)
         try:
-            file = write(self.binary, version, self.said.file(form), output, (checkpoint, schema), folder)
+            file = write(self.binary, self.environment.version, output, files, shard, folder, self.checked)
         except product.Refused as refusal:
-            may = kinds.may_refuse(form, output, self.said.custom)
-            self.decide(form, output, "refused" if may else "FAILED", str(refusal))
+            if kinds.may_refuse(form, output, self.said.custom):
+                self.decide(form, output, "refused", str(refusal))
+            else:
+                self.ask_of_own(form, output, refusal, self.excuses(form, output), refused=True)
         except Exception as fault:  # whatever is wrong with one file, the others are still judged
             self.decide(form, output, "FAILED", f"{type(fault).__name__}: {fault}")
         else:
@@ -222,18 +263,23 @@ class Judgement:
                 checkpoint=str(checkpoint),
                 keys=keys,
                 digest=digest(file),
-                own=self.own(output) if output in FORGIVEN else None,
+                own=self.own(*self.excuses(form, output)),
                 **{"from": str(self.said.file("json")) if self.said.rebuilt(form) else None},
             )
 
 
-def settled(cell, verdict, said):
-    """The verdict, once Keras has tried: what it cannot do with its own file it need not do with ours."""
+def settled(cell, job, verdict, said):
+    """The verdict, once Keras has tried: where a file of its own fails in the same way, ours may.
+
+    What is refused, or listed otherwise, may be so where its own file fails in any way.
+    """
     if not verdict["fault"]:
         return dataclasses.replace(cell, verdict="equal")
-    own = verdict.get("own")
-    if cell.output in FORGIVEN:
-        own = own or said.cannot_save(cell.output)
-    if own:
-        return dataclasses.replace(cell, verdict="Keras cannot", reason=own)
-    return dataclasses.replace(cell, verdict="FAILED", reason=verdict["fault"])
+    cannot = said.cannot_save(cell.output)
+    own = [*verdict["own"], [cannot, []]] if cannot and job.get("refused") else verdict["own"]
+    for reason, kinds_of_own in own:
+        if "fault" in job or set(verdict["kinds"]) <= set(kinds_of_own):
+            return dataclasses.replace(cell, verdict="Keras cannot", reason=reason)
+    but = "".join(f"; Keras' own file: {reason}" for reason, _ in own)
+    but += f"; Keras itself cannot save it: {cannot}" if cannot else ""
+    return dataclasses.replace(cell, verdict="FAILED", reason=verdict["fault"] + but)

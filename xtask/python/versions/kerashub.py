@@ -84,15 +84,14 @@ def judged(binary, version, name, folder):
     checkpoint, schema, keys = judge.prepare(pairs, folder / "new")
     wanted = tensors.read(checkpoint)
     for output_kind in OUTPUTS:
+        sources = checkpoint, template, schema
         output = judge.write(
-            binary, version, template, output_kind, (checkpoint, schema), folder / output_kind
+            binary, version, output_kind, sources, judge.shard_size(pairs), folder / output_kind, set()
         )
         for row in rows:
             row.variable.assign(np.full(row.shape, load.UNTOUCHED, row.stored))
         model.load_weights(output)
-        fault = load.differing(rows, keys, wanted)
-        if fault:
-            raise ValueError(f"{output.name}: {fault}")
+        load.compare(rows, keys, wanted)
     return len(rows)
 
 

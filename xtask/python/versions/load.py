@@ -2,14 +2,17 @@
 
 `JOBS` is a list of `{"id", "model", "kind", "file", "from", "checkpoint", "keys", "offers", "own"}`: the family,
 the kind of output, the JSON to build from instead of the family's own program, for each dataset the tensor that
-holds its value, and this Keras' own file, which is asked for where ours is not read. `VERDICTS` becomes
-`{id: {"fault", "own"}}`, an empty fault for files whose every variable is equal bit for bit.
+holds its value, and Keras' own files, which are asked for where ours is not read. `VERDICTS` becomes
+`{id: {"fault", "kinds", "own"}}`, an empty fault for files whose every variable is equal bit for bit; `own` is a
+list of `[fault, kinds]`, of those of Keras' own files that are not read back either. The kinds tell whether both fail
+in the same way.
 """
 
 import contextlib
 import io
 import json
 import pathlib
+import re
 import sys
 
 import keras
@@ -27,6 +30,8 @@ from registry import FAMILIES
 # Its import adds the models.
 import models
 
+# Words of an error's message that tell its kind: more are names and numbers.
+WORDS_OF_KIND = 6
 # A value that no tensor has: what it is left at was not loaded.
 UNTOUCHED = 119
 
@@ -61,55 +66,86 @@ def loaded(job, built_before):
     return rows
 
 
-def differing(rows, keys, wanted):
-    """What is not equal bit for bit; empty when all is."""
+class Wrong(Exception):
+    """What was loaded is not what was saved; `kinds` are the variables, or what else is wrong."""
+
+    def __init__(self, message, kinds):
+        super().__init__(message)
+        self.kinds = kinds
+
+
+def kinds(error):
+    """An error of Keras by its class and the first words."""
+    if isinstance(error, Wrong):
+        return error.kinds
+    cause = str(error).rpartition("Exception encountered: ")[2]
+    words = re.sub(r"[^A-Za-z ]+", " ", cause).split()
+    return [" ".join([type(error).__name__, *words[:WORDS_OF_KIND]])]
+
+
+def said_of(error):
+    return str(error) if isinstance(error, Wrong) else brief(error)
+
+
+def compare(rows, keys, wanted):
+    """Raises unless all is equal bit for bit."""
     places = {row.weights_h5 for row in rows}
     if places != set(keys):
-        return f"other variables: {sorted(places ^ set(keys))[:5]}"
+        raise Wrong(f"other variables: {sorted(places ^ set(keys))[:5]}", ["other variables"])
     wrong, variables = [], [row for row in rows if row.variable is not None]
     for row in variables:
         want = wanted[keys[row.weights_h5]]
         got = listing.value(row.variable)
         if got.shape != want.shape or got.tobytes() != want.astype(got.dtype).tobytes():
             wrong.append(row.path)
-    return f"{len(wrong)} of {len(variables)} variables differ, first {wrong[0]}" if wrong else ""
+    if wrong:
+        raise Wrong(f"{len(wrong)} of {len(variables)} variables differ, first {wrong[0]}", wrong)
 
 
 def judge(job, built_before, checkpoints):
-    """The fault; one that was found before is only passed on."""
+    """Raises when the file is not what it has to be; a fault that was found before is only passed on."""
     if "fault" in job:
-        return job["fault"]
+        raise Wrong(job["fault"], [])
     rows = loaded(job, built_before)
     if job["checkpoint"] not in checkpoints:
         checkpoints.clear()
         checkpoints[job["checkpoint"]] = tensors.read(job["checkpoint"])
-    return differing(rows, job["keys"], checkpoints[job["checkpoint"]])
+    compare(rows, job["keys"], checkpoints[job["checkpoint"]])
 
 
-def own_fault(job):
-    """Why Keras does not get back from its own file what it wrote; nothing when it does."""
-    form, path = job["own"]["form"], pathlib.Path(job["own"]["file"])
+def judge_own(job, form, path):
+    """Raises when Keras does not get back from its own file what it wrote."""
+    path = pathlib.Path(path)
     wanted = Expected.read(path.parent).rows(form)
     keras.backend.clear_session()
     offers.ANSWERS.clear()
     offers.ANSWERS.update(job["offers"])
     family = next(family for family in FAMILIES if family.name == job["model"])
-    try:
-        rows = listing.walk_only(forms.load(form, path, family.build))
-    except Exception as error:
-        return brief(error)
+    weights_alone = "legacy" if job.get("weights_alone") and form in forms.WITH_WEIGHTS else form
+    rows = listing.walk_only(forms.load(weights_alone, path, family.build))
     described = [(row.path, row.shape, row.weights_h5) for row in rows]
     if described != [(row["path"], row["shape"], row["weights_h5"]) for row in wanted if row["path"]]:
-        return "Keras builds another model from its own file"
+        raise Wrong("Keras builds another model from its own file", ["other variables"])
     if not forms.holds_values(form):
-        return ""
+        return
     keras.backend.clear_session()
     original = family.build()
     make.fill(original)
     values = {row.path: listing.value(row.variable).tobytes() for row in listing.walk_only(original)}
     both = [row for row in rows if row.path in values]
     wrong = [row.path for row in both if values[row.path] != listing.value(row.variable).tobytes()]
-    return f"{len(wrong)} values of its own file are not restored, first {wrong[0]}" if wrong else ""
+    if wrong:
+        raise Wrong(f"{len(wrong)} values of its own file are not restored, first {wrong[0]}", wrong)
+
+
+def fault(function, *arguments):
+    """What it raises, and of which kind; nothing when all is well."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            function(*arguments)
+        except Exception as error:  # a cell of the table; the other files are still loaded
+            return said_of(error), kinds(error)
+    return "", []
 
 
 def main():
@@ -117,14 +153,11 @@ def main():
     begin(version)
     built_before, checkpoints, said = {}, {}, {}
     for job in json.loads(pathlib.Path(jobs).read_text(encoding="utf-8")):
-        with contextlib.redirect_stdout(io.StringIO()):
-            try:
-                fault = judge(job, built_before, checkpoints)
-            except Exception as error:  # a cell of the table; the other files are still loaded
-                fault = brief(error)
-            said[job["id"]] = {"fault": fault, "own": own_fault(job) if fault and job.get("own") else ""}
-            if fault:
-                built_before.clear()
+        reason, ours = fault(judge, job, built_before, checkpoints)
+        own = [fault(judge_own, job, form, path) for form, path in job["own"]] if reason else []
+        said[job["id"]] = {"fault": reason, "kinds": ours, "own": [each for each in own if each[0]]}
+        if reason:
+            built_before.clear()
     pathlib.Path(verdicts).write_text(json.dumps(said, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

@@ -82,15 +82,18 @@ def make(family, folder):
     model = family.build()
     answers = dict(offers.ANSWERS)
     fill(model)
-    rows = listing.walk(model)
+    # What is refused is stored in an order of its own.
+    rows = [] if family.refused else listing.walk(model)
     about = {form: saved(form, model, folder / FILES[form]) for form in FILES if forms.known(form)}
-    legacy_names(rows, model, folder)
-    built_from_json(about["json"], rows, folder)
+    if not family.refused:
+        legacy_names(rows, model, folder)
+        built_from_json(about["json"], rows, folder)
     expected = {
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
         "model": family.name,
         "custom": family.custom,
+        "refused": family.refused,
         "class": type(model).__name__,
         "layers": [layer.name for layer in model.layers],
         "offers": answers,

@@ -1,6 +1,5 @@
 """`ptw2k` as a user calls it: the one place that knows its command line."""
 
-import functools
 import json
 import subprocess
 
@@ -8,7 +7,7 @@ import subprocess
 TIMEOUT_SECONDS = 60
 # Exit codes that say "no", as opposed to a crash: usage, architecture, schema, plan, output.
 REFUSALS = (2, 4, 5, 6, 7)
-# What it is asked to write: the file's name, and whether it is a whole model.
+# What it is asked to write. An `.h5` is a whole model where `WHOLE` is said.
 OUTPUTS = {
     "weights": "out.weights.h5",
     "sharded": "out.weights.json",
@@ -16,7 +15,8 @@ OUTPUTS = {
     "whole": "whole.h5",
     "keras": "out.keras",
 }
-SHARD = "4KB"
+WHOLE = ("--save", "model")
+WEIGHTS = ("--save", "weights")
 
 
 class Refused(Exception):
@@ -34,19 +34,12 @@ def run(binary, *arguments):
         done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         raise Crashed(f"more than {TIMEOUT_SECONDS} s: {' '.join(command)}") from None
-    said = " ".join(done.stderr.split())[-500:]
+    said = " ".join((done.stderr or done.stdout).split())[-500:]
     if done.returncode in REFUSALS:
         raise Refused(f"exit code {done.returncode}: {said}")
     if done.returncode != 0:
         raise Crashed(f"exit code {done.returncode}: {said}")
     return done.stdout
-
-
-@functools.cache
-def has_option(binary, option):
-    return (
-        option in subprocess.run([binary, "--help"], capture_output=True, encoding="utf-8", check=True).stdout
-    )
 
 
 def inspect(binary, path):
@@ -57,21 +50,20 @@ def inspect(binary, path):
     return said["variables"]
 
 
-def convert(binary, checkpoint, architecture, schema, output, version, threads=None):
-    arguments = [checkpoint, "--schema", schema, "--arch", architecture, "-o", output]
-    if has_option(binary, "--keras"):
-        arguments += ["--keras", version]
-    if output.name.endswith(".weights.json"):
-        arguments += ["--max-shard-size", SHARD]
-    if output.name.startswith("whole"):
-        arguments += ["--whole-model"]
+def convert(binary, sources, output_kind, output, version, shard, threads=None):
+    """`sources`: checkpoint, architecture, schema. `shard` is the most bytes of one."""
+    checkpoint, architecture, schema = sources
+    arguments = [checkpoint, "--schema", schema, "--arch", architecture, "--keras", version, "-o", output]
+    if output_kind == "sharded":
+        arguments += ["--max-shard-size", f"{shard}B"]
+    if output_kind in ("whole", "legacy"):
+        arguments += WHOLE if output_kind == "whole" else WEIGHTS
     if threads:
         arguments += ["--threads", threads]
     run(binary, *arguments)
 
 
-def verify(binary, checkpoint, architecture, schema, output, version):
-    arguments = ["verify", checkpoint, output, "--schema", schema, "--arch", architecture]
-    if has_option(binary, "--keras"):
-        arguments += ["--keras", version]
-    run(binary, *arguments)
+def verify(binary, sources, output, version):
+    checkpoint, architecture, schema = sources
+    options = ["--schema", schema, "--arch", architecture, "--keras", version]
+    run(binary, "verify", checkpoint, output, *options)

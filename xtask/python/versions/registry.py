@@ -16,6 +16,8 @@ class Family:
     tensorflow: bool = False
     # From which Keras on there is something to judge.
     first: tuple = (0,)
+    # Its configuration is to be refused, in these words.
+    refused: str = ""
 
 
 FAMILIES = []

@@ -22,6 +22,11 @@ DTYPES = {
 }
 
 
+def dtype(name):
+    """NumPy's type of that name; whole numbers of other sizes are not among the values."""
+    return DTYPES[NAMES[name]]
+
+
 def random_values(place, shape, dtype):
     """Values for that place, the same in every run, exact in float32: a backend may keep float64 so."""
     random = np.random.default_rng(list(place.encode()))

@@ -2,6 +2,7 @@
 
 from keras import Input, Model, layers
 
+from offers import has
 from registry import family
 
 
@@ -50,5 +51,19 @@ def convolutions():
         layers.DepthwiseConv2D((3, 2), depth_multiplier=2, name="first_d2", **first)(first_image),
         layers.SeparableConv2D(5, (3, 2), name="first_s2", **first)(first_image),
     ]
+    if has("LocallyConnected1D"):
+        firsts += locally_connected(line, image)
     inputs = [line, image, volume, first_line, first_image, first_volume]
     return Model(inputs, outputs + firsts, name="convolution_family")
+
+
+def locally_connected(line, image):
+    """Kernels that are not shared between places, in each of the ways in which they are stored."""
+    outputs = []
+    for way in (1, 2, 3):
+        options = {"implementation": way, "padding": "same" if way == 2 else "valid"}
+        outputs += [
+            layers.LocallyConnected1D(2, 3, strides=2 if way == 1 else 1, name=f"l1_{way}", **options)(line),
+            layers.LocallyConnected2D(3, (3, 2), use_bias=way == 2, name=f"l2_{way}", **options)(image),
+        ]
+    return outputs
