@@ -155,8 +155,8 @@ pub struct Source {
     pub schema: String,
     /// The Keras architecture [default: the schema's]
     ///
-    /// A file of `model.to_json()`, a `.keras` archive, or a `.weights.h5` that `model.save_weights()` wrote
-    /// of the freshly built model: the way for subclassed models and custom layers.
+    /// A file of `model.to_json()`, a `.keras` archive (also unzipped), a whole-model `.h5`, or weights that
+    /// `model.save_weights()` wrote of the freshly built model: the way for subclassed models and custom layers.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub arch: Option<PathBuf>,
     /// Which nested state_dict to read, keys joined by dots; a key with dots can stand in double quotes

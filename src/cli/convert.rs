@@ -39,7 +39,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
 
     let started = Instant::now();
     let plan = inputs::plan(source, &|architecture| wanted.of(architecture), terminal)?;
-    let files = plan.sources.iter().map(PathBuf::as_path);
+    let files = plan.sources.iter().chain(&plan.architecture.carried.files).map(PathBuf::as_path);
     let inputs: Vec<&Path> = files.chain([plan.architecture.path.as_path()]).collect();
     refuse_inputs(&targets, &inputs)?;
     if output.dry_run {

@@ -161,7 +161,13 @@ impl Archive {
             let start = start.ok_or_else(truncated)?;
             let end = usize::try_from(size).ok().and_then(|size| start.checked_add(size));
             let range = start..end.ok_or_else(truncated)?;
-            return bytes.slice(range).ok_or_else(truncated);
+            let member = bytes.slice(range).ok_or_else(truncated)?;
+            let mut crc = flate2::Crc::new();
+            crc.update(member.as_slice());
+            if crc.sum() != file.crc32() {
+                return Err(ErrorKind::Checksum { member: name.to_owned() });
+            }
+            return Ok(member);
         }
         let limit = limit.min(decodable(bytes.len() as u64));
         if size > limit {

@@ -22,6 +22,9 @@ pub struct Carried {
     /// Datasets of layers that are no variables of the model (`…/vars/idf_weights` of a lookup layer), by
     /// their HDF5 paths.
     pub datasets: Vec<CarriedDataset>,
+    /// The paths of datasets that are not carried over: no layer of the model reads them, or they are the state of
+    /// metrics.
+    pub left: Vec<String>,
     /// The files that it was read from besides the architecture's own path (those of a folder, the shards of an
     /// index): no output may replace them.
     pub files: Vec<PathBuf>,

@@ -416,6 +416,12 @@ pub enum ErrorKind {
         /// Its weights.
         found: usize,
     },
+    /// A member of the archive is not what was put into it.
+    #[error("the checksum of `{member}` in the archive is wrong: the file is damaged; get it again")]
+    Checksum {
+        /// The member.
+        member: String,
+    },
     /// The archive is broken.
     #[error("the archive is not readable")]
     Zip(#[from] zip::result::ZipError),

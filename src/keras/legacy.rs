@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::architecture::{Architecture, Layer};
+use super::architecture::{Architecture, Generation, Layer};
+use super::layers::cell_of;
 
 /// A layer of a legacy file: its name and its variables, as indices, in their order.
 pub(super) struct LegacyLayer {
@@ -28,7 +29,7 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<LegacyLayer> {
 /// The variables of one layer and those inside it.
 fn order(architecture: &Architecture, layer: usize) -> Vec<usize> {
     let mut all = Vec::new();
-    collect(architecture, layer, true, &mut all);
+    collect(architecture, layer, true, &mut HashSet::new(), &mut all);
     // What is listed twice is one variable: the kernel that SpectralNormalization shares with its layer.
     let mut seen = HashSet::new();
     all.retain(|&(variable, _)| seen.insert(variable));
@@ -41,20 +42,57 @@ fn order(architecture: &Architecture, layer: usize) -> Vec<usize> {
 }
 
 /// `Layer.weights`: a layer's own variables, then those of the layers inside in the order in which it tracks
-/// them, each with whether it is trained.
-fn collect(architecture: &Architecture, layer: usize, trained: bool, found: &mut Vec<(usize, bool)>) {
-    let Some(this) = architecture.layers.get(layer) else { return };
-    let trained = trained && is_trainable(this);
-    let inside = tracked(&architecture.layers, layer);
+/// them, each with whether it is trained. `above` tells whether what freezes the layers inside it is not frozen.
+fn collect(
+    architecture: &Architecture,
+    layer: usize,
+    above: bool,
+    visited: &mut HashSet<usize>,
+    found: &mut Vec<(usize, bool)>,
+) {
+    let Some(this) = architecture.layers.get(layer).filter(|_| visited.insert(layer)) else { return };
+    let trained = above && is_trainable(this);
     for index in this.variables.clone() {
         let index = shared_kernel(architecture, index).unwrap_or(index);
         if let Some(variable) = architecture.variables.get(index) {
             found.push((index, trained && variable.trainable));
         }
     }
-    for child in inside {
-        collect(architecture, child, trained, found);
+    let below = if freezes_inside(this, architecture.generation) { trained } else { above };
+    for child in tracked(&architecture.layers, layer) {
+        collect(architecture, child, below, visited, found);
     }
+}
+
+/// Whether a layer that its configuration freezes freezes those inside it. In Keras 3 `trainable=False` is one
+/// layer's own, and those inside have one in their configurations; but the constructor of a Functional model sets
+/// it for all of them (`functional.py`), and a recurrent layer makes its cell with its own (`lstm.py`). In Keras 2
+/// it counts for all that is inside (`base_layer.py`).
+fn freezes_inside(layer: &Layer, generation: Generation) -> bool {
+    let class = layer.class.as_deref().unwrap_or_default();
+    generation == Generation::Keras2 || class == "Functional" || cell_of(class).is_some()
+}
+
+/// A frozen attention layer in a nested model that is trained. Its projections are frozen where `trainable` was
+/// set, and not where the constructor was told, which the configuration does not tell apart; and the order of the
+/// nested model's weights is another.
+pub(super) fn untold_freezing(architecture: &Architecture) -> Option<&Layer> {
+    if architecture.generation == Generation::Keras2 || architecture.legacy.is_some() {
+        return None;
+    }
+    let root = architecture.layers.first()?;
+    let is_attention = |layer: &&Layer| {
+        matches!(layer.class.as_deref(), Some("MultiHeadAttention" | "GroupedQueryAttention"))
+            && layer.path.contains('/')
+            && !is_trainable(layer)
+    };
+    // A frozen layer of the model lists all weights of its own in one order.
+    let is_frozen = |layer: &Layer| {
+        let above = root.inside.iter().filter_map(|&at| architecture.layers.get(at));
+        let mut frozen = above.filter(|above| !is_trainable(above));
+        frozen.any(|above| layer.group.strip_prefix(&above.group).is_some_and(|rest| rest.starts_with('/')))
+    };
+    architecture.layers.iter().filter(is_attention).find(|layer| !is_frozen(layer))
 }
 
 /// The variable of the wrapped layer that `SpectralNormalization`'s copy of its kernel stands for; `None` for
@@ -65,8 +103,7 @@ pub(super) fn shared_kernel(architecture: &Architecture, copy: usize) -> Option<
     if layer.class.as_deref() != Some("SpectralNormalization") || variable.index != 0 {
         return None;
     }
-    // It comes right after its wrapper.
-    let wrapped = architecture.layers.get(variable.layer.checked_add(1)?)?;
+    let wrapped = architecture.layers.get(*layer.inside.first()?)?;
     let is_kernel = |&index: &usize| {
         let variable = architecture.variables.get(index);
         variable.is_some_and(|variable| matches!(variable.name.as_str(), "kernel" | "embeddings"))

@@ -31,7 +31,13 @@ pub(super) fn read(object: &Value) -> Result<(Tree, NodeId), ErrorKind> {
     }
     let has_layers = object.pointer("/config/layers").is_some();
     let tree = Tree { nodes: Vec::new(), generation: generation(object) };
-    let mut builder = Builder { tree, custom: Vec::new(), shared: HashMap::new() };
+    let mut builder = Builder {
+        tree,
+        custom: Vec::new(),
+        shared: HashMap::new(),
+        depths: HashMap::new(),
+        is_bidirectional: false,
+    };
     let root = match model_kind(object) {
         Some(kind) if has_layers => builder.model(kind, object, "")?,
         _ if has_layers => {
@@ -91,7 +97,15 @@ struct Builder {
     /// layer in two nested models: Keras reads two layers back from that, and so they are two here. What is
     /// written for them also loads into the original model, which takes the values of the first.
     shared: HashMap<u64, NodeId>,
+    /// For layers that hold others, how deep these nest.
+    depths: HashMap<NodeId, usize>,
+    /// Whether the layers of a Bidirectional are being read.
+    is_bidirectional: bool,
 }
+
+/// How deep layers hold one another. The JSON reader bounds what stands inside one another; what is shared is told
+/// by a number alone.
+const MAX_NESTING: usize = 128;
 
 impl Builder {
     fn add(&mut self, name: &str, place: &str, class: &str, object: Option<&Value>) -> NodeId {
@@ -155,6 +169,15 @@ impl Builder {
             }
             None => self.plain_layer(object, class, name, &path)?,
         };
+        let inside = self.tree.nodes.get(node).map_or(&[][..], |node| &node.children);
+        let depth = inside.iter().filter_map(|(_, child)| self.depths.get(child)).max();
+        let depth = if inside.is_empty() { 0 } else { 1 + depth.copied().unwrap_or(0) };
+        if depth > MAX_NESTING {
+            return Err(ErrorKind::TooMany { what: "layers that hold one another", limit: MAX_NESTING });
+        }
+        if depth > 0 {
+            self.depths.insert(node, depth);
+        }
         if let Some(id) = shared {
             self.shared.insert(id, node);
         }
@@ -212,6 +235,10 @@ impl Builder {
             format!("{direction}{name}")
         };
         let base = if is_old { name } else { name.strip_prefix("forward_").unwrap_or(name) };
+        // Keras wants a recurrent layer. One inside another would double all layers with each.
+        if std::mem::replace(&mut self.is_bidirectional, true) {
+            return Err(config.wrong("layer", "a recurrent layer"));
+        }
         let forward = self.layer(layer, config.layer, Some(&named("forward_", name)))?;
         let backward = match config.get("backward_layer") {
             Some(backward) => {
@@ -221,6 +248,7 @@ impl Builder {
             }
             None => self.layer(layer, config.layer, Some(&named("backward_", base)))?,
         };
+        self.is_bidirectional = false;
         let mut children =
             vec![("backward_layer".to_owned(), backward), ("forward_layer".to_owned(), forward)];
         if is_old {

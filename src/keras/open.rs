@@ -82,10 +82,12 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
             }
         }
     }
-    let datasets = places.rest();
+    let (datasets, mut left) = places.rest();
+    left.extend(stored.metrics.into_iter().map(|dataset| dataset.path));
     architecture.carried = Carried {
         config: Some(config),
         datasets,
+        left,
         optimizer: stored.optimizer,
         ..Carried::of_archive(&mut archive)?
     };

@@ -123,7 +123,10 @@ impl StoredGroup {
                 group.name = "layers".to_owned();
                 let mut counts: HashMap<String, usize> = HashMap::new();
                 for layer in &mut group.groups {
-                    let class = hdf5::natural(&layer.name).0.to_owned();
+                    let class = match layer.name.rsplit_once('_') {
+                        Some((class, number)) if number.parse::<usize>().is_ok() => class.to_owned(),
+                        _ => layer.name.clone(),
+                    };
                     let count = counts.entry(class.clone()).or_insert(0);
                     layer.name = if *count == 0 { class } else { format!("{class}_{count}") };
                     *count += 1;
@@ -242,10 +245,20 @@ impl Places {
         self.by_path.get(&format!("{first}{}", path.get(end..)?)).copied()
     }
 
-    /// What has not been taken, in the order of the file.
-    pub(super) fn rest(self) -> Vec<CarriedDataset> {
-        let left = self.datasets.into_iter();
-        left.filter_map(|(path, tensor)| Some(CarriedDataset { path, tensor: tensor? })).collect()
+    /// What has not been taken, in the order of the file: what lookup layers keep of their own, and the paths of
+    /// what no layer of the model reads. The other name of a projection is none of both.
+    pub(super) fn rest(self) -> (Vec<CarriedDataset>, Vec<String>) {
+        let (mut lookups, mut unread) = (Vec::new(), Vec::new());
+        for (path, tensor) in self.datasets {
+            let Some(tensor) = tensor else { continue };
+            let (above, name) = path.rsplit_once('/').unwrap_or(("", &path));
+            if is_lookup(above.rsplit('/').next().unwrap_or(above), name) {
+                lookups.push(CarriedDataset { path, tensor });
+            } else if !is_old_projection(&path) {
+                unread.push(path);
+            }
+        }
+        (lookups, unread)
     }
 }
 
@@ -255,6 +268,12 @@ fn projection(path: &str) -> Option<(&str, &str)> {
     const GROUPS: [&str; 4] = ["/query_dense/", "/key_dense/", "/value_dense/", "/output_dense/"];
     let at = GROUPS.iter().filter_map(|group| path.rfind(group)).max()?;
     path.split_at_checked(at + 1)
+}
+
+/// Whether a path leads through a projection's group by its name in Keras 2.
+fn is_old_projection(path: &str) -> bool {
+    const GROUPS: [&str; 4] = ["/_query_dense/", "/_key_dense/", "/_value_dense/", "/_output_dense/"];
+    GROUPS.iter().any(|group| path.contains(group))
 }
 
 /// Whether a dataset of a group is a lookup layer's.

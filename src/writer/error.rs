@@ -20,6 +20,20 @@ pub enum Error {
         /// The reason.
         source: std::io::Error,
     },
+    /// A file that was moved out of the way could not be put back after a failure.
+    #[error(
+        "cannot write, and {} cannot be put back: its content is in {}; rename it",
+        path.display(),
+        held.display()
+    )]
+    NotRestored {
+        /// The file.
+        path: PathBuf,
+        /// Where its content is.
+        held: PathBuf,
+        /// Why it cannot be put back.
+        source: std::io::Error,
+    },
     /// The values of a tensor cannot be computed: the checkpoint is damaged.
     #[error("variable {variable} has no values; nothing was written")]
     Source {

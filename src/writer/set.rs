@@ -52,9 +52,18 @@ pub(super) fn publish(drafts: Vec<Draft>, stale: &[PathBuf]) -> Result<(), Error
             // What is in the way of the old file is replaced by it, and the error is told already.
             let _ = fs::remove_file(target);
         }
+        let mut kept = Ok(());
         for (path, held) in old.into_iter().rev() {
-            held.persist(&path).map_err(|error| Error::Io { path, source: error.error })?;
+            if let Err(error) = held.persist(&path) {
+                // The old file stays under the name that it has now, whatever becomes of the others.
+                let source = error.error;
+                kept = match error.path.keep() {
+                    Ok(held) => Err(Error::NotRestored { path, held, source }),
+                    Err(_) => Err(Error::Io { path, source }),
+                };
+            }
         }
+        kept?;
     }
     outcome
 }

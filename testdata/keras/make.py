@@ -224,6 +224,24 @@ def frozen():
     return Sequential([Input((5,)), block("on"), part, off], name="freezing")
 
 
+def frozen_inside():
+    """Layers around others that were made with `trainable=False`, in a model that is trained: those inside are."""
+    x = Input((4, 6))
+    y = layers.TimeDistributed(layers.Dense(6, name="step"), trainable=False, name="steps")(x)
+    y = layers.Bidirectional(layers.LSTM(3, return_sequences=True, name="lstm"), trainable=False, name="both")(y)
+    y = layers.LSTM(6, return_sequences=True, trainable=False, name="frozen_lstm")(y)
+    y = layers.RNN(layers.GRUCell(6, name="cell"), return_sequences=True, trainable=False, name="cells")(y)
+    chain = Sequential([Input((4, 6)), layers.Dense(6, name="free"), layers.BatchNormalization(name="norm")],
+                       name="chain", trainable=False)
+    y = layers.Dense(6, name="last")(chain(y))
+    inner_in = Input((4, 6))
+    inner = Model(inner_in, layers.Dense(6, name="inner_dense")(inner_in), name="inner")
+    inner.trainable = False
+    sub = Model(x, layers.Dense(6, name="after")(inner(y)), name="sub")
+    x = Input((4, 6))
+    return Model(x, layers.Dense(2, name="head")(sub(x)), name="frozen_inside")
+
+
 def generator():
     """Noise and a class to an image: what is unflattened, by which readers, and what is not."""
     noise, label = Input((9,), name="noise"), Input((), dtype="int32", name="label")
@@ -319,6 +337,7 @@ CASES = {
     "subclassed": lambda: case("subclassed", subclassed(), template=True, with_legacy=False),
     "all_layers": lambda: case("all_layers", all_layers()),
     "frozen": lambda: case("frozen", frozen(), legacy_files=True),
+    "frozen_inside": lambda: case("frozen_inside", frozen_inside()),
     "generator": lambda: case("generator", generator()),
     "nested_twice": lambda: case("nested_twice", nested_twice()),
     "shared_across": shared_across,

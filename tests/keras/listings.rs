@@ -241,6 +241,7 @@ fn every_layer_with_variables() {
 #[test]
 fn frozen_layers() {
     check("frozen.json", "frozen");
+    check("frozen_inside.json", "frozen_inside");
     check("frozen.whole.h5", "frozen");
 }
 

@@ -14,6 +14,16 @@ pub enum LayoutError {
          give the architecture as `model.to_json()` or `.keras`, or write a `.weights.h5`"
     )]
     LayerOrder,
+    /// A frozen attention layer in a nested model.
+    #[error(
+        "the attention layer `{layer}` is frozen in a nested model, and the order of that model's weights in a \
+         legacy `.h5` depends on how it was frozen, which no configuration tells: write a `.weights.h5`, or save \
+         the architecture with the layer trainable"
+    )]
+    UntoldFreezing {
+        /// The layer.
+        layer: String,
+    },
     /// Legacy weights as a template do not tell the groups of the other formats.
     #[error(
         "legacy weights do not tell the groups of {}: write a legacy `.h5`, or give the architecture as \
@@ -55,7 +65,7 @@ pub enum LayoutError {
     )]
     NoModules,
     /// A version that does not know the format.
-    #[error("Keras {version} cannot read {}, which came with {since}: write a `.h5`", describe(*.format))]
+    #[error("Keras {version} cannot read {}, which came with {since}: write a {}", describe(*.format), older(*.format))]
     ReaderTooOld {
         /// The format.
         format: Format,
@@ -115,6 +125,14 @@ pub enum LayoutError {
 }
 
 /// The format, for a sentence.
+/// The format that an older Keras reads instead.
+const fn older(format: Format) -> &'static str {
+    match format {
+        Format::Sharded | Format::Keras => "`.weights.h5`",
+        Format::WeightsH5 | Format::LegacyH5 | Format::WholeH5 => "`.h5`",
+    }
+}
+
 fn describe(format: Format) -> &'static str {
     match format {
         Format::WeightsH5 => "a `.weights.h5`",

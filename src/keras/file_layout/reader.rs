@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::tensor::Dtype;
 
 use super::super::architecture::{Architecture, Generation, Layer, Origin};
-use super::super::legacy::{is_trainable, shared_kernel};
+use super::super::legacy::{is_trainable, shared_kernel, untold_freezing};
 use super::{Form, Format, LayoutError};
 
 /// The versions that files name where nothing tells which Keras made the model. Keras looks at `keras_version`
@@ -32,7 +32,15 @@ pub fn remarks(architecture: &Architecture, form: &Form) -> Vec<String> {
     if !form.format.is_whole_model() {
         return remarks;
     }
-    if !form.optimizer && !carried.optimizer.is_empty() {
+    for left in &carried.left {
+        remarks.push(format!(
+            "`{left}` of the architecture's file is no variable of the model, and is left out"
+        ));
+    }
+    if !form.optimizer && !carried.optimizer.is_empty() && check_optimizer(architecture, form.format).is_err()
+    {
+        remarks.push("the optimizer's state is left out: this format holds it in another form".to_owned());
+    } else if !form.optimizer && !carried.optimizer.is_empty() {
         remarks.push(
             "the optimizer's state is left out, so that training would start afresh; --optimizer carries it over"
                 .to_owned(),
@@ -60,6 +68,12 @@ pub(super) fn check(
     }
     if form.format.is_whole_model() {
         check_config(architecture, form)?;
+    }
+    // A whole model is built from its configuration, so its constructors are told.
+    if form.format == Format::LegacyH5
+        && let Some(layer) = untold_freezing(architecture)
+    {
+        return Err(LayoutError::UntoldFreezing { layer: layer.path.clone() });
     }
     if form.optimizer {
         check_optimizer(architecture, form.format)?;

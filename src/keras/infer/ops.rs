@@ -49,7 +49,9 @@ fn output(operation: &str, call: &Reading<'_>) -> Option<InputShape> {
         return call.input().cloned();
     }
     if elementwise::is_of_several(operation) {
-        return broadcast_all(&operands(call)?);
+        let operands = operands(call)?;
+        // With a condition alone it tells the places of what is true.
+        return if operation == "Where" && operands.len() < 3 { None } else { broadcast_all(&operands) };
     }
     match operation {
         "GetItem" => slices::output(call.input()?, call.arguments.get("key", 1)?),

@@ -16,7 +16,8 @@ use super::{ops, plain, recurrent};
 /// Follows the shapes through a model: fills in those of the tensors that its graphs read, and tells the input
 /// shapes that each layer is built with. A layer's own `build_config` comes first, then its first call.
 pub(in crate::keras) fn run(tree: &mut Tree, root: NodeId) -> HashMap<NodeId, InputShapes> {
-    let mut run = Run { tree, built: HashMap::new(), made: HashMap::new(), read: Vec::new(), calls: 0 };
+    let mut run =
+        Run { tree, built: HashMap::new(), made: HashMap::new(), read: Vec::new(), calls: 0, layers: 0 };
     run.build(root, InputShapes::default());
     let Run { built, read, .. } = run;
     for ((model, (step, call)), shapes) in read {
@@ -32,6 +33,10 @@ pub(in crate::keras) fn run(tree: &mut Tree, root: NodeId) -> HashMap<NodeId, In
 /// A call of a model, by the step and the call's number.
 type CallId = (usize, usize);
 
+/// Layers that are asked for their results before the rest counts as unknown: a model has one for each call, and
+/// wrappers that share layers could ask for the same ones without end.
+const MAX_LAYERS: usize = 4 * MAX_CALLS;
+
 struct Run<'a> {
     tree: &'a Tree,
     /// What each layer is built with.
@@ -42,6 +47,8 @@ struct Run<'a> {
     read: Vec<((NodeId, CallId), Vec<Inferred>)>,
     /// Calls followed so far.
     calls: usize,
+    /// Layers that were asked for their results, also inside one another.
+    layers: usize,
 }
 
 impl Run<'_> {
@@ -205,6 +212,10 @@ impl Run<'_> {
     fn layer(&mut self, id: NodeId, call: &Call, shapes: &[Inferred]) -> Vec<Inferred> {
         let tree = self.tree;
         let Some(node) = tree.nodes.get(id) else { return Vec::new() };
+        self.layers += 1;
+        if self.layers > MAX_LAYERS {
+            return vec![Err(self.hidden(id))];
+        }
         if node.graph.is_some() {
             let tensors = call.arguments.first().map_or_else(Vec::new, Argument::tensors);
             let inputs = tensors.into_iter().filter_map(|at| shapes.get(at).cloned()).collect();

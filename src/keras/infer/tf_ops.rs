@@ -147,7 +147,9 @@ fn function(name: &str, call: &Reading<'_>) -> Option<Vec<InputShape>> {
     }
     let one = |shape: Option<InputShape>| shape.map(|shape| vec![shape]);
     if BROADCAST.binary_search(&last).is_ok() {
-        return one(broadcast_all(&operands(call)?));
+        let operands = operands(call)?;
+        // With a condition alone it tells the places of what is true.
+        return if last == "where" && operands.len() < 3 { None } else { one(broadcast_all(&operands)) };
     }
     if REDUCTIONS.binary_search(&last).is_ok() {
         let keeps = call.is_set("keepdims") || call.is_set("keep_dims");
