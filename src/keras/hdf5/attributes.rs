@@ -22,8 +22,8 @@ impl File {
         name: &str,
         path: &str,
     ) -> Result<Option<String>, ErrorKind> {
-        let attributes = self.attributes(object, path)?;
-        let Some(attribute) = attributes.iter().find(|attribute| attribute.name == name) else {
+        let attributes = self.attributes(object, path, &|found| found == name)?;
+        let Some(attribute) = attributes.first() else {
             return Ok(None);
         };
         let mut texts = self.texts(attribute, path)?;
@@ -40,7 +40,7 @@ impl File {
         name: &str,
         path: &str,
     ) -> Result<Option<Vec<String>>, ErrorKind> {
-        let attributes = self.attributes(object, path)?;
+        let attributes = self.attributes(object, path, &|found| found.starts_with(name))?;
         let by_name: HashMap<&str, &AttributeMessage> =
             attributes.iter().map(|attribute| (attribute.name.as_str(), attribute)).collect();
         if let Some(whole) = by_name.get(name) {
@@ -61,7 +61,7 @@ impl File {
         path: &str,
     ) -> Result<Vec<(String, String)>, ErrorKind> {
         let mut found = Vec::new();
-        for attribute in self.attributes(object, path)? {
+        for attribute in self.attributes(object, path, &|_| true)? {
             let is_single = attribute.dataspace.dataspace_type == DataspaceType::Scalar;
             if is_single && is_text(&attribute.datatype) {
                 let text = self.texts(&attribute, path)?.pop().ok_or_else(|| not_a_text(&attribute, path))?;
@@ -71,15 +71,24 @@ impl File {
         Ok(found)
     }
 
-    /// The attributes of an object, not decoded.
-    fn attributes(&self, object: u64, path: &str) -> Result<Vec<AttributeMessage>, ErrorKind> {
+    /// The attributes of an object that are wanted, by their names, not decoded. One object can be reached by many
+    /// links, so what is taken of it is charged each time.
+    fn attributes(
+        &self,
+        object: u64,
+        path: &str,
+        is_wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<AttributeMessage>, ErrorKind> {
         let header = self.header(object, path)?;
         let mut found = Vec::new();
         for message in &header.messages {
             if let HdfMessage::Attribute(attribute) = message {
-                found.push(attribute.clone());
+                if is_wanted(&attribute.name) {
+                    self.charge(attribute.raw_data.len() as u64, path)?;
+                    found.push(attribute.clone());
+                }
             } else if let HdfMessage::AttributeInfo(info) = message {
-                self.dense_attributes(info, path, &mut found)?;
+                self.dense_attributes(info, path, is_wanted, &mut found)?;
             }
         }
         Ok(found)
@@ -90,6 +99,7 @@ impl File {
         &self,
         info: &AttributeInfoMessage,
         path: &str,
+        is_wanted: &dyn Fn(&str) -> bool,
         found: &mut Vec<AttributeMessage>,
     ) -> Result<(), ErrorKind> {
         let (_, offset, length) = self.format();
@@ -98,7 +108,11 @@ impl File {
         }
         self.heap_objects(info.fractal_heap_address, info.btree_name_index_address, path, &mut |bytes| {
             let message = attribute::parse(&mut Cursor::new(bytes), offset, length, bytes.len());
-            found.push(message.map_err(at(path))?);
+            let message = message.map_err(at(path))?;
+            self.charge(bytes.len() as u64, path)?;
+            if is_wanted(&message.name) {
+                found.push(message);
+            }
             Ok(())
         })
     }
