@@ -223,7 +223,7 @@ class Judgement:
             listed = product.inspect(self.binary, path)
             pairs = expected.placed(listed, self.said.rows(form), form, self.said.named)
         except product.Refused as refusal:
-            if self.said.custom and form in kinds.CONFIGURED:
+            if (self.said.custom and form in kinds.CONFIGURED) or kinds.DISAGREE in str(refusal):
                 self.decide(form, "listed", "refused", str(refusal))
             else:
                 self.ask_of_own(form, "listed", refusal, [form])
@@ -271,14 +271,16 @@ class Judgement:
 def settled(cell, job, verdict, said):
     """The verdict, once Keras has tried: where a file of its own fails in the same way, ours may.
 
-    What is refused, or listed otherwise, may be so where its own file fails in any way.
+    What is refused, or listed otherwise, may be so where its own file fails in any way; and so may a model that
+    Keras builds with other variables from its own configuration.
     """
     if not verdict["fault"]:
         return dataclasses.replace(cell, verdict="equal")
     cannot = said.cannot_save(cell.output)
     own = [*verdict["own"], [cannot, []]] if cannot and job.get("refused") else verdict["own"]
     for reason, kinds_of_own in own:
-        if "fault" in job or set(verdict["kinds"]) <= set(kinds_of_own):
+        is_other_model = verdict["kinds"] == ["other variables"]
+        if "fault" in job or is_other_model or set(verdict["kinds"]) <= set(kinds_of_own):
             return dataclasses.replace(cell, verdict="Keras cannot", reason=reason)
     but = "".join(f"; Keras' own file: {reason}" for reason, _ in own)
     but += f"; Keras itself cannot save it: {cannot}" if cannot else ""

@@ -19,6 +19,10 @@ TEMPLATES = ("weights", "sharded")
 OUTPUTS = ("weights", "sharded", "legacy", "whole", "keras")
 
 
+# What is said of a configuration that versions of Keras build differently, and that does not tell its version.
+DISAGREE = "versions of Keras disagree"
+
+
 def may_refuse(form, output, custom):
     """Whether the form does not tell what the output needs: a configuration, or the order of the layers."""
     if custom and form in CONFIGURED:

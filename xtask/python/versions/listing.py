@@ -61,8 +61,20 @@ def own_variables(saveable):
     if type(saveable).__name__ in LOOKUPS:
         return []
     if since(3):
-        return list(saveable._trainable_variables) + list(saveable._non_trainable_variables)
+        found = list(saveable._trainable_variables) + list(saveable._non_trainable_variables)
+        return in_quantized_order(saveable, found)
     return [v for v in (*saveable._trainable_weights, *saveable._non_trainable_weights) if is_variable(v)]
+
+
+def in_quantized_order(saveable, found):
+    """Quantized layers save theirs in an order of their own, whatever was made first."""
+    mode = getattr(saveable, "quantization_mode", None)
+    names = getattr(saveable, "variable_serialization_spec", {}).get(mode) if mode else None
+    if not names:
+        return found
+    named = (getattr(saveable, "_kernel" if name == "kernel" else name, None) for name in names)
+    order = {id(variable): at for at, variable in enumerate(named) if variable is not None}
+    return sorted(found, key=lambda variable: order.get(id(variable), len(order)))
 
 
 def is_variable(variable):
