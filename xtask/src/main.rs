@@ -17,7 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <COMMAND>
 
-  test [--no-judges] [--keras all] [--only CASE]...
+  test [--no-judges] [--keras few|all] [--only CASE]...
                                         every check: format, clippy, tidy, fixtures, tests, documentation,
                                         then the judges (PyTorch writes, ptw2k converts, Keras loads), the
                                         checkpoints, and Keras of a few versions, or of all;

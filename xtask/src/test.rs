@@ -9,7 +9,8 @@ type Check = fn() -> Outcome;
 
 /// Runs all checks and lists all that failed.
 pub(crate) fn run(options: &[&str]) -> Outcome {
-    let (mut with_judges, mut every_keras, mut only, mut rest) = (true, false, Vec::new(), options);
+    let (mut with_judges, mut only, mut rest) = (true, Vec::new(), options);
+    let mut kerases: Option<(&str, Check)> = None;
     loop {
         rest = match rest {
             [] => break,
@@ -18,7 +19,11 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
                 rest
             }
             ["--keras", "all", rest @ ..] => {
-                every_keras = true;
+                kerases = Some(("every Keras", keras::all));
+                rest
+            }
+            ["--keras", "few", rest @ ..] => {
+                kerases = Some(("a few Kerases", keras::few));
                 rest
             }
             ["--only", case, rest @ ..] => {
@@ -53,7 +58,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     if with_judges {
         steps.push(("judges", || judges::run(&[])));
         steps.push(("checkpoints", || checkpoints::run(&[])));
-        steps.push(if every_keras { ("every Keras", keras::all) } else { ("a few Kerases", keras::few) });
+        steps.extend(kerases);
     }
 
     let mut failed = Vec::new();
