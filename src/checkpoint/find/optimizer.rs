@@ -62,9 +62,16 @@ pub(super) fn is_slot(key: &str) -> bool {
     TELLING.contains(&key)
 }
 
+/// Bytes of a whole name that can say something: the deepest modules have names of some hundred, and a hostile
+/// pickle can show the same long text many thousand times.
+const MAX_NAME: usize = 4096;
+
 /// Whether a whole name is one of an optimizer's that was saved flat: `optim.state.fc.weight.exp_avg`,
 /// `optimizer.param_groups.fc.weight.lr`.
 pub(in crate::checkpoint) fn is_flat_slot(name: &str) -> bool {
+    if name.len() > MAX_NAME {
+        return false;
+    }
     let Some((before, last)) = name.rsplit_once('.') else { return false };
     let named = |part: &str| {
         before
