@@ -4,6 +4,7 @@ use super::entries::count;
 use super::graph::attribute;
 use super::words::control_marks;
 use crate::checkpoint::pickle::{Holders, Pickle, Value, ValueId};
+use crate::tensor::MAX_RANK;
 
 /// Whether a value that is called a scheduler or a scaler is one: a part of a model has tensors of several
 /// elements, and none of their attributes.
@@ -41,6 +42,8 @@ fn sizes<'p>(pickle: &'p Pickle<'_>, tensor: ValueId) -> (Option<&'p [ValueId]>,
     };
     let outer = args(tensor);
     let inner = outer.first().map_or(&[][..], |&inner| args(inner));
-    let shape = |args: &[ValueId]| args.get(2).and_then(|&sizes| pickle.sequence(sizes));
+    // A list of more is no shape; thousands of tensors may share a long one.
+    let is_shape = |sizes: &&[ValueId]| sizes.len() <= MAX_RANK;
+    let shape = |args: &[ValueId]| args.get(2).and_then(|&sizes| pickle.sequence(sizes)).filter(is_shape);
     (shape(outer), shape(inner))
 }
