@@ -90,6 +90,8 @@ pub struct LegacyNames {
 pub struct Layer {
     /// Layer names from the root (exclusive), joined by `/`; empty for the root itself.
     pub path: String,
+    /// The layer's own name, the last of the path. Keras 2 lets it hold a `/`.
+    pub name: String,
     /// Other paths that lead to the same layer: the attribute path in a template (`conv1` for
     /// `self.conv1`), the further places of a shared layer.
     pub aliases: Vec<String>,

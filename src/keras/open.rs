@@ -8,7 +8,7 @@ use super::architecture::{Architecture, Origin};
 use super::archive::Archive;
 use super::carried::Carried;
 use super::error::ErrorKind;
-use super::file_layout::{self, Format};
+use super::file_layout;
 use super::json::MAX_CONFIG_BYTES;
 use super::sniff::{Content, UTF8_MARK, sniff};
 use super::stored::{Places, Stored};
@@ -67,7 +67,7 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
     let stored = Stored::read(&file)?;
     let mut places = Places::of(&stored);
     for at in 0..architecture.variables.len() {
-        let dataset = file_layout::dataset_path(&architecture, Format::WeightsH5, at);
+        let dataset = file_layout::dataset_path(&architecture, at);
         let value = dataset.as_deref().and_then(|dataset| places.take(dataset));
         let Some(variable) = architecture.variables.get_mut(at) else { continue };
         match (&value, dataset) {

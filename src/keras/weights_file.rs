@@ -227,14 +227,12 @@ pub(super) fn stored_legacy(
     let names =
         file.list_attribute(group, "layer_names", path)?.ok_or_else(|| missing("layer_names", path))?;
     let tree = file.tree(group, path)?;
-    let mut groups: HashMap<&str, u64> =
-        tree.groups.iter().map(|group| (group.name.as_str(), group.address)).collect();
-    let mut datasets = HashMap::new();
-    collect(&tree, &mut datasets);
+    let (mut groups, mut datasets) = (HashMap::new(), HashMap::new());
+    collect(&tree, &mut groups, &mut datasets);
     let mut layers = Vec::new();
     for (name, is_layer) in names.iter().map(|name| (name.as_str(), true)).chain([(TOP_LEVEL, false)]) {
-        let at = join(path, name);
-        let Some(own) = groups.remove(name) else {
+        let at = below(path, name);
+        let Some(own) = groups.remove(at.as_str()) else {
             if is_layer {
                 return Err(ErrorKind::LegacyGroup { layer: name.to_owned() });
             }
@@ -242,8 +240,7 @@ pub(super) fn stored_legacy(
         };
         let mut weights = Vec::new();
         for name in file.list_attribute(own, "weight_names", &at)?.unwrap_or_default() {
-            let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
-            let path = join(&at, &parts.join("/"));
+            let path = below(&at, &name);
             let dataset = datasets.remove(path.as_str());
             let dataset = dataset.ok_or_else(|| ErrorKind::LegacyDataset { at: path.clone() })?;
             weights.push(LegacyWeight { name, tensor: file.tensor(dataset)? });
@@ -259,7 +256,19 @@ pub(super) fn stored_legacy(
     }
 }
 
-fn collect<'a>(tree: &'a hdf5::Group, datasets: &mut HashMap<&'a str, &'a hdf5::Dataset>) {
+/// What an HDF5 path leads to from a group. Names of layers in Keras 2 may hold a `/`, as those of weights do.
+fn below(group: &str, path: &str) -> String {
+    path.split('/').filter(|part| !part.is_empty()).fold(group.to_owned(), |above, part| join(&above, part))
+}
+
+fn collect<'a>(
+    tree: &'a hdf5::Group,
+    groups: &mut HashMap<&'a str, u64>,
+    datasets: &mut HashMap<&'a str, &'a hdf5::Dataset>,
+) {
     datasets.extend(tree.datasets.iter().map(|dataset| (dataset.path.as_str(), dataset)));
-    tree.groups.iter().for_each(|group| collect(group, datasets));
+    for group in &tree.groups {
+        groups.insert(&group.path, group.address);
+        collect(group, groups, datasets);
+    }
 }

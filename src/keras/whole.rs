@@ -10,7 +10,6 @@ use crate::lazy::{Bytes, LazyTensor};
 use super::architecture::{Architecture, LegacyNames, Origin};
 use super::carried::{Carried, CarriedDataset};
 use super::error::ErrorKind;
-use super::file_layout::{Format, dataset_path};
 use super::weights_file::{LegacyLayer, LegacyWeight, TOP_LEVEL, legacy_group, stored_legacy};
 use super::{hdf5, legacy, model};
 
@@ -132,18 +131,13 @@ fn set(
 /// A variable that the legacy format does not hold is a copy of one that it does: the kernel that
 /// `SpectralNormalization` shares with its layer.
 fn fill_copies(architecture: &mut Architecture) {
-    let places: Vec<Option<String>> = (0..architecture.variables.len())
-        .map(|at| dataset_path(architecture, Format::LegacyH5, at))
-        .collect();
-    let mut values: HashMap<&str, LazyTensor> = HashMap::new();
-    for (variable, place) in architecture.variables.iter().zip(&places) {
-        if let (Some(value), Some(place)) = (&variable.value, place) {
-            values.insert(place, value.clone());
-        }
-    }
-    for (variable, place) in architecture.variables.iter_mut().zip(&places) {
-        if variable.value.is_none() {
-            variable.value = place.as_deref().and_then(|place| values.get(place)).cloned();
+    let all = 0..architecture.variables.len();
+    let copies: Vec<(usize, usize)> =
+        all.filter_map(|at| Some((at, legacy::shared_kernel(architecture, at)?))).collect();
+    for (copy, original) in copies {
+        let value = architecture.variables.get(original).and_then(|variable| variable.value.clone());
+        if let Some(variable) = architecture.variables.get_mut(copy) {
+            variable.value = value;
         }
     }
 }
