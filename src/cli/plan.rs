@@ -1,6 +1,7 @@
 //! `ptw2k plan`.
 
-use super::args::Source;
+use super::args::{self, Output, Source};
+use super::convert::convert;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::terminal::Terminal;
@@ -13,7 +14,12 @@ use crate::plan::Plan;
 ///
 /// # Errors
 /// When an input cannot be read or the plan has faults.
-pub fn plan(source: &Source, terminal: Terminal) -> Result<Exit, Failure> {
+pub fn plan(args: &args::Plan, terminal: Terminal) -> Result<Exit, Failure> {
+    let args::Plan { source, target } = args;
+    if target.is_given() {
+        let output = Output { target: target.clone(), dry_run: true, ..Output::default() };
+        return convert(source, &output, terminal);
+    }
     let form = |_: &Architecture| Form { keras: source.keras, ..Form::default() };
     show(&inputs::plan(source, &form, terminal)?, source, terminal)
 }

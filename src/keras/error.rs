@@ -375,12 +375,12 @@ pub enum ErrorKind {
     /// A `.weights.h5` without variables.
     #[error("no variables in it: save the weights of a built model with Keras 3")]
     NoVariables,
-    /// The configuration in an archive promises other variables than the archive holds.
+    /// The configuration in a file promises other variables than the file holds.
     #[error(
-        "`{variable}` should be a dataset `{dataset}` of shape {expected}, but the archive's weights {}",
+        "`{variable}` should be a dataset `{dataset}` of shape {expected}, but the file's weights {}: save the model again",
         found.as_ref().map_or_else(|| "have none".to_owned(), |found| format!("have shape {found} there"))
     )]
-    ArchiveDiffers {
+    WeightsDiffer {
         /// The variable.
         variable: VariablePath,
         /// Its dataset.

@@ -73,7 +73,7 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
         match (&value, dataset) {
             (Some(value), _) if *value.view.shape() == variable.shape => variable.value = Some(value.clone()),
             (_, dataset) => {
-                return Err(ErrorKind::ArchiveDiffers {
+                return Err(ErrorKind::WeightsDiffer {
                     variable: variable.path.clone(),
                     dataset: dataset.unwrap_or_else(String::new).into(),
                     expected: variable.shape.clone(),

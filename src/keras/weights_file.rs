@@ -1,6 +1,6 @@
 //! The variables of a Keras weight file, as they are stored.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::lazy::{Bytes, LazyTensor};
@@ -25,8 +25,8 @@ pub struct WeightsFile {
     pub variables: Vec<StoredVariable>,
     /// The state of the optimizer and of metrics, which are no variables of the model.
     pub state: Vec<StoredVariable>,
-    /// Further names of groups, which Keras never writes: the path, and that of the group by its first name.
-    pub aliases: Vec<(String, String)>,
+    /// Further names of groups, which Keras never writes: by path, that of the group by its first name.
+    pub aliases: BTreeMap<String, String>,
     /// The text of the configuration of a whole model.
     pub config: Option<Bytes>,
 }
@@ -95,9 +95,9 @@ impl WeightsFile {
     /// The path that a dataset has by the first name of its group, for one that is found by another.
     #[must_use]
     pub fn first_name(&self, path: &str) -> Option<String> {
-        self.aliases.iter().find_map(|(again, first)| {
-            let below = path.strip_prefix(again.as_str()).filter(|below| below.starts_with('/'))?;
-            Some(format!("{first}{below}"))
+        path.match_indices('/').find_map(|(end, _)| {
+            let (group, below) = path.split_at_checked(end)?;
+            Some(format!("{}{below}", self.aliases.get(group)?))
         })
     }
 
@@ -156,7 +156,7 @@ fn read_bytes(path: &Path, bytes: Bytes) -> Result<WeightsFile, ErrorKind> {
     let state =
         state.map(|dataset| StoredVariable { path: dataset.path, layer: None, tensor: dataset.tensor });
     let config = whole::config(&file)?.map(|text| Bytes::held(text.into_bytes()));
-    let (path, state, aliases) = (path.to_owned(), state.collect(), Vec::new());
+    let (path, state, aliases) = (path.to_owned(), state.collect(), BTreeMap::new());
     Ok(WeightsFile { path, form, variables, state, aliases, config })
 }
 
@@ -176,7 +176,8 @@ impl WeightsFile {
         let state = optimizer.into_iter().chain(metrics);
         let state =
             state.map(|dataset| StoredVariable { path: dataset.path, layer: None, tensor: dataset.tensor });
-        Self { path: path.to_owned(), form, variables, state: state.collect(), aliases: again, config: None }
+        let (path, state, aliases) = (path.to_owned(), state.collect(), again.into_iter().collect());
+        Self { path, form, variables, state, aliases, config: None }
     }
 }
 

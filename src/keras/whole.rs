@@ -10,7 +10,8 @@ use crate::lazy::{Bytes, LazyTensor};
 use super::architecture::{Architecture, LegacyNames, Origin};
 use super::carried::{Carried, CarriedDataset};
 use super::error::ErrorKind;
-use super::weights_file::{LegacyLayer, LegacyWeight, TOP_LEVEL, legacy_group, stored_legacy};
+use super::hdf5::TextAttributes;
+use super::weights_file::{LegacyLayer, LegacyWeight, TOP_LEVEL, WHOLE, legacy_group, stored_legacy};
 use super::{hdf5, legacy, model};
 
 /// The attribute with the configuration.
@@ -61,7 +62,7 @@ pub(super) fn read(
 ) -> Result<Architecture, ErrorKind> {
     let (tree, root) = model::read(object)?;
     let mut architecture = tree.into_architecture(root, path, Origin::WholeH5)?;
-    let mut attributes = file.text_attributes(file.root(), "")?;
+    let TextAttributes { texts: mut attributes, others } = file.text_attributes(file.root(), "")?;
     attributes.retain(|(name, _)| name != CONFIG);
     architecture.carried = Carried {
         config: Some(Bytes::held(text.as_bytes().to_vec())),
@@ -72,6 +73,13 @@ pub(super) fn read(
     let Some((group, at)) = legacy_group(file)? else {
         return Err(ErrorKind::MissingField { layer: String::new(), field: "model_weights".to_owned() });
     };
+    let mut left: Vec<String> = others.iter().map(|name| format!("attribute {name}")).collect();
+    if group != file.root() {
+        left.extend(
+            file.names(file.root(), "")?.into_iter().filter(|name| name != WHOLE && name != OPTIMIZER),
+        );
+    }
+    architecture.carried.left = left;
     let names = fill(&mut architecture, stored_legacy(file, group, at)?)?;
     fill_copies(&mut architecture);
     architecture.legacy = Some(names);
@@ -117,7 +125,7 @@ fn set(
 ) -> Result<(), ErrorKind> {
     let Some(variable) = architecture.variables.get_mut(index) else { return Ok(()) };
     if *tensor.view.shape() != variable.shape {
-        return Err(ErrorKind::ArchiveDiffers {
+        return Err(ErrorKind::WeightsDiffer {
             variable: variable.path.clone(),
             dataset: format!("{layer}/{name}").into(),
             expected: variable.shape.clone(),
