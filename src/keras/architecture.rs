@@ -176,6 +176,16 @@ impl Architecture {
         open::read(path).map_err(|kind| Error { path: path.to_owned(), kind })
     }
 
+    /// The weights that a file of a whole model holds, as a template: without what its configuration would tell of
+    /// names and classes. For a model whose configuration does not tell its variables
+    /// ([`ErrorKind::is_untold`](super::ErrorKind::is_untold)).
+    ///
+    /// # Errors
+    /// When the file holds no weights, or breaks the rules of its form.
+    pub fn of_weights(path: &Path) -> Result<Self, Error> {
+        open::read_weights(path).map_err(|kind| Error { path: path.to_owned(), kind })
+    }
+
     /// Reads bytes as the file at that path. The shards of an index are files of their own, next to it.
     ///
     /// # Errors

@@ -31,6 +31,23 @@ impl fmt::Display for CustomLayer {
     }
 }
 
+impl ErrorKind {
+    /// Whether a configuration that is sound does not tell the variables of the model: the file may hold them all
+    /// the same ([`Architecture::of_weights`](super::Architecture::of_weights)).
+    #[must_use]
+    pub const fn is_untold(&self) -> bool {
+        matches!(
+            self,
+            Self::CustomClasses { .. }
+                | Self::Subclassed { .. }
+                | Self::Quantized { .. }
+                | Self::NotBuilt { .. }
+                | Self::HiddenShape { .. }
+                | Self::OpenSize { .. }
+        )
+    }
+}
+
 /// The reasons.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

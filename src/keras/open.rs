@@ -33,11 +33,30 @@ pub(super) fn read_bytes(path: &Path, bytes: Bytes) -> Result<Architecture, Erro
             if let Some(text) = whole::config(&file)? {
                 return whole::read(path, &file, &parse(text.as_bytes())?, &text);
             }
-            match legacy_group(&file)? {
-                Some((group, at)) => template::legacy::read(path, stored_legacy(&file, group, at)?),
-                None => template::read(path, Stored::read(&file)?, Origin::Template),
-            }
+            read_template(path, &file)
         }
+    }
+}
+
+/// Reads the weights in a file of a whole model, as a template.
+pub(super) fn read_weights(path: &Path) -> Result<Architecture, ErrorKind> {
+    let bytes = if path.is_dir() {
+        Archive::open_folder(path)?.weights()?
+    } else {
+        let bytes = Bytes::map(path)?;
+        match sniff(bytes.as_slice())? {
+            Content::Json => return Err(ErrorKind::NotWeights),
+            Content::Archive => Archive::open(bytes)?.weights()?,
+            Content::Hdf5 => bytes,
+        }
+    };
+    read_template(path, &hdf5::File::open(bytes)?)
+}
+
+fn read_template(path: &Path, file: &hdf5::File) -> Result<Architecture, ErrorKind> {
+    match legacy_group(file)? {
+        Some((group, at)) => template::legacy::read(path, stored_legacy(file, group, at)?),
+        None => template::read(path, Stored::read(file)?, Origin::Template),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::binding::Provenance;
 use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
+use super::hints;
 use super::names::Lookup;
 use super::order::{Outcome, Place};
 use crate::schema::{Captures, ClassVariable, LayerRule, Rule};
@@ -74,6 +75,8 @@ impl<'a> Expansion<'a> {
                 let rank =
                     architecture.variables.get(layer.variables.start).map_or(0, |first| first.shape.rank());
                 let example = match rank {
+                    // Scale, shift and two statistics; without a statistic, no more than scale and shift.
+                    0 | 1 if layer.variables.len() > 2 => "BatchNormalization",
                     0 | 1 => "LayerNormalization",
                     2 => "Dense",
                     3 => "Conv1D",
@@ -131,8 +134,14 @@ impl<'a> Expansion<'a> {
                     variable: variable.path.clone(),
                     class: class_name.clone(),
                 };
-                let hint = "bind it with a [[tensor]] rule, or name it in [class]".to_owned();
-                self.fault(&rule.position, detail, Some(hint));
+                let is_quantized = layer.variables.clone().any(|own| {
+                    architecture.variables.get(own).is_some_and(|own| hints::is_quantized(own.dtype))
+                });
+                let hint = match is_quantized {
+                    true => hints::QUANTIZED,
+                    false => "bind it with a [[tensor]] rule, or name it in [class]",
+                };
+                self.fault(&rule.position, detail, Some(hint.to_owned()));
                 self.excused.insert(index);
                 continue;
             };

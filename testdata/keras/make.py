@@ -225,6 +225,13 @@ def frozen():
     return Sequential([Input((5,)), block("on"), part, off], name="freezing")
 
 
+def quantized():
+    """A model that was quantized before its weights were saved as a template."""
+    model = Sequential([Input((6,)), layers.Dense(5, name="conv"), layers.Dense(3, name="head")])
+    model.quantize("int8")
+    model.save_weights(os.path.join(HERE, "quantized.weights.h5"))
+
+
 def annotated():
     """A whole model to which somebody has added what Keras does not write."""
     path = os.path.join(HERE, "annotated.whole.h5")
@@ -353,6 +360,7 @@ CASES = {
     "shared_across": shared_across,
     "unnamed": unnamed,
     "links": links,
+    "quantized": quantized,
 }
 
 
