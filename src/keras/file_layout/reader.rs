@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::tensor::Dtype;
 
-use super::super::architecture::{Architecture, Generation, Layer, Origin};
+use super::super::architecture::{Architecture, Generation, Layer, Origin, Weightless};
 use super::super::legacy::{is_trainable, shared_kernel, untold_freezing};
 use super::{Form, Format, LayoutError};
 
@@ -75,6 +75,7 @@ pub(super) fn check(
     {
         return Err(LayoutError::UntoldFreezing { layer: layer.path.clone() });
     }
+    check_adapted(architecture, form.format)?;
     if form.optimizer {
         check_optimizer(architecture, form.format)?;
     }
@@ -135,6 +136,30 @@ fn check_config(architecture: &Architecture, form: &Form) -> Result<(), LayoutEr
         return Err(LayoutError::NoModules);
     }
     Ok(())
+}
+
+/// What a lookup layer with weights by frequency (`idf_weights`) was adapted to, and `Discretization` of Keras 2,
+/// is read with the weights; a `.keras` has it in its `.weights.h5`, a configuration does not. The legacy format has
+/// it in Keras 2 alone, where this does not carry it over.
+fn check_adapted(architecture: &Architecture, format: Format) -> Result<(), LayoutError> {
+    let is_old = architecture.generation == Generation::Keras2;
+    let is_carried = matches!(architecture.origin, Origin::Archive | Origin::Folder);
+    if if format.is_legacy() { !is_old } else { is_carried } {
+        return Ok(());
+    }
+    let is_adapted = |layer: &&Weightless| match layer.class.as_str() {
+        "Discretization" => is_old && layer.config.get("bin_boundaries").is_none_or(Value::is_null),
+        "IntegerLookup" | "StringLookup" | "TextVectorization" => {
+            layer.config.get("output_mode").and_then(Value::as_str) == Some("tf_idf")
+        }
+        _ => false,
+    };
+    match architecture.weightless.iter().find(is_adapted) {
+        Some(Weightless { path, class, .. }) => {
+            Err(LayoutError::Adapted { layer: path.clone(), class: class.clone(), format })
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_optimizer(architecture: &Architecture, format: Format) -> Result<(), LayoutError> {
