@@ -14,11 +14,11 @@ pub enum LayoutError {
          give the architecture as `model.to_json()` or `.keras`, or write a `.weights.h5`"
     )]
     LayerOrder,
-    /// A frozen attention layer in a nested model.
+    /// A frozen layer in a nested model: one of attention, or any where Keras before 3.3 reads.
     #[error(
-        "the attention layer `{layer}` is frozen in a nested model, and the order of that model's weights in a \
-         legacy `.h5` depends on how it was frozen, which no configuration tells: write a `.weights.h5`, or save \
-         the architecture with the layer trainable"
+        "the layer `{layer}` is frozen in a nested model, and the order of that model's weights in a legacy `.h5` \
+         depends on how it was frozen, which no configuration tells: write a `.weights.h5`, or save the \
+         architecture with the layer trainable"
     )]
     UntoldFreezing {
         /// The layer.

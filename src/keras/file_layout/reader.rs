@@ -29,6 +29,16 @@ pub fn stored_dtype(architecture: &Architecture, form: &Form, dtype: Dtype) -> D
 pub fn remarks(architecture: &Architecture, form: &Form) -> Vec<String> {
     let carried = &architecture.carried;
     let mut remarks = Vec::new();
+    if form.format == Format::LegacyH5
+        && form.keras.is_none()
+        && let Some(layer) = frozen_inside(architecture)
+    {
+        remarks.push(format!(
+            "`{}` is frozen in a nested model, whose weights Keras before 3.3 may read in another order: name the \
+             reader with --keras, or write a `.weights.h5`",
+            layer.path
+        ));
+    }
     if !form.format.is_whole_model() {
         return remarks;
     }
@@ -71,7 +81,7 @@ pub(super) fn check(
     }
     // A whole model is built from its configuration, so its constructors are told.
     if form.format == Format::LegacyH5
-        && let Some(layer) = untold_freezing(architecture)
+        && let Some(layer) = untold_freezing(architecture).or_else(|| untold_before_3_3(architecture, form))
     {
         return Err(LayoutError::UntoldFreezing { layer: layer.path.clone() });
     }
@@ -126,6 +136,20 @@ fn check_version(architecture: &Architecture, form: &Form) -> Result<(), LayoutE
 fn misloads(layer: &Layer, format: Format) -> bool {
     let is_nested = layer.path.contains('/');
     layer.class.as_deref() == Some("Bidirectional") || format.is_legacy() && is_nested && !is_trainable(layer)
+}
+
+/// A frozen layer in a nested model, where Keras before 3.3 reads: there a layer that its constructor was told to
+/// freeze counts as trained in a model around it, and one whose `trainable` was set does not (`variable.py`).
+fn untold_before_3_3<'a>(architecture: &'a Architecture, form: &Form) -> Option<&'a Layer> {
+    let version = form.keras.filter(|version| version.major == 3 && version.is_before(3, 3));
+    version.and_then(|_| frozen_inside(architecture))
+}
+
+/// A frozen layer in a nested model that a configuration of Keras 3 describes.
+fn frozen_inside(architecture: &Architecture) -> Option<&Layer> {
+    let is_told = architecture.legacy.is_some() || architecture.generation == Generation::Keras2;
+    let mut inside = architecture.layers.iter().filter(|layer| layer.path.contains('/'));
+    inside.find(|layer| !is_told && !is_trainable(layer))
 }
 
 /// A `.keras` is read by the `module` of each object, which the configuration in an `.h5` and that of Keras 2's
