@@ -14,11 +14,13 @@
 mod axes;
 mod bind;
 mod binding;
+mod class;
 mod expansion;
 mod faults;
 mod hints;
 mod layer;
 mod ledger;
+mod module;
 mod names;
 mod notes;
 mod numerics;

@@ -1,10 +1,12 @@
 //! What the names on both sides lead to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
-use crate::schema::{Captures, Pattern, RuleKind, Schema};
+use crate::schema::{Captures, PARAMETER, Pattern, RuleKind, Schema, Tables};
+
+use super::module::Module;
 
 /// The checkpoint's keys under the schema's prefix.
 pub(super) struct SourceNames<'a> {
@@ -18,7 +20,6 @@ pub(super) struct SourceNames<'a> {
     sorted: Vec<usize>,
     /// Every module, in order of first appearance, with the tensors directly in it.
     pub(super) modules: Vec<(&'a str, Vec<usize>)>,
-    by_module: HashMap<&'a str, usize>,
     /// The prefix that was stripped.
     pub(super) prefix: &'a str,
 }
@@ -76,7 +77,7 @@ impl<'a> SourceNames<'a> {
                 }
             }
         }
-        Self { keys, visible, by_key, sorted, modules, by_module, prefix }
+        Self { keys, visible, by_key, sorted, modules, prefix }
     }
 
     fn any_match(&self, rule: &RuleKind) -> bool {
@@ -84,33 +85,29 @@ impl<'a> SourceNames<'a> {
             RuleKind::Tensor(rule) => {
                 self.visible.iter().any(|&at| rule.torch.matches(self.keys[at]).is_some())
             }
-            RuleKind::Layer(rule) | RuleKind::Sequence(rule) => {
-                self.modules.iter().any(|(module, _)| rule.torch.matches(module).is_some())
-            }
+            RuleKind::Layer(rule) | RuleKind::Sequence(rule) => !self.modules_of(&rule.torch).is_empty(),
             RuleKind::Fill(_) | RuleKind::Keep(_) => false,
         }
     }
 
     /// The tensors below a module, in the order of the file, with their names relative to it.
-    pub(super) fn below(&self, module: &str) -> Vec<(usize, &'a str)> {
-        if module.is_empty() {
-            return self.visible.iter().map(|&at| (at, self.keys[at])).collect();
-        }
-        let start = self.sorted.partition_point(|&at| self.keys[at] < module);
+    pub(super) fn below(&self, module: &Module) -> Vec<(usize, &'a str)> {
+        let before = module.before.as_str();
+        let start = self.sorted.partition_point(|&at| self.keys[at] < before);
         let mut found: Vec<(usize, &str)> = self.sorted[start..]
             .iter()
-            .map_while(|&at| Some((at, self.keys[at].strip_prefix(module)?)))
-            .filter_map(|(at, rest)| Some((at, rest.strip_prefix('.')?)))
+            .map(|&at| (at, self.keys[at]))
+            .take_while(|(_, key)| key.starts_with(before))
+            .filter_map(|(at, key)| Some((at, module.parameter(key)?)))
             .collect();
         found.sort_unstable();
         found
     }
 
     /// The tensors that a pattern, relative to a module, matches. A literal needs no search.
-    pub(super) fn matching(&self, module: &str, pattern: &Pattern) -> Vec<(Captures, usize)> {
+    pub(super) fn matching(&self, module: &Module, pattern: &Pattern) -> Vec<(Captures, usize)> {
         if pattern.is_literal() {
-            let name = pattern.as_str();
-            let key = if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
+            let key = module.key(pattern.as_str());
             let found = self.by_key.get(key.as_str()).map_or(&[][..], Vec::as_slice);
             return found.iter().map(|&at| (Captures::new(), at)).collect();
         }
@@ -120,9 +117,22 @@ impl<'a> SourceNames<'a> {
             .collect()
     }
 
-    /// The tensors directly in a module.
-    pub(super) fn direct(&self, module: &str) -> &[usize] {
-        self.by_module.get(module).map_or(&[], |&at| &self.modules[at].1)
+    /// The modules that a layer rule names, each with its captures, in the order of the file.
+    pub(super) fn modules_of(&self, torch: &Pattern) -> Vec<(Captures, Module)> {
+        if !torch.has_parameter() {
+            let modules = self.modules.iter();
+            return modules.filter_map(|(path, _)| Some((torch.matches(path)?, Module::of(path)))).collect();
+        }
+        let mut seen = HashSet::new();
+        let keys = self.visible.iter().filter_map(|&at| torch.matches(self.keys[at]));
+        keys.filter_map(|mut captures| {
+            captures.remove(PARAMETER);
+            let named = torch.substitute(&captures, &Tables::new()).ok()?;
+            let (before, after) = named.around_parameter()?;
+            let module = Module { before: before.to_owned(), after: after.to_owned() };
+            seen.insert(module.clone()).then_some((captures, module))
+        })
+        .collect()
     }
 }
 

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::binding::Provenance;
 use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
+use super::module::Module;
 use super::names::Lookup;
 use crate::schema::{Captures, Pattern, Rule, TensorRule};
 
 impl<'a> Expansion<'a> {
     /// `[[tensor]]`.
     pub(super) fn tensors(&mut self, rule: &'a Rule, tensor: &'a TensorRule) {
-        let matches: Vec<(Captures, usize)> = self.source.matching("", &tensor.torch);
+        let matches: Vec<(Captures, usize)> = self.source.matching(&Module::of(""), &tensor.torch);
         if matches.is_empty() {
             return self.unused(rule, &tensor.torch, false);
         }

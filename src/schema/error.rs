@@ -172,6 +172,9 @@ pub enum FaultKind {
     /// An expression in a state_dict key.
     #[error("a state_dict key cannot compute: names of tensors are matched, names of variables are made")]
     TorchComputes,
+    /// `{*}` where there is no parameter to stand for.
+    #[error("`{{*}}` stands for the names of a module's parameters, and cannot stand here")]
+    ParameterName,
     /// An axis whose values are any text.
     #[error("the capture `{0}` is an axis, but its values are any text, which has no order")]
     TextAxis(String),
@@ -222,7 +225,7 @@ impl FaultKind {
             Self::Missing { .. } => "incomplete",
             Self::Type { .. } => "of the wrong type",
             Self::Value { .. } => "not valid",
-            Self::Pattern(_) | Self::TorchComputes => "in this name",
+            Self::Pattern(_) | Self::TorchComputes | Self::ParameterName => "in this name",
             Self::Layout(_) => "in this layout",
             Self::Glob(_) => "in this glob",
             Self::Unbound(_) => "reads a capture that has no value",

@@ -16,9 +16,12 @@ mod targets;
 
 pub use error::{Error, Fault, FaultKind};
 pub use glob::{Glob, GlobError};
+pub(crate) use pattern::PARAMETER;
 pub use pattern::{
     CaptureKind, CaptureValue, Captures, EvaluateError, Pattern, PatternError, PatternErrorKind, Separator,
     Tables,
 };
 pub use position::{Position, SourceFile};
-pub use rule::{Class, ClassVariable, Fill, Keep, LayerRule, Reduce, Rule, RuleKind, Schema, TensorRule};
+pub use rule::{
+    Class, ClassVariable, Fill, Inside, Keep, LayerRule, NUMBER, Reduce, Rule, RuleKind, Schema, TensorRule,
+};

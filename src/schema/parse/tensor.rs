@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use super::pair::{self, Pair};
 use crate::schema::axes;
 use crate::schema::error::FaultKind;
-use crate::schema::pattern::Tables;
+use crate::schema::pattern::{Pattern, Tables};
 use crate::schema::reader::{Faults, Table, count, counts, near, string, wrong_type};
 use crate::schema::rule::{Reduce, TensorRule};
 use crate::tensor::{Layout, Slice};
@@ -34,6 +34,10 @@ pub(super) fn parse(
         reduce(table, faults);
         return None;
     };
+    if torch.has_parameter() || keras.iter().any(Pattern::has_parameter) {
+        faults.add(torch_span, FaultKind::ParameterName).help("name the parameter, or capture it: `{p:*}`");
+        return None;
+    }
     let (layouts, layout_places): (Vec<_>, Vec<_>) = layouts(table, "layout", faults).into_iter().unzip();
     let sizes = table.map("sizes", faults, |value, faults| count("sizes", value, 1, faults));
     let order = table.map("order", faults, order);
