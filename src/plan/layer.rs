@@ -154,7 +154,16 @@ impl<'a> Expansion<'a> {
         known: &'a ClassVariable,
         provenance: &Provenance,
     ) {
-        let sources = self.source.matching(module, &known.rule.torch);
+        // torch's default for all but transposed convolutions, whose classes say another.
+        let dim = Some(known.rule.dim.unwrap_or(0));
+        let sources = match self.tensors_of(module, &known.rule, dim) {
+            Ok(sources) => sources,
+            Err(refused) => {
+                self.refuse(rule, *refused);
+                self.excused.insert(index);
+                return;
+            }
+        };
         if sources.is_empty() {
             let lack = format!(
                 "module `{module}` has no `{}`: build the layer without `{}`{}, or give it a value with [[fill]]",
@@ -173,8 +182,17 @@ impl<'a> Expansion<'a> {
             sources,
             targets: vec![(Captures::new(), index)],
             keras: None,
+            terms: Vec::new(),
             rivals: Vec::new(),
         };
+        match self.terms_of(module, &known.rule, &Captures::new()) {
+            Ok(terms) => claim.terms = terms,
+            Err(refused) => {
+                self.refuse(rule, *refused);
+                self.excused.insert(index);
+                return;
+            }
+        }
         if place.layer.class_from_name && place.rule.class.is_none() {
             let others = self.schema.classes.values().flat_map(|class| &class.variables);
             claim.rivals = others
@@ -193,7 +211,9 @@ impl<'a> Expansion<'a> {
             Outcome::Refused { detail, hint } => {
                 self.fault(&rule.position, detail, Some(hint));
                 self.excused.insert(index);
-                self.excused_tensors.extend(claim.sources.iter().map(|(_, at)| *at));
+                let inputs = claim.sources.iter().flat_map(|(_, at)| self.inputs_of(*at));
+                let inputs: Vec<usize> = inputs.collect();
+                self.excused_tensors.extend(inputs);
                 return;
             }
         }

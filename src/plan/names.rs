@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::styles::Styles;
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
 use crate::schema::{Captures, Pattern, RuleKind, Schema};
@@ -21,6 +22,8 @@ pub(super) struct SourceNames<'a> {
     by_module: HashMap<&'a str, usize>,
     /// The prefix that was stripped.
     pub(super) prefix: &'a str,
+    /// Tensors that others are there in place of.
+    pub(super) styles: Styles,
 }
 
 impl<'a> SourceNames<'a> {
@@ -76,13 +79,15 @@ impl<'a> SourceNames<'a> {
                 }
             }
         }
-        Self { keys, visible, by_key, sorted, modules, by_module, prefix }
+        let styles = Styles::find(&by_key, &checkpoint.tensors);
+        Self { keys, visible, by_key, sorted, modules, by_module, prefix, styles }
     }
 
     fn any_match(&self, rule: &RuleKind) -> bool {
         match rule {
             RuleKind::Tensor(rule) => {
-                self.visible.iter().any(|&at| rule.torch.matches(self.keys[at]).is_some())
+                let is_made = rule.compute.is_none() && !self.matching_styles("", &rule.torch).is_empty();
+                is_made || self.visible.iter().any(|&at| rule.torch.matches(self.keys[at]).is_some())
             }
             RuleKind::Layer(rule) | RuleKind::Sequence(rule) => {
                 self.modules.iter().any(|(module, _)| rule.torch.matches(module).is_some())
@@ -118,6 +123,37 @@ impl<'a> SourceNames<'a> {
             .into_iter()
             .filter_map(|(at, name)| pattern.matches(name).map(|captures| (captures, at)))
             .collect()
+    }
+
+    /// The names, relative to a module, of tensors that others are there in place of, and that a pattern matches;
+    /// each with its whole name.
+    pub(super) fn matching_styles(&self, module: &str, pattern: &Pattern) -> Vec<(Captures, String)> {
+        let start = if module.is_empty() { String::new() } else { format!("{module}.") };
+        let of_module = self.styles.by_key.range(start.clone()..).map(|(key, _)| key);
+        of_module
+            .map_while(|key| Some((key, key.strip_prefix(&start)?)))
+            .filter_map(|(key, name)| Some((pattern.matches(name)?, key.clone())))
+            .collect()
+    }
+
+    /// The one tensor of a name.
+    pub(super) fn one(&self, key: &str) -> Option<usize> {
+        match self.by_key.get(key).map(Vec::as_slice) {
+            Some(&[at]) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Whether a module has tensors of its own: some that are there as they are, or some that others are there in
+    /// place of. A module that only holds what others are made of has none.
+    pub(super) fn has_own(&self, module: &str) -> bool {
+        let is_made = || {
+            let start = if module.is_empty() { String::new() } else { format!("{module}.") };
+            let mut of_module = self.styles.by_key.range(start.clone()..).map(|(key, _)| key);
+            let mut names = of_module.by_ref().map_while(|key| key.strip_prefix(&start));
+            names.any(|name| !name.contains('.'))
+        };
+        self.direct(module).iter().any(|at| !self.styles.inputs.contains(at)) || is_made()
     }
 
     /// The tensors directly in a module.

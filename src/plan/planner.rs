@@ -36,6 +36,7 @@ pub fn plan(
         architecture: &architecture,
         source: &source,
         target: &target,
+        derived: Vec::new(),
         claims: Vec::new(),
         faults: Vec::new(),
         strays: Vec::new(),
@@ -57,8 +58,10 @@ pub fn plan(
         }
     }
 
+    let derived = std::mem::take(&mut expansion.derived);
     let binder = Binder {
         checkpoint,
+        derived: &derived,
         architecture: &architecture,
         classes: &schema.classes,
         dtype: options.dtype,

@@ -26,7 +26,7 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
             .source
             .modules
             .iter()
-            .filter(|(module, direct)| !direct.is_empty() && belongs(expansion, module, class))
+            .filter(|(module, _)| expansion.source.has_own(module) && belongs(expansion, module, class))
             .filter_map(|(module, _)| Some((layer.torch.matches(module)?, *module))),
     );
     let layers = group(
@@ -101,8 +101,13 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
 /// with as many axes as one of the layouts.
 fn belongs(expansion: &Expansion<'_>, module: &str, class: Option<&Class>) -> bool {
     let Some(class) = class else { return true };
-    expansion.source.below(module).into_iter().all(|(at, name)| {
-        let rank = expansion.checkpoint.tensors[at].tensor.view.shape().rank();
+    let styles = &expansion.source.styles;
+    let plain = expansion.source.below(module).into_iter().filter(|(at, _)| !styles.inputs.contains(at));
+    let plain = plain.map(|(at, name)| (name, expansion.checkpoint.tensors[at].tensor.view.shape().rank()));
+    let start = if module.is_empty() { String::new() } else { format!("{module}.") };
+    let made = styles.by_key.range(start.clone()..);
+    let made = made.map_while(|(key, styles)| Some((key.strip_prefix(&start)?, styles.first()?.rank)));
+    plain.chain(made).all(|(name, rank)| {
         let used = class.variables.iter().any(|known| {
             let layouts = &known.rule.layouts;
             known.rule.torch.matches(name).is_some()

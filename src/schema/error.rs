@@ -55,6 +55,10 @@ fn near_names(near: &[&str]) -> String {
     if near.is_empty() { String::new() } else { format!("; did you mean `{}`?", near.join("` or `")) }
 }
 
+fn other_formula(name: &str) -> String {
+    if name.is_empty() { ", which the rule does not have".to_owned() } else { format!(", not of \"{name}\"") }
+}
+
 /// Under a renderer of diagnostics the faults are shown on their own; the list is for all others.
 fn list(faults: &[Fault]) -> String {
     faults.iter().map(|fault| format!("\n  {}: {fault}", fault.position)).collect()
@@ -169,6 +173,25 @@ pub enum FaultKind {
     /// Not a glob.
     #[error("{0}")]
     Glob(#[from] GlobError),
+    /// Not a formula.
+    #[error("`{0}` is no formula that `compute` knows")]
+    UnknownFormula(String),
+    /// One name where a formula needs several.
+    #[error("`compute = \"{0}\"` needs several tensors")]
+    TensorsOf(&'static str),
+    /// A key of another formula.
+    #[error("`{key}` is a key of `compute = {of}`{}", other_formula(name))]
+    OtherFormula {
+        /// The key.
+        key: String,
+        /// The formulas that have it.
+        of: &'static str,
+        /// The formula that the rule has; empty for none.
+        name: &'static str,
+    },
+    /// A term that captures what splits the rule's tensor.
+    #[error("the term captures `{0}`, by which the rule splits its tensor")]
+    TermCapture(String),
     /// An expression in a state_dict key.
     #[error("a state_dict key cannot compute: names of tensors are matched, names of variables are made")]
     TorchComputes,
@@ -222,6 +245,10 @@ impl FaultKind {
             Self::Missing { .. } => "incomplete",
             Self::Type { .. } => "of the wrong type",
             Self::Value { .. } => "not valid",
+            Self::UnknownFormula(_) => "no formula",
+            Self::TensorsOf(_) => "one name",
+            Self::OtherFormula { .. } => "of another formula",
+            Self::TermCapture(_) => "in this term",
             Self::Pattern(_) | Self::TorchComputes => "in this name",
             Self::Layout(_) => "in this layout",
             Self::Glob(_) => "in this glob",

@@ -21,4 +21,7 @@ pub use pattern::{
     Tables,
 };
 pub use position::{Position, SourceFile};
-pub use rule::{Class, ClassVariable, Fill, Keep, LayerRule, Reduce, Rule, RuleKind, Schema, TensorRule};
+pub use rule::{
+    Class, ClassVariable, Compute, Fill, Formula, Keep, LayerRule, LowRank, Reduce, Rule, RuleKind, Schema,
+    TensorRule,
+};

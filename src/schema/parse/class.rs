@@ -37,7 +37,7 @@ fn variables(table: &Table<'_>, faults: &mut Faults) -> Vec<ClassVariable> {
     let keys: Vec<&str> = tensor::KEYS.iter().copied().chain(["flatten", "unflatten"]).collect();
     for item in items.iter() {
         let Some(table) = Table::of("variables", item, "a variable of a class", faults) else { continue };
-        table.check_keys(&keys, tensor::RESERVED, faults);
+        table.check_keys(&keys, &[], faults);
         let flatten = tensor::layouts(&table, "flatten", faults);
         let unflatten = tensor::layouts(&table, "unflatten", faults);
         if table.required("keras", faults).is_none() {

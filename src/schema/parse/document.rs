@@ -6,13 +6,13 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{class, rules};
+use super::{class, compute, rules};
 use crate::schema::error::{Error, FaultKind};
 use crate::schema::glob::Glob;
 use crate::schema::pattern::{CaptureValue, Tables};
 use crate::schema::position::SourceFile;
 use crate::schema::reader::{Faults, Table, wrong_type};
-use crate::schema::rule::Schema;
+use crate::schema::rule::{LowRank, Schema};
 use crate::schema::targets;
 
 /// Syntax errors reported at most: what follows the first few is mostly their consequence.
@@ -47,7 +47,7 @@ fn document(root: &DeTable<'_>, folder: Option<&Path>, faults: &mut Faults) -> S
     let root = Table::root(root);
     root.check_keys(KEYS, RESERVED, faults);
     version(&root, faults);
-    let (prefixes, ignore) = source(&root, faults);
+    let Source { prefixes, ignore, low_rank } = source(&root, faults);
     let tables = tables(&root, faults);
     let mut rules = rules::parse(&root, &tables, faults);
     rules.sort_by_key(|rule| rule.position.span.start);
@@ -59,6 +59,7 @@ fn document(root: &DeTable<'_>, folder: Option<&Path>, faults: &mut Faults) -> S
         about: root.string("about", faults).map(Spanned::into_inner),
         prefixes,
         ignore,
+        low_rank,
         architecture,
         is_nothing_flattened,
         is_nothing_unflattened,
@@ -83,13 +84,20 @@ fn version(root: &Table<'_>, faults: &mut Faults) {
     }
 }
 
-fn source(root: &Table<'_>, faults: &mut Faults) -> (Vec<String>, Vec<Glob>) {
+/// `[source]`.
+struct Source {
+    prefixes: Vec<String>,
+    ignore: Vec<Glob>,
+    low_rank: LowRank,
+}
+
+fn source(root: &Table<'_>, faults: &mut Faults) -> Source {
     let every_key = || vec![String::new()];
-    let Some(value) = root.get("source") else { return (every_key(), Vec::new()) };
-    let Some(table) = Table::of("source", value, "[source]", faults) else {
-        return (every_key(), Vec::new());
+    let table = root.get("source").and_then(|value| Table::of("source", value, "[source]", faults));
+    let Some(table) = table else {
+        return Source { prefixes: every_key(), ignore: Vec::new(), low_rank: LowRank::default() };
     };
-    table.check_keys(&["prefix", "ignore"], &[], faults);
+    table.check_keys(&["prefix", "ignore", "lora"], &[], faults);
     let mut prefixes = Vec::new();
     for prefix in table.strings("prefix", faults) {
         let text = prefix.get_ref();
@@ -102,7 +110,8 @@ fn source(root: &Table<'_>, faults: &mut Faults) -> (Vec<String>, Vec<Glob>) {
     if prefixes.is_empty() {
         prefixes = every_key();
     }
-    (prefixes, globs(&table, "ignore", faults))
+    let ignore = globs(&table, "ignore", faults);
+    Source { prefixes, ignore, low_rank: compute::of_source(&table, faults) }
 }
 
 /// A list of globs; empty when the key is absent.

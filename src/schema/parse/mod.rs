@@ -1,6 +1,8 @@
 //! TOML to a validated schema: every fault is found before the first is reported.
 
+mod arithmetic;
 mod class;
+mod compute;
 mod document;
 mod pair;
 mod rules;

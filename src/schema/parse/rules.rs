@@ -22,7 +22,7 @@ pub(super) fn parse(root: &Table<'_>, tables: &Tables, faults: &mut Faults) -> V
     });
     each(root, "tensor", "[[tensor]]", faults, &mut rules, |table, faults| {
         let keys: Vec<&str> = tensor::KEYS.iter().copied().chain(["optional"]).collect();
-        table.check_keys(&keys, tensor::RESERVED, faults);
+        table.check_keys(&keys, &[], faults);
         table.required("keras", faults)?;
         let keras = table.strings("keras", faults);
         Some(RuleKind::Tensor(tensor::parse(table, keras, tables, faults)?))
@@ -82,11 +82,10 @@ fn layer(table: &Table<'_>, tables: &Tables, is_paired: bool, faults: &mut Fault
     );
     table.required("keras", faults);
     let keras = table.string("keras", faults);
-    let Some(keras) = keras else {
-        table.required("torch", faults);
-        return None;
-    };
-    let Pair { torch, torch_span, keras, keras_span } = pair::parse(table, vec![keras], tables, faults)?;
+    let torch = pair::torch(table, faults);
+    let keras = keras?;
+    let Pair { torch, torch_span, keras, keras_span } =
+        pair::parse(table, torch, vec![keras], tables, faults)?;
     let keras = keras.into_iter().next()?;
     if is_paired {
         one_sided(&torch, &keras, torch_span, keras_span, faults)?;
