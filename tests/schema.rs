@@ -330,7 +330,61 @@ fn tensor_faults() {
     t:6:10 `b`: `take` names the axis `b`, which no layout of the rule has where it must | name it on the left side, or leave it out here
     t:7:18 `c`: `sizes` names the axis `c`, which no layout of the rule has where it must | name it in the layout, or leave it out here
     ");
-    assert_snapshot!(tensor("keras = \"k{e}\"\ncompute = \"lora\""), @"t:5:1 `compute`: `compute` is not supported yet | a later version of ptw2k will read it; this one refuses the schema");
+}
+
+#[test]
+fn compute_faults() {
+    let tensor = |rest: &str| faults(&format!("[[tensor]]\nkeras = \"k\"\n{rest}"));
+    assert_snapshot!(tensor("torch = \"a\"\ncompute = \"lora\""), @r#"t:4:9 `"a"`: `compute = "lora"` needs several tensors | write `torch = { weight = "…", a = "…", b = "…" }`"#);
+    assert_snapshot!(tensor("torch = { g = \"a\", v = \"b\" }\ncompute = \"weightnorm\""), @r#"t:5:11 `"weightnorm"`: `weightnorm` is no formula that `compute` knows | did you mean `weight_norm`?"#);
+    assert_snapshot!(tensor("torch = { g = \"a\", v = \"b\" }\ncompute = \"svd\""), @r#"t:5:11 `"svd"`: `svd` is no formula that `compute` knows | the formulas are `weight_norm`, `spectral_norm`, `pruned`, `lora`, `mxfp4`, `dequantize`"#);
+    assert_snapshot!(tensor("torch = { g = \"a\", v = \"b\" }"), @r#"t:4:9 `{ g = "a", v = "b" }`: `torch` must be a string, not a table | several tensors become one by `compute = "…"`"#);
+    assert_snapshot!(tensor("torch = { g = \"a\", w = \"b\" }\ncompute = \"weight_norm\""), @r#"
+    t:4:9 `{ g = "a", w = "b" }`: `torch` needs `v` | `weight_norm` is computed from `torch = { v = "…", g = "…" }`
+    t:4:20 `w`: unknown key `w` in `torch` | the keys here are `v`, `g`
+    "#);
+    assert_snapshot!(tensor("torch = { weight = \"a\", a = \"b\", b = \"c\" }\ncompute = \"lora\""), @r#"t:2:1 `[[tensor]]`: `compute = "lora"` needs `alpha` | PEFT keeps it in adapter_config.json as `lora_alpha`"#);
+    assert_snapshot!(tensor("torch = { weight = \"a\", a = \"b\", b = \"c\" }\ncompute = \"lora\"\nalpha = 0"), @"t:6:9 `0`: `alpha` must be a number above 0");
+    assert_snapshot!(tensor("torch = { v = \"a\", g = \"{x:*}\" }\ncompute = \"weight_norm\"\nalpha = 2\ndim = 1"), @r#"
+    t:4:24 `"{x:*}"`: the capture `x` is not bound: the torch side does not have it | the tensors are found by the captures of `v`
+    t:6:9 `2`: `alpha` is a key of `compute = "lora"`, not of "weight_norm"
+    t:7:7 `1`: `dim` is a key of `compute = "spectral_norm" or "dequantize"`, not of "weight_norm"
+    "#);
+    assert_snapshot!(tensor("torch = \"a\"\nrslora = true"), @r#"t:5:10 `true`: `rslora` is a key of `compute = "lora"`, which the rule does not have | of adapters that the checkpoint's names tell, say it in `[source]`: `lora = { alpha = 16 }`"#);
+    assert_snapshot!(faults("[source]\nlora = 3"), @"t:3:8 `3`: `lora` must be a table, as in `{ alpha = 16 }`, not an integer");
+    assert_snapshot!(faults("[source]\nlora = { alfa = 3 }"), @"
+    t:3:8 `{ alfa = 3 }`: `source.lora` needs `alpha`
+    t:3:10 `alfa`: unknown key `alfa` in `source.lora` | did you mean `alpha`?
+    ");
+}
+
+#[test]
+fn arithmetic_faults() {
+    let tensor = |rest: &str| {
+        faults(&format!(
+            "[[tensor]]\ntorch = \"a{{i}}\"\nkeras = \"k{{i}}/{{p:q|k}}\"\nlayout = \"p a -> a\"\n{rest}"
+        ))
+    };
+    assert_snapshot!(tensor("scale = 0\noffset = inf\nround = \"float8\""), @r#"
+    t:6:9 `0`: `scale` must be a finite number other than 0
+    t:7:10 `inf`: `offset` must be a finite number
+    t:8:9 `"float8"`: `round` must be "float16" or "bfloat16"
+    "#);
+    assert_snapshot!(tensor("scale = \"2\"\nadd = []"), @r#"
+    t:6:9 `"2"`: `scale` must be a number, not a string
+    t:7:7 `[]`: `add` must be a list that is not empty
+    "#);
+    assert_snapshot!(tensor("add = { torch = \"b\" }"), @r#"t:6:7 `{ torch = "b" }`: `add` must be a list of tables, not a table"#);
+    assert_snapshot!(tensor("add = [{ torch = \"b{p}\" }, { torch = \"b{i+1}\" }, { layout = \"a -> a\", reduce = \"sum\" }]"), @r#"
+    t:6:18 `"b{p}"`: the term captures `p`, by which the rule splits its tensor | write a rule for each of the variables, with its own term
+    t:6:38 `"b{i+1}"`: a state_dict key cannot compute: names of tensors are matched, names of variables are made
+    t:6:50 `{ layout = "a -> a", reduce = "sum" }`: a term of `add` needs `torch`
+    t:6:71 `reduce`: unknown key `reduce` in a term of `add` | the keys here are `torch`, `layout`, `sizes`, `order`, `slice`, `take`
+    "#);
+    assert_snapshot!(tensor("add = [{ torch = \"b\", layout = \"a b -> a\" }, { torch = \"b{i\" }]"), @r#"
+    t:6:32 `"a b -> a"`: the axis `b` stands on the left only: its elements would be lost | name `b` on the right too, write `1` if its size is one, or choose an index: `take = { b = 0 }`
+    t:6:58 `{`: this brace has no partner | close the capture with `}`; write `{{` and `}}` for braces in a name
+    "#);
 }
 
 #[test]
@@ -347,7 +401,7 @@ fn class_faults() {
     assert_snapshot!(variables("{ keras = \"k\", torch = \"a\" }, { keras = \"k\", torch = \"b\" }"), @r#"t:3:54 `"k"`: `k` is the target of two rules"#);
     assert_snapshot!(variables("{ keras = \"k\", torch = \"a\", flatten = \"a\", optional = true }"), @"
     t:3:53 `a`: a layout has one `->` between the source's axes and the target's, as in `o i -> i o`
-    t:3:57 `optional`: unknown key `optional` in a variable of a class | the keys here are `torch`, `keras`, `layout`, `sizes`, `order`, `slice`, `take`, `reduce`, `flatten`, `unflatten`
+    t:3:57 `optional`: unknown key `optional` in a variable of a class | the keys here are `torch`, `keras`, `layout`, `sizes`, `order`, `slice`, `take`, `reduce`, `compute`, `dim`, `alpha`, `rslora`, `fan_in_fan_out`, `add`, `scale`, `offset`, `round`, `flatten`, `unflatten`
     ");
 }
 

@@ -17,7 +17,14 @@ impl<'a> Expansion<'a> {
     pub(super) fn tensors(&mut self, rule: &'a Rule, tensor: &'a TensorRule) {
         let matches = match self.tensors_of("", tensor, tensor.dim) {
             Ok(matches) => matches,
-            Err(refused) => return self.refuse(rule, *refused),
+            Err(refused) => {
+                for keras in tensor.keras.iter().filter_map(|keras| keras.literal()) {
+                    if let Some(Lookup::One(at)) = self.target.variable(keras) {
+                        self.excused.insert(at);
+                    }
+                }
+                return self.refuse(rule, *refused);
+            }
         };
         if matches.is_empty() {
             return self.unused(rule, &tensor.torch, false);
@@ -84,6 +91,8 @@ impl<'a> Expansion<'a> {
             Ok(terms) => terms,
             Err(refused) => {
                 self.excused.extend(targets.iter().map(|(_, variable)| *variable));
+                let inputs: Vec<usize> = sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
+                self.excused_tensors.extend(inputs);
                 return self.refuse(rule, *refused);
             }
         };

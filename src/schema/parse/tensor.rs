@@ -48,7 +48,7 @@ pub(super) fn parse(
     let torch = match (&texts, table.get("compute")) {
         (Some(texts), _) => texts.first(),
         (None, Some(_)) => None,
-        (None, None) => pair::torch(table, faults),
+        (None, None) => one_name(table, faults),
     };
     let Some(Pair { torch, torch_span, keras, keras_span }) =
         pair::parse(table, torch, keras, tables, faults)
@@ -90,6 +90,20 @@ pub(super) fn parse(
         axes::check(&rule, &layout_places, &named, faults);
     }
     (faults.list.len() == before).then_some(rule)
+}
+
+/// `torch` without `compute`.
+fn one_name(table: &Table<'_>, faults: &mut Faults) -> Option<Spanned<String>> {
+    if let Some(value) = table.get("torch")
+        && let DeValue::Table(_) = value.get_ref()
+    {
+        wrong_type("torch", value.span(), "a string", value.get_ref(), faults);
+        if let Some(fault) = faults.list.last_mut() {
+            fault.help = Some("several tensors become one by `compute = \"…\"`".to_owned());
+        }
+        return None;
+    }
+    pair::torch(table, faults)
 }
 
 /// The keys that name axes, each value with the place of the axis' name.
