@@ -25,7 +25,7 @@ pub(super) struct Binder<'a> {
     pub(super) derived: &'a [Derived],
     pub(super) architecture: &'a Architecture,
     /// The classes of layers, for hints.
-    pub(super) classes: &'a BTreeMap<String, Class>,
+    pub(super) classes: &'a BTreeMap<String, Arc<Class>>,
     /// `--dtype`, for floating-point variables.
     pub(super) dtype: Option<Dtype>,
     /// What the plan is for.

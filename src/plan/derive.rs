@@ -12,7 +12,7 @@ use crate::lazy::{
     AbsoluteMaxima, Blockwise, Formula as Computed, FormulaError, LazyTensor, LowRank, LowRankScale, Masked,
     Mxfp4, Scaled, SpectralNorm, WeightNorm,
 };
-use crate::schema::{Captures, Compute, Formula, LowRank as Adapters, Tables, TensorRule};
+use crate::schema::{Captures, Compute, Formula, LowRank as Adapters, Rule, Tables, TensorRule};
 use crate::tensor::StateDictKey;
 
 /// What bitsandbytes multiplies by instead of dividing by 127.
@@ -49,10 +49,16 @@ struct Beside {
 impl Expansion<'_> {
     /// The tensors that a rule names relative to a module, computed where the checkpoint holds others in their place.
     /// `dim` is what the rule, or the layer's class, says of the axis that a formula's vectors belong to.
-    pub(super) fn tensors_of(&mut self, module: &str, rule: &TensorRule, dim: Option<usize>) -> Found {
+    pub(super) fn tensors_of(
+        &mut self,
+        module: &str,
+        rule: &TensorRule,
+        of: &Rule,
+        dim: Option<usize>,
+    ) -> Found {
         match &rule.compute {
             Some(compute) => self.computed(module, rule, compute, dim),
-            None => self.named(module, rule, dim),
+            None => self.named(module, rule, Beside { dim, adapters: of.scope.low_rank }),
         }
     }
 
@@ -61,7 +67,7 @@ impl Expansion<'_> {
         inputs_of(&self.derived, self.checkpoint.tensors.len(), at)
     }
 
-    fn named(&mut self, module: &str, rule: &TensorRule, dim: Option<usize>) -> Found {
+    fn named(&mut self, module: &str, rule: &TensorRule, beside: Beside) -> Found {
         let mut found = self.source.matching(module, &rule.torch);
         for (captures, key) in self.source.matching_styles(module, &rule.torch) {
             let Some(styles) = self.source.styles.by_key.get(&key) else { continue };
@@ -81,7 +87,6 @@ impl Expansion<'_> {
                 }
             };
             found.retain(|(_, at)| !real.contains(at));
-            let beside = Beside { dim, adapters: self.schema.low_rank };
             found.push((captures, self.derive(&key, &style, beside)?));
         }
         // Where tensors are computed, they come in the order of the names.

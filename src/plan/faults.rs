@@ -393,8 +393,7 @@ impl fmt::Display for Fault {
 
 /// `schema.toml:12`.
 pub(crate) fn place(position: &Position) -> String {
-    let before = position.file.text.get(..position.span.start).unwrap_or(&position.file.text);
-    format!("{}:{}", position.file.name, before.matches('\n').count() + 1)
+    format!("{}:{}{}", position.file.name, position.line(), position.file.user())
 }
 
 fn list(keys: &[StateDictKey]) -> String {

@@ -16,7 +16,7 @@ impl<'a> Expansion<'a> {
         for (module, _) in &self.source.modules {
             let Some(captures) = layer.torch.matches(module) else { continue };
             used = true;
-            let path = match layer.keras.substitute(&captures, &self.schema.tables) {
+            let path = match layer.keras.substitute(&captures, &rule.scope.tables) {
                 Ok(path) => path,
                 Err(source) => {
                     let torch = (*module).to_owned();
@@ -86,20 +86,20 @@ impl<'a> Expansion<'a> {
                 return self.excuse(module, excuse);
             }
         };
-        let Some(class) = self.schema.classes.get(class_name) else {
+        let Some(class) = rule.scope.classes.get(class_name) else {
             let hint =
                 format!("write [class.{class_name}] in the schema, or [[tensor]] rules for its variables");
             let detail = FaultDetail::UnknownClass { layer: layer.path.clone(), class: class_name.clone() };
             self.fault(&rule.position, detail, Some(hint));
             return self.excuse(module, excuse);
         };
-        let place = Place { architecture, schema: self.schema, rule: layer_rule, layer };
+        let place = Place { architecture, schema: self.schema, scope: &rule.scope, rule: layer_rule, layer };
         if let Some((detail, hint)) = place.refused(class) {
             self.fault(&rule.position, detail, Some(hint));
             return self.excuse(module, excuse);
         }
         for key in place.fitting() {
-            let first = *self.mapped.entry((rule.position.span.start, key)).or_insert(at);
+            let first = *self.mapped.entry((std::ptr::from_ref(rule).addr(), key)).or_insert(at);
             if first != at {
                 let (first, second) = (architecture.layers[first].path.clone(), layer.path.clone());
                 let detail = FaultDetail::SeveralMaps { key, first, second };
@@ -156,7 +156,7 @@ impl<'a> Expansion<'a> {
     ) {
         // torch's default for all but transposed convolutions, whose classes say another.
         let dim = Some(known.rule.dim.unwrap_or(0));
-        let sources = match self.tensors_of(module, &known.rule, dim) {
+        let sources = match self.tensors_of(module, &known.rule, rule, dim) {
             Ok(sources) => sources,
             Err(refused) => {
                 self.refuse(rule, *refused);
@@ -185,7 +185,7 @@ impl<'a> Expansion<'a> {
             terms: Vec::new(),
             rivals: Vec::new(),
         };
-        match self.terms_of(module, &known.rule, &Captures::new()) {
+        match self.terms_of(module, rule, &known.rule, &Captures::new()) {
             Ok(terms) => claim.terms = terms,
             Err(refused) => {
                 self.refuse(rule, *refused);
@@ -194,7 +194,7 @@ impl<'a> Expansion<'a> {
             }
         }
         if place.layer.class_from_name && place.rule.class.is_none() {
-            let others = self.schema.classes.values().flat_map(|class| &class.variables);
+            let others = rule.scope.classes.values().flat_map(|class| &class.variables);
             claim.rivals = others
                 .filter(|other| other.rule.torch == known.rule.torch)
                 .flat_map(|other| &other.rule.layouts)

@@ -63,7 +63,7 @@ pub fn plan(
         checkpoint,
         derived: &derived,
         architecture: &architecture,
-        classes: &schema.classes,
+        classes: &schema.scope.classes,
         dtype: options.dtype,
         form: &options.form,
     };

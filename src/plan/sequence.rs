@@ -1,6 +1,7 @@
 //! `[[sequence]]`: the n-th matching module to the n-th matching layer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::expansion::Expansion;
 use super::faults::FaultDetail;
@@ -19,7 +20,7 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
         .map(|(name, _)| name.as_str())
         .filter(|name| layer.keras.captures().iter().any(|(other, _)| other == name))
         .collect();
-    let class = layer.class.as_ref().and_then(|class| expansion.schema.classes.get(class));
+    let class = layer.class.as_ref().and_then(|class| rule.scope.classes.get(class)).map(Arc::as_ref);
     let modules = group(
         &shared,
         expansion

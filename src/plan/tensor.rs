@@ -15,7 +15,7 @@ type Terms<'a> = Vec<(&'a TensorRule, Vec<(Captures, usize)>)>;
 impl<'a> Expansion<'a> {
     /// `[[tensor]]`.
     pub(super) fn tensors(&mut self, rule: &'a Rule, tensor: &'a TensorRule) {
-        let matches = match self.tensors_of("", tensor, tensor.dim) {
+        let matches = match self.tensors_of("", tensor, rule, tensor.dim) {
             Ok(matches) => matches,
             Err(refused) => {
                 for keras in tensor.keras.iter().filter_map(|keras| keras.literal()) {
@@ -57,7 +57,7 @@ impl<'a> Expansion<'a> {
         sources: Vec<(Captures, usize)>,
     ) {
         let torch = sources.first().map_or_else(String::new, |(_, at)| self.key_of(*at));
-        let path = match keras.substitute(both, &self.schema.tables) {
+        let path = match keras.substitute(both, &rule.scope.tables) {
             Ok(path) => path,
             Err(source) => return self.fault(&rule.position, FaultDetail::Evaluate { torch, source }, None),
         };
@@ -87,7 +87,7 @@ impl<'a> Expansion<'a> {
             self.strays.push(Stray { tensors, fault, stands: false });
             return;
         }
-        let terms = match self.terms_of("", tensor, both) {
+        let terms = match self.terms_of("", rule, tensor, both) {
             Ok(terms) => terms,
             Err(refused) => {
                 self.excused.extend(targets.iter().map(|(_, variable)| *variable));
@@ -113,20 +113,22 @@ impl<'a> Expansion<'a> {
     pub(super) fn terms_of(
         &mut self,
         module: &str,
+        of: &'a Rule,
         rule: &'a TensorRule,
         both: &Captures,
     ) -> Result<Terms<'a>, Box<Refused>> {
         let mut terms = Vec::new();
         for term in &rule.add {
-            let found = self.tensors_of(module, term, term.dim)?.into_iter().filter_map(|(captures, at)| {
-                let agrees =
-                    captures.iter().all(|(name, value)| both.get(name).is_none_or(|both| both == value));
-                let own = captures.into_iter().filter(|(name, _)| !both.contains_key(name)).collect();
-                agrees.then_some((own, at))
-            });
+            let found =
+                self.tensors_of(module, term, of, term.dim)?.into_iter().filter_map(|(captures, at)| {
+                    let agrees =
+                        captures.iter().all(|(name, value)| both.get(name).is_none_or(|both| both == value));
+                    let own = captures.into_iter().filter(|(name, _)| !both.contains_key(name)).collect();
+                    agrees.then_some((own, at))
+                });
             let found: Vec<(Captures, usize)> = found.collect();
             if found.is_empty() {
-                let pattern = term.torch.substitute(both, &self.schema.tables);
+                let pattern = term.torch.substitute(both, &of.scope.tables);
                 let pattern = pattern.map_or_else(|_| term.torch.to_string(), |pattern| pattern.to_string());
                 let hint = super::hints::nearest(&pattern, self.source.keys.iter().copied());
                 let detail = FaultDetail::MissingTerm { pattern };

@@ -42,7 +42,7 @@ pub enum Error {
         near: Vec<&'static str>,
     },
     /// The text breaks the rules of the language.
-    #[error("the schema {} is not valid{}", file.name, list(faults))]
+    #[error("the schema {}{} is not valid{}", file.name, file.user(), list(faults))]
     Invalid {
         /// The schema.
         file: Arc<SourceFile>,
@@ -135,9 +135,26 @@ pub enum FaultKind {
         /// What it stands in.
         table: &'static str,
     },
-    /// A key that a later version of the language will have.
-    #[error("`{0}` is not supported yet")]
-    Reserved(String),
+    /// Another schema cannot be read.
+    #[error("{0}")]
+    NotLoaded(String),
+    /// A schema that is a part of itself.
+    #[error("schemas go round in a circle: {0}")]
+    Cycle(String),
+    /// Schemas in schemas, too many deep.
+    #[error("schemas stand in each other more than {limit} deep: {chain}")]
+    TooDeep {
+        /// The schemas, the outermost first.
+        chain: String,
+        /// How deep they may.
+        limit: usize,
+    },
+    /// A schema is made of too many.
+    #[error("it is made of more than {limit} schemas")]
+    TooManySchemas {
+        /// How many there may be.
+        limit: usize,
+    },
     /// A key that must be there.
     #[error("{table} needs `{key}`")]
     Missing {
@@ -241,7 +258,9 @@ impl FaultKind {
             Self::Syntax(_) => "here",
             Self::Version(_) => "this version knows `schema = 1`",
             Self::UnknownKey { .. } => "not a key of the language",
-            Self::Reserved(_) => "not supported yet",
+            Self::NotLoaded(_) => "not to be had",
+            Self::Cycle(_) => "names one that names it",
+            Self::TooDeep { .. } | Self::TooManySchemas { .. } => "one too many",
             Self::Missing { .. } => "incomplete",
             Self::Type { .. } => "of the wrong type",
             Self::Value { .. } => "not valid",

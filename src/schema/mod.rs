@@ -4,8 +4,10 @@
 
 mod axes;
 pub mod bundled;
+mod compose;
 mod error;
 mod glob;
+mod mount;
 mod open;
 mod parse;
 mod pattern;
@@ -23,5 +25,5 @@ pub use pattern::{
 pub use position::{Position, SourceFile};
 pub use rule::{
     Class, ClassVariable, Compute, Fill, Formula, Keep, LayerRule, LowRank, Reduce, Rule, RuleKind, Schema,
-    TensorRule,
+    Scope, TensorRule,
 };

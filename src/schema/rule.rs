@@ -23,20 +23,28 @@ pub struct Schema {
     pub prefixes: Vec<String>,
     /// `source.ignore`: keys left unused on purpose.
     pub ignore: Vec<Glob>,
-    /// `source.lora`: of adapters that are merged where a rule names the weight that they change.
-    pub low_rank: LowRank,
     /// `target.architecture`, resolved against the schema's folder.
     pub architecture: Option<PathBuf>,
+    /// Every rule: those of the schema that it extends first, those of a schema that it uses in the place of the
+    /// `[[use]]`.
+    pub rules: Vec<Rule>,
+    /// What its own rules mean by names.
+    pub scope: Arc<Scope>,
+}
+
+/// What the rules of a schema mean by names. A schema that another uses has its own.
+#[derive(Debug, Default)]
+pub struct Scope {
+    /// `[table]`.
+    pub tables: Tables,
+    /// Classes by Keras class name: the built-in ones of `schemas/layers.toml` under the schema's own.
+    pub classes: BTreeMap<String, Arc<Class>>,
+    /// `source.lora`: of adapters that are merged where a rule names the weight that they change.
+    pub low_rank: LowRank,
     /// `target.flatten = []`: in a template, nothing is flattened before a layer whose rule does not say so.
     pub is_nothing_flattened: bool,
     /// `target.unflatten = []`: in a template, no output becomes a map but where its layer's rule says so.
     pub is_nothing_unflattened: bool,
-    /// `[table]`.
-    pub tables: Tables,
-    /// Every rule.
-    pub rules: Vec<Rule>,
-    /// Classes by Keras class name: the built-in ones of `schemas/layers.toml` under the schema's own.
-    pub classes: BTreeMap<String, Class>,
 }
 
 /// One rule.
@@ -48,6 +56,8 @@ pub struct Rule {
     pub optional: bool,
     /// The rule's table in the file, from its header to its last line.
     pub position: Position,
+    /// What it means by names.
+    pub scope: Arc<Scope>,
 }
 
 /// The kinds of rule.

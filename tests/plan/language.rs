@@ -302,3 +302,26 @@ fn computed_along_another_axis() {
         &[&expected],
     );
 }
+
+/// A schema within another, whose keys may have a prefix there or not.
+#[test]
+fn schemas_of_schemas() {
+    let folder = tempfile::tempdir().unwrap();
+    let part = "schema = 1\n[source]\nprefix = ['bert.', '']\n[table]\nN = { q = 'query' }\n\
+                [[tensor]]\ntorch = '{p:q}.{i}.w'\nkeras = '{N[p]}{i}'\nlayout = 'a b -> b a'\nadd = [{ torch = '{p}.{i}.b', layout = 'a -> b a' }]\n\
+                [[tensor]]\ntorch = { weight = 'm.{i}', mask = 'k.{i}' }\nkeras = 'm{i}'\ncompute = 'pruned'\n\
+                [[tensor]]\ntorch = 'e.{e}'\nkeras = 'e'\nlayout = 'a -> e a'\n";
+    let path = folder.path().join("part.toml");
+    std::fs::write(&path, part).unwrap();
+    let schema = format!("[[use]]\nschema = '{}'\ntorch = 'net.'\nkeras = 'm/'", path.display());
+    for before in ["", "bert."] {
+        let names = ["q.3.w", "q.3.b", "m.2", "k.2", "e.1", "e.0"].map(|name| format!("net.{before}{name}"));
+        let sizes: [&[usize]; 6] = [&[2, 2], &[2], &[3], &[3], &[2], &[2]];
+        let tensors: Vec<(&str, &[usize])> = names.iter().map(String::as_str).zip(sizes).collect();
+        let found = values(&schema, &tensors, &[("query3", &[2, 2]), ("m2", &[3]), ("e", &[2, 2])]);
+        assert_eq!(
+            found,
+            ["m/query3: [0.0, 3.0, 1.0, 4.0]", "m/m2: [0.0, 1.0, 4.0]", "m/e: [0.0, 1.0, 0.0, 1.0]"]
+        );
+    }
+}

@@ -62,7 +62,7 @@ pub(super) fn terms(
     let mut terms = Vec::new();
     for item in items.iter() {
         let Some(item) = Table::of("add", item, "a term of `add`", faults) else { continue };
-        item.check_keys(TERM_KEYS, &[], faults);
+        item.check_keys(TERM_KEYS, faults);
         item.required("torch", faults);
         let Some(text) = item.string("torch", faults) else { continue };
         let mut declared = torch.captures().to_vec();

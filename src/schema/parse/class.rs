@@ -1,6 +1,7 @@
 //! `[class.X]`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use toml::de::DeValue;
 
@@ -11,18 +12,18 @@ use crate::schema::reader::{Faults, Table, wrong_type};
 use crate::schema::rule::{Class, ClassVariable};
 
 /// Every class of the file, by name.
-pub(super) fn parse(root: &Table<'_>, faults: &mut Faults) -> BTreeMap<String, Class> {
+pub(super) fn parse(root: &Table<'_>, faults: &mut Faults) -> BTreeMap<String, Arc<Class>> {
     let mut classes = BTreeMap::new();
     let Some(value) = root.get("class") else { return classes };
     let Some(table) = Table::of("class", value, "[class]", faults) else { return classes };
     for (name, value) in table.entries() {
         let Some(table) = Table::of(name.get_ref(), value, "[class.X]", faults) else { continue };
-        table.check_keys(&["variables", "ignore"], &["extends"], faults);
+        table.check_keys(&["variables", "ignore"], faults);
         let ignore = document::globs(&table, "ignore", faults);
         let variables = variables(&table, faults);
         let position = faults.position(table.whole_span());
         let name = name.into_inner();
-        classes.insert(name.clone(), Class { name, variables, ignore, position });
+        classes.insert(name.clone(), Arc::new(Class { name, variables, ignore, position }));
     }
     classes
 }
@@ -37,7 +38,7 @@ fn variables(table: &Table<'_>, faults: &mut Faults) -> Vec<ClassVariable> {
     let keys: Vec<&str> = tensor::KEYS.iter().copied().chain(["flatten", "unflatten"]).collect();
     for item in items.iter() {
         let Some(table) = Table::of("variables", item, "a variable of a class", faults) else { continue };
-        table.check_keys(&keys, &[], faults);
+        table.check_keys(&keys, faults);
         let flatten = tensor::layouts(&table, "flatten", faults);
         let unflatten = tensor::layouts(&table, "unflatten", faults);
         if table.required("keras", faults).is_none() {

@@ -61,7 +61,7 @@ pub(super) fn texts(table: &Table<'_>, faults: &mut Faults) -> Option<Texts> {
         return None;
     };
     let torch = Table::of("torch", torch, "`torch`", faults)?;
-    torch.check_keys(&roles, &[], faults);
+    torch.check_keys(&roles, faults);
     let mut inputs = Vec::new();
     let before = faults.list.len();
     for &role in needed.iter().chain(optional) {
@@ -162,7 +162,7 @@ pub(super) fn of_source(table: &Table<'_>, faults: &mut Faults) -> LowRank {
         return LowRank::default();
     }
     let Some(table) = Table::of("lora", value, "`source.lora`", faults) else { return LowRank::default() };
-    table.check_keys(LOW_RANK_KEYS, &[], faults);
+    table.check_keys(LOW_RANK_KEYS, faults);
     table.required("alpha", faults);
     low_rank(&table, faults)
 }

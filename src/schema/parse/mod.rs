@@ -7,5 +7,6 @@ mod document;
 mod pair;
 mod rules;
 mod tensor;
+mod uses;
 
 pub(super) use document::parse;
