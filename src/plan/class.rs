@@ -1,9 +1,11 @@
 //! A module to a layer: by the rules of the layer's class, which may speak of the layers inside, or leave these to
 //! the rules of their own classes.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Provenance;
+use super::derive::Found;
 use super::expansion::{Claim, Expansion};
 use super::faults::FaultDetail;
 use super::hints;
@@ -11,6 +13,7 @@ use super::module::Module;
 use super::order::{Outcome, Place};
 use crate::keras::{Architecture, Layer, Variable};
 use crate::schema::{CaptureValue, Captures, Class, ClassVariable, Inside, LayerRule, NUMBER, Rule, Tables};
+use crate::tensor::StateDictKey;
 
 /// A layer that a rule leads to.
 #[derive(Clone, Copy)]
@@ -65,10 +68,8 @@ impl<'a> Expansion<'a> {
 
     /// The module with the first of the class' suffixes under which it has tensors.
     fn suffixed(&self, class: &Class, module: &Module) -> Module {
-        let has_any = |module: &Module| {
-            let mut variables = class.variables.iter();
-            variables.any(|known| !self.source.matching(module, &known.rule.torch).is_empty())
-        };
+        let has_any =
+            |module: &Module| class.variables.iter().any(|known| self.source.has(module, &known.rule.torch));
         let mut all = class.suffixes.iter().map(|suffix| module.with_suffix(suffix));
         match class.suffixes.as_slice() {
             [_] => all.next(),
@@ -102,7 +103,8 @@ impl<'a> Expansion<'a> {
             return false;
         }
         for key in place.fitting() {
-            let first = *self.mapped.entry((position.span.start, key)).or_insert(pair.at);
+            let rule = std::ptr::from_ref(pair.rule).addr();
+            let first = *self.mapped.entry((rule, key)).or_insert(pair.at);
             if first != pair.at {
                 let (first, second) = (self.architecture.layers[first].path.clone(), layer.path.clone());
                 let detail = FaultDetail::SeveralMaps { key, first, second };
@@ -117,7 +119,8 @@ impl<'a> Expansion<'a> {
 
     fn place(&self, meeting: &Meeting<'a, '_>) -> Place<'a> {
         let Meeting { pair, layer, .. } = meeting;
-        Place { architecture: self.architecture, schema: self.schema, rule: pair.layer, layer }
+        let scope = &pair.rule.scope;
+        Place { architecture: self.architecture, schema: self.schema, scope, rule: pair.layer, layer }
     }
 
     /// The variables that the class' rules speak of.
@@ -152,7 +155,7 @@ impl<'a> Expansion<'a> {
             if targets.iter().any(|(captures, _)| !captures.is_empty()) {
                 let mut claim = claim(meeting, known, sources, targets);
                 claim.keras = known.rule.keras.first();
-                self.claims.push(claim);
+                self.claim(meeting, claim);
                 continue;
             }
             for target in targets {
@@ -204,45 +207,57 @@ impl<'a> Expansion<'a> {
         groups: &mut BTreeMap<(usize, Captures), Group>,
     ) {
         let Meeting { pair, class, module, .. } = meeting;
-        let mut found = Vec::new();
-        for (at, captures) in &rules {
-            let Some(known) = class.variables.get(*at) else { continue };
-            let shared: BTreeSet<&str> =
-                known.rule.torch.captures().iter().map(|(name, _)| name.as_str()).collect();
-            let (both, own): (Captures, Captures) =
-                captures.clone().into_iter().partition(|(name, _)| shared.contains(name.as_str()));
-            let matching = self.source.matching(module, &known.rule.torch).into_iter();
-            let matching = matching.filter_map(|(mut captures, tensor)| {
-                let agrees = both.iter().all(|(name, value)| captures.remove(name).as_ref() == Some(value));
-                agrees.then_some((captures, tensor))
-            });
-            let sources: Vec<(Captures, usize)> = matching.collect();
-            if !sources.is_empty() {
-                found.push(((*at, both), own, sources));
+        let has = |at: usize| {
+            class.variables.get(at).is_some_and(|known| self.source.has(module, &known.rule.torch))
+        };
+        let found: Vec<&(usize, Captures)> = rules.iter().filter(|(at, _)| has(*at)).collect();
+        let (at, captures) = match found.as_slice() {
+            [] => return self.lack(meeting, index, &rules),
+            [one] => one,
+            several => {
+                let patterns = several.iter().filter_map(|(at, _)| class.variables.get(*at));
+                let names = patterns.map(|known| StateDictKey::new(module.key(known.rule.torch.as_str())));
+                let (keys, variable) = (names.collect(), self.architecture.variables[index].path.clone());
+                let hint = "keep one of them: list the others in `source.ignore`, or write [[tensor]] rules";
+                let detail = FaultDetail::SeveralSources { variable, keys };
+                self.fault(&pair.rule.position, detail, Some(hint.to_owned()));
+                self.excused.insert(index);
+                return;
             }
-        }
-        if found.len() > 1 {
-            let first = |(_, _, sources): &(_, _, Vec<(Captures, usize)>)| sources.first().map(|(_, at)| *at);
-            let tensors = found.iter().filter_map(first);
-            let keys = tensors.map(|at| self.checkpoint.tensors[at].key.clone()).collect();
-            let variable = self.architecture.variables[index].path.clone();
-            let hint = "keep one of them: list the others in `source.ignore`, or write [[tensor]] rules";
-            self.fault(
-                &pair.rule.position,
-                FaultDetail::SeveralSources { variable, keys },
-                Some(hint.to_owned()),
-            );
-            self.excused.insert(index);
-            return;
-        }
-        match found.into_iter().next() {
-            Some((key, own, sources)) => {
-                let group = groups.entry(key).or_default();
-                group.sources = sources;
-                group.targets.push((own, index));
+        };
+        let Some(known) = class.variables.get(*at) else { return };
+        let shared: BTreeSet<&str> =
+            known.rule.torch.captures().iter().map(|(name, _)| name.as_str()).collect();
+        let (both, own): (Captures, Captures) =
+            captures.clone().into_iter().partition(|(name, _)| shared.contains(name.as_str()));
+        let group = match groups.entry((*at, both)) {
+            Entry::Occupied(group) => group.into_mut(),
+            Entry::Vacant(vacant) => {
+                let both = vacant.key().1.clone();
+                match self.sources(meeting, known, &both) {
+                    Ok(sources) if sources.is_empty() => return self.lack(meeting, index, &rules),
+                    Ok(sources) => vacant.insert(Group { sources, targets: Vec::new() }),
+                    Err(refused) => {
+                        self.refuse(pair.rule, *refused);
+                        self.excused.insert(index);
+                        return;
+                    }
+                }
             }
-            None => self.lack(meeting, index, &rules),
-        }
+        };
+        group.targets.push((own, index));
+    }
+
+    /// The tensors of a rule that have these captures, each with the others.
+    fn sources(&mut self, meeting: &Meeting<'a, '_>, known: &'a ClassVariable, both: &Captures) -> Found {
+        // torch's default for all but transposed convolutions, whose classes say another.
+        let dim = Some(known.rule.dim.unwrap_or(0));
+        let found = self.tensors_of(meeting.module, &known.rule, meeting.pair.rule, dim)?;
+        let agreeing = found.into_iter().filter_map(|(mut captures, tensor)| {
+            let agrees = both.iter().all(|(name, value)| captures.remove(name).as_ref() == Some(value));
+            agrees.then_some((captures, tensor))
+        });
+        Ok(agreeing.collect())
     }
 
     fn lack(&mut self, meeting: &Meeting<'a, '_>, index: usize, rules: &[(usize, Captures)]) {
@@ -269,7 +284,7 @@ impl<'a> Expansion<'a> {
         let index = target.1;
         let mut claim = claim(meeting, known, sources, vec![target]);
         if layer.class_from_name && pair.told.is_none() {
-            let others = self.schema.classes.values().flat_map(|class| &class.variables);
+            let others = pair.rule.scope.classes.values().flat_map(|class| &class.variables);
             claim.rivals = others
                 .filter(|other| other.rule.torch == known.rule.torch)
                 .flat_map(|other| &other.rule.layouts)
@@ -286,11 +301,28 @@ impl<'a> Expansion<'a> {
             Outcome::Refused { detail, hint } => {
                 self.fault(&pair.rule.position, detail, Some(hint));
                 self.excused.insert(index);
-                self.excused_tensors.extend(claim.sources.iter().map(|(_, at)| *at));
+                let inputs: Vec<usize> =
+                    claim.sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
+                self.excused_tensors.extend(inputs);
                 return;
             }
         }
-        self.claims.push(claim);
+        self.claim(meeting, claim);
+    }
+
+    /// Makes a claim, with the terms that its rule adds.
+    fn claim(&mut self, meeting: &Meeting<'a, '_>, mut claim: Claim<'a>) {
+        let rule = meeting.pair.rule;
+        match self.terms_of(meeting.module, rule, claim.rule, &Captures::new()) {
+            Ok(terms) => {
+                claim.terms = terms;
+                self.claims.push(claim);
+            }
+            Err(refused) => {
+                self.refuse(rule, *refused);
+                self.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));
+            }
+        }
     }
 }
 
@@ -308,6 +340,7 @@ fn claim<'a>(
         sources,
         targets,
         keras: None,
+        terms: Vec::new(),
         rivals: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::binding::Provenance;
+use super::derive::Derived;
 use super::faults::{Fault, FaultDetail};
 use super::hints;
 use super::module::Module;
@@ -30,6 +31,8 @@ pub(super) struct Claim<'a> {
     pub(super) targets: Vec<(Captures, usize)>,
     /// The keras pattern, whose captures tell the targets apart; none within a class.
     pub(super) keras: Option<&'a Pattern>,
+    /// Further terms, each with its tensors.
+    pub(super) terms: Vec<(&'a TensorRule, Vec<(Captures, usize)>)>,
     /// Layouts of other classes that could be meant, where only the layer's name tells the class.
     pub(super) rivals: Vec<&'a Layout>,
 }
@@ -51,6 +54,8 @@ pub(super) struct Expansion<'a> {
     pub(super) architecture: &'a Architecture,
     pub(super) source: &'a SourceNames<'a>,
     pub(super) target: &'a TargetNames,
+    /// Tensors that are computed from others.
+    pub(super) derived: Vec<Derived>,
     /// The claims.
     pub(super) claims: Vec<Claim<'a>>,
     /// The faults.

@@ -14,7 +14,7 @@ impl<'a> Expansion<'a> {
         let (mut used, mut arrived, first_stray) = (false, false, self.strays.len());
         for (captures, module) in self.source.modules_of(&layer.torch) {
             used = true;
-            let path = match layer.keras.substitute(&captures, &self.schema.tables) {
+            let path = match layer.keras.substitute(&captures, &rule.scope.tables) {
                 Ok(path) => path,
                 Err(source) => {
                     let torch = module.to_string();
@@ -79,7 +79,7 @@ impl<'a> Expansion<'a> {
             (found, told) => {
                 let name = if layer.class_from_name { told.or(found) } else { found.or(told) };
                 let name = name.unwrap_or_default();
-                if let Some(class) = self.schema.classes.get(name) {
+                if let Some(class) = pair.rule.scope.classes.get(name) {
                     return Some(class);
                 }
                 let hint =

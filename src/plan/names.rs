@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::styles::Styles;
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
 use crate::schema::{Captures, PARAMETER, Pattern, RuleKind, Schema, Tables};
@@ -20,8 +21,11 @@ pub(super) struct SourceNames<'a> {
     sorted: Vec<usize>,
     /// Every module, in order of first appearance, with the tensors directly in it.
     pub(super) modules: Vec<(&'a str, Vec<usize>)>,
+    by_module: HashMap<&'a str, usize>,
     /// The prefix that was stripped.
     pub(super) prefix: &'a str,
+    /// Tensors that others are there in place of.
+    pub(super) styles: Styles,
 }
 
 impl<'a> SourceNames<'a> {
@@ -77,13 +81,16 @@ impl<'a> SourceNames<'a> {
                 }
             }
         }
-        Self { keys, visible, by_key, sorted, modules, prefix }
+        let styles = Styles::find(&by_key, &checkpoint.tensors);
+        Self { keys, visible, by_key, sorted, modules, by_module, prefix, styles }
     }
 
     fn any_match(&self, rule: &RuleKind) -> bool {
         match rule {
             RuleKind::Tensor(rule) => {
-                self.visible.iter().any(|&at| rule.torch.matches(self.keys[at]).is_some())
+                let is_made =
+                    rule.compute.is_none() && !self.matching_styles(&Module::of(""), &rule.torch).is_empty();
+                is_made || self.visible.iter().any(|&at| rule.torch.matches(self.keys[at]).is_some())
             }
             RuleKind::Layer(rule) | RuleKind::Sequence(rule) => !self.modules_of(&rule.torch).is_empty(),
             RuleKind::Fill(_) | RuleKind::Keep(_) => false,
@@ -133,6 +140,46 @@ impl<'a> SourceNames<'a> {
             seen.insert(module.clone()).then_some((captures, module))
         })
         .collect()
+    }
+
+    /// The names, relative to a module, of tensors that others are there in place of, and that a pattern matches;
+    /// each with its whole name.
+    pub(super) fn matching_styles(&self, module: &Module, pattern: &Pattern) -> Vec<(Captures, String)> {
+        let of_module = self.styles.by_key.range(module.before.clone()..).map(|(key, _)| key);
+        of_module
+            .take_while(|key| key.starts_with(module.before.as_str()))
+            .filter_map(|key| Some((pattern.matches(module.parameter(key)?)?, key.clone())))
+            .collect()
+    }
+
+    /// Whether a module has tensors that a pattern matches, or others in their place.
+    pub(super) fn has(&self, module: &Module, pattern: &Pattern) -> bool {
+        !self.matching(module, pattern).is_empty() || !self.matching_styles(module, pattern).is_empty()
+    }
+
+    /// The one tensor of a name.
+    pub(super) fn one(&self, key: &str) -> Option<usize> {
+        match self.by_key.get(key).map(Vec::as_slice) {
+            Some(&[at]) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Whether a module has tensors of its own: some that are there as they are, or some that others are there in
+    /// place of. A module that only holds what others are made of has none.
+    pub(super) fn has_own(&self, module: &str) -> bool {
+        let is_made = || {
+            let start = if module.is_empty() { String::new() } else { format!("{module}.") };
+            let mut of_module = self.styles.by_key.range(start.clone()..).map(|(key, _)| key);
+            let mut names = of_module.by_ref().map_while(|key| key.strip_prefix(&start));
+            names.any(|name| !name.contains('.'))
+        };
+        self.direct(module).iter().any(|at| !self.styles.inputs.contains(at)) || is_made()
+    }
+
+    /// The tensors directly in a module.
+    pub(super) fn direct(&self, module: &str) -> &[usize] {
+        self.by_module.get(module).map_or(&[], |&at| &self.modules[at].1)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `[[sequence]]`: the n-th matching module to the n-th matching layer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::expansion::Expansion;
 use super::faults::FaultDetail;
@@ -20,14 +21,14 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
         .map(|(name, _)| name.as_str())
         .filter(|name| layer.keras.captures().iter().any(|(other, _)| other == name))
         .collect();
-    let class = layer.class.as_ref().and_then(|class| expansion.schema.classes.get(class));
+    let class = layer.class.as_ref().and_then(|class| rule.scope.classes.get(class)).map(Arc::as_ref);
     let modules = group(
         &shared,
         expansion
             .source
             .modules
             .iter()
-            .filter(|(module, direct)| !direct.is_empty() && belongs(expansion, module, class))
+            .filter(|(module, _)| expansion.source.has_own(module) && belongs(expansion, module, class))
             .filter_map(|(module, _)| Some((layer.torch.matches(module)?, *module))),
     );
     let layers = group(
@@ -104,8 +105,14 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
 /// with as many axes as one of the layouts.
 fn belongs(expansion: &Expansion<'_>, module: &str, class: Option<&Class>) -> bool {
     let Some(class) = class.filter(|class| class.inside.is_empty()) else { return true };
-    expansion.source.below(&Module::of(module)).into_iter().all(|(at, name)| {
-        let rank = expansion.checkpoint.tensors[at].tensor.view.shape().rank();
+    let styles = &expansion.source.styles;
+    let module = Module::of(module);
+    let plain = expansion.source.below(&module).into_iter().filter(|(at, _)| !styles.inputs.contains(at));
+    let plain = plain.map(|(at, name)| (name, expansion.checkpoint.tensors[at].tensor.view.shape().rank()));
+    let made = styles.by_key.range(module.before.clone()..);
+    let made = made
+        .map_while(|(key, styles)| Some((key.strip_prefix(module.before.as_str())?, styles.first()?.rank)));
+    plain.chain(made).all(|(name, rank)| {
         let used = class.variables.iter().any(|known| {
             let layouts = &known.rule.layouts;
             known.rule.torch.matches(name).is_some()

@@ -1,5 +1,8 @@
 //! The schemas that are part of the binary.
 
+use super::error::Error;
+use super::reader::near;
+
 /// A bundled schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bundled {
@@ -37,6 +40,20 @@ const SCHEMAS: &[Bundled] = &[
         text: include_str!("../../schemas/torchvision/vgg16.toml"),
     },
 ];
+
+/// The one of that name.
+pub(super) fn find(name: &str) -> Result<Bundled, Error> {
+    let names = || SCHEMAS.iter().map(|bundled| bundled.name);
+    SCHEMAS.iter().find(|bundled| bundled.name == name).copied().ok_or_else(|| {
+        // `resnet` for `torchvision/resnet`.
+        let mut candidates: Vec<&str> =
+            names().filter(|full| full.rsplit('/').next() == Some(name)).collect();
+        if candidates.is_empty() {
+            candidates.extend(near(name, names()));
+        }
+        Error::Unknown { name: name.to_owned(), near: candidates }
+    })
+}
 
 /// The bundled schemas, sorted by name.
 #[must_use]

@@ -4,8 +4,10 @@
 
 mod axes;
 pub mod bundled;
+mod compose;
 mod error;
 mod glob;
+mod mount;
 mod open;
 mod parse;
 mod pattern;
@@ -23,5 +25,6 @@ pub use pattern::{
 };
 pub use position::{Position, SourceFile};
 pub use rule::{
-    Class, ClassVariable, Fill, Inside, Keep, LayerRule, NUMBER, Reduce, Rule, RuleKind, Schema, TensorRule,
+    Class, ClassVariable, Compute, Fill, Formula, Inside, Keep, LayerRule, LowRank, NUMBER, Reduce, Rule,
+    RuleKind, Schema, Scope, TensorRule,
 };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::glob::Glob;
 use super::pattern::{Captures, Pattern, Tables};
 use super::position::{Position, SourceFile};
-use crate::tensor::{Layout, Slice};
+use crate::tensor::{Arithmetic, Layout, Slice};
 
 /// A schema: rules in the order of the file, and the classes that its layer rules use.
 #[derive(Debug)]
@@ -25,16 +25,26 @@ pub struct Schema {
     pub ignore: Vec<Glob>,
     /// `target.architecture`, resolved against the schema's folder.
     pub architecture: Option<PathBuf>,
+    /// Every rule: those of the schema that it extends first, those of a schema that it uses in the place of the
+    /// `[[use]]`.
+    pub rules: Vec<Rule>,
+    /// What its own rules mean by names.
+    pub scope: Arc<Scope>,
+}
+
+/// What the rules of a schema mean by names. A schema that another uses has its own.
+#[derive(Debug, Default)]
+pub struct Scope {
+    /// `[table]`.
+    pub tables: Tables,
+    /// Classes by Keras class name: the built-in ones of `schemas/layers.toml` under the schema's own.
+    pub classes: BTreeMap<String, Arc<Class>>,
+    /// `source.lora`: of adapters that are merged where a rule names the weight that they change.
+    pub low_rank: LowRank,
     /// `target.flatten = []`: in a template, nothing is flattened before a layer whose rule does not say so.
     pub is_nothing_flattened: bool,
     /// `target.unflatten = []`: in a template, no output becomes a map but where its layer's rule says so.
     pub is_nothing_unflattened: bool,
-    /// `[table]`.
-    pub tables: Tables,
-    /// Every rule.
-    pub rules: Vec<Rule>,
-    /// Classes by Keras class name: the built-in ones of `schemas/layers.toml` under the schema's own.
-    pub classes: BTreeMap<String, Class>,
 }
 
 /// One rule.
@@ -46,6 +56,8 @@ pub struct Rule {
     pub optional: bool,
     /// The rule's table in the file, from its header to its last line.
     pub position: Position,
+    /// What it means by names.
+    pub scope: Arc<Scope>,
 }
 
 /// The kinds of rule.
@@ -100,12 +112,60 @@ pub struct TensorRule {
     pub take: BTreeMap<String, usize>,
     /// `reduce`.
     pub reduce: Option<Reduce>,
+    /// `compute`: the tensor is computed from several.
+    pub compute: Option<Compute>,
+    /// `dim`: the axis that vectors of a formula belong to.
+    pub dim: Option<usize>,
+    /// `add`: further terms; of each, `torch` and what rearranges it.
+    pub add: Vec<TensorRule>,
+    /// `scale`, `offset` and `round`.
+    pub arithmetic: Arithmetic,
     /// Where `torch`, `keras` and `layout` stand (their values).
     pub torch_position: Position,
     /// Of `keras`.
     pub keras_position: Position,
     /// Of `layout`, when there is one.
     pub layout_position: Option<Position>,
+}
+
+/// `compute`, with the tensors that `torch` names.
+#[derive(Debug)]
+pub struct Compute {
+    /// The formula.
+    pub formula: Formula,
+    /// What each tensor is in the formula, with its key; the first is the one whose captures count, and is
+    /// [`TensorRule::torch`] too.
+    pub inputs: Vec<(&'static str, Pattern)>,
+    /// `alpha`, `rslora` and `fan_in_fan_out`.
+    pub low_rank: LowRank,
+}
+
+/// The formulas of `compute`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Formula {
+    /// `v · (g / ‖v‖)`.
+    WeightNorm,
+    /// `weight / σ`.
+    SpectralNorm,
+    /// `weight · mask`.
+    Pruned,
+    /// `weight + (b a) · alpha / rank`.
+    Lora,
+    /// Numbers of four bits with powers of two.
+    Mxfp4,
+    /// `(weight − zero_point) · scale`.
+    Dequantize,
+}
+
+/// What a checkpoint with low-rank adapters does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LowRank {
+    /// `lora_alpha`.
+    pub alpha: Option<f64>,
+    /// `use_rslora`: it is divided by the root of the rank.
+    pub by_root: bool,
+    /// `fan_in_fan_out`: the weights are (in, out).
+    pub transposed: bool,
 }
 
 /// How a capture that is absent from the target is removed.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod classes;
+mod computed;
 mod custom;
 mod language;
 mod made;

@@ -1,6 +1,7 @@
 //! `[class.X]`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::DeValue;
@@ -12,13 +13,13 @@ use crate::schema::reader::{Faults, Table, wrong_type};
 use crate::schema::rule::{Class, ClassVariable, Inside, NUMBER};
 
 /// Every class of the file, by name.
-pub(super) fn parse(root: &Table<'_>, faults: &mut Faults) -> BTreeMap<String, Class> {
+pub(super) fn parse(root: &Table<'_>, faults: &mut Faults) -> BTreeMap<String, Arc<Class>> {
     let mut classes = BTreeMap::new();
     let Some(value) = root.get("class") else { return classes };
     let Some(table) = Table::of("class", value, "[class]", faults) else { return classes };
     for (name, value) in table.entries() {
         let Some(table) = Table::of(name.get_ref(), value, "[class.X]", faults) else { continue };
-        table.check_keys(&["variables", "inside", "suffix", "ignore"], &["extends"], faults);
+        table.check_keys(&["variables", "inside", "suffix", "ignore"], faults);
         let ignore = document::globs(&table, "ignore", faults);
         let inside = inside(&table, faults);
         if inside.is_empty() {
@@ -30,7 +31,8 @@ pub(super) fn parse(root: &Table<'_>, faults: &mut Faults) -> BTreeMap<String, C
         let suffixes = if suffixes.is_empty() { vec![String::new()] } else { suffixes };
         let position = faults.position(table.whole_span());
         let name = name.into_inner();
-        classes.insert(name.clone(), Class { name, variables, inside, suffixes, ignore, position });
+        let class = Class { name: name.clone(), variables, inside, suffixes, ignore, position };
+        classes.insert(name, Arc::new(class));
     }
     classes
 }
@@ -39,7 +41,7 @@ fn variables(table: &Table<'_>, faults: &mut Faults) -> Vec<ClassVariable> {
     let mut variables: Vec<ClassVariable> = Vec::new();
     let keys: Vec<&str> = tensor::KEYS.iter().copied().chain(["flatten", "unflatten"]).collect();
     for table in tables(table, "variables", "a variable of a class", faults) {
-        table.check_keys(&keys, tensor::RESERVED, faults);
+        table.check_keys(&keys, faults);
         let flatten = tensor::layouts(&table, "flatten", faults);
         let unflatten = tensor::layouts(&table, "unflatten", faults);
         if table.required("keras", faults).is_none() {
@@ -67,7 +69,7 @@ fn inside(table: &Table<'_>, faults: &mut Faults) -> Vec<Inside> {
     const EXPECTED: &str = "names with `{*}` where those of the parameters stand, as in `{*}_reverse`; `{n}` is the layer's number";
     let mut found = Vec::new();
     for table in tables(table, "inside", "a layer inside", faults) {
-        table.check_keys(&["keras", "torch", "class"], &[], faults);
+        table.check_keys(&["keras", "torch", "class"], faults);
         let class = table.string("class", faults).map(Spanned::into_inner);
         table.required("keras", faults);
         let keras = table.string("keras", faults);
