@@ -164,11 +164,12 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// The rule of the class for a variable of a template that does not tell the class, and so has numbers for
-    /// names.
+    /// The rule of the class for a variable of a template that does not tell the class, or the name, and so has a
+    /// number for one.
     fn by_number(&self, meeting: &Meeting<'a, '_>, variable: &Variable) -> Option<usize> {
         let Meeting { pair, class, layer, .. } = meeting;
-        let untold = layer.class.is_none() || layer.class_from_name && pair.told.is_some();
+        let is_number = variable.name.bytes().all(|letter| letter.is_ascii_digit());
+        let untold = layer.class.is_none() || layer.class_from_name && pair.told.is_some() || is_number;
         let all = class.variables.len() == layer.variables.len();
         // The one that every layer of such a class has, without the bias.
         let kernel = layer.variables.len() == 1
