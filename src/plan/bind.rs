@@ -313,11 +313,11 @@ impl Binder<'_> {
     }
 
     fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {
-        let torch = Axes::new(&claim.rule.torch, Side::Source, &claim.sources, |name| {
-            layout.is_some_and(|layout| layout.has_right(name))
-        });
+        let is_axis = |name: &str| layout.is_some_and(|layout| layout.has_right(name));
+        let is_reduced = claim.rule.reduce.is_some();
+        let torch = Axes::new(&claim.rule.torch, Side::Source, &claim.sources, is_axis, is_reduced);
         let keras = match claim.keras {
-            Some(pattern) => Axes::new(pattern, Side::Target, &claim.targets, |_| true),
+            Some(pattern) => Axes::new(pattern, Side::Target, &claim.targets, |_| true, false),
             None => Axes::default(),
         };
         let variable = || self.architecture.variables[claim.targets[0].1].path.clone();

@@ -216,9 +216,13 @@ impl<'a> Expansion<'a> {
             [] => return self.lack(meeting, index, &rules),
             [one] => one,
             several => {
-                let patterns = several.iter().filter_map(|(at, _)| class.variables.get(*at));
-                let names = patterns.map(|known| StateDictKey::new(module.key(known.rule.torch.as_str())));
-                let (keys, variable) = (names.collect(), self.architecture.variables[index].path.clone());
+                let known = several.iter().filter_map(|(at, _)| class.variables.get(*at));
+                let names = known.flat_map(|known| self.source.names(module, &known.rule.torch));
+                let keys: Vec<StateDictKey> = names.map(StateDictKey::new).collect();
+                let variable = self.architecture.variables[index].path.clone();
+                let known = several.iter().filter_map(|(at, _)| class.variables.get(*at));
+                let tensors = known.flat_map(|known| self.source.matching(module, &known.rule.torch));
+                self.excused_tensors.extend(tensors.map(|(_, at)| at).collect::<Vec<_>>());
                 let hint = "keep one of them: list the others in `source.ignore`, or write [[tensor]] rules";
                 let detail = FaultDetail::SeveralSources { variable, keys };
                 self.fault(&pair.rule.position, detail, Some(hint.to_owned()));

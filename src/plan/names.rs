@@ -157,6 +157,13 @@ impl<'a> SourceNames<'a> {
         !self.matching(module, pattern).is_empty() || !self.matching_styles(module, pattern).is_empty()
     }
 
+    /// The keys, without the prefix, of the tensors that a pattern matches, and of those that others stand for.
+    pub(super) fn names(&self, module: &Module, pattern: &Pattern) -> Vec<String> {
+        let plain = self.matching(module, pattern).into_iter().map(|(_, at)| self.keys[at].to_owned());
+        let made = self.matching_styles(module, pattern).into_iter().map(|(_, key)| key);
+        plain.chain(made).collect()
+    }
+
     /// The one tensor of a name.
     pub(super) fn one(&self, key: &str) -> Option<usize> {
         match self.by_key.get(key).map(Vec::as_slice) {
