@@ -27,6 +27,10 @@ def call(module, *inputs):
     return module(*inputs)
 
 
+def nothing(tensors):
+    return {}
+
+
 def save_state_dict(module, path):
     import torch
 
@@ -43,13 +47,17 @@ class Case:
     model: Callable
     # Random inputs for the module, from a numpy generator: a list of tuples of arrays.
     samples: Callable
-    # Module prefix to layer path, and the prefixes that read a flattened map: (channels, *space).
-    pairs: dict
+    # Module prefix to layer path (or a function that tells it from the state_dict), and the prefixes that read
+    # a flattened map: (channels, *space).
+    pairs: dict | Callable
     # TOML text, a path, or the name of a bundled schema.
     schema: str | pathlib.Path
     feature_maps: dict = dataclasses.field(default_factory=dict)
     # The prefixes whose output becomes a map of that size.
     made_maps: dict = dataclasses.field(default_factory=dict)
+    # What no layer of `pairs` has: from the tensors by key, of which it removes those that it reads, to arrays
+    # by the path of the variable.
+    loose: Callable = nothing
     # Key prefixes that no variable reads.
     ignored: tuple = ()
     # The model's file is `.weights.h5` written by Keras instead of `to_json()`.
@@ -64,6 +72,8 @@ class Case:
     # What weights cannot carry (an epsilon, an activation), set after the architecture was saved.
     adjust: Callable = unchanged
     tolerance: float = 1e-5
+    # Runs only when it is named: a larger relative of a case that always runs.
+    by_name: bool = False
     # Expectations about what the tool says on stderr or stdout.
     notes: tuple = ()
 

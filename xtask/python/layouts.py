@@ -44,7 +44,10 @@ def variables(class_name, tensors, feature_map=None, made_map=None):
         t = {name: to_channels_last(value, made_map) for name, value in t.items()}
     found = {}
     if class_name in CONVOLUTIONS:
-        found["kernel"] = t.pop("weight").transpose(CONVOLUTIONS[class_name])
+        weight = t.pop("weight")
+        if weight.ndim == 2:  # a Linear as a 1x1 convolution
+            weight = weight.reshape(*weight.shape, *[1] * (len(CONVOLUTIONS[class_name]) - 2))
+        found["kernel"] = weight.transpose(CONVOLUTIONS[class_name])
     elif class_name in ("DepthwiseConv1D", "DepthwiseConv2D"):
         weight = t.pop("weight")
         channels = feature_map[0] if feature_map else weight.shape[0]
@@ -92,15 +95,22 @@ def expected(state_dict, model, case):
 
     Fails when a variable has no value, or a tensor that is not `ignored` feeds none.
     """
-    result, unread = [], {key for key in state_dict if not key.startswith(tuple(case.ignored))}
-    for prefix, path in case.pairs.items():
+    unread = {key: value for key, value in state_dict.items() if not key.startswith(tuple(case.ignored))}
+    by_path = {variable.path: variable for variable in model.weights}
+    result = [
+        (path, by_path[path], np.ascontiguousarray(to_numpy(value)).astype(str(by_path[path].dtype)))
+        for path, value in case.loose(unread).items()
+    ]
+    pairs = case.pairs(unread) if callable(case.pairs) else case.pairs
+    for prefix, path in pairs.items():
         start = prefix + "."
         tensors = {
             key.removeprefix(start): value
             for key, value in state_dict.items()
             if key.startswith(start)
         }
-        unread -= {start + name for name in tensors}
+        for name in tensors:
+            unread.pop(start + name, None)
         layer = find_layer(model, path)
         maps = case.feature_maps.get(prefix), case.made_maps.get(prefix)
         values = variables(type(layer).__name__, tensors, *maps)

@@ -1,0 +1,33 @@
+"""Modules of torchvision with values as after training."""
+
+import torch
+import torchvision
+
+EPSILON = 1e-5  # PyTorch's default; Keras's is 1e-3
+
+NORMALIZATIONS = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.LayerNorm)
+
+
+def randomised(module, seed):
+    """As after training: no statistic, scale, shift or bias keeps its initial 0 or 1.
+
+    Constant tensors hide what was exchanged.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for part in module.modules():
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+            part.running_mean.normal_(0, 0.1, generator=generator)
+            part.running_var.uniform_(0.5, 1.5, generator=generator)
+        if isinstance(part, NORMALIZATIONS):
+            torch.nn.init.uniform_(part.weight, 0.8, 1.2, generator=generator)
+            torch.nn.init.normal_(part.bias, 0, 0.1, generator=generator)
+    for parameter in module.parameters():
+        if parameter.numel() > 1 and parameter.min() == parameter.max():
+            torch.nn.init.normal_(parameter, 0, 0.1, generator=generator)
+    return module.eval()
+
+
+def build(name, seed, **options):
+    """The torchvision model of that name."""
+    torch.manual_seed(seed)
+    return randomised(torchvision.models.get_model(name, weights=None, **options), seed)
