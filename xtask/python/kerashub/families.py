@@ -211,7 +211,7 @@ HUGGING_FACE = [
             "mlp_ratio": 3.0,
         },
         inputs="image",
-        variants=("base", "renamed", "buffers"),
+        variants=("base", "buffers"),
     ),
     text(
         "bart",
@@ -246,10 +246,11 @@ TIMM = [
     timm("resnetv2_50", "resnet", "ResNetBackbone"),
     timm("densenet121", "densenet", "DenseNetBackbone"),
     timm("vgg11", "vgg", "VGGBackbone"),
+    timm("vgg16", "vgg", "VGGBackbone"),
     timm("efficientnet_b0", "efficientnet", "EfficientNetBackbone"),
     timm("efficientnet_lite0", "efficientnet", "EfficientNetBackbone"),
-    timm("efficientnet_es", "efficientnet", "EfficientNetBackbone"),
-    timm("efficientnetv2_rw_t", "efficientnet", "EfficientNetBackbone"),
+    timm("efficientnet_es", "efficientnet_v2", "EfficientNetBackbone"),
+    timm("efficientnetv2_rw_t", "efficientnet_v2", "EfficientNetBackbone"),
     timm("mobilenetv3_small_050", "mobilenetv3", "MobileNetBackbone"),
     timm("mobilenetv3_large_100", "mobilenetv3", "MobileNetBackbone"),
 ]
