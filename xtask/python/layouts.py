@@ -98,7 +98,7 @@ def expected(state_dict, model, case):
     unread = {key: value for key, value in state_dict.items() if not key.startswith(tuple(case.ignored))}
     by_path = {variable.path: variable for variable in model.weights}
     result = [
-        (path, by_path[path], np.ascontiguousarray(to_numpy(value)).astype(str(by_path[path].dtype)))
+        (path, by_path[path], np.ascontiguousarray(value).astype(str(by_path[path].dtype)))
         for path, value in case.loose(unread).items()
     ]
     pairs = case.pairs(unread) if callable(case.pairs) else case.pairs
