@@ -72,6 +72,8 @@ class Case:
     # What weights cannot carry (an epsilon, an activation), set after the architecture was saved.
     adjust: Callable = unchanged
     tolerance: float = 1e-5
+    # What the user grants the tool beside its schema: options of the command line.
+    waivers: tuple = ()
     # Runs only when it is named: a larger relative of a case that always runs.
     by_name: bool = False
     # Expectations about what the tool says on stderr or stdout.

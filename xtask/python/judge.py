@@ -54,7 +54,7 @@ def prepare(case, folder):
     if isinstance(schema, str) and "\n" in schema:
         schema = folder / "schema.toml"
         schema.write_text(case.schema)
-    return module, model, ["--schema", schema, "--arch", architecture]
+    return module, model, ["--schema", schema, "--arch", architecture, *case.waivers]
 
 
 def judge(case, folder, binary):

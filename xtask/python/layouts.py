@@ -65,7 +65,8 @@ def variables(class_name, tensors, feature_map=None, made_map=None):
     elif class_name == "Embedding":
         found["embeddings"] = t.pop("weight")
     elif class_name == "BatchNormalization":
-        found["gamma"] = t.pop("weight")
+        if "weight" in t:
+            found["gamma"] = t.pop("weight")
         found["beta"] = t.pop("bias")
         found["moving_mean"] = t.pop("running_mean")
         found["moving_variance"] = t.pop("running_var")
@@ -90,23 +91,32 @@ def find_layer(model, path):
     return layer
 
 
+def find_variable(model, path):
+    """The variable at `path`; where a layer left its only variable's name to Keras, the path names it all the same."""
+    for variable in model.weights:
+        if variable.path == path:
+            return variable
+    (variable,) = find_layer(model, path.rpartition("/")[0]).weights
+    return variable
+
+
 def expected(state_dict, model, case):
     """Every variable of `model` as `(path, variable, value)`.
 
     Fails when a variable has no value, or a tensor that is not `ignored` feeds none.
     """
     unread = {key: value for key, value in state_dict.items() if not key.startswith(tuple(case.ignored))}
-    by_path = {variable.path: variable for variable in model.weights}
-    result = [
-        (path, by_path[path], np.ascontiguousarray(value).astype(str(by_path[path].dtype)))
-        for path, value in case.loose(unread).items()
-    ]
-    pairs = case.pairs(unread) if callable(case.pairs) else case.pairs
+    result = []
+    for path, value in case.loose(unread).items():
+        variable = find_variable(model, path)
+        result.append((path, variable, np.array(value, str(variable.dtype), order="C")))
+    in_layers = dict(unread)
+    pairs = case.pairs(in_layers) if callable(case.pairs) else case.pairs
     for prefix, path in pairs.items():
         start = prefix + "."
         tensors = {
             key.removeprefix(start): value
-            for key, value in state_dict.items()
+            for key, value in in_layers.items()
             if key.startswith(start)
         }
         for name in tensors:

@@ -2,9 +2,11 @@
 
 from zoo import (
     alexnet,
+    convnext,
     densenet,
     efficientnet,
     googlenet,
+    inception_v3,
     mnasnet,
     mobilenet_v2,
     mobilenet_v3,
@@ -23,11 +25,13 @@ FAMILIES = (
     vgg,
     densenet,
     alexnet,
+    convnext,
     squeezenet,
     shufflenet_v2,
     mnasnet,
     efficientnet,
     googlenet,
+    inception_v3,
     regnet,
 )
 
