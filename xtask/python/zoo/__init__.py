@@ -14,7 +14,9 @@ from zoo import (
     resnet,
     shufflenet_v2,
     squeezenet,
+    swin,
     vgg,
+    vision_transformer,
 )
 from zoo.random_weights import EPSILON, randomised
 
@@ -23,10 +25,12 @@ FAMILIES = (
     mobilenet_v2,
     mobilenet_v3,
     vgg,
+    vision_transformer,
     densenet,
     alexnet,
     convnext,
     squeezenet,
+    swin,
     shufflenet_v2,
     mnasnet,
     efficientnet,
