@@ -10,6 +10,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+SCHEMAS = REPOSITORY / "schemas"
 TESTDATA = REPOSITORY / "testdata"
 
 
@@ -78,6 +79,21 @@ class Case:
     by_name: bool = False
     # Expectations about what the tool says on stderr or stdout.
     notes: tuple = ()
+
+    def schema_is_text(self):
+        return isinstance(self.schema, str) and "\n" in self.schema
+
+    def schema_size(self):
+        """How the report calls the schema, and how many lines it has."""
+        if self.schema_is_text():
+            return "the case's own", self.schema.count("\n")
+        if isinstance(self.schema, str):
+            path = SCHEMAS / f"{self.schema}.toml"
+        else:
+            path = pathlib.Path(self.schema)
+        inside = path.is_relative_to(SCHEMAS)
+        name = path.relative_to(SCHEMAS).with_suffix("").as_posix() if inside else "the case's own"
+        return name, path.read_text().count("\n")
 
 
 def from_testdata(name):

@@ -92,11 +92,14 @@ def find_layer(model, path):
 
 
 def find_variable(model, path):
-    """The variable at `path`; where a layer left its only variable's name to Keras, the path names it all the same."""
+    """The variable at `path`: a layer and a name, or the only one of a layer that left the name to Keras."""
     for variable in model.weights:
         if variable.path == path:
             return variable
-    (variable,) = find_layer(model, path.rpartition("/")[0]).weights
+    layer, _, name = path.rpartition("/")
+    variables = find_layer(model, layer).weights
+    named = [variable for variable in variables if variable.name == name]
+    (variable,) = named or variables
     return variable
 
 

@@ -1,6 +1,7 @@
 """ConvNeXt: with keras.applications, and a mirror."""
 
 import functools
+import inspect
 
 import keras
 from keras import layers
@@ -112,17 +113,24 @@ def application(name, build_model, module, size, **options):
     )
 
 
+def application_model(make, *sizes):
+    """The model as the schema needs it; older Kerases call the model's name otherwise."""
+    parameters = inspect.signature(make).parameters
+    return make(
+        *sizes,
+        weights=None,
+        input_shape=(*SMALL, 3),
+        include_preprocessing=False,
+        classifier_activation=None,
+        **{"name" if "name" in parameters else "model_name": "convnext"},
+    )
+
+
 def by_name(name):
-    model = getattr(keras.applications, "ConvNeXt" + name.removeprefix("convnext_").title())
+    make = getattr(keras.applications, "ConvNeXt" + name.removeprefix("convnext_").title())
     return application(
         "keras_" + name,
-        lambda: model(
-            weights=None,
-            name="convnext",
-            input_shape=(*SMALL, 3),
-            include_preprocessing=False,
-            classifier_activation=None,
-        ),
+        functools.partial(application_model, make),
         functools.partial(build, name),
         SMALL,
         by_name=True,
@@ -143,15 +151,7 @@ CASES = [
     ),
     application(
         "keras_convnext",
-        lambda: keras.src.applications.convnext.ConvNeXt(
-            *SLIM,
-            weights=None,
-            name="convnext",
-            weights_name="",
-            input_shape=(*SMALL, 3),
-            include_preprocessing=False,
-            classifier_activation=None,
-        ),
+        lambda: application_model(keras.src.applications.convnext.ConvNeXt, *SLIM),
         slim_module,
         SMALL,
     ),

@@ -2,12 +2,11 @@
 
 import functools
 
-from case import REPOSITORY, Case, unchanged
+from case import SCHEMAS, Case, unchanged
 
 from zoo.random_weights import build
 
 IMAGENET_CLASSES = 1000
-SCHEMAS = REPOSITORY / "schemas" / "torchvision"
 
 # Small, and not square: a map that is transposed has other sizes.
 SMALL = (64, 96)
@@ -27,6 +26,6 @@ def image_net(name, seed, model, schema, size=SMALL, module=None, variant=None, 
         module=functools.partial(module or functools.partial(build, variant or name), seed),
         model=model,
         samples=lambda random: [(random.normal(size=(1, 3, *size)),)],
-        schema=SCHEMAS / f"{schema}.toml",
+        schema=SCHEMAS / "torchvision" / f"{schema}.toml",
         **({"pairs": named_as_modules, "adjust": unchanged} | options),
     )

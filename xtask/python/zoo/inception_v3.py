@@ -11,7 +11,7 @@ from zoo.parts import batch_norm, conv, max_pool
 from zoo.random_weights import build
 
 EPSILON = 1e-3  # torchvision's too, in this family
-SIZE = (96, 128)
+SIZE = (128, 160)
 
 # Blocks, the type of each, and what differs between those of a type.
 BLOCKS = (
