@@ -45,10 +45,10 @@ class Case:
     output: str | None = None
     # Further forms of the checkpoint: see `variants.py`.
     variants: tuple = ()
-    # The difference that the output may have, relative to its largest value; None: the models differ otherwise.
-    tolerance: float | None = 1e-5
-    # The largest output difference is not asked for, and why.
-    no_output: str = ""
+    # The difference that the output may have, relative to its largest value.
+    tolerance: float = 1e-5
+    # The type through which KerasHub's converter takes every value.
+    rounded: str | None = None
 
 
 def text(name, backbone, torch, prefix, config, **more):
@@ -120,7 +120,7 @@ HUGGING_FACE = [
         schema="llama3",
         variants=("base", "buffers"),
     ),
-    text("mistral", "MistralBackbone", "MistralForCausalLM", "model.", DECODER | {"sliding_window": 9}),
+    text("mistral", "MistralBackbone", "MistralForCausalLM", "model.", DECODER | {"sliding_window": 9}, rounded="float16"),
     text(
         "qwen2",
         "QwenBackbone",
@@ -256,3 +256,11 @@ TIMM = [
 ]
 
 CASES = HUGGING_FACE + TIMM
+
+
+def chosen(names):
+    """The cases of these names, or all of them."""
+    unknown = set(names) - {case.name for case in CASES}
+    if unknown:
+        raise SystemExit(f"no such case: {', '.join(sorted(unknown))}")
+    return [case for case in CASES if not names or case.name in names]

@@ -12,7 +12,7 @@ def torch_inputs(kind, size):
     """The arguments of the PyTorch model, as NumPy arrays by name; `size` is an image's."""
     random = np.random.default_rng(SEED)
     if kind == "image":
-        return {"pixel_values": random.normal(size=(BATCH, 3, size, size)).astype("float32")}
+        return {"pixel_values": random.normal(size=(BATCH, 3, size, size))}
     # No token that a model might take for padding.
     arrays = {
         "input_ids": random.integers(3, VOCABULARY, (BATCH, TOKENS)),

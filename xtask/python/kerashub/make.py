@@ -18,15 +18,16 @@ import torch
 import variants
 
 SEED = 7
-# What timm's models read here: small, and a multiple of every stride.
-IMAGE_SIZE = 64
+# What timm's models read here: odd before each of five strides of 2, where padding="same", which some backbones have,
+# pads both sides alike, as PyTorch always does.
+IMAGE_SIZE = 65
 
 
 @torch.no_grad()
 def randomised(model):
-    """As after training: no parameter or statistic keeps the value that it began with."""
+    """As after training: no parameter or statistic that is saved keeps the value that it began with."""
     generator = torch.Generator().manual_seed(SEED)
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+    for name, tensor in model.state_dict().items():
         if not tensor.is_floating_point():
             continue
         if name.endswith("running_var"):
@@ -34,8 +35,8 @@ def randomised(model):
         elif tensor.ndim == 1 and name.endswith("weight"):
             tensor.uniform_(0.8, 1.2, generator=generator)
         elif tensor.ndim > 1:
-            # He's deviation: deep networks neither vanish nor explode.
-            tensor.normal_(0, (2 / tensor[0].numel()) ** 0.5, generator=generator)
+            # As wide as the sum that it takes part in is long: values neither vanish nor grow with the depth.
+            tensor.normal_(0, tensor[0].numel() ** -0.5, generator=generator)
         else:
             tensor.normal_(0, 0.1, generator=generator)
     return model.eval()
@@ -80,7 +81,8 @@ def hugging_face(case, folder):
     torch.save(tensors, folder / "pytorch_model.bin")
     for name in case.variants:
         torch.save(variants.VARIANTS[name](case, tensors, model), folder / f"{name}.bin")
-    return lambda read: model.base_model(**read).last_hidden_state, case.config.get("image_size")
+    body = model.base_model.double()
+    return lambda read: body(**read).last_hidden_state, case.config.get("image_size")
 
 
 def timm(case, folder):
@@ -98,10 +100,8 @@ def timm(case, folder):
     torch.save(tensors, folder / "pytorch_model.bin")
     (folder / "config.json").write_text(json.dumps(case.config))
 
-    def run(read):
-        return model.forward_features(read["pixel_values"]).permute(0, 2, 3, 1)
-
-    return run, IMAGE_SIZE
+    model.double()
+    return lambda read: model.forward_features(read["pixel_values"]).permute(0, 2, 3, 1), IMAGE_SIZE
 
 
 def make(case, folder):
@@ -109,15 +109,15 @@ def make(case, folder):
     run, size = (hugging_face if case.torch else timm)(case, folder)
     read = inputs.torch_inputs(case.inputs, size)
     with torch.no_grad():
+        # In float64: what differs then is no rounding.
         output = run({name: torch.from_numpy(array) for name, array in read.items()})
     np.savez(folder / "torch.npz", output=output.numpy(), **read)
 
 
 def main():
-    work, names = pathlib.Path(sys.argv[1]), sys.argv[2:]
-    for case in families.CASES:
-        if not names or case.name in names:
-            make(case, work / case.name)
+    work = pathlib.Path(sys.argv[1])
+    for case in families.chosen(sys.argv[2:]):
+        make(case, work / case.name)
 
 
 if __name__ == "__main__":
