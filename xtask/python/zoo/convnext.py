@@ -5,6 +5,7 @@ import inspect
 
 import keras
 from keras import layers
+import torch
 import torchvision
 
 from zoo.image_net import IMAGENET_CLASSES, SMALL, image_net
@@ -96,6 +97,7 @@ def slim_module(seed):
     config = torchvision.models.convnext.CNBlockConfig
     depths, widths = SLIM
     blocks = [config(width, out, count) for count, width, out in zip(depths, widths, (*widths[1:], None))]
+    torch.manual_seed(seed)
     return randomised(torchvision.models.ConvNeXt(blocks), seed)
 
 

@@ -4,7 +4,7 @@ import functools
 
 from case import SCHEMAS, Case, unchanged
 
-from zoo.random_weights import build
+from zoo.random_weights import build, settled
 
 IMAGENET_CLASSES = 1000
 
@@ -21,9 +21,10 @@ def named_as_modules(state_dict):
 
 def image_net(name, seed, model, schema, size=SMALL, module=None, variant=None, **options):
     """The case of the torchvision model `name` on images of `size`: (height, width)."""
+    make = module or functools.partial(build, variant or name)
     return Case(
         name=name,
-        module=functools.partial(module or functools.partial(build, variant or name), seed),
+        module=lambda: settled(make(seed), size, seed),
         model=model,
         samples=lambda random: [(random.normal(size=(1, 3, *size)),)],
         schema=SCHEMAS / "torchvision" / f"{schema}.toml",
