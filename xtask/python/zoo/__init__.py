@@ -1,4 +1,4 @@
-"""torchvision's classifiers: the models of keras.applications that match, and mirrors that a user would write."""
+"""torchvision's classifiers: to models of keras.applications that match, and to mirrors of a user's own."""
 
 from zoo import (
     alexnet,

@@ -130,6 +130,11 @@ def normalization(_):
     }
 
 
+def pixels(image):
+    """The first version divides what it is given by 255."""
+    return 255 * channels_last(image)
+
+
 def application(name, model, size=(128, 192), **options):
     v2 = name in V2
     more = {"include_preprocessing": False} if v2 else {}
@@ -142,8 +147,7 @@ def application(name, model, size=(128, 192), **options):
         variant=name,
         pairs=application_pairs(name),
         adjust=functools.partial(with_padding_of_torchvision, epsilon=epsilon(name)),
-        # V1 always divides its input by 255.
-        **(options if v2 else {"loose": normalization, "to_keras": lambda x: 255 * channels_last(x)} | options),
+        **(options if v2 else options | {"loose": normalization, "to_keras": pixels}),
     )
 
 

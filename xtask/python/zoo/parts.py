@@ -26,7 +26,7 @@ def depthwise(x, kernel, stride, name, use_bias=False):
 
 
 def conv_norm(x, filters, kernel, stride, name, activation="relu", epsilon=EPSILON, groups=1):
-    """torchvision's Conv2dNormActivation: `{name}_0` and `{name}_1`; depthwise with as many groups as filters."""
+    """torchvision's Conv2dNormActivation: `{name}_0`, which is depthwise in as many groups as filters, `{name}_1`."""
     if groups == filters > 1:
         x = depthwise(x, kernel, stride, f"{name}_0")
     else:

@@ -32,9 +32,9 @@ def randomised(module, seed):
 def settled(module, size, seed):
     """The same module with statistics near those of noise images of `size`.
 
-    With others what a net computes fades from layer to layer, and its output is much the same for every image: a
-    test of nothing. Exactly theirs would make it grow the rounding errors of float32 beyond what a test can tell
-    from a fault, so that variances are put higher.
+    With others what a net computes fades from layer to layer, and its output is much the same for every image:
+    a test of nothing. Exactly theirs would let the rounding errors of float32 grow beyond what a test can tell
+    from a fault, so the variances are put higher.
     """
     normalizations = [
         part for part in module.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)

@@ -6,8 +6,8 @@ import keras
 from keras import layers
 import torch
 
-from zoo.image_net import FULL, IMAGENET_CLASSES, image_net
 from zoo.applications import as_in_torchvision
+from zoo.image_net import FULL, IMAGENET_CLASSES, image_net
 from zoo.parts import batch_norm, max_pool
 from zoo.random_weights import build, randomised
 
