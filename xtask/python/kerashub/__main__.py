@@ -2,8 +2,8 @@
 
     python kerashub --ptw2k BINARY --work FOLDER --kerashub PYTHON [--table FILE] [CASE]...
 
-Runs in an environment with PyTorch, transformers and timm, which make the checkpoints; `--kerashub` is the interpreter
-of one with KerasHub, TensorFlow and safetensors. Prints a table and exits with 1 when a case fails.
+Runs in an environment with PyTorch, transformers and timm, which make the checkpoints; `--kerashub` is the
+interpreter of one with KerasHub, TensorFlow and safetensors. Prints a table; exits with 1 when a case fails.
 """
 
 import argparse
@@ -35,8 +35,8 @@ def script(python, name, options):
     """Runs one of the scripts in a process of its own: torch and TensorFlow cannot share one."""
     began = time.perf_counter()
     command = [str(python), str(HERE / f"{name}.py"), str(options.work), *options.case]
-    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed\n{done.stderr[-3000:]}")
     print(f"  {name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Has KerasHub convert the checkpoints itself: what is expected, and the template of the freshly built backbone.
+"""Has KerasHub convert the checkpoints itself, and saves a template of the freshly built backbone.
 
 python convert.py FOLDER [CASE]...
 """

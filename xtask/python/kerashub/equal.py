@@ -21,7 +21,7 @@ def same(got, want):
 
 
 def unequal(got, want, through=None):
-    """The names of datasets that differ, or that one has alone; `through` is a type that rounds those of `got` first."""
+    """The names of datasets that differ, or that one has alone; `through` first rounds those of `got`."""
     if through:
         got = {name: value.astype(through).astype(value.dtype) for name, value in got.items()}
     names = got.keys() | want.keys()

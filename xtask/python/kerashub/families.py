@@ -1,4 +1,4 @@
-"""What is converted: tiny models of Hugging Face with distinct sizes on every axis, and the models of timm."""
+"""What is converted: tiny models of Hugging Face, with distinct sizes on every axis, and models of timm."""
 
 import dataclasses
 
@@ -19,9 +19,13 @@ DECODER = TEXT | {
     "pad_token_id": 0,
     "tie_word_embeddings": False,
 }
-IMAGE = {key: value for key, value in TEXT.items() if key not in ("vocab_size", "max_position_embeddings")} | {
+IMAGE = {
     "image_size": 16,
     "patch_size": 4,
+    "hidden_size": 12,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 20,
 }
 
 
@@ -34,7 +38,7 @@ class Case:
     schema: str
     # The class in `keras_hub.models`.
     backbone: str
-    # The class in `transformers` with a head, and its configuration; None: a model of timm, named by `config`.
+    # The class in `transformers` with a head, and its configuration; None: timm's, named by `config`.
     torch: str | None
     config: dict
     # The prefix of the keys that belong to the backbone, in the model with a head.
@@ -45,6 +49,8 @@ class Case:
     output: str | None = None
     # Further forms of the checkpoint: see `variants.py`.
     variants: tuple = ()
+    # Tensors without a use in some of the forms, which the schema does not leave out by itself.
+    waived: tuple = ()
     # The difference that the output may have, relative to its largest value.
     tolerance: float = 1e-5
     # The type through which KerasHub's converter takes every value.
@@ -74,14 +80,21 @@ HUGGING_FACE = [
         "RobertaForMaskedLM",
         "roberta.",
         TEXT | {"type_vocab_size": 1, "pad_token_id": 1, "layer_norm_eps": 1e-5},
-        variants=("base",),
+        variants=("base", "buffers"),
     ),
     text(
         "distilbert",
         "DistilBertBackbone",
         "DistilBertForMaskedLM",
         "distilbert.",
-        {"vocab_size": 37, "dim": 12, "n_layers": 2, "n_heads": 3, "hidden_dim": 20, "max_position_embeddings": 17},
+        {
+            "vocab_size": 37,
+            "dim": 12,
+            "n_layers": 2,
+            "n_heads": 3,
+            "hidden_dim": 20,
+            "max_position_embeddings": 17,
+        },
         variants=("base",),
     ),
     text(
@@ -100,7 +113,7 @@ HUGGING_FACE = [
         },
         inputs="segments",
         output="sequence_output",
-        variants=("base",),
+        variants=("base", "buffers"),
     ),
     text(
         "gpt2",
@@ -119,8 +132,17 @@ HUGGING_FACE = [
         DECODER | {"rms_norm_eps": 1e-6, "tie_word_embeddings": True},
         schema="llama3",
         variants=("base", "buffers"),
+        waived=("lm_head.weight",),
     ),
-    text("mistral", "MistralBackbone", "MistralForCausalLM", "model.", DECODER | {"sliding_window": 9}, rounded="float16"),
+    text(
+        "mistral",
+        "MistralBackbone",
+        "MistralForCausalLM",
+        "model.",
+        DECODER | {"sliding_window": 9},
+        variants=("buffers",),
+        rounded="float16",
+    ),
     text(
         "qwen2",
         "QwenBackbone",
@@ -135,7 +157,8 @@ HUGGING_FACE = [
         "model.",
         DECODER | {"use_sliding_window": False, "tie_word_embeddings": True},
         schema="qwen2",
-        variants=("base",),
+        variants=("base", "buffers"),
+        waived=("lm_head.weight",),
     ),
     text(
         "gemma",
@@ -143,7 +166,7 @@ HUGGING_FACE = [
         "GemmaForCausalLM",
         "model.",
         DECODER | {"hidden_size": 18, "head_dim": 4, "tie_word_embeddings": True},
-        variants=("base",),
+        variants=("base", "buffers"),
     ),
     text(
         "gemma2",
@@ -151,9 +174,15 @@ HUGGING_FACE = [
         "Gemma2ForCausalLM",
         "model.",
         DECODER
-        | {"hidden_size": 18, "head_dim": 4, "query_pre_attn_scalar": 4, "sliding_window": 9, "tie_word_embeddings": True},
+        | {
+            "hidden_size": 18,
+            "head_dim": 4,
+            "query_pre_attn_scalar": 4,
+            "sliding_window": 9,
+            "tie_word_embeddings": True,
+        },
         schema="gemma2",
-        variants=("base",),
+        variants=("base", "buffers"),
     ),
     text(
         "mixtral",
@@ -161,7 +190,7 @@ HUGGING_FACE = [
         "MixtralForCausalLM",
         "model.",
         DECODER | {"num_local_experts": 5, "num_experts_per_tok": 2},
-        variants=("renamed",),
+        variants=("renamed", "buffers"),
     ),
     text(
         "qwen_moe",
@@ -176,7 +205,7 @@ HUGGING_FACE = [
             "num_experts_per_tok": 2,
             "use_sliding_window": False,
         },
-        variants=("renamed",),
+        variants=("renamed", "buffers"),
     ),
     text(
         "vit",

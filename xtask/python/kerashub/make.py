@@ -1,4 +1,4 @@
-"""Makes the checkpoints, with PyTorch: every case has a folder as on the hub, further forms, and the model's output.
+"""Makes the checkpoints: for every case a folder as on the hub, further forms, and what the model computes.
 
 python make.py FOLDER [CASE]...
 """
@@ -18,8 +18,8 @@ import torch
 import variants
 
 SEED = 7
-# What timm's models read here: odd before each of five strides of 2, where padding="same", which some backbones have,
-# pads both sides alike, as PyTorch always does.
+# What timm's models read here: odd before each of five strides of 2, where padding="same", which some
+# backbones have, pads both sides alike, as PyTorch always does.
 IMAGE_SIZE = 65
 
 
@@ -35,8 +35,10 @@ def randomised(model):
         elif tensor.ndim == 1 and name.endswith("weight"):
             tensor.uniform_(0.8, 1.2, generator=generator)
         elif tensor.ndim > 1:
-            # As wide as the sum that it takes part in is long: values neither vanish nor grow with the depth.
-            tensor.normal_(0, tensor[0].numel() ** -0.5, generator=generator)
+            # By the number of products in a sum: values neither vanish nor grow with the depth. Three axes are
+            # a stack of kernels.
+            terms = tensor[0, 0].numel() if tensor.ndim == 3 else tensor[0].numel()
+            tensor.normal_(0, terms**-0.5, generator=generator)
         else:
             tensor.normal_(0, 0.1, generator=generator)
     return model.eval()

@@ -1,4 +1,4 @@
-"""The forms in which one model's checkpoint is met: each makes of the classic tensors those of another file."""
+"""The forms in which a checkpoint is met: each makes the tensors of another file of the classic ones."""
 
 import torch
 
@@ -26,28 +26,29 @@ def gamma(_case, tensors, _model):
 
 
 def renamed(_case, _tensors, model):
-    """The names and stacks of transformers 5 in memory, which `save_pretrained` turns back into classic ones."""
+    """The names and stacks of transformers 5 in memory, which `save_pretrained` turns back."""
     return model.state_dict()
 
 
-# What older versions of transformers saved as buffers: suffix of a key to a tensor, beside that key.
+POSITIONS = {"embeddings.word_embeddings.weight": {"embeddings.position_ids": torch.arange(17)[None]}}
+ROTARY = {"self_attn.q_proj.weight": {"self_attn.rotary_emb.inv_freq": torch.ones(2)}}
+# What older versions of transformers saved as buffers: suffix of a key to what stands beside that key.
 BUFFERS = {
-    "bert": {"embeddings.word_embeddings.weight": {"embeddings.position_ids": torch.arange(17)[None]}},
-    "roberta": {"embeddings.word_embeddings.weight": {"embeddings.position_ids": torch.arange(17)[None]}},
-    "albert": {"embeddings.word_embeddings.weight": {"embeddings.position_ids": torch.arange(17)[None]}},
+    "bert": POSITIONS,
+    "roberta": POSITIONS,
+    "albert": POSITIONS,
     "gpt2": {
         "attn.c_attn.weight": {
             "attn.bias": torch.ones(1, 1, 17, 17, dtype=torch.uint8),
             "attn.masked_bias": torch.tensor(-1e4),
         }
     },
-    "llama3": {"self_attn.q_proj.weight": {"self_attn.rotary_emb.inv_freq": torch.ones(2)}},
     "swin": {
         "attention.self.query.weight": {
             "attention.self.relative_position_index": torch.zeros(9, 9, dtype=torch.int64)
         }
     },
-}
+} | dict.fromkeys(("llama3", "mistral", "qwen2", "gemma", "gemma2", "mixtral", "qwen_moe"), ROTARY)
 
 
 def buffers(case, tensors, _model):
