@@ -17,6 +17,9 @@ import time
 import traceback
 from typing import NamedTuple
 
+# Computes layer by layer; JAX would first compile every layer for every shape, most of a large model's time.
+os.environ.setdefault("KERAS_BACKEND", "numpy")
+
 import cases as all_cases
 import compare
 import keras

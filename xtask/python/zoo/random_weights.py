@@ -43,8 +43,9 @@ def settled(module, size, seed):
     for part in normalizations:
         part.momentum = 1.0
         part.train()
-    with torch.no_grad():
-        module(torch.randn(4, 3, *size, generator=generator))
+    if normalizations:
+        with torch.no_grad():
+            module(torch.randn(4, 3, *size, generator=generator))
     for part in normalizations:
         part.running_var *= CALMED
     return module.eval()
