@@ -95,8 +95,7 @@ impl Expression {
                 values.get(name).cloned().ok_or_else(|| EvaluateError::Unbound { name: name.clone() })
             }
             Self::Join(name, joint) => {
-                let value =
-                    values.get(name).ok_or_else(|| EvaluateError::Unbound { name: name.clone() })?;
+                let value = values.get(name).ok_or_else(|| EvaluateError::Unbound { name: name.clone() })?;
                 // Segments are kept with slashes between them.
                 let joined = value.to_string().replace('/', joint.encode_utf8(&mut [0; 4]));
                 Ok(CaptureValue::Text(joined))
