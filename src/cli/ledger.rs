@@ -182,8 +182,7 @@ fn how(binding: &Binding) -> String {
     let mut steps = vec![shorten(formulas(binding).into_iter().map(str::to_owned).collect(), ", ")];
     match binding.layout.split_once("->") {
         Some((left, right)) if left.trim() != right.trim() => steps.push(binding.layout.clone()),
-        _ if terms.len() > 1 => steps.push("sum".to_owned()),
-        _ => {}
+        _ => steps.extend((terms.len() > 1).then(|| "sum".to_owned())),
     }
     steps.push(binding.arithmetic.to_string());
     steps.retain(|step| !step.is_empty());

@@ -15,7 +15,7 @@ mod scaled;
 mod spectral_norm;
 mod weight_norm;
 
-pub use blockwise::{AbsoluteMaxima, Blockwise};
+pub use blockwise::{AbsoluteMaxima, Blockwise, NestedMaxima};
 pub use error::FormulaError;
 pub use kinds::Formula;
 pub use low_rank::{LowRank, LowRankScale};
