@@ -24,3 +24,6 @@ pub use mxfp4::Mxfp4;
 pub use scaled::Scaled;
 pub use spectral_norm::SpectralNorm;
 pub use weight_norm::WeightNorm;
+
+#[cfg(test)]
+mod tests;
