@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 fn run(invocation: &Invocation, terminal: Terminal) -> Result<Exit, Failure> {
     match (&invocation.command, &invocation.source) {
         (Some(Command::Inspect(args)), _) => cli::inspect(args, terminal),
-        (Some(Command::Plan(args)), _) => cli::plan(&args.source, terminal),
+        (Some(Command::Plan(args)), _) => cli::plan(args, terminal),
         (Some(Command::Verify(args)), _) => cli::verify(args, terminal),
         (Some(Command::Diff(args)), _) => cli::diff(args, terminal),
         (Some(Command::Schemas(args)), _) => cli::schemas(args, terminal),

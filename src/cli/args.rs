@@ -335,6 +335,9 @@ pub struct Plan {
     /// What to plan.
     #[command(flatten)]
     pub source: Source,
+    /// Show the binding of one variable in full: its rule, what was captured, sizes, strides, values
+    #[arg(long, value_name = "VARIABLE")]
+    pub explain: Option<String>,
 }
 
 /// `ptw2k verify`.

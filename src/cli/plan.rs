@@ -4,7 +4,7 @@ use super::args::Source;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::terminal::Terminal;
-use super::{inputs, ledger};
+use super::{args, explain, inputs, ledger};
 use crate::keras::Architecture;
 use crate::keras::file_layout::Form;
 use crate::plan::Plan;
@@ -13,9 +13,14 @@ use crate::plan::Plan;
 ///
 /// # Errors
 /// When an input cannot be read or the plan has faults.
-pub fn plan(source: &Source, terminal: Terminal) -> Result<Exit, Failure> {
+pub fn plan(args: &args::Plan, terminal: Terminal) -> Result<Exit, Failure> {
+    let source = &args.source;
     let form = |_: &Architecture| Form { keras: source.keras, ..Form::default() };
-    show(&inputs::plan(source, &form, terminal)?, source, terminal)
+    let Some(variable) = &args.explain else {
+        return show(&inputs::plan(source, &form, terminal)?, source, terminal);
+    };
+    explain::explain(&inputs::explained(source, &form, terminal)?, variable, terminal)?;
+    Ok(Exit::Done)
 }
 
 /// Shows a plan.

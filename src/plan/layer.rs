@@ -177,6 +177,7 @@ impl<'a> Expansion<'a> {
         let mut claim = Claim {
             provenance: provenance.clone(),
             rule: &known.rule,
+            captures: place.rule.torch.matches(module).unwrap_or_default(),
             layouts: known.rule.layouts.iter().collect(),
             sizes: BTreeMap::new(),
             sources,

@@ -17,6 +17,7 @@ mod bind;
 mod binding;
 mod derive;
 mod expansion;
+mod explain;
 mod faults;
 mod hints;
 mod layer;
@@ -34,7 +35,7 @@ mod tensor;
 mod untold;
 
 pub use binding::{
-    Binding, Derivation, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
+    Binding, Derivation, Detail, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
 };
 pub use faults::{Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;
