@@ -88,15 +88,16 @@ fn explain(error: clap::Error, first: Option<String>) -> clap::Error {
 impl Output {
     /// Whether any of the options is given.
     const fn is_given(&self) -> bool {
-        let Self { output, save, max_shard_size, optimizer, allow_overflow, threads, report, dry_run } = self;
-        output.is_some()
-            || save.is_some()
-            || max_shard_size.is_some()
-            || *optimizer
-            || *allow_overflow
-            || threads.is_some()
-            || report.is_some()
-            || *dry_run
+        let Self { target, allow_overflow, threads, report, dry_run } = self;
+        target.is_given() || *allow_overflow || threads.is_some() || report.is_some() || *dry_run
+    }
+}
+
+impl Target {
+    /// Whether any of the options is given.
+    pub(super) const fn is_given(&self) -> bool {
+        let Self { output, save, max_shard_size, optimizer } = self;
+        output.is_some() || save.is_some() || max_shard_size.is_some() || *optimizer
     }
 }
 
@@ -219,9 +220,9 @@ pub enum Saved {
     Weights,
 }
 
-/// Where a conversion goes.
-#[derive(Debug, Args)]
-pub struct Output {
+/// What a conversion writes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Target {
     /// The file to write [default: <CHECKPOINT's stem>.weights.h5 here]
     ///
     /// Its name decides the format, as in Keras: `.weights.h5` (Keras 3), `.weights.json` (the same in shards,
@@ -238,6 +239,14 @@ pub struct Output {
     /// Carry over the optimizer's state of the architecture's file
     #[arg(long, help_heading = "Writing")]
     pub optimizer: bool,
+}
+
+/// Where a conversion goes, and how.
+#[derive(Debug, Default, Args)]
+pub struct Output {
+    /// What is written.
+    #[command(flatten)]
+    pub target: Target,
     /// Let finite values become infinite in a smaller type
     #[arg(long, help_heading = "Waivers")]
     pub allow_overflow: bool,
@@ -336,8 +345,11 @@ pub struct Plan {
     #[command(flatten)]
     pub source: Source,
     /// Show the binding of one variable in full: its rule, what was captured, sizes, strides, values
-    #[arg(long, value_name = "VARIABLE")]
+    #[arg(long, value_name = "VARIABLE", conflicts_with_all = ["output", "save", "max_shard_size", "optimizer"])]
     pub explain: Option<String>,
+    /// The output that the plan is for: nothing is written.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// `ptw2k verify`.

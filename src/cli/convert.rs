@@ -25,7 +25,7 @@ use crate::writer::{self, WriteOptions};
 /// When an input cannot be read, the plan has faults, or the output cannot be written.
 pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<Exit, Failure> {
     let path = output_path(source, output)?;
-    let wanted = Wanted::new(&path, source, output)?;
+    let wanted = Wanted::new(&path, source, &output.target)?;
     if let Some(report) = &output.report
         && (std::path::absolute(report).ok() == std::path::absolute(&path).ok()
             || wanted.may_be_shard(&path, report))
@@ -94,7 +94,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
 
 /// `-o`, or the checkpoint's stem with `.weights.h5` in the current folder.
 fn output_path(source: &Source, output: &Output) -> Result<PathBuf, Failure> {
-    if let Some(path) = &output.output {
+    if let Some(path) = &output.target.output {
         return Ok(path.clone());
     }
     let stem = source.checkpoint.file_stem();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::args::{Output, Saved, Source};
+use super::args::{Saved, Source, Target};
 use super::failure::Failure;
 use crate::keras::file_layout::{Form, Format, shard_name};
 use crate::keras::{Architecture, Origin};
@@ -18,7 +18,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// The form that the name stands for, as in Keras (`saving_api.py`), and the options.
-    pub(super) fn new(path: &Path, source: &Source, output: &Output) -> Result<Self, Failure> {
+    pub(super) fn new(path: &Path, source: &Source, target: &Target) -> Result<Self, Failure> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let ends = |end: &str| name.as_ref().is_some_and(|name| name.ends_with(end));
         let format = match () {
@@ -29,22 +29,22 @@ impl Wanted {
             () => return Err(Failure::UnknownFormat { path: path.to_owned() }),
         };
         let held = format.map(|format| if format.is_whole_model() { Saved::Model } else { Saved::Weights });
-        if let (Some(held), Some(saved)) = (held, output.save)
+        if let (Some(held), Some(saved)) = (held, target.save)
             && held != saved
         {
             return Err(Failure::SavedAs { path: path.to_owned(), held });
         }
-        if output.max_shard_size.is_some() && format != Some(Format::Sharded) {
+        if target.max_shard_size.is_some() && format != Some(Format::Sharded) {
             return Err(Failure::NotSharded { path: path.to_owned() });
         }
         let default = Form::default();
         let form = Form {
             keras: source.keras,
-            optimizer: output.optimizer,
-            max_shard_bytes: output.max_shard_size.unwrap_or(default.max_shard_bytes),
+            optimizer: target.optimizer,
+            max_shard_bytes: target.max_shard_size.unwrap_or(default.max_shard_bytes),
             ..default
         };
-        Ok(Self { format, form, saved: output.save })
+        Ok(Self { format, form, saved: target.save })
     }
 
     /// The form, for that architecture: an `.h5` is what --save says, or else a whole model where the

@@ -1,10 +1,11 @@
 //! `ptw2k plan`.
 
-use super::args::Source;
+use super::args::{self, Output, Source};
+use super::convert::convert;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::terminal::Terminal;
-use super::{args, explain, inputs, ledger};
+use super::{explain as explanation, inputs, ledger};
 use crate::keras::Architecture;
 use crate::keras::file_layout::Form;
 use crate::plan::Plan;
@@ -14,12 +15,16 @@ use crate::plan::Plan;
 /// # Errors
 /// When an input cannot be read or the plan has faults.
 pub fn plan(args: &args::Plan, terminal: Terminal) -> Result<Exit, Failure> {
-    let source = &args.source;
+    let args::Plan { source, target, explain } = args;
+    if target.is_given() {
+        let output = Output { target: target.clone(), dry_run: true, ..Output::default() };
+        return convert(source, &output, terminal);
+    }
     let form = |_: &Architecture| Form { keras: source.keras, ..Form::default() };
-    let Some(variable) = &args.explain else {
+    let Some(variable) = explain else {
         return show(&inputs::plan(source, &form, terminal)?, source, terminal);
     };
-    explain::explain(&inputs::explained(source, &form, terminal)?, variable, terminal)?;
+    explanation::explain(&inputs::explained(source, &form, terminal)?, variable, terminal)?;
     Ok(Exit::Done)
 }
 

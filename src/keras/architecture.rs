@@ -90,6 +90,8 @@ pub struct LegacyNames {
 pub struct Layer {
     /// Layer names from the root (exclusive), joined by `/`; empty for the root itself.
     pub path: String,
+    /// The layer's own name, the last of the path. Keras 2 lets it hold a `/`.
+    pub name: String,
     /// Other paths that lead to the same layer: the attribute path in a template (`conv1` for
     /// `self.conv1`), the further places of a shared layer.
     pub aliases: Vec<String>,
@@ -172,6 +174,16 @@ impl Architecture {
     /// When the file is none of these, breaks their rules, or does not tell the model's variables.
     pub fn open(path: &Path) -> Result<Self, Error> {
         open::read(path).map_err(|kind| Error { path: path.to_owned(), kind })
+    }
+
+    /// The weights that a file of a whole model holds, as a template: without what its configuration would tell of
+    /// names and classes. For a model whose configuration does not tell its variables
+    /// ([`ErrorKind::is_untold`](super::ErrorKind::is_untold)).
+    ///
+    /// # Errors
+    /// When the file holds no weights, or breaks the rules of its form.
+    pub fn of_weights(path: &Path) -> Result<Self, Error> {
+        open::read_weights(path).map_err(|kind| Error { path: path.to_owned(), kind })
     }
 
     /// Reads bytes as the file at that path. The shards of an index are files of their own, next to it.

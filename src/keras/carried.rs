@@ -22,8 +22,8 @@ pub struct Carried {
     /// Datasets of layers that are no variables of the model (`…/vars/idf_weights` of a lookup layer), by
     /// their HDF5 paths.
     pub datasets: Vec<CarriedDataset>,
-    /// The paths of datasets that are not carried over: no layer of the model reads them, or they are the state of
-    /// metrics.
+    /// What is not carried over: paths of datasets that no layer of the model reads, or that are the state of
+    /// metrics; of a whole-model `.h5` the groups and attributes of the root that Keras does not write.
     pub left: Vec<String>,
     /// The files that it was read from besides the architecture's own path (those of a folder, the shards of an
     /// index): no output may replace them.

@@ -31,6 +31,23 @@ impl fmt::Display for CustomLayer {
     }
 }
 
+impl ErrorKind {
+    /// Whether a configuration that is sound does not tell the variables of the model: the file may hold them all
+    /// the same ([`Architecture::of_weights`](super::Architecture::of_weights)).
+    #[must_use]
+    pub const fn is_untold(&self) -> bool {
+        matches!(
+            self,
+            Self::CustomClasses { .. }
+                | Self::Subclassed { .. }
+                | Self::Quantized { .. }
+                | Self::NotBuilt { .. }
+                | Self::HiddenShape { .. }
+                | Self::OpenSize { .. }
+        )
+    }
+}
+
 /// The reasons.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -375,12 +392,12 @@ pub enum ErrorKind {
     /// A `.weights.h5` without variables.
     #[error("no variables in it: save the weights of a built model with Keras 3")]
     NoVariables,
-    /// The configuration in an archive promises other variables than the archive holds.
+    /// The configuration in a file promises other variables than the file holds.
     #[error(
-        "`{variable}` should be a dataset `{dataset}` of shape {expected}, but the archive's weights {}",
+        "`{variable}` should be a dataset `{dataset}` of shape {expected}, but the file's weights {}: save the model again",
         found.as_ref().map_or_else(|| "have none".to_owned(), |found| format!("have shape {found} there"))
     )]
-    ArchiveDiffers {
+    WeightsDiffer {
         /// The variable.
         variable: VariablePath,
         /// Its dataset.

@@ -116,14 +116,16 @@ impl Propagation {
     /// Notes what a layer reads, and so the layers inside it that read it first.
     fn record(&mut self, tree: &Tree, id: NodeId, order: &Order) {
         let Some(node) = tree.nodes.get(id) else { return };
-        let is_other = |known: &Order| match (known, order) {
-            (Order::Channels(_), Order::Channels(_)) => false,
-            _ => known != order,
-        };
-        let order = if self.orders.get(&id).is_some_and(is_other) {
-            Order::Unknown(format!("what `{}` is called on, features of different orders", node.name))
-        } else {
-            order.clone()
+        let order = match self.orders.get(&id) {
+            None => order.clone(),
+            // What is known already is known of the layers inside too. Layers that share others would ask
+            // without end.
+            Some(Order::Unknown(_)) => return,
+            Some(Order::Channels(_)) if matches!(order, Order::Channels(_)) => return,
+            Some(known) if known == order => return,
+            Some(_) => {
+                Order::Unknown(format!("what `{}` is called on, features of different orders", node.name))
+            }
         };
         if node.graph.is_none() {
             // What an attention layer's output projection reads, the layer itself made.

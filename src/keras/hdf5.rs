@@ -18,6 +18,7 @@ use hdf5_reader::{Hdf5File, OpenOptions};
 
 use crate::lazy::Bytes;
 
+pub(super) use self::attributes::TextAttributes;
 pub(super) use self::tensor::decodable;
 
 use self::links::Link;
@@ -161,6 +162,11 @@ impl File {
         let links = self.links(parent, path)?;
         let Some(link) = links.into_iter().find(|link| link.name == name) else { return Ok(None) };
         Ok(matches!(self.kind(&link, &join(path, name))?, Kind::Group).then_some(link.address))
+    }
+
+    /// The names of what is directly below a group.
+    pub(super) fn names(&self, group: u64, path: &str) -> Result<Vec<String>, ErrorKind> {
+        Ok(self.links(group, path)?.into_iter().map(|link| link.name).collect())
     }
 
     /// A group and everything below it.

@@ -16,11 +16,9 @@ pub(super) struct LegacyLayer {
 /// share is in both.
 pub(super) fn layers(architecture: &Architecture) -> Vec<LegacyLayer> {
     let layers = &architecture.layers;
-    // A layer that is shared with a nested model has its path there.
-    let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let inside = layers.first().map_or(&[][..], |root| &root.inside);
     let layer = |&child: &usize| LegacyLayer {
-        name: layers.get(child).map_or_else(String::new, |layer| name(&layer.path)),
+        name: layers.get(child).map_or_else(String::new, |layer| layer.name.clone()),
         variables: order(architecture, child),
     };
     inside.iter().map(layer).collect()

@@ -8,7 +8,7 @@ use super::architecture::{Architecture, Origin};
 use super::archive::Archive;
 use super::carried::Carried;
 use super::error::ErrorKind;
-use super::file_layout::{self, Format};
+use super::file_layout;
 use super::json::MAX_CONFIG_BYTES;
 use super::sniff::{Content, UTF8_MARK, sniff};
 use super::stored::{Places, Stored};
@@ -33,11 +33,30 @@ pub(super) fn read_bytes(path: &Path, bytes: Bytes) -> Result<Architecture, Erro
             if let Some(text) = whole::config(&file)? {
                 return whole::read(path, &file, &parse(text.as_bytes())?, &text);
             }
-            match legacy_group(&file)? {
-                Some((group, at)) => template::legacy::read(path, stored_legacy(&file, group, at)?),
-                None => template::read(path, Stored::read(&file)?, Origin::Template),
-            }
+            read_template(path, &file)
         }
+    }
+}
+
+/// Reads the weights in a file of a whole model, as a template.
+pub(super) fn read_weights(path: &Path) -> Result<Architecture, ErrorKind> {
+    let bytes = if path.is_dir() {
+        Archive::open_folder(path)?.weights()?
+    } else {
+        let bytes = Bytes::map(path)?;
+        match sniff(bytes.as_slice())? {
+            Content::Json => return Err(ErrorKind::NotWeights),
+            Content::Archive => Archive::open(bytes)?.weights()?,
+            Content::Hdf5 => bytes,
+        }
+    };
+    read_template(path, &hdf5::File::open(bytes)?)
+}
+
+fn read_template(path: &Path, file: &hdf5::File) -> Result<Architecture, ErrorKind> {
+    match legacy_group(file)? {
+        Some((group, at)) => template::legacy::read(path, stored_legacy(file, group, at)?),
+        None => template::read(path, Stored::read(file)?, Origin::Template),
     }
 }
 
@@ -67,13 +86,13 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
     let stored = Stored::read(&file)?;
     let mut places = Places::of(&stored);
     for at in 0..architecture.variables.len() {
-        let dataset = file_layout::dataset_path(&architecture, Format::WeightsH5, at);
+        let dataset = file_layout::dataset_path(&architecture, at);
         let value = dataset.as_deref().and_then(|dataset| places.take(dataset));
         let Some(variable) = architecture.variables.get_mut(at) else { continue };
         match (&value, dataset) {
             (Some(value), _) if *value.view.shape() == variable.shape => variable.value = Some(value.clone()),
             (_, dataset) => {
-                return Err(ErrorKind::ArchiveDiffers {
+                return Err(ErrorKind::WeightsDiffer {
                     variable: variable.path.clone(),
                     dataset: dataset.unwrap_or_else(String::new).into(),
                     expected: variable.shape.clone(),

@@ -1,7 +1,7 @@
 //! Where the variables of an architecture lie in weight files, as far as it tells.
 
 use super::architecture::{Architecture, LegacyNames, Origin};
-use super::file_layout::{Format, dataset_path, weight_name};
+use super::file_layout::{dataset_path, weight_name};
 use super::graph::join;
 use super::legacy;
 use super::weights_file::TOP_LEVEL;
@@ -13,7 +13,7 @@ impl Architecture {
     pub fn weights_h5_places(&self) -> Vec<Option<String>> {
         let is_told = self.origin != Origin::LegacyTemplate;
         let all = 0..self.variables.len();
-        all.map(|at| dataset_path(self, Format::WeightsH5, at).filter(|_| is_told)).collect()
+        all.map(|at| dataset_path(self, at).filter(|_| is_told)).collect()
     }
 
     /// For each variable its dataset in a legacy `.h5`, below the group of the weights: `dense/dense/kernel`.

@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path, index: &Value) -> Result<(Stored, Vec<PathBuf>),
         left.extend(shards.iter().map(|shard| (group.clone(), shard.as_str())));
     }
     let known: HashSet<&str> = index.groups.iter().map(|(group, _)| group.as_str()).collect();
-    let mut reading = Reading { folder, known, whole: None, files: Vec::new() };
+    let mut reading = Reading { folder, known, whole: None, bytes: 0, files: Vec::new() };
     let mut read: HashSet<&str> = HashSet::new();
     for shard in index.shards() {
         for group in reading.add(shard)? {
@@ -45,14 +45,14 @@ pub(super) fn read(path: &Path, index: &Value) -> Result<(Stored, Vec<PathBuf>),
     for number in 0..MAX_SHARDS {
         let (Some(base), Some(total)) = (base, index.total) else { break };
         let shard = format!("{base}_{number:05}.weights.h5");
-        if reading.bytes() >= total || !folder.join(&shard).is_file() {
+        if python_sum(reading.bytes) >= total || !folder.join(&shard).is_file() {
             break;
         }
         if !read.contains(shard.as_str()) {
             reading.add(&shard)?;
         }
     }
-    let found = reading.bytes();
+    let found = python_sum(reading.bytes);
     if let Some(total) = index.total.filter(|&total| total != found) {
         return Err(ErrorKind::ShardTotal { expected: total, found });
     }
@@ -72,6 +72,8 @@ struct Reading<'a> {
     /// The groups that the index names.
     known: HashSet<&'a str>,
     whole: Option<Stored>,
+    /// Bytes of all their variables.
+    bytes: u64,
     files: Vec<PathBuf>,
 }
 
@@ -93,17 +95,19 @@ impl Reading<'_> {
             return Err(ErrorKind::NotInIndex { shard: shard.to_owned(), group: group.clone() });
         }
         self.files.push(file);
+        self.bytes = self.bytes.saturating_add(byte_len(&stored));
         match &mut self.whole {
             Some(whole) => whole.add(stored)?,
             None => self.whole = Some(stored),
         }
         Ok(groups)
     }
+}
 
-    /// Bytes of all variables, as Python adds them up.
-    fn bytes(&self) -> f64 {
-        self.whole.as_ref().map_or(0.0, byte_len)
-    }
+/// Keras divides the sum, so that the index has a floating-point number.
+#[expect(clippy::cast_precision_loss, reason = "as Python does")]
+const fn python_sum(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 /// The groups that hold datasets.
@@ -114,14 +118,13 @@ fn filled(group: &StoredGroup, found: &mut Vec<String>) {
     group.groups.iter().for_each(|group| filled(group, found));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "as Python adds the sizes up")]
-fn byte_len(stored: &Stored) -> f64 {
+fn byte_len(stored: &Stored) -> u64 {
     fn of(group: &StoredGroup) -> u64 {
         let own: u64 = group.datasets.iter().map(|(_, tensor)| tensor.byte_len() as u64).sum();
         own + group.groups.iter().map(of).sum::<u64>()
     }
     let apart = stored.optimizer.iter().chain(&stored.metrics);
-    (of(&stored.root) + apart.map(|dataset| dataset.tensor.byte_len() as u64).sum::<u64>()) as f64
+    of(&stored.root) + apart.map(|dataset| dataset.tensor.byte_len() as u64).sum::<u64>()
 }
 
 /// What an index says.

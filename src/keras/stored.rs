@@ -245,14 +245,15 @@ impl Places {
         self.by_path.get(&format!("{first}{}", path.get(end..)?)).copied()
     }
 
-    /// What has not been taken, in the order of the file: what lookup layers keep of their own, and the paths of
-    /// what no layer of the model reads. The other name of a projection is none of both.
+    /// What has not been taken, in the order of the file: what layers keep of the data that they were adapted to,
+    /// and the paths of what no layer of the model reads. The other name of a projection is none of both.
     pub(super) fn rest(self) -> (Vec<CarriedDataset>, Vec<String>) {
         let (mut lookups, mut unread) = (Vec::new(), Vec::new());
         for (path, tensor) in self.datasets {
             let Some(tensor) = tensor else { continue };
             let (above, name) = path.rsplit_once('/').unwrap_or(("", &path));
-            if is_lookup(above.rsplit('/').next().unwrap_or(above), name) {
+            let is_adapted = is_lookup(above.rsplit('/').next().unwrap_or(above), name) || is_summary(&path);
+            if is_adapted {
                 lookups.push(CarriedDataset { path, tensor });
             } else if !is_old_projection(&path) {
                 unread.push(path);
@@ -274,6 +275,17 @@ fn projection(path: &str) -> Option<(&str, &str)> {
 fn is_old_projection(path: &str) -> bool {
     const GROUPS: [&str; 4] = ["/_query_dense/", "/_key_dense/", "/_value_dense/", "/_output_dense/"];
     GROUPS.iter().any(|group| path.contains(group))
+}
+
+/// Whether a dataset is what `Discretization` of Keras 2 was adapted to: its summary of the data
+/// (`discretization.py`).
+fn is_summary(path: &str) -> bool {
+    let layer = path.strip_suffix("/vars/0").map(|layer| layer.rsplit('/').next().unwrap_or(layer));
+    let number = layer.and_then(|layer| layer.strip_prefix("discretization"));
+    number.is_some_and(|number| {
+        let digits = number.strip_prefix('_').unwrap_or("");
+        number.is_empty() || !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+    })
 }
 
 /// Whether a dataset of a group is a lookup layer's.

@@ -183,6 +183,7 @@ impl Template {
         let has_alias = !place.group.is_empty() && attribute != place.path;
         self.layers.push(Layer {
             path: place.path.clone(),
+            name: place.path.rsplit('/').next().unwrap_or_default().to_owned(),
             aliases: if has_alias { vec![attribute.to_owned()] } else { vec![] },
             class: found.map(|found| found.class.to_owned()),
             class_from_name: found.is_some_and(|found| found.is_from_name),

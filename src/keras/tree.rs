@@ -170,9 +170,11 @@ impl Walk {
             return self.below(id, path, group).map(|_| None);
         }
         let (own, class) = (std::mem::take(&mut node.own), node.class.clone());
+        let name = if path.is_empty() { String::new() } else { node.name.clone() };
         let first = self.variables.len();
         self.layers.push(Layer {
             path: path.to_owned(),
+            name,
             aliases: Vec::new(),
             class: Some(class.clone()),
             class_from_name: false,

@@ -1,6 +1,6 @@
 //! The variables of a Keras weight file, as they are stored.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::lazy::{Bytes, LazyTensor};
@@ -25,8 +25,8 @@ pub struct WeightsFile {
     pub variables: Vec<StoredVariable>,
     /// The state of the optimizer and of metrics, which are no variables of the model.
     pub state: Vec<StoredVariable>,
-    /// Further names of groups, which Keras never writes: the path, and that of the group by its first name.
-    pub aliases: Vec<(String, String)>,
+    /// Further names of groups, which Keras never writes: by path, that of the group by its first name.
+    pub aliases: BTreeMap<String, String>,
     /// The text of the configuration of a whole model.
     pub config: Option<Bytes>,
 }
@@ -95,9 +95,9 @@ impl WeightsFile {
     /// The path that a dataset has by the first name of its group, for one that is found by another.
     #[must_use]
     pub fn first_name(&self, path: &str) -> Option<String> {
-        self.aliases.iter().find_map(|(again, first)| {
-            let below = path.strip_prefix(again.as_str()).filter(|below| below.starts_with('/'))?;
-            Some(format!("{first}{below}"))
+        path.match_indices('/').find_map(|(end, _)| {
+            let (group, below) = path.split_at_checked(end)?;
+            Some(format!("{}{below}", self.aliases.get(group)?))
         })
     }
 
@@ -156,7 +156,7 @@ fn read_bytes(path: &Path, bytes: Bytes) -> Result<WeightsFile, ErrorKind> {
     let state =
         state.map(|dataset| StoredVariable { path: dataset.path, layer: None, tensor: dataset.tensor });
     let config = whole::config(&file)?.map(|text| Bytes::held(text.into_bytes()));
-    let (path, state, aliases) = (path.to_owned(), state.collect(), Vec::new());
+    let (path, state, aliases) = (path.to_owned(), state.collect(), BTreeMap::new());
     Ok(WeightsFile { path, form, variables, state, aliases, config })
 }
 
@@ -176,7 +176,8 @@ impl WeightsFile {
         let state = optimizer.into_iter().chain(metrics);
         let state =
             state.map(|dataset| StoredVariable { path: dataset.path, layer: None, tensor: dataset.tensor });
-        Self { path: path.to_owned(), form, variables, state: state.collect(), aliases: again, config: None }
+        let (path, state, aliases) = (path.to_owned(), state.collect(), again.into_iter().collect());
+        Self { path, form, variables, state, aliases, config: None }
     }
 }
 
@@ -227,14 +228,12 @@ pub(super) fn stored_legacy(
     let names =
         file.list_attribute(group, "layer_names", path)?.ok_or_else(|| missing("layer_names", path))?;
     let tree = file.tree(group, path)?;
-    let mut groups: HashMap<&str, u64> =
-        tree.groups.iter().map(|group| (group.name.as_str(), group.address)).collect();
-    let mut datasets = HashMap::new();
-    collect(&tree, &mut datasets);
+    let (mut groups, mut datasets) = (HashMap::new(), HashMap::new());
+    collect(&tree, &mut groups, &mut datasets);
     let mut layers = Vec::new();
     for (name, is_layer) in names.iter().map(|name| (name.as_str(), true)).chain([(TOP_LEVEL, false)]) {
-        let at = join(path, name);
-        let Some(own) = groups.remove(name) else {
+        let at = below(path, name);
+        let Some(own) = groups.remove(at.as_str()) else {
             if is_layer {
                 return Err(ErrorKind::LegacyGroup { layer: name.to_owned() });
             }
@@ -242,8 +241,7 @@ pub(super) fn stored_legacy(
         };
         let mut weights = Vec::new();
         for name in file.list_attribute(own, "weight_names", &at)?.unwrap_or_default() {
-            let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
-            let path = join(&at, &parts.join("/"));
+            let path = below(&at, &name);
             let dataset = datasets.remove(path.as_str());
             let dataset = dataset.ok_or_else(|| ErrorKind::LegacyDataset { at: path.clone() })?;
             weights.push(LegacyWeight { name, tensor: file.tensor(dataset)? });
@@ -259,7 +257,19 @@ pub(super) fn stored_legacy(
     }
 }
 
-fn collect<'a>(tree: &'a hdf5::Group, datasets: &mut HashMap<&'a str, &'a hdf5::Dataset>) {
+/// What an HDF5 path leads to from a group. Names of layers in Keras 2 may hold a `/`, as those of weights do.
+fn below(group: &str, path: &str) -> String {
+    path.split('/').filter(|part| !part.is_empty()).fold(group.to_owned(), |above, part| join(&above, part))
+}
+
+fn collect<'a>(
+    tree: &'a hdf5::Group,
+    groups: &mut HashMap<&'a str, u64>,
+    datasets: &mut HashMap<&'a str, &'a hdf5::Dataset>,
+) {
     datasets.extend(tree.datasets.iter().map(|dataset| (dataset.path.as_str(), dataset)));
-    tree.groups.iter().for_each(|group| collect(group, datasets));
+    for group in &tree.groups {
+        groups.insert(&group.path, group.address);
+        collect(group, groups, datasets);
+    }
 }

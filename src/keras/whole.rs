@@ -10,8 +10,8 @@ use crate::lazy::{Bytes, LazyTensor};
 use super::architecture::{Architecture, LegacyNames, Origin};
 use super::carried::{Carried, CarriedDataset};
 use super::error::ErrorKind;
-use super::file_layout::{Format, dataset_path};
-use super::weights_file::{LegacyLayer, LegacyWeight, TOP_LEVEL, legacy_group, stored_legacy};
+use super::hdf5::TextAttributes;
+use super::weights_file::{LegacyLayer, LegacyWeight, TOP_LEVEL, WHOLE, legacy_group, stored_legacy};
 use super::{hdf5, legacy, model};
 
 /// The attribute with the configuration.
@@ -62,7 +62,7 @@ pub(super) fn read(
 ) -> Result<Architecture, ErrorKind> {
     let (tree, root) = model::read(object)?;
     let mut architecture = tree.into_architecture(root, path, Origin::WholeH5)?;
-    let mut attributes = file.text_attributes(file.root(), "")?;
+    let TextAttributes { texts: mut attributes, others } = file.text_attributes(file.root(), "")?;
     attributes.retain(|(name, _)| name != CONFIG);
     architecture.carried = Carried {
         config: Some(Bytes::held(text.as_bytes().to_vec())),
@@ -73,6 +73,13 @@ pub(super) fn read(
     let Some((group, at)) = legacy_group(file)? else {
         return Err(ErrorKind::MissingField { layer: String::new(), field: "model_weights".to_owned() });
     };
+    let mut left: Vec<String> = others.iter().map(|name| format!("attribute {name}")).collect();
+    if group != file.root() {
+        left.extend(
+            file.names(file.root(), "")?.into_iter().filter(|name| name != WHOLE && name != OPTIMIZER),
+        );
+    }
+    architecture.carried.left = left;
     let names = fill(&mut architecture, stored_legacy(file, group, at)?)?;
     fill_copies(&mut architecture);
     architecture.legacy = Some(names);
@@ -118,7 +125,7 @@ fn set(
 ) -> Result<(), ErrorKind> {
     let Some(variable) = architecture.variables.get_mut(index) else { return Ok(()) };
     if *tensor.view.shape() != variable.shape {
-        return Err(ErrorKind::ArchiveDiffers {
+        return Err(ErrorKind::WeightsDiffer {
             variable: variable.path.clone(),
             dataset: format!("{layer}/{name}").into(),
             expected: variable.shape.clone(),
@@ -132,18 +139,13 @@ fn set(
 /// A variable that the legacy format does not hold is a copy of one that it does: the kernel that
 /// `SpectralNormalization` shares with its layer.
 fn fill_copies(architecture: &mut Architecture) {
-    let places: Vec<Option<String>> = (0..architecture.variables.len())
-        .map(|at| dataset_path(architecture, Format::LegacyH5, at))
-        .collect();
-    let mut values: HashMap<&str, LazyTensor> = HashMap::new();
-    for (variable, place) in architecture.variables.iter().zip(&places) {
-        if let (Some(value), Some(place)) = (&variable.value, place) {
-            values.insert(place, value.clone());
-        }
-    }
-    for (variable, place) in architecture.variables.iter_mut().zip(&places) {
-        if variable.value.is_none() {
-            variable.value = place.as_deref().and_then(|place| values.get(place)).cloned();
+    let all = 0..architecture.variables.len();
+    let copies: Vec<(usize, usize)> =
+        all.filter_map(|at| Some((at, legacy::shared_kernel(architecture, at)?))).collect();
+    for (copy, original) in copies {
+        let value = architecture.variables.get(original).and_then(|variable| variable.value.clone());
+        if let Some(variable) = architecture.variables.get_mut(copy) {
+            variable.value = value;
         }
     }
 }

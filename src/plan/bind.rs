@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::axes::Axes;
-use super::binding::{Binding, Part, Term, Value};
+use super::binding::{Binding, Part, Provenance, Term, Value};
 use super::derive::{self, Derived};
 use super::expansion::Claim;
 use super::faults::{Fault, FaultDetail};
@@ -254,17 +254,23 @@ impl Binder<'_> {
         (self.tensor(claim.sources[0].1), &self.architecture.variables[claim.targets[0].1])
     }
 
-    fn misfit(&self, claim: &Claim<'_>, attempts: Vec<(String, SolveError)>) -> Box<Fault> {
+    fn misfit(&self, claim: &Claim<'_>, mut attempts: Vec<(String, SolveError)>) -> Box<Fault> {
         let (source, target) = self.first_pair(claim);
+        // A layout for tensors of another rank was not meant, where one for this rank is there.
+        let is_of_rank = |error: &SolveError| !matches!(error, SolveError::Rank { side: Side::Source, .. });
+        if attempts.iter().any(|(_, error)| is_of_rank(error)) {
+            attempts.retain(|(_, error)| is_of_rank(error));
+        }
         // Within a class there is no layout to be said.
-        let hint = match claim.keras {
-            Some(_) => self
+        let is_of_class = matches!(claim.provenance, Provenance::Class { .. });
+        let hint = match is_of_class {
+            false => self
                 .class_layout(claim)
                 .or_else(|| hints::permutation(source.tensor.view.shape(), &target.shape)),
-            None if !claim.rivals.is_empty() => Some(self.only_named(claim)),
-            None if claim.sizes.is_empty() => hints::permutation(source.tensor.view.shape(), &target.shape)
+            true if !claim.rivals.is_empty() => Some(self.only_named(claim)),
+            true if claim.sizes.is_empty() => hints::permutation(source.tensor.view.shape(), &target.shape)
                 .map(|hint| format!("{hint}; the class has another: are two axes exchanged in the model?")),
-            None => {
+            true => {
                 let sizes: Vec<String> = claim.sizes.values().map(ToString::to_string).collect();
                 let product = claim.sizes.values().product::<usize>();
                 Some(format!("the flattened map's sizes {} make {product} features", sizes.join(" × ")))
@@ -298,9 +304,12 @@ impl Binder<'_> {
     fn class_layouts(&self, claim: &Claim<'_>) -> &[Layout] {
         let (_, target) = self.first_pair(claim);
         let of_class = || {
-            claim.keras?;
+            if matches!(claim.provenance, Provenance::Class { .. }) {
+                return None;
+            }
             let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
-            let known = self.classes.get(class)?.variables.iter().find(|known| known.name == target.name)?;
+            let known =
+                self.classes.get(class)?.variables.iter().find(|known| known.name() == target.name)?;
             Some(known.rule.layouts.as_slice())
         };
         of_class().unwrap_or(&[])
@@ -394,7 +403,7 @@ fn said(layout: &Layout, sizes: &BTreeMap<String, usize>) -> String {
 fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Box<Fault> {
     let position = match (&detail, &claim.rule.layout_position) {
         (FaultDetail::Shape { .. } | FaultDetail::SeveralLayouts { .. }, Some(position))
-            if claim.keras.is_some() =>
+            if !matches!(claim.provenance, Provenance::Class { .. }) =>
         {
             Some(position.clone())
         }

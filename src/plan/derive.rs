@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::binding::Derivation;
 use super::expansion::Expansion;
 use super::faults::FaultDetail;
+use super::module::Module;
 use super::quant_state::QuantState;
 use super::styles::{Making, Style};
 use crate::checkpoint::Tensor;
@@ -51,7 +52,7 @@ impl Expansion<'_> {
     /// `dim` is what the rule, or the layer's class, says of the axis that a formula's vectors belong to.
     pub(super) fn tensors_of(
         &mut self,
-        module: &str,
+        module: &Module,
         rule: &TensorRule,
         of: &Rule,
         dim: Option<usize>,
@@ -67,7 +68,7 @@ impl Expansion<'_> {
         inputs_of(&self.derived, self.checkpoint.tensors.len(), at)
     }
 
-    fn named(&mut self, module: &str, rule: &TensorRule, beside: Beside) -> Found {
+    fn named(&mut self, module: &Module, rule: &TensorRule, beside: Beside) -> Found {
         let mut found = self.source.matching(module, &rule.torch);
         for (captures, key) in self.source.matching_styles(module, &rule.torch) {
             let Some(styles) = self.source.styles.by_key.get(&key) else { continue };
@@ -93,7 +94,13 @@ impl Expansion<'_> {
         Ok(found)
     }
 
-    fn computed(&mut self, module: &str, rule: &TensorRule, compute: &Compute, dim: Option<usize>) -> Found {
+    fn computed(
+        &mut self,
+        module: &Module,
+        rule: &TensorRule,
+        compute: &Compute,
+        dim: Option<usize>,
+    ) -> Found {
         let mut found = Vec::new();
         for (captures, at) in self.source.matching(module, &rule.torch) {
             let mut inputs = Vec::new();
@@ -101,7 +108,7 @@ impl Expansion<'_> {
                 // The captures are those of the first name, so no pattern is left.
                 let name = pattern.substitute(&captures, &Tables::new());
                 let name = name.map_or_else(|_| pattern.as_str().to_owned(), |name| name.as_str().to_owned());
-                let key = if module.is_empty() { name } else { format!("{module}.{name}") };
+                let key = module.key(&name);
                 match self.source.one(&key) {
                     Some(input) => inputs.push((*role, input)),
                     None => {

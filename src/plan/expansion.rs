@@ -7,6 +7,7 @@ use super::binding::Provenance;
 use super::derive::Derived;
 use super::faults::{Fault, FaultDetail};
 use super::hints;
+use super::module::Module;
 use super::names::{SourceNames, TargetNames};
 use super::notes::Remarks;
 use crate::checkpoint::Checkpoint;
@@ -72,7 +73,7 @@ pub(super) struct Expansion<'a> {
     /// The first layer that a rule's `flatten` or `unflatten` fits, by the rule's place and the key.
     pub(super) mapped: BTreeMap<(usize, &'static str), usize>,
     /// The layer that each module goes to.
-    pub(super) paired: BTreeMap<&'a str, usize>,
+    pub(super) paired: BTreeMap<String, usize>,
     /// Variables that a fault has already been reported for.
     pub(super) excused: BTreeSet<usize>,
     /// Tensors that a fault has already been reported for.
@@ -85,7 +86,7 @@ impl<'a> Expansion<'a> {
     }
 
     /// Takes a module's tensors and a layer's variables out of the account, a fault having been reported.
-    pub(super) fn excuse(&mut self, module: &str, variables: Range<usize>) {
+    pub(super) fn excuse(&mut self, module: &Module, variables: Range<usize>) {
         self.excused_tensors.extend(self.source.below(module).into_iter().map(|(at, _)| at));
         self.excused.extend(variables);
     }

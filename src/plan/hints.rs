@@ -24,6 +24,16 @@ pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     Some(format!("did you mean {}?", names.join(" or ")))
 }
 
+/// What to do about a layer that Keras has quantized.
+pub(super) const QUANTIZED: &str =
+    "the Keras model is quantized, and the float model is needed: save the architecture before `quantize`";
+
+/// Whether a variable is of a type that Keras 3 keeps quantized kernels in, and PyTorch no parameter of a float
+/// module.
+pub(super) const fn is_quantized(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::I8 | Dtype::U8)
+}
+
 /// What to do where values of one type cannot become values of the other.
 pub(super) fn conversion(source: Dtype, target: Dtype) -> Option<String> {
     let hint = match (source.is_complex(), target.is_complex()) {
@@ -32,10 +42,7 @@ pub(super) fn conversion(source: Dtype, target: Dtype) -> Option<String> {
             "a real variable holds one of the two parts: save `tensor.real` or `tensor.imag` under a name of its own"
         }
         (_, true) => "save the tensor in the variable's type: only equal complex types are copied",
-        // What Keras 3 keeps quantized kernels in, and PyTorch no parameter of a float module.
-        (false, false) if source.is_float() && matches!(target, Dtype::I8 | Dtype::U8) => {
-            "the Keras model is quantized, and the float model is needed: save the architecture before `quantize`"
-        }
+        (false, false) if source.is_float() && is_quantized(target) => QUANTIZED,
         (false, false) => return None,
     };
     Some(hint.to_owned())

@@ -15,6 +15,7 @@
 mod axes;
 mod bind;
 mod binding;
+mod class;
 mod derive;
 mod expansion;
 mod explain;
@@ -22,6 +23,7 @@ mod faults;
 mod hints;
 mod layer;
 mod ledger;
+mod module;
 mod names;
 mod notes;
 mod numerics;

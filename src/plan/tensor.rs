@@ -6,6 +6,7 @@ use super::binding::Provenance;
 use super::derive::Refused;
 use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
+use super::module::Module;
 use super::names::Lookup;
 use crate::schema::{Captures, Pattern, Rule, TensorRule};
 
@@ -15,7 +16,7 @@ type Terms<'a> = Vec<(&'a TensorRule, Vec<(Captures, usize)>)>;
 impl<'a> Expansion<'a> {
     /// `[[tensor]]`.
     pub(super) fn tensors(&mut self, rule: &'a Rule, tensor: &'a TensorRule) {
-        let matches = match self.tensors_of("", tensor, rule, tensor.dim) {
+        let matches = match self.tensors_of(&Module::of(""), tensor, rule, tensor.dim) {
             Ok(matches) => matches,
             Err(refused) => {
                 for keras in tensor.keras.iter().filter_map(|keras| keras.literal()) {
@@ -87,7 +88,7 @@ impl<'a> Expansion<'a> {
             self.strays.push(Stray { tensors, fault, stands: false });
             return;
         }
-        let terms = match self.terms_of("", rule, tensor, both) {
+        let terms = match self.terms_of(&Module::of(""), rule, tensor, both) {
             Ok(terms) => terms,
             Err(refused) => {
                 self.excused.extend(targets.iter().map(|(_, variable)| *variable));
@@ -113,7 +114,7 @@ impl<'a> Expansion<'a> {
     /// The tensors of the terms that a rule adds, of those captures that the rule's tensors were grouped by.
     pub(super) fn terms_of(
         &mut self,
-        module: &str,
+        module: &Module,
         of: &'a Rule,
         rule: &'a TensorRule,
         both: &Captures,

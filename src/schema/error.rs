@@ -212,6 +212,9 @@ pub enum FaultKind {
     /// An expression in a state_dict key.
     #[error("a state_dict key cannot compute: names of tensors are matched, names of variables are made")]
     TorchComputes,
+    /// `{*}` where there is no parameter to stand for.
+    #[error("`{{*}}` stands for the names of a module's parameters, and cannot stand here")]
+    ParameterName,
     /// An axis whose values are any text.
     #[error("the capture `{0}` is an axis, but its values are any text, which has no order")]
     TextAxis(String),
@@ -268,7 +271,7 @@ impl FaultKind {
             Self::TensorsOf(_) => "one name",
             Self::OtherFormula { .. } => "of another formula",
             Self::TermCapture(_) => "in this term",
-            Self::Pattern(_) | Self::TorchComputes => "in this name",
+            Self::Pattern(_) | Self::TorchComputes | Self::ParameterName => "in this name",
             Self::Layout(_) => "in this layout",
             Self::Glob(_) => "in this glob",
             Self::Unbound(_) => "reads a capture that has no value",

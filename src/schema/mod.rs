@@ -18,12 +18,13 @@ mod targets;
 
 pub use error::{Error, Fault, FaultKind};
 pub use glob::{Glob, GlobError};
+pub(crate) use pattern::PARAMETER;
 pub use pattern::{
     CaptureKind, CaptureValue, Captures, EvaluateError, Pattern, PatternError, PatternErrorKind, Separator,
     Tables,
 };
 pub use position::{Position, SourceFile};
 pub use rule::{
-    Class, ClassVariable, Compute, Fill, Formula, Keep, LayerRule, LowRank, Reduce, Rule, RuleKind, Schema,
-    Scope, TensorRule,
+    Class, ClassVariable, Compute, Fill, Formula, Inside, Keep, LayerRule, LowRank, NUMBER, Reduce, Rule,
+    RuleKind, Schema, Scope, TensorRule,
 };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::glob::Glob;
-use super::pattern::{Pattern, Tables};
+use super::pattern::{Captures, Pattern, Tables};
 use super::position::{Position, SourceFile};
 use crate::tensor::{Arithmetic, Layout, Slice};
 
@@ -78,7 +78,7 @@ pub enum RuleKind {
 /// `[[layer]]` and `[[sequence]]`.
 #[derive(Debug)]
 pub struct LayerRule {
-    /// The module's prefix, without the last dot.
+    /// The module's prefix, without the last dot; or, with a `{*}`, the keys of its tensors: `rnn.{*}_l{k}`.
     pub torch: Pattern,
     /// The layer's path.
     pub keras: Pattern,
@@ -196,24 +196,71 @@ pub struct Keep {
 pub struct Class {
     /// The Keras class.
     pub name: String,
-    /// The variables in the order of the layer's `vars` group; a layer need not have them all.
+    /// The variables: the layer's own in the order of its `vars` group, and those of layers inside it by their
+    /// paths below it (`query/kernel`). A layer need not have them all.
     pub variables: Vec<ClassVariable>,
+    /// Layers inside, which go by the rules of their own classes.
+    pub inside: Vec<Inside>,
+    /// `suffix`: what may stand after the names of the parameters (`_l0`); the first under which there are
+    /// tensors is taken. Never empty; `[""]` by default.
+    pub suffixes: Vec<String>,
     /// The module's tensors that a Keras layer has no use for (`num_batches_tracked`).
     pub ignore: Vec<Glob>,
     /// Where.
     pub position: Position,
 }
 
+/// Layers inside a layer of a class.
+#[derive(Debug)]
+pub struct Inside {
+    /// The path below the layer: `{cell:*}`.
+    pub keras: Pattern,
+    /// The keys of their tensors, relative to the module: `{*}_reverse`. The capture [`NUMBER`] is the number of the
+    /// layer among those that `keras` matches, from 0.
+    pub torch: Pattern,
+    /// `class`: the class of the layers, where the architecture does not tell it.
+    pub class: Option<String>,
+}
+
+/// The capture for the number of a layer inside.
+pub const NUMBER: &str = "n";
+
 /// A variable of a class.
 #[derive(Debug)]
 pub struct ClassVariable {
-    /// The variable's name: `kernel`.
-    pub name: String,
-    /// The rule, with names relative to the module and the layer.
+    /// The rule, with names relative to the module and the layer; it has one name of variables.
     pub rule: TensorRule,
     /// The layouts that hold instead when the layer reads flattened features; the one of the flattened
     /// map's rank applies.
     pub flatten: Vec<Layout>,
     /// The same for a layer whose output becomes a map.
     pub unflatten: Vec<Layout>,
+}
+
+impl Class {
+    /// Whether it speaks of layers inside.
+    #[must_use]
+    pub fn speaks_of_inside(&self) -> bool {
+        !self.inside.is_empty() || self.variables.iter().any(ClassVariable::is_inside)
+    }
+}
+
+impl ClassVariable {
+    /// The variable's name below the layer, as it is written: `kernel`, `{p:query|key|value}/kernel`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.rule.keras.first().map_or("", Pattern::as_str)
+    }
+
+    /// Whether it speaks of the variable of that path below the layer.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> Option<Captures> {
+        self.rule.keras.first()?.matches(path)
+    }
+
+    /// Whether it is of a layer inside.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.name().contains('/')
+    }
 }

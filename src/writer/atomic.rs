@@ -68,6 +68,11 @@ impl Draft {
         }
     }
 
+    /// The name as it was given.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The place that the file goes to: links resolved.
     pub(super) fn target(&self) -> &Path {
         &self.target
@@ -180,7 +185,7 @@ fn named(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -64,6 +64,21 @@ pub enum Error {
         /// The input.
         input: PathBuf,
     },
+    /// Two files of an output of several are one, by links: the one would replace the other.
+    #[error(
+        "cannot write {} and {}: both are links to {}; remove the links",
+        first.display(),
+        second.display(),
+        target.display()
+    )]
+    OneFileTwice {
+        /// A file of the output.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+        /// The file that both lead to.
+        target: PathBuf,
+    },
     /// The disk is full.
     #[error("cannot write {}: it needs {needed} bytes and {available} are free; make room, or write to another disk", path.display())]
     NoSpace {

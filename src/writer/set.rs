@@ -1,5 +1,6 @@
 //! Outputs of several files: all appear, or none.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read as _};
@@ -10,7 +11,7 @@ use tempfile::TempPath;
 use crate::keras::file_layout::named_shards;
 
 use super::Error;
-use super::atomic::{Draft, aside};
+use super::atomic::{Draft, aside, folder_of};
 use super::prepare::Prepared;
 
 /// The longest index of an earlier output that is read. That of ten thousand layers has 1 MB.
@@ -32,6 +33,23 @@ pub(super) fn stale(path: &Path, files: &[Prepared<'_>]) -> Result<Vec<PathBuf>,
     let named = named_shards(&index, name).into_iter().map(|shard| path.with_file_name(shard));
     let is_stale = |path: &PathBuf| files.iter().all(|file| file.path != *path) && path.is_file();
     Ok(named.filter(is_stale).collect())
+}
+
+/// Refuses a set in which links make one file of two.
+pub(super) fn check_distinct(drafts: &[Draft]) -> Result<(), Error> {
+    let mut seen: HashMap<PathBuf, &Draft> = HashMap::new();
+    for draft in drafts {
+        // The file itself need not be there yet, its folder is.
+        let target = draft.target();
+        let folder = folder_of(target).canonicalize();
+        let folder = folder.map_err(|source| Error::Io { path: target.to_owned(), source })?;
+        let place = folder.join(target.file_name().unwrap_or_default());
+        if let Some(other) = seen.insert(place, draft) {
+            let (first, second) = (other.path().to_owned(), draft.path().to_owned());
+            return Err(Error::OneFileTwice { first, second, target: target.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// Puts the files in their places, the last one last.
@@ -96,6 +114,29 @@ mod tests {
         let draft = Draft::create(path, content.len() as u64).unwrap();
         io::Write::write_all(&mut draft.file(), content.as_bytes()).unwrap();
         draft
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_to_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let check = |names: [&str; 2], expected: bool| {
+            let drafts = names.map(|name| draft(&path(name), "new"));
+            let outcome = check_distinct(&drafts);
+            assert_eq!(
+                matches!(outcome, Err(Error::OneFileTwice { .. })),
+                expected,
+                "{names:?}: {outcome:?}"
+            );
+        };
+        fs::write(path("a"), "").unwrap();
+        for name in ["b", "c"] {
+            std::os::unix::fs::symlink("a", path(name)).unwrap();
+        }
+        check(["a", "new"], false);
+        check(["a", "b"], true);
+        check(["b", "c"], true);
     }
 
     /// What fails midway, for the place of one of the files was taken meanwhile, is undone.

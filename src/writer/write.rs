@@ -152,6 +152,7 @@ fn write_layout(
 
     let drafts: Vec<Draft> =
         files.iter().map(|file| Draft::create(&file.path, file.len)).collect::<Result<_, _>>()?;
+    set::check_distinct(&drafts)?;
     let mut targets = Vec::new();
     for (file, draft) in files.iter().zip(&drafts) {
         let io_error = |source| Error::Io { path: file.path.clone(), source };

@@ -11,6 +11,7 @@ weights too: `<case>.legacy.h5`, and `<case>.whole.h5` with the model around the
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -224,6 +225,22 @@ def frozen():
     return Sequential([Input((5,)), block("on"), part, off], name="freezing")
 
 
+def quantized():
+    """A model that was quantized before its weights were saved as a template."""
+    model = Sequential([Input((6,)), layers.Dense(5, name="conv"), layers.Dense(3, name="head")])
+    model.quantize("int8")
+    model.save_weights(os.path.join(HERE, "quantized.weights.h5"))
+
+
+def annotated():
+    """A whole model to which somebody has added what Keras does not write."""
+    path = os.path.join(HERE, "annotated.whole.h5")
+    shutil.copy(os.path.join(HERE, "frozen.whole.h5"), path)
+    with h5py.File(path, "a") as file:
+        file.attrs["epoch"] = 7
+        file.create_group("mine")["losses"] = [0.5, 0.25]
+
+
 def frozen_inside():
     """Layers around others that were made with `trainable=False`, in a model that is trained: those inside are."""
     x = Input((4, 6))
@@ -336,13 +353,14 @@ CASES = {
     "functional": lambda: case("functional", functional()),
     "subclassed": lambda: case("subclassed", subclassed(), template=True, with_legacy=False),
     "all_layers": lambda: case("all_layers", all_layers()),
-    "frozen": lambda: case("frozen", frozen(), legacy_files=True),
+    "frozen": lambda: (case("frozen", frozen(), legacy_files=True), annotated()),
     "frozen_inside": lambda: case("frozen_inside", frozen_inside()),
     "generator": lambda: case("generator", generator()),
     "nested_twice": lambda: case("nested_twice", nested_twice()),
     "shared_across": shared_across,
     "unnamed": unnamed,
     "links": links,
+    "quantized": quantized,
 }
 
 

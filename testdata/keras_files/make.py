@@ -82,6 +82,19 @@ def trained():
     return Model(entry, tail(x), name="trained")
 
 
+def slashed():
+    """Keras 2 lets layers have names with a slash, also such as begin with another's whole name."""
+    entry = Input((5, 6, 2), name="entry")
+    x = layers.Conv2D(3, (2, 4), name="block/conv")(entry)
+    inner_entry = Input((4, 3, 3), name="inner/entry")
+    inner = layers.BatchNormalization(name="deep/norm")(inner_entry)
+    inner = layers.Conv2D(7, (1, 2), name="deep/conv")(inner)
+    x = Model(inner_entry, inner, name="block/inner")(x)
+    x = layers.Reshape((4, 14))(x)
+    x = layers.Bidirectional(layers.LSTM(3, name="block/lstm"), name="block/both")(x)
+    return Model(entry, layers.Dense(11, name="block")(x), name="slashed")
+
+
 def save_legacy(model, path):
     if IS_OLD:
         return model.save_weights(str(path))
@@ -131,6 +144,8 @@ def main():
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir()
     save("trained", trained(), np.zeros((1, 7, 6), "float32"), True)
+    if IS_OLD:
+        save("slashed", slashed(), np.zeros((1, 5, 6, 2), "float32"), True)
     save("own", Own(), np.zeros((1, 9, 8, 3), "float32"), False)
 
 

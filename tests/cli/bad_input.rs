@@ -132,6 +132,16 @@ fn flattened_features_of_a_template() {
 }
 
 #[test]
+fn quantized_layers() {
+    let folder = Folder::with_case("simple_conv");
+    let template = format!("{}/testdata/keras/quantized.weights.h5", env!("CARGO_MANIFEST_DIR"));
+    folder.write("q.weights.h5", std::fs::read(template).unwrap());
+    let rule = "schema = 1\n[[layer]]\ntorch = \"conv\"\nkeras = \"conv\"\nclass = \"Dense\"\n";
+    folder.write("q.toml", rule);
+    check("bad_quantized", 6, &folder.run(&["plan", "weights.pt", "-s", "q.toml", "-a", "q.weights.h5"]));
+}
+
+#[test]
 fn keras_files() {
     let folder = Folder::with_case("simple_conv");
     let legacy = ["weights.pt", "--schema", "schema.toml", "-o", "legacy.h5"];

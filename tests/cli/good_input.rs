@@ -1,6 +1,6 @@
 //! What the commands say when all is well.
 
-use ptw2k::keras::file_layout::{Format, dataset_path};
+use ptw2k::keras::file_layout::Format;
 use ptw2k::keras::{Architecture, Variable, WeightsFile};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -62,9 +62,11 @@ fn values(folder: &Folder, output: &str, format: Format) -> Vec<Json> {
     let architecture = Architecture::open(&folder.path("arch.json")).unwrap();
     let file = WeightsFile::open(&folder.path(output)).unwrap();
     assert_eq!(file.variables.len(), architecture.variables.len());
+    let is_legacy = matches!(format, Format::LegacyH5 | Format::WholeH5);
+    let places = if is_legacy { architecture.legacy_places() } else { architecture.weights_h5_places() };
     let value = |(at, variable): (usize, &Variable)| {
-        let path = dataset_path(&architecture, format, at).unwrap();
-        let stored = &file.variables.iter().find(|stored| stored.path == path).unwrap().tensor;
+        let path = places[at].as_deref().unwrap();
+        let stored = &file.variables.iter().find(|stored| stored.place() == path).unwrap().tensor;
         assert!(stored.view.is_contiguous() && stored.view.offset() == 0, "{path}");
         let digest = Sha256::digest(&stored.storage.ready().unwrap().as_slice()[..stored.byte_len()]);
         serde_json::json!({

@@ -156,6 +156,20 @@ fn values_of_keras_files() {
     check("inspect_key_of_none", 2, &folder.run(&["inspect", "out.h5", "--key", "conv"]));
 }
 
+/// A model of the user's own: the configuration does not tell its variables, the weights beside it do.
+#[test]
+fn a_subclassed_model() {
+    let folder = Folder::new();
+    let own = r#"{"module": "mine", "class_name": "Own", "config": {}, "registered_name": "Own"}"#;
+    std::fs::create_dir(folder.path("own")).unwrap();
+    folder.write("own/config.json", own);
+    let weights = format!("{}/testdata/keras_files/3.15.1/own.weights.h5", env!("CARGO_MANIFEST_DIR"));
+    folder.write("own/model.weights.h5", std::fs::read(weights).unwrap());
+    check("inspect_subclassed", 0, &folder.run(&["inspect", "own"]));
+    folder.write("own.json", own);
+    check("inspect_subclassed_without_weights", 4, &folder.run(&["inspect", "own.json"]));
+}
+
 /// A float32 tensor of shape (2, 3) on the one storage, with these strides.
 fn tensor(strides: [u8; 2]) -> Vec<u8> {
     let start = b"ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nK\x06tQK\x00K\x02K\x03\x86";

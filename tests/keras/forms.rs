@@ -68,6 +68,7 @@ fn templates() {
         check(version, "trained", &[WEIGHTS, LEGACY]);
         check(version, "own", &[WEIGHTS]);
     }
+    check("2.15.0", "slashed", &[WEIGHTS, LEGACY]);
 }
 
 #[test]
@@ -80,6 +81,7 @@ fn whole_models() {
     }
     check("3.0.5", "trained", &[archive]);
     check("2.15.0", "trained", &[archive, whole]);
+    check("2.15.0", "slashed", &[archive, whole]);
     check("2.13.1", "trained", &[archive, whole]);
 }
 

@@ -199,6 +199,39 @@ fn exponential_nesting_is_bounded() {
     assert!(is_named, "{error:?}");
 }
 
+/// Layers that hold the one before twice, which the file tells by a number alone: two to the power of their number
+/// ways lead to the first.
+#[test]
+fn shared_layers_do_not_multiply() {
+    let shared = |class: &str, config: Value, id: usize| json!({"module": "keras.layers", "class_name": class, "config": config, "shared_object_id": id});
+    let chain = |first: &dyn Fn(usize) -> Value, next: &dyn Fn(usize, Value) -> Value| {
+        let start = json!({"module": "keras.layers", "class_name": "InputLayer",
+                           "config": {"name": "in", "batch_shape": [null, 4, 3]}});
+        let layers: Vec<Value> = [start].into_iter().chain((1..120).map(|id| next(id, first(id)))).collect();
+        let config = json!({"name": "s", "layers": layers});
+        open(&json!({"module": "keras", "class_name": "Sequential", "config": config}))
+    };
+    let dense = |id| shared("Dense", json!({"name": "d", "units": 3}), id);
+    let cell = |id| shared("LSTMCell", json!({"name": "c", "units": 3}), id);
+    let both = |id: usize, inner: Value| {
+        let config = json!({"name": format!("b{id}"), "layer": inner, "backward_layer": inner});
+        shared("Bidirectional", config, id + 1)
+    };
+    let all = |id: usize, inner: Value| {
+        shared("Pipeline", json!({"name": format!("p{id}"), "layers": [inner, inner]}), id + 1)
+    };
+    let stack = |id: usize, inner: Value| {
+        let cells =
+            shared("StackedRNNCells", json!({"name": format!("s{id}"), "cells": [inner, inner]}), id + 1);
+        let config = json!({"name": format!("r{id}"), "cell": cells, "return_sequences": true});
+        json!({"module": "keras.layers", "class_name": "RNN", "config": config})
+    };
+    for found in [chain(&dense, &both), chain(&dense, &all), chain(&cell, &stack)] {
+        let found = found.map(|model| model.variables.len());
+        assert!(matches!(found, Ok(2 | 3) | Err(ErrorKind::TooMany { .. })), "{found:?}");
+    }
+}
+
 /// Many layers take time in proportion.
 #[test]
 fn long_models_are_read() {

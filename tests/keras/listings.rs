@@ -21,8 +21,9 @@ fn expected(case: &str) -> Value {
 
 /// One line per variable: path, shape, type, HDF5 path.
 fn lines(architecture: &Architecture) -> Vec<String> {
+    let places = architecture.weights_h5_places();
     let line = |(at, variable): (usize, &ptw2k::keras::Variable)| {
-        let h5 = file_layout::dataset_path(architecture, Format::WeightsH5, at).unwrap();
+        let h5 = places[at].as_deref().unwrap();
         format!("{} {:?} {} {h5}", variable.path, variable.shape.sizes(), variable.dtype)
     };
     architecture.variables.iter().enumerate().map(line).collect()
@@ -73,6 +74,7 @@ fn check_legacy(architecture: &Architecture, case: &str) {
         return;
     }
     let root = tree(architecture, Format::LegacyH5, &|_| Some(Dtype::F32)).unwrap();
+    let places = architecture.legacy_places();
     let mut found = Vec::new();
     for name in names(&root, "layer_names") {
         let Some((_, Node::Group(group))) = root.children.iter().find(|(other, _)| *other == name) else {
@@ -80,8 +82,7 @@ fn check_legacy(architecture: &Architecture, case: &str) {
         };
         let weight = |path: &String| {
             let at = dataset(group, path);
-            let full = file_layout::dataset_path(architecture, Format::LegacyH5, at).unwrap();
-            assert_eq!(full, format!("{name}/{path}"));
+            assert_eq!(places[at].as_deref(), Some(format!("{name}/{path}").as_str()));
             json!([architecture.variables[at].name, architecture.variables[at].shape.sizes()])
         };
         let weights: Vec<Value> = names(group, "weight_names").iter().map(weight).collect();
@@ -360,12 +361,13 @@ fn check_variables_of(file: &str) -> Architecture {
             format!("{} {shape:?} {}", row[4].as_str().unwrap(), row[3].as_str().unwrap())
         })
         .collect();
+    let places = model.weights_h5_places();
     let mut found: Vec<String> = model
         .variables
         .iter()
         .enumerate()
         .map(|(at, variable)| {
-            let h5 = file_layout::dataset_path(&model, Format::WeightsH5, at).unwrap();
+            let h5 = places[at].as_deref().unwrap();
             let layer = &model.layers[variable.layer];
             let last = |path: &str| path.rsplit('/').next().unwrap().to_owned();
             assert_eq!(last(&layer.path), last(&layer.group));

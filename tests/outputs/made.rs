@@ -82,8 +82,15 @@ pub(crate) fn stored(file: &Path) -> Vec<(String, Dtype, Vec<u8>)> {
 /// Every variable of an architecture with values: its path in files of that format, type and bytes.
 pub(crate) fn own(architecture: &Path, format: Format) -> Vec<(String, Dtype, Vec<u8>)> {
     let architecture = Architecture::open(architecture).unwrap();
+    let is_legacy = matches!(format, Format::LegacyH5 | Format::WholeH5);
+    let places = if is_legacy { architecture.legacy_places() } else { architecture.weights_h5_places() };
+    let places: Vec<String> = places.into_iter().flatten().collect();
     let of = |at: usize| {
-        let path = ptw2k::keras::file_layout::dataset_path(&architecture, format, at).unwrap();
+        let path = if format == Format::WholeH5 {
+            format!("model_weights/{}", places[at])
+        } else {
+            places[at].clone()
+        };
         let value = architecture.variables[at].value.as_ref().unwrap();
         (path, value.dtype, value.contiguous().unwrap())
     };

@@ -61,3 +61,37 @@ fn bfloat16() {
     let error = write(&plan, &form, &folder.path().join("b.h5"), 1).unwrap_err();
     assert!(matches!(error, Error::Layout(LayoutError::Bfloat16 { .. })), "{error}");
 }
+
+/// A configuration lacks what a layer was adapted to, without which Keras loads no weights.
+#[test]
+fn adapted_layers() {
+    let check = |keras: &str, class: &str, settings: &str, format: Format, expected: bool| {
+        let folder = TempDir::new().unwrap();
+        let (architecture, output) = (folder.path().join("a.json"), folder.path().join("out.h5"));
+        let text = format!(
+            r#"{{"class_name": "Sequential", {keras} "config": {{"name": "m", "layers": [
+                {{"class_name": "InputLayer", "config": {{"name": "in", "batch_input_shape": [null, 3]}}}},
+                {{"class_name": "{class}", "config": {{"name": "adapted", {settings}}}}},
+                {{"class_name": "Embedding", "config": {{"name": "e", "input_dim": 5, "output_dim": 2}}}}]}}}}"#
+        );
+        std::fs::write(&architecture, text).unwrap();
+        let form = form(format, "");
+        let outcome = write(&plan(&architecture, FILL, &form, None), &form, &output, 1);
+        let is_refused = matches!(&outcome, Err(Error::Layout(LayoutError::Adapted { layer, class: named, .. }))
+            if layer == "adapted" && named == class);
+        assert!(is_refused == expected && (is_refused || outcome.is_ok()), "{class} {settings}: {outcome:?}");
+    };
+    let (old, new) = (r#""keras_version": "2.15.0","#, r#""module": "keras.src.models.sequential","#);
+    let (bins, bounds) = (r#""num_bins": 4"#, r#""bin_boundaries": [1.0, 2.0]"#);
+    check(old, "Discretization", bins, Format::WeightsH5, true);
+    check(old, "Discretization", bins, Format::LegacyH5, true);
+    check(old, "Discretization", bounds, Format::LegacyH5, false);
+    check(new, "Discretization", bins, Format::WeightsH5, false);
+    let (frequency, count) = (r#""output_mode": "tf_idf""#, r#""output_mode": "int""#);
+    for class in ["IntegerLookup", "StringLookup", "TextVectorization"] {
+        check(old, class, frequency, Format::LegacyH5, true);
+        check(new, class, frequency, Format::WeightsH5, true);
+        check(new, class, frequency, Format::LegacyH5, false);
+        check(new, class, count, Format::WeightsH5, false);
+    }
+}

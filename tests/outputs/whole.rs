@@ -51,6 +51,19 @@ fn shared_kernels() {
     assert_eq!(stored(&output).len(), architecture.variables.len() - copies.count());
 }
 
+/// What the architecture's file has beside Keras' own is left out, and not without a word.
+#[test]
+fn what_is_left_out() {
+    let form = form(Format::WholeH5, "");
+    let plan = plan(&testdata("annotated.whole.h5"), KEEP, &form, None);
+    let said: Vec<&str> = plan.notes.iter().map(|note| note.text.as_str()).collect();
+    for left in ["attribute epoch", "mine"] {
+        let remark =
+            format!("`{left}` of the architecture's file is no variable of the model, and is left out");
+        assert!(said.contains(&remark.as_str()), "{said:?}");
+    }
+}
+
 #[test]
 fn refuses() {
     let optimizer = Form { optimizer: true, ..Form::new(Format::LegacyH5) };

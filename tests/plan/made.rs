@@ -81,6 +81,7 @@ pub(crate) fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture 
         }
         architecture.layers.push(Layer {
             path: (*path).to_owned(),
+            name: (*path).to_owned(),
             aliases: Vec::new(),
             class: (!class.is_empty()).then(|| (*class).to_owned()),
             class_from_name: false,

@@ -79,10 +79,16 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
 /// Unit, snapshot and property tests, and the examples of the documentation.
 fn tests() -> Outcome {
     if shell::succeeds(&mut shell::cargo(&["nextest", "--version"])) {
-        shell::run(&mut shell::cargo(&["nextest", "run", "--workspace", "--no-tests=pass"]))?;
+        shell::run(&mut shell::cargo(&[
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+            "--no-tests=pass",
+        ]))?;
         return shell::run(&mut shell::cargo(&["test", "--doc", "--package=ptw2k"]));
     }
-    shell::run(&mut shell::cargo(&["test", "--workspace"]))
+    shell::run(&mut shell::cargo(&["test", "--workspace", "--no-fail-fast"]))
 }
 
 fn summarise(times: &[(&str, Duration)], failed: &[&str]) {

@@ -235,6 +235,17 @@ mod tests {
         )
     }
 
+    /// Whether two tensors have the same bytes. The crate takes them in the order of a hash map, so its error is
+    /// the one's or the other's.
+    fn has_two_of_one_place(file: &[u8]) -> bool {
+        let length = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+        let Ok(entries) = serde_json::from_slice::<Entries>(&file[LENGTH_SIZE..LENGTH_SIZE + length]) else {
+            return false;
+        };
+        let mut seen = std::collections::HashSet::new();
+        entries.tensors.iter().any(|(_, stored)| !seen.insert(stored.data_offsets))
+    }
+
     proptest! {
         /// The crate is the judge: of what it takes or refuses, and of what the header says.
         #[test]
@@ -252,9 +263,10 @@ mod tests {
                     }
                 }
                 (Err(SafetensorsError::Header(_)), Err(SafeTensorError::InvalidHeaderDeserialization(_))) => {}
-                (Err(SafetensorsError::Format(ours)), Err(theirs)) => {
+                (Err(SafetensorsError::Format(ours)), Err(theirs)) if !has_two_of_one_place(&file) => {
                     prop_assert_eq!(std::mem::discriminant(&ours), std::mem::discriminant(&theirs));
                 }
+                (Err(SafetensorsError::Format(_)), Err(_)) => {}
                 (ours, theirs) => prop_assert!(false, "{:?} {:?}", ours.err(), theirs.err()),
             }
         }

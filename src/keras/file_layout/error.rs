@@ -14,11 +14,11 @@ pub enum LayoutError {
          give the architecture as `model.to_json()` or `.keras`, or write a `.weights.h5`"
     )]
     LayerOrder,
-    /// A frozen attention layer in a nested model.
+    /// A frozen layer in a nested model: one of attention, or any where Keras before 3.3 reads.
     #[error(
-        "the attention layer `{layer}` is frozen in a nested model, and the order of that model's weights in a \
-         legacy `.h5` depends on how it was frozen, which no configuration tells: write a `.weights.h5`, or save \
-         the architecture with the layer trainable"
+        "the layer `{layer}` is frozen in a nested model, and the order of that model's weights in a legacy `.h5` \
+         depends on how it was frozen, which no configuration tells: write a `.weights.h5`, or save the \
+         architecture with the layer trainable"
     )]
     UntoldFreezing {
         /// The layer.
@@ -64,6 +64,21 @@ pub enum LayoutError {
          write a whole-model `.h5` or the weights alone"
     )]
     NoModules,
+    /// A layer that keeps what it was adapted to, which the architecture's file or the format does not hold.
+    #[error(
+        "`{layer}` ({class}) keeps what it was adapted to beside the model's variables, and without that no Keras \
+         loads {}: give the `.keras` of the adapted model as the architecture, and write a `.keras` or a \
+         `.weights.h5`",
+        describe(*.format)
+    )]
+    Adapted {
+        /// The layer, from the root.
+        layer: String,
+        /// Its class.
+        class: String,
+        /// The format.
+        format: Format,
+    },
     /// A version that does not know the format.
     #[error("Keras {version} cannot read {}, which came with {since}: write a {}", describe(*.format), older(*.format))]
     ReaderTooOld {
@@ -124,7 +139,6 @@ pub enum LayoutError {
     OptimizerForm,
 }
 
-/// The format, for a sentence.
 /// The format that an older Keras reads instead.
 const fn older(format: Format) -> &'static str {
     match format {
@@ -133,6 +147,7 @@ const fn older(format: Format) -> &'static str {
     }
 }
 
+/// The format, for a sentence.
 fn describe(format: Format) -> &'static str {
     match format {
         Format::WeightsH5 => "a `.weights.h5`",

@@ -2,25 +2,13 @@
 
 use super::super::architecture::{Architecture, Generation, Layer};
 use super::super::graph::join;
-use super::super::legacy::shared_kernel;
-use super::super::weights_file::{TOP_LEVEL, WHOLE};
-use super::Format;
 
-/// The path of a variable's dataset in a file of that format, without a leading `/`:
-/// `layers/dense/vars/0`, `dense/dense/kernel`. `None` when there is no such variable.
-///
-/// In a legacy file the copy of a kernel that `SpectralNormalization` keeps is the wrapped layer's own.
-#[must_use]
-pub fn dataset_path(architecture: &Architecture, format: Format, variable: usize) -> Option<String> {
-    match format {
-        Format::WeightsH5 | Format::Sharded | Format::Keras => {
-            let variable = architecture.variables.get(variable)?;
-            let layer = architecture.layers.get(variable.layer)?;
-            Some(join(&join(&layer.group, "vars"), &variable.index.to_string()))
-        }
-        Format::LegacyH5 => legacy_path(architecture, variable),
-        Format::WholeH5 => Some(join(WHOLE, &legacy_path(architecture, variable)?)),
-    }
+/// The path of a variable's dataset in a `.weights.h5`, without a leading `/`: `layers/dense/vars/0`. `None` when
+/// there is no such variable.
+pub(in crate::keras) fn dataset_path(architecture: &Architecture, variable: usize) -> Option<String> {
+    let variable = architecture.variables.get(variable)?;
+    let layer = architecture.layers.get(variable.layer)?;
+    Some(join(&join(&layer.group, "vars"), &variable.index.to_string()))
 }
 
 /// Further paths of the same dataset in a `.weights.h5`: the projections of `MultiHeadAttention` under the
@@ -48,24 +36,6 @@ pub(super) fn alias(architecture: &Architecture, layer: &Layer) -> Option<String
     let above = architecture.layers.iter().filter(|_| is_projection).find(is_attention)?;
     let is_attention = above.class.as_deref() == Some("MultiHeadAttention");
     is_attention.then(|| if plain == name { format!("_{name}") } else { plain.to_owned() })
-}
-
-/// The path in a legacy file's list of layers.
-fn legacy_path(architecture: &Architecture, variable: usize) -> Option<String> {
-    let variable = shared_kernel(architecture, variable).unwrap_or(variable);
-    if let Some(layers) = &architecture.legacy {
-        return layers.iter().find_map(|layer| {
-            let (weight, _) = layer.weights.iter().find(|&&(_, index)| index == variable)?;
-            Some(join(&layer.layer, weight))
-        });
-    }
-    let layer = architecture.layers.get(architecture.variables.get(variable)?.layer)?;
-    let weight = weight_name(architecture, variable)?;
-    Some(if layer.path.is_empty() {
-        join(TOP_LEVEL, &weight)
-    } else {
-        join(layer.path.split('/').next().unwrap_or(&layer.path), &weight)
-    })
 }
 
 /// The name of a variable in `weight_names`: Keras 2 has the name of a tensor, with the number of the output

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::tensor::Dtype;
 
-use super::super::architecture::{Architecture, Generation, Layer, Origin};
+use super::super::architecture::{Architecture, Generation, Layer, Origin, Weightless};
 use super::super::legacy::{is_trainable, shared_kernel, untold_freezing};
 use super::{Form, Format, LayoutError};
 
@@ -29,6 +29,16 @@ pub fn stored_dtype(architecture: &Architecture, form: &Form, dtype: Dtype) -> D
 pub fn remarks(architecture: &Architecture, form: &Form) -> Vec<String> {
     let carried = &architecture.carried;
     let mut remarks = Vec::new();
+    if form.format == Format::LegacyH5
+        && form.keras.is_none()
+        && let Some(layer) = frozen_inside(architecture)
+    {
+        remarks.push(format!(
+            "`{}` is frozen in a nested model, whose weights Keras before 3.3 may read in another order: name the \
+             reader with --keras, or write a `.weights.h5`",
+            layer.path
+        ));
+    }
     if !form.format.is_whole_model() {
         return remarks;
     }
@@ -71,10 +81,11 @@ pub(super) fn check(
     }
     // A whole model is built from its configuration, so its constructors are told.
     if form.format == Format::LegacyH5
-        && let Some(layer) = untold_freezing(architecture)
+        && let Some(layer) = untold_freezing(architecture).or_else(|| untold_before_3_3(architecture, form))
     {
         return Err(LayoutError::UntoldFreezing { layer: layer.path.clone() });
     }
+    check_adapted(architecture, form.format)?;
     if form.optimizer {
         check_optimizer(architecture, form.format)?;
     }
@@ -127,6 +138,20 @@ fn misloads(layer: &Layer, format: Format) -> bool {
     layer.class.as_deref() == Some("Bidirectional") || format.is_legacy() && is_nested && !is_trainable(layer)
 }
 
+/// A frozen layer in a nested model, where Keras before 3.3 reads: there a layer that its constructor was told to
+/// freeze counts as trained in a model around it, and one whose `trainable` was set does not (`variable.py`).
+fn untold_before_3_3<'a>(architecture: &'a Architecture, form: &Form) -> Option<&'a Layer> {
+    let version = form.keras.filter(|version| version.major == 3 && version.is_before(3, 3));
+    version.and_then(|_| frozen_inside(architecture))
+}
+
+/// A frozen layer in a nested model that a configuration of Keras 3 describes.
+fn frozen_inside(architecture: &Architecture) -> Option<&Layer> {
+    let is_told = architecture.legacy.is_some() || architecture.generation == Generation::Keras2;
+    let mut inside = architecture.layers.iter().filter(|layer| layer.path.contains('/'));
+    inside.find(|layer| !is_told && !is_trainable(layer))
+}
+
 /// A `.keras` is read by the `module` of each object, which the configuration in an `.h5` and that of Keras 2's
 /// `to_json()` do not have ("Could not locate class 'Functional'").
 fn check_config(architecture: &Architecture, form: &Form) -> Result<(), LayoutError> {
@@ -135,6 +160,30 @@ fn check_config(architecture: &Architecture, form: &Form) -> Result<(), LayoutEr
         return Err(LayoutError::NoModules);
     }
     Ok(())
+}
+
+/// What a lookup layer with weights by frequency (`idf_weights`) was adapted to, and `Discretization` of Keras 2,
+/// is read with the weights; a `.keras` has it in its `.weights.h5`, a configuration does not. The legacy format has
+/// it in Keras 2 alone, where this does not carry it over.
+fn check_adapted(architecture: &Architecture, format: Format) -> Result<(), LayoutError> {
+    let is_old = architecture.generation == Generation::Keras2;
+    let is_carried = matches!(architecture.origin, Origin::Archive | Origin::Folder);
+    if if format.is_legacy() { !is_old } else { is_carried } {
+        return Ok(());
+    }
+    let is_adapted = |layer: &&Weightless| match layer.class.as_str() {
+        "Discretization" => is_old && layer.config.get("bin_boundaries").is_none_or(Value::is_null),
+        "IntegerLookup" | "StringLookup" | "TextVectorization" => {
+            layer.config.get("output_mode").and_then(Value::as_str) == Some("tf_idf")
+        }
+        _ => false,
+    };
+    match architecture.weightless.iter().find(is_adapted) {
+        Some(Weightless { path, class, .. }) => {
+            Err(LayoutError::Adapted { layer: path.clone(), class: class.clone(), format })
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_optimizer(architecture: &Architecture, format: Format) -> Result<(), LayoutError> {

@@ -87,7 +87,7 @@ pub(super) fn put(root: &mut Growing, vars: Vars<'_>) -> Result<(), LayoutError>
     // Keras up to 3.5 looks for the root's own group, though it is empty.
     root.group("vars")?;
     let group = root.group(&vars.path)?;
-    let name = vars.layer.and_then(|layer| layer.path.rsplit('/').next());
+    let name = vars.layer.map(|layer| layer.name.as_str());
     if let Some(name) = name.filter(|name| !name.is_empty()) {
         group.attributes.push(Attribute::text("name", name));
     }

@@ -14,6 +14,15 @@ use hdf5_reader::{Datatype, StringPadding, StringSize, VarLenKind};
 use super::super::error::ErrorKind;
 use super::{File, at, broken};
 
+/// The attributes of an object.
+#[derive(Default)]
+pub(in crate::keras) struct TextAttributes {
+    /// Those that are one text, by name.
+    pub(in crate::keras) texts: Vec<(String, String)>,
+    /// The names of the others.
+    pub(in crate::keras) others: Vec<String>,
+}
+
 impl File {
     /// The value of a text attribute of an object, when it has one.
     pub(in crate::keras) fn text_attribute(
@@ -59,13 +68,15 @@ impl File {
         &self,
         object: u64,
         path: &str,
-    ) -> Result<Vec<(String, String)>, ErrorKind> {
-        let mut found = Vec::new();
+    ) -> Result<TextAttributes, ErrorKind> {
+        let mut found = TextAttributes::default();
         for attribute in self.attributes(object, path, &|_| true)? {
             let is_single = attribute.dataspace.dataspace_type == DataspaceType::Scalar;
             if is_single && is_text(&attribute.datatype) {
                 let text = self.texts(&attribute, path)?.pop().ok_or_else(|| not_a_text(&attribute, path))?;
-                found.push((attribute.name, text));
+                found.texts.push((attribute.name, text));
+            } else {
+                found.others.push(attribute.name);
             }
         }
         Ok(found)

@@ -278,14 +278,19 @@ impl Run<'_> {
         }
     }
 
-    fn recurrent(&self, id: NodeId, reading: &Reading<'_>) -> Option<Vec<InputShape>> {
+    fn recurrent(&mut self, id: NodeId, reading: &Reading<'_>) -> Option<Vec<InputShape>> {
         let (output, states) = self.cell(self.tree.nodes.get(id)?.children.first()?.1)?;
         recurrent::sequence(reading.config, reading.input()?, output, &states)
     }
 
     /// The size of a cell's output, and those of its states.
-    fn cell(&self, id: NodeId) -> Option<(usize, Vec<usize>)> {
-        let node = self.tree.nodes.get(id)?;
+    fn cell(&mut self, id: NodeId) -> Option<(usize, Vec<usize>)> {
+        let tree = self.tree;
+        let node = tree.nodes.get(id)?;
+        self.layers += 1;
+        if self.layers > MAX_LAYERS {
+            return None;
+        }
         if node.class == "StackedRNNCells" {
             let cells = node.children.iter().map(|&(_, cell)| self.cell(cell));
             let cells = cells.collect::<Option<Vec<_>>>()?;

@@ -99,6 +99,7 @@ const OLD_SUFFIX: &str = ":0";
 /// The paths of a layer's variables.
 fn paths(layer: &LegacyLayer) -> Vec<String> {
     let plain = |name: &str| name.strip_suffix(OLD_SUFFIX).unwrap_or(name).to_owned();
+    let own: Vec<&str> = layer.name.split('/').filter(|part| !part.is_empty()).collect();
     let short: Vec<String> = layer
         .weights
         .iter()
@@ -110,8 +111,9 @@ fn paths(layer: &LegacyLayer) -> Vec<String> {
             let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
             // The last part is the variable's own name.
             let above = parts.len().saturating_sub(1);
-            let at = parts.iter().take(above).position(|part| *part == layer.name);
-            let below = parts.get(at.map_or(0, |at| at + 1)..).unwrap_or(&parts).join("/");
+            let layers = parts.get(..above).unwrap_or_default();
+            let at = layers.windows(own.len()).position(|names| names == own.as_slice());
+            let below = parts.get(at.map_or(0, |at| at + own.len())..).unwrap_or(&parts).join("/");
             join(&layer.name, &below)
         })
         .collect();
@@ -150,12 +152,13 @@ impl Model {
     }
 
     fn add(&mut self, path: &str) -> usize {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let name = name.strip_prefix("forward_").or_else(|| name.strip_prefix("backward_")).unwrap_or(name);
+        let own = path.rsplit('/').next().unwrap_or(path);
+        let name = own.strip_prefix("forward_").or_else(|| own.strip_prefix("backward_")).unwrap_or(own);
         let class = class_of_group(name);
         self.by_path.insert(path.to_owned(), self.layers.len());
         self.layers.push(Layer {
             path: path.to_owned(),
+            name: own.to_owned(),
             aliases: Vec::new(),
             class: class.map(str::to_owned),
             class_from_name: class.is_some(),

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::pair::{self, Pair};
 use super::tensor;
 use crate::schema::error::FaultKind;
-use crate::schema::pattern::{Pattern, Separator, Tables};
+use crate::schema::pattern::{PARAMETER, Pattern, Separator, Tables};
 use crate::schema::reader::{Faults, Table, counts, number, wrong_type};
 use crate::schema::rule::{Fill, Keep, LayerRule, Rule, RuleKind, Scope};
 
@@ -96,10 +96,22 @@ fn layer(table: &Table<'_>, tables: &Tables, is_paired: bool, faults: &mut Fault
     let Pair { torch, torch_span, keras, keras_span } =
         pair::parse(table, torch, vec![keras], tables, faults)?;
     let keras = keras.into_iter().next()?;
+    let is_misplaced = !is_paired || !is_last_segment(torch.as_str());
+    if torch.has_parameter() && is_misplaced {
+        faults
+            .add(torch_span, FaultKind::ParameterName)
+            .help("it stands in the last segment of a [[layer]] rule's `torch`, as in `rnn.{*}_l{k}`");
+        return None;
+    }
     if is_paired {
         one_sided(&torch, &keras, torch_span, keras_span, faults)?;
     }
     Some(LayerRule { torch, keras, class, flatten, unflatten })
+}
+
+/// Whether `{*}` is in the last segment.
+fn is_last_segment(name: &str) -> bool {
+    name.rsplit('.').next().is_some_and(|last| last.contains("{*}"))
 }
 
 /// The sizes of a feature map, or none.
@@ -130,7 +142,7 @@ fn one_sided(
                         pair by order in `[[sequence]]`";
     let before = faults.list.len();
     let names = |pattern: &Pattern| -> Vec<String> {
-        pattern.captures().iter().map(|(name, _)| name.clone()).collect()
+        pattern.captures().iter().map(|(name, _)| name.clone()).filter(|name| name != PARAMETER).collect()
     };
     let (left, right, reads) = (names(torch), names(keras), keras.reads());
     for name in &left {

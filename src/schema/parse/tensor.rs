@@ -10,7 +10,7 @@ use super::pair::{self, Pair};
 use super::{arithmetic, compute};
 use crate::schema::axes;
 use crate::schema::error::FaultKind;
-use crate::schema::pattern::Tables;
+use crate::schema::pattern::{Pattern, Tables};
 use crate::schema::reader::{Faults, Table, count, counts, near, string, wrong_type};
 use crate::schema::rule::{Reduce, TensorRule};
 use crate::tensor::{Layout, Slice};
@@ -59,6 +59,10 @@ pub(super) fn parse(
         arithmetic::arithmetic(table, faults);
         return None;
     };
+    if torch.has_parameter() || keras.iter().any(Pattern::has_parameter) {
+        faults.add(torch_span, FaultKind::ParameterName).help("name the parameter, or capture it: `{p:*}`");
+        return None;
+    }
     let (layouts, layout_places): (Vec<_>, Vec<_>) = layouts(table, "layout", faults).into_iter().unzip();
     let axes = Axes::read(table, faults);
     let named = axes.named();

@@ -5,7 +5,7 @@ use std::fmt;
 use regex::Regex;
 
 use super::ambiguity::is_ambiguous;
-use super::parse::{self, MAX_LENGTH};
+use super::parse::{self, MAX_LENGTH, PARAMETER};
 use super::part::{CaptureKind, CaptureValue, Captures, Joint, Part, Separator, regex, render};
 use super::{EvaluateError, PatternError, PatternErrorKind, Tables};
 
@@ -233,6 +233,25 @@ impl Pattern {
         match &self.matcher {
             Matcher::Literal(name) => Some(name),
             Matcher::Regex(_) | Matcher::Nothing => None,
+        }
+    }
+
+    /// Whether it has `{*}`, which stands for the names of a module's parameters.
+    #[must_use]
+    pub fn has_parameter(&self) -> bool {
+        self.captures.iter().any(|(name, _)| name == PARAMETER)
+    }
+
+    /// What stands before and after `{*}`, where that is all that is left to capture.
+    #[must_use]
+    pub fn around_parameter(&self) -> Option<(&str, &str)> {
+        let is_parameter = |part: &Part| matches!(part, Part::Capture { name, .. } if name == PARAMETER);
+        match self.parts.as_slice() {
+            [one] if is_parameter(one) => Some(("", "")),
+            [Part::Text(before), one] if is_parameter(one) => Some((before, "")),
+            [one, Part::Text(after)] if is_parameter(one) => Some(("", after)),
+            [Part::Text(before), one, Part::Text(after)] if is_parameter(one) => Some((before, after)),
+            _ => None,
         }
     }
 
