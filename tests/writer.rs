@@ -58,6 +58,17 @@ fn ramp(count: usize) -> Vec<f32> {
 
 /// Writes a file of one dataset `d` with one and with several threads, and compares its elements.
 fn check(sizes: &[usize], dtype: Dtype, value: impl Fn() -> Value, expected: &[u8]) {
+    check_with(sizes, dtype, Arithmetic::default(), value, expected);
+}
+
+/// The same with arithmetic on the values.
+fn check_with(
+    sizes: &[usize],
+    dtype: Dtype,
+    arithmetic: Arithmetic,
+    value: impl Fn() -> Value,
+    expected: &[u8],
+) {
     let folder = tempfile::tempdir().unwrap();
     let shape = Shape::new(sizes).unwrap();
     let tree = Group {
@@ -69,7 +80,7 @@ fn check(sizes: &[usize], dtype: Dtype, value: impl Fn() -> Value, expected: &[u
     };
     let write = |threads: usize| {
         let path = folder.path().join(threads.to_string());
-        let binding = binding(0, dtype, value());
+        let binding = Binding { arithmetic, ..binding(0, dtype, value()) };
         let targets = [(&binding, &shape, "d".to_owned())];
         write_tree(tree.clone(), &targets, &path, &options(threads), &Silent { cancelled: false }).unwrap();
         std::fs::read(path).unwrap()
@@ -189,6 +200,58 @@ fn adds_in_the_type_of_the_terms() {
     sum(&|| vec![single(1.0), large()], Dtype::F64, &9_007_199_254_740_992_f64.to_le_bytes());
 }
 
+/// Scale, offset and rounding follow the sum, each step in its type.
+#[test]
+fn computes_with_values() {
+    let arithmetic =
+        |scale: Option<f64>, offset: Option<f64>, round: Option<Dtype>| Arithmetic { scale, offset, round };
+    // More than a tile, transposed.
+    let (rows, columns) = (701, 503);
+    let values: Vec<f32> = (0..rows * columns).map(|value| value as f32 * 1.1 - 9.0).collect();
+    let value = || one(f32_part(&values, vec![axis(columns, 1, rows), axis(rows, columns, 1)], 0));
+    let turned = (0..rows * columns).map(|at| values[at % rows * columns + at / rows]);
+    let expected = f32_bytes(turned.map(|value| value * 0.3_f32 + 1.7_f32));
+    check_with(&[columns, rows], Dtype::F32, arithmetic(Some(0.3), Some(1.7), None), value, &expected);
+
+    let single = |value: f64| term(Dtype::F32, &[&(value as f32).to_le_bytes()]);
+    let double = |value: f64| term(Dtype::F64, &[&value.to_le_bytes()]);
+    let case = |terms: &dyn Fn() -> Vec<Term>, dtype, arithmetic, expected: &[u8]| {
+        check_with(&[1], dtype, arithmetic, || Value::Gather(terms()), expected);
+    };
+    // In float32 the product is rounded before the offset is added, whatever the file holds.
+    let (low, third) = (2_f64.powi(-23), 1.0 / 3.0);
+    let one = || vec![single(1.0 + low)];
+    let product = (1.0 + low) as f32 * third as f32;
+    case(&one, Dtype::F64, arithmetic(Some(third), None, None), &f64::from(product).to_le_bytes());
+    let product = (1.0 + low) * third;
+    case(
+        &|| vec![double(1.0 + low)],
+        Dtype::F64,
+        arithmetic(Some(third), None, None),
+        &product.to_le_bytes(),
+    );
+    // The sum first.
+    let two = || vec![single(1.0), single(2.0)];
+    case(&two, Dtype::F32, arithmetic(Some(2.0), Some(-1.0), None), &5_f32.to_le_bytes());
+    // A whole number is a float64.
+    let whole = || vec![term(Dtype::I32, &[&16_777_217_i32.to_le_bytes()])];
+    case(&whole, Dtype::F64, arithmetic(Some(1.0), None, None), &16_777_217_f64.to_le_bytes());
+    // Through a smaller type and back: 1 + 2^-11 is a tie, that goes to the even of both.
+    let tie = || vec![single(1.0 + 2_f64.powi(-11))];
+    case(&tie, Dtype::F32, arithmetic(None, None, Some(Dtype::F16)), &1_f32.to_le_bytes());
+    let tie = || vec![single(1.0 + 3.0 * 2_f64.powi(-8))];
+    let expected = (1.0 + 2_f32.powi(-6)).to_le_bytes();
+    case(&tie, Dtype::F32, arithmetic(None, None, Some(Dtype::Bf16)), &expected);
+    case(
+        &tie,
+        Dtype::F32,
+        arithmetic(None, Some(0.0), Some(Dtype::F16)),
+        &(1.0 + 3.0 * 2_f32.powi(-8)).to_le_bytes(),
+    );
+    let zero = || vec![single(-0.0)];
+    case(&zero, Dtype::F32, arithmetic(Some(2.0), None, None), &(-0_f32).to_le_bytes());
+}
+
 /// Whole numbers of any layout, over more than one tile.
 #[test]
 fn adds_whole_numbers() {
@@ -262,6 +325,42 @@ fn leaves_nothing_behind() {
     assert!(matches!(run(1e6, false), Err(Error::Convert { variable, .. }) if variable == "dense/kernel"));
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn arithmetic_beyond_its_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.h5");
+    let shape = Shape::new([1]).unwrap();
+    let tree = Group {
+        children: vec![(
+            "d".to_owned(),
+            Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] }),
+        )],
+        ..Group::default()
+    };
+    let run = |value: f32, arithmetic: Arithmetic, allow_overflow: bool| {
+        let value = one(f32_part(&[value], vec![], 0));
+        let binding = Binding { arithmetic, ..binding(0, Dtype::F64, value) };
+        let targets = [(&binding, &shape, "dense/bias".to_owned())];
+        let options = WriteOptions { allow_overflow, ..options(1) };
+        match write_tree(tree.clone(), &targets, &path, &options, &Silent { cancelled: false }) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    };
+    let scale = Arithmetic { scale: Some(4.0), ..Arithmetic::default() };
+    let offset = Arithmetic { offset: Some(3e38), ..Arithmetic::default() };
+    let round = Arithmetic { round: Some(Dtype::F16), ..Arithmetic::default() };
+    for (value, arithmetic, dtype) in
+        [(1e38, scale, "float32"), (3e38, offset, "float32"), (1e5, round, "float16")]
+    {
+        let message = run(value, arithmetic, false);
+        assert!(message.starts_with("variable dense/bias: the value "), "{message}");
+        assert!(message.ends_with(&format!("does not fit in {dtype}")), "{message}");
+        assert_eq!(run(value, arithmetic, true), "");
+        assert_eq!(run(f32::INFINITY, arithmetic, false), "");
+    }
 }
 
 #[test]

@@ -344,6 +344,9 @@ pub struct Plan {
     /// What to plan.
     #[command(flatten)]
     pub source: Source,
+    /// Show the binding of one variable in full: its rule, what was captured, sizes, strides, values
+    #[arg(long, value_name = "VARIABLE", conflicts_with_all = ["output", "save", "max_shard_size", "optimizer"])]
+    pub explain: Option<String>,
     /// The output that the plan is for: nothing is written.
     #[command(flatten)]
     pub target: Target,

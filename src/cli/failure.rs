@@ -55,6 +55,14 @@ pub enum Failure {
         /// The schema.
         schema: String,
     },
+    /// A variable to be explained that the plan does not bind.
+    #[error("the plan binds no variable `{path}`")]
+    NoVariable {
+        /// As it was given.
+        path: String,
+        /// The most similar path.
+        near: Option<String>,
+    },
     /// An argument is not a glob.
     #[error("`{text}` of {option} is not a glob")]
     Glob {
@@ -222,6 +230,7 @@ impl Failure {
             Self::Stdout(_) => Exit::Output,
             Self::Interrupted { .. } => Exit::Interrupted,
             Self::NoArchitecture { .. }
+            | Self::NoVariable { .. }
             | Self::Glob { .. }
             | Self::UnknownFormat { .. }
             | Self::SavedAs { .. }
@@ -311,6 +320,7 @@ impl Failure {
             Self::NoStem { .. } => "name the output with -o".to_owned(),
             Self::ReportIsOutput { .. } => "give --report another name".to_owned(),
             Self::Schema(error) => error.help()?.to_string(),
+            Self::NoVariable { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::NothingToDo => "`ptw2k --help` shows examples".to_owned(),
             _ => return None,
         })

@@ -23,6 +23,8 @@ pub(super) struct Inputs<'a> {
     pub(super) dtype: Option<Dtype>,
     pub(super) allow_missing: &'a [String],
     pub(super) allow_unexpected: &'a [String],
+    /// Whether the details of bindings are asked for.
+    pub(super) explain: bool,
 }
 
 /// Reads everything and plans. Warnings of the checkpoint go to stderr.
@@ -33,12 +35,31 @@ pub(super) fn plan(
     form: &dyn Fn(&Architecture) -> Form,
     terminal: Terminal,
 ) -> Result<Plan, Failure> {
+    plan_of(source, form, false, terminal)
+}
+
+/// The same with the details of the bindings.
+pub(super) fn explained(
+    source: &Source,
+    form: &dyn Fn(&Architecture) -> Form,
+    terminal: Terminal,
+) -> Result<Plan, Failure> {
+    plan_of(source, form, true, terminal)
+}
+
+fn plan_of(
+    source: &Source,
+    form: &dyn Fn(&Architecture) -> Form,
+    explain: bool,
+    terminal: Terminal,
+) -> Result<Plan, Failure> {
     let inputs = Inputs {
         checkpoint: &source.checkpoint,
         open_options: source.open_options(),
         dtype: source.dtype,
         allow_missing: &source.allow_missing,
         allow_unexpected: &source.allow_unexpected,
+        explain,
     };
     globs("--allow-missing", inputs.allow_missing)?;
     globs("--allow-unexpected", inputs.allow_unexpected)?;
@@ -57,6 +78,7 @@ pub(super) fn plan_with(
 ) -> Result<Plan, Failure> {
     let options = PlanOptions {
         dtype: inputs.dtype,
+        explain: inputs.explain,
         allow_missing: globs("--allow-missing", inputs.allow_missing)?,
         allow_unexpected: globs("--allow-unexpected", inputs.allow_unexpected)?,
         ..PlanOptions::default()

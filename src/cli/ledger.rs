@@ -116,7 +116,7 @@ pub(super) fn notes_json(notes: &[Note]) -> Json {
 }
 
 /// `schema.toml:12`, with the class or as the waiver was given.
-fn provenance(provenance: &Provenance) -> String {
+pub(super) fn provenance(provenance: &Provenance) -> String {
     match provenance {
         Provenance::Rule(position) => place(position),
         Provenance::Class { class, rule } => format!("{} ({class})", place(rule)),
@@ -177,13 +177,12 @@ fn arithmetic_json(arithmetic: &Arithmetic) -> Json {
 }
 
 /// What is done to the values: `weight_norm(g, v), o i -> i o, × 0.5`.
-fn how(binding: &Binding) -> String {
+pub(super) fn how(binding: &Binding) -> String {
     let Value::Gather(terms) = &binding.value else { return String::new() };
     let mut steps = vec![shorten(formulas(binding).into_iter().map(str::to_owned).collect(), ", ")];
     match binding.layout.split_once("->") {
         Some((left, right)) if left.trim() != right.trim() => steps.push(binding.layout.clone()),
-        _ if terms.len() > 1 => steps.push("sum".to_owned()),
-        _ => {}
+        _ => steps.extend((terms.len() > 1).then(|| "sum".to_owned())),
     }
     steps.push(binding.arithmetic.to_string());
     steps.retain(|step| !step.is_empty());

@@ -14,6 +14,7 @@ mod element;
 mod escape;
 mod exit;
 mod expected;
+mod explain;
 mod failure;
 mod faults;
 mod form;

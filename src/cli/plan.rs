@@ -5,7 +5,7 @@ use super::convert::convert;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::terminal::Terminal;
-use super::{inputs, ledger};
+use super::{explain as explanation, inputs, ledger};
 use crate::keras::Architecture;
 use crate::keras::file_layout::Form;
 use crate::plan::Plan;
@@ -15,13 +15,17 @@ use crate::plan::Plan;
 /// # Errors
 /// When an input cannot be read or the plan has faults.
 pub fn plan(args: &args::Plan, terminal: Terminal) -> Result<Exit, Failure> {
-    let args::Plan { source, target } = args;
+    let args::Plan { source, target, explain } = args;
     if target.is_given() {
         let output = Output { target: target.clone(), dry_run: true, ..Output::default() };
         return convert(source, &output, terminal);
     }
     let form = |_: &Architecture| Form { keras: source.keras, ..Form::default() };
-    show(&inputs::plan(source, &form, terminal)?, source, terminal)
+    let Some(variable) = explain else {
+        return show(&inputs::plan(source, &form, terminal)?, source, terminal);
+    };
+    explanation::explain(&inputs::explained(source, &form, terminal)?, variable, terminal)?;
+    Ok(Exit::Done)
 }
 
 /// Shows a plan.

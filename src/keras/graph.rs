@@ -52,8 +52,9 @@ pub(super) struct Order {
 }
 
 impl Graph {
-    /// Reads the graph of a Functional model's configuration.
-    pub(super) fn read(config: Config<'_>) -> Result<Self, ErrorKind> {
+    /// Reads the graph of a Functional model's configuration. `is_born` tells the entries that Keras 3 makes a
+    /// Functional model of.
+    pub(super) fn read(config: Config<'_>, is_born: &dyn Fn(&Value) -> bool) -> Result<Self, ErrorKind> {
         let entries = entries(config)?;
         let mut by_name = HashMap::with_capacity(entries.len());
         for (at, entry) in entries.iter().enumerate() {
@@ -85,8 +86,9 @@ impl Graph {
         let mut outputs = Vec::new();
         reader.leaves(config.need("input_layers")?, "input_layers", &mut inputs)?;
         reader.leaves(config.need("output_layers")?, "output_layers", &mut outputs)?;
+        let born = entries.iter().map(is_born).collect::<Vec<_>>();
         let mut graph = Self { steps, inputs, outputs };
-        graph.number_calls(config.layer)?;
+        graph.number_calls(config.layer, &born)?;
         Ok(graph)
     }
 
@@ -103,15 +105,23 @@ impl Graph {
         Self { steps: steps.collect(), inputs, outputs }
     }
 
-    /// Makes every call index one of the step's calls. A nested model is born with a call of its own, so
-    /// Keras counts its calls from one; an input layer is never called, and has one call that reads nothing.
-    fn number_calls(&mut self, model: &str) -> Result<(), ErrorKind> {
+    /// Makes every call index one of the step's calls. A nested model is born with a call of its own, so Keras 2
+    /// counts its calls from one. So does Keras 3 where it tells the inputs and outputs of the model, and nowhere else
+    /// (`functional.py`, `get_config` and `get_tensor`); from zero one is taken away there as in Python, which makes
+    /// the last call of it. An input layer is never called, and has one call that reads nothing.
+    fn number_calls(&mut self, model: &str, born: &[bool]) -> Result<(), ErrorKind> {
         for step in &mut self.steps {
             if step.calls.is_empty() {
                 step.calls.push(Call::default());
             }
         }
         let counts: Vec<usize> = self.steps.iter().map(|step| step.calls.len()).collect();
+        for tensor in self.inputs.iter_mut().chain(&mut self.outputs) {
+            if born.get(tensor.step) == Some(&true) {
+                let last = counts.get(tensor.step).map_or(0, |count| count.saturating_sub(1));
+                tensor.call = tensor.call.checked_sub(1).unwrap_or(last);
+            }
+        }
         let mut from_one = HashSet::new();
         for tensor in self.tensors_mut() {
             if counts.get(tensor.step).is_some_and(|&count| tensor.call >= count) {
@@ -270,7 +280,7 @@ mod tests {
         let entries: Vec<Value> = layers.iter().map(entry).collect();
         let object = json!({"config": {
             "layers": entries, "input_layers": ["in", 0, 0], "output_layers": [[output, 0, 0]]}});
-        let graph = Graph::read(Config::of(&object, "").unwrap()).unwrap();
+        let graph = Graph::read(Config::of(&object, "").unwrap(), &|_| false).unwrap();
         let order = graph.order("").unwrap();
         let names: Vec<&str> = order.steps.iter().map(|&step| graph.steps[step].name.as_str()).collect();
         assert_eq!(names, expected);
@@ -284,6 +294,39 @@ mod tests {
         check(&with(&["q2", "p"]), "cat", &["in", "q1", "q2", "p", "cat"]);
     }
 
+    /// A nested model that is called twice: outputs count its calls from one in Keras 3, other calls from zero; in
+    /// Keras 2 both from one.
+    #[test]
+    fn calls_of_a_nested_model() {
+        let check = |is_born: bool, reads: usize, output: usize, expected: (usize, usize)| {
+            let tensor = |name: &str, call: usize| {
+                json!({"class_name": "__keras_tensor__",
+                       "config": {"shape": [null, 3], "keras_history": [name, call, 0]}})
+            };
+            let node = |name: &str, call: usize| json!({"args": [tensor(name, call)], "kwargs": {}});
+            let object = json!({"config": {
+                "layers": [
+                    {"name": "in", "inbound_nodes": []},
+                    {"name": "model", "inbound_nodes": [node("in", 0), node("in", 0)]},
+                    {"name": "after", "inbound_nodes": [node("model", reads)]},
+                ],
+                "input_layers": ["in", 0, 0],
+                "output_layers": {"a": ["after", 0, 0], "b": ["model", output, 0]}}});
+            let born = |entry: &Value| is_born && entry.get("name") == Some(&json!("model"));
+            let graph = Graph::read(Config::of(&object, "").unwrap(), &born).unwrap();
+            let found = (graph.reads((2, 0))[0].call, graph.outputs[1].call);
+            assert_eq!(found, expected, "{is_born} {reads} {output}");
+        };
+        for (reads, output, expected) in
+            [(0, 1, (0, 0)), (0, 2, (0, 1)), (1, 1, (1, 0)), (1, 2, (1, 1)), (1, 0, (1, 1))]
+        {
+            check(true, reads, output, expected);
+        }
+        for (reads, output, expected) in [(1, 2, (0, 1)), (2, 1, (1, 0)), (2, 2, (1, 1))] {
+            check(false, reads, output, expected);
+        }
+    }
+
     #[test]
     fn a_cycle_is_an_error() {
         let tensor = |name: &str| json!({"class_name": "__keras_tensor__", "config": {"shape": [], "keras_history": [name, 0, 0]}});
@@ -291,7 +334,7 @@ mod tests {
             "layers": [{"name": "a", "inbound_nodes": [{"args": [tensor("b")]}]},
                        {"name": "b", "inbound_nodes": [{"args": [tensor("a")]}]}],
             "input_layers": [], "output_layers": ["a", 0, 0]}});
-        let graph = Graph::read(Config::of(&object, "").unwrap()).unwrap();
+        let graph = Graph::read(Config::of(&object, "").unwrap(), &|_| false).unwrap();
         assert!(matches!(graph.order(""), Err(ErrorKind::Cycle { .. })));
     }
 }

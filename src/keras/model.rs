@@ -288,7 +288,9 @@ impl Builder {
     }
 
     fn functional(&mut self, config: Config<'_>) -> Result<(Vec<(String, NodeId)>, Wiring), ErrorKind> {
-        let graph = Graph::read(config)?;
+        let is_new = self.tree.generation == Generation::Keras3;
+        let is_born = |entry: &Value| is_new && model_kind(entry) == Some(ModelKind::Functional);
+        let graph = Graph::read(config, &is_born)?;
         let order = graph.order(config.layer)?;
         let entries = entries(config)?;
         let mut kinds: Vec<StepKind> = entries.iter().map(|_| StepKind::Input(None)).collect();

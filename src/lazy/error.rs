@@ -39,5 +39,11 @@ pub enum LoadError {
     Densify(#[from] DensifyError),
     /// Tensors do not go together.
     #[error("{0}")]
-    Formula(#[from] FormulaError),
+    Formula(Box<FormulaError>),
+}
+
+impl From<FormulaError> for LoadError {
+    fn from(error: FormulaError) -> Self {
+        Self::Formula(Box::new(error))
+    }
 }

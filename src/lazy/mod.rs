@@ -22,8 +22,8 @@ pub use error::LoadError;
 pub use recipe::{
     AbsoluteMaxima, Assemble, AssembleError, Blockwise, CompressedLayout, DensifyCompressed, DensifyCoo,
     DensifyError, Dequantize, DequantizeError, Formula, FormulaError, Inflate, LowRank, LowRankScale, Masked,
-    Mxfp4, Part, QuantizationParameters, Recipe, Resolve, ResolveError, Scaled, SpectralNorm, TilingError,
-    Unpack, WeightNorm,
+    Mxfp4, NestedMaxima, Part, QuantizationParameters, Recipe, Resolve, ResolveError, Scaled, SpectralNorm,
+    TilingError, Unpack, WeightNorm,
 };
 pub use statistics::{NonFinite, Statistics};
 pub use storage::{Computed, Storage};

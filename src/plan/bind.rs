@@ -28,6 +28,8 @@ pub(super) struct Binder<'a> {
     pub(super) classes: &'a BTreeMap<String, Arc<Class>>,
     /// `--dtype`, for floating-point variables.
     pub(super) dtype: Option<Dtype>,
+    /// Whether the details of bindings are asked for.
+    pub(super) explain: bool,
     /// What the plan is for.
     pub(super) form: &'a Form,
 }
@@ -58,7 +60,7 @@ impl Binder<'_> {
         self.derived.get(at.checked_sub(self.checkpoint.tensors.len())?)
     }
 
-    fn tensor(&self, at: usize) -> &Tensor {
+    pub(super) fn tensor(&self, at: usize) -> &Tensor {
         self.derived(at).map_or_else(|| &self.checkpoint.tensors[at], |derived| &derived.tensor)
     }
 
@@ -136,6 +138,7 @@ impl Binder<'_> {
                 let term = Claim {
                     provenance: claim.provenance.clone(),
                     rule,
+                    captures: Captures::new(),
                     layouts: rule.layouts.iter().collect(),
                     sizes: BTreeMap::new(),
                     sources: sources.clone(),
@@ -154,7 +157,7 @@ impl Binder<'_> {
     }
 
     /// The one layout that fits. Several that fit and agree are as good as one.
-    fn solve<'c>(&self, claim: &Claim<'c>) -> Result<Solved<'c>, Box<Fault>> {
+    pub(super) fn solve<'c>(&self, claim: &Claim<'c>) -> Result<Solved<'c>, Box<Fault>> {
         if let Some(keys) = self.twins(claim) {
             let (_, target) = self.first_pair(claim);
             let detail = FaultDetail::SeveralSources { variable: target.path.clone(), keys };
@@ -313,13 +316,7 @@ impl Binder<'_> {
     }
 
     fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {
-        let is_axis = |name: &str| layout.is_some_and(|layout| layout.has_right(name));
-        let is_reduced = claim.rule.reduce.is_some();
-        let torch = Axes::new(&claim.rule.torch, Side::Source, &claim.sources, is_axis, is_reduced);
-        let keras = match claim.keras {
-            Some(pattern) => Axes::new(pattern, Side::Target, &claim.targets, |_| true, false),
-            None => Axes::default(),
-        };
+        let (torch, keras) = axes(claim, layout);
         let variable = || self.architecture.variables[claim.targets[0].1].path.clone();
         if let Some((capture, missing)) = torch.missing().or_else(|| keras.missing()) {
             let detail = FaultDetail::IncompleteCapture { variable: variable(), capture, missing };
@@ -382,6 +379,18 @@ impl Binder<'_> {
         }
         Ok(solution)
     }
+}
+
+/// The captures that are axes of a layout: of the torch side, and of the keras side.
+pub(super) fn axes<'c>(claim: &'c Claim<'_>, layout: Option<&Layout>) -> (Axes<'c>, Axes<'c>) {
+    let is_axis = |name: &str| layout.is_some_and(|layout| layout.has_right(name));
+    let is_reduced = claim.rule.reduce.is_some();
+    let torch = Axes::new(&claim.rule.torch, Side::Source, &claim.sources, is_axis, is_reduced);
+    let keras = match claim.keras {
+        Some(pattern) => Axes::new(pattern, Side::Target, &claim.targets, |_| true, false),
+        None => Axes::default(),
+    };
+    (torch, keras)
 }
 
 /// A layout with the sizes that the architecture gave to it.

@@ -8,7 +8,7 @@ use crate::checkpoint::Role;
 use crate::keras::Architecture;
 use crate::lazy::{Bytes, LazyTensor, LoadError, Storage};
 use crate::schema::Position;
-use crate::tensor::{Arithmetic, Dtype, StateDictKey, StridedCopy};
+use crate::tensor::{Arithmetic, Dtype, Nature, StateDictKey, StridedCopy};
 
 /// A plan without faults.
 #[derive(Debug)]
@@ -28,6 +28,19 @@ pub struct Plan {
     pub left_out: Vec<usize>,
     /// What the weights alone cannot make equal, and other remarks.
     pub notes: Vec<Note>,
+    /// How bindings came about, by variable, where that was asked for.
+    pub details: BTreeMap<usize, Detail>,
+}
+
+/// How a binding came about.
+#[derive(Debug, Clone)]
+pub struct Detail {
+    /// The captures of its rule, with their values.
+    pub captures: Vec<(String, String)>,
+    /// The sizes of the layout's axes; in the tensor, of an axis that is cut.
+    pub sizes: Vec<(String, usize)>,
+    /// What the layout does to the elements; none for a copy of equal shape.
+    pub nature: Option<Nature>,
 }
 
 /// What a variable is made of.

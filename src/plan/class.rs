@@ -340,6 +340,7 @@ fn claim<'a>(
     Claim {
         provenance: meeting.provenance.clone(),
         rule: &known.rule,
+        captures: captures(meeting),
         layouts: known.rule.layouts.iter().collect(),
         sizes: BTreeMap::new(),
         sources,
@@ -348,6 +349,18 @@ fn claim<'a>(
         terms: Vec::new(),
         rivals: Vec::new(),
     }
+}
+
+/// What the layer's rule captured: of the module, or of the one around it whose class led here.
+fn captures(meeting: &Meeting<'_, '_>) -> Captures {
+    let mut path = Some(meeting.module.path());
+    while let Some(module) = path {
+        if let Some(captures) = meeting.pair.layer.torch.matches(module) {
+            return captures;
+        }
+        path = module.rsplit_once('.').map(|(parent, _)| parent);
+    }
+    Captures::new()
 }
 
 /// The rules of a class that speak of a variable, by its path below the layer.

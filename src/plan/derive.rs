@@ -11,13 +11,13 @@ use super::styles::{Making, Style};
 use crate::checkpoint::Tensor;
 use crate::lazy::{
     AbsoluteMaxima, Blockwise, Formula as Computed, FormulaError, LazyTensor, LowRank, LowRankScale, Masked,
-    Mxfp4, Scaled, SpectralNorm, WeightNorm,
+    Mxfp4, NestedMaxima, Scaled, SpectralNorm, WeightNorm,
 };
 use crate::schema::{Captures, Compute, Formula, LowRank as Adapters, Rule, Tables, TensorRule};
 use crate::tensor::StateDictKey;
 
 /// What bitsandbytes multiplies by instead of dividing by 127.
-const ONE_127TH: f32 = 7.874_015_7e-3;
+const ONE_127TH: f32 = 1.0 / 127.0;
 
 /// A tensor that the checkpoint does not hold as it is. Where tensors are numbered, it comes after all that the
 /// checkpoint has.
@@ -231,24 +231,24 @@ impl Expansion<'_> {
                 let absmax = input("absmax")?;
                 let maxima = match state.nested {
                     None => AbsoluteMaxima::Plain(absmax),
-                    Some((block, offset)) => AbsoluteMaxima::Nested {
+                    Some((block, offset)) => AbsoluteMaxima::Nested(Box::new(NestedMaxima {
                         codes: absmax,
                         table: input("nested_quant_map")?,
                         maxima: input("nested_absmax")?,
                         block,
                         offset,
-                    },
+                    })),
                 };
                 let (weight, table) = (input("weight")?, input("quant_map")?);
                 note(format!("{}, blocks of {}", state.kind, state.block));
-                Computed::Blockwise(Blockwise::new(
+                Computed::Blockwise(Box::new(Blockwise::new(
                     weight,
                     table,
                     maxima,
                     state.block,
                     state.shape,
                     state.dtype,
-                )?)
+                )?))
             }
         };
         Ok((computed.tensor(), formula))

@@ -21,6 +21,8 @@ pub(super) struct Claim<'a> {
     pub(super) provenance: Provenance,
     /// The tensor rule, of the schema or of a class.
     pub(super) rule: &'a TensorRule,
+    /// The captures that both sides have.
+    pub(super) captures: Captures,
     /// The candidate layouts.
     pub(super) layouts: Vec<&'a Layout>,
     /// Sizes that the architecture gives, beside the rule's own.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bind::Binder;
-use super::binding::{Binding, Part, Provenance, Term, Value};
+use super::binding::{Binding, Detail, Part, Provenance, Term, Value};
 use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
 use super::names::Lookup;
@@ -19,6 +19,8 @@ pub(super) struct Ledger<'a> {
     /// By variable.
     pub(super) bindings: BTreeMap<usize, Binding>,
     pub(super) left_out: Vec<usize>,
+    /// By variable, where they are asked for.
+    pub(super) details: BTreeMap<usize, Detail>,
     /// Tensors that a claim reads, whether or not it could be bound.
     used: BTreeSet<usize>,
     pub(super) faults: Vec<Fault>,
@@ -32,6 +34,7 @@ impl<'a> Ledger<'a> {
             binder,
             bindings: BTreeMap::new(),
             left_out: Vec::new(),
+            details: BTreeMap::new(),
             used: BTreeSet::new(),
             faults,
         }
@@ -49,7 +52,12 @@ impl<'a> Ledger<'a> {
                 self.expansion.remarks.cut.extend(claim.targets.iter().map(|(_, variable)| *variable));
             }
             match self.binder.bind(claim) {
-                Ok(bindings) => bindings.into_iter().for_each(|binding| self.insert(binding)),
+                Ok(bindings) => {
+                    if self.binder.explain {
+                        self.details.extend(self.binder.details(claim));
+                    }
+                    bindings.into_iter().for_each(|binding| self.insert(binding));
+                }
                 Err(fault) => {
                     self.faults.push(*fault);
                     self.expansion.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));

@@ -18,6 +18,7 @@ mod binding;
 mod class;
 mod derive;
 mod expansion;
+mod explain;
 mod faults;
 mod hints;
 mod layer;
@@ -36,7 +37,7 @@ mod tensor;
 mod untold;
 
 pub use binding::{
-    Binding, Derivation, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
+    Binding, Derivation, Detail, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
 };
 pub use faults::{Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;

@@ -15,4 +15,6 @@ pub struct PlanOptions {
     pub allow_missing: Vec<Glob>,
     /// Tensors that may stay without a use.
     pub allow_unexpected: Vec<Glob>,
+    /// Whether the plan is to have the details of its bindings.
+    pub explain: bool,
 }

@@ -65,6 +65,7 @@ pub fn plan(
         architecture: &architecture,
         classes: &schema.scope.classes,
         dtype: options.dtype,
+        explain: options.explain,
         form: &options.form,
     };
     let mut ledger = Ledger::new(expansion, binder);
@@ -74,7 +75,7 @@ pub fn plan(
     let unused = ledger.account_for_tensors(options);
     ledger.report_strays();
 
-    let Ledger { expansion, bindings, left_out, faults, .. } = ledger;
+    let Ledger { expansion, bindings, left_out, details, faults, .. } = ledger;
     let remarks = expansion.remarks;
     if !faults.is_empty() {
         return Err(Faults { faults });
@@ -83,7 +84,7 @@ pub fn plan(
     let notes = notes::notes(&architecture, &bindings, &remarks, &left_out, options);
     let prefix = source.prefix.to_owned();
     let sources = checkpoint.files.clone();
-    Ok(Plan { architecture, sources, prefix, bindings, unused, left_out, notes })
+    Ok(Plan { architecture, sources, prefix, bindings, unused, left_out, notes, details })
 }
 
 /// The checkpoint with the numbers of its `float4_e2m1fn_x2` tensors taken out of their bytes: their shapes

@@ -100,6 +100,7 @@ impl<'a> Expansion<'a> {
         self.claims.push(Claim {
             provenance: Provenance::Rule(rule.position.clone()),
             rule: tensor,
+            captures: both.clone(),
             layouts: tensor.layouts.iter().collect(),
             sizes: BTreeMap::new(),
             sources,

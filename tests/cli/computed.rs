@@ -68,3 +68,18 @@ fn parametrized() {
 fn bitsandbytes() {
     run("bitsandbytes", |_| Near::Equal);
 }
+
+/// One binding in full, of each kind: a sum with arithmetic, a formula, a copy; and a variable that there is not.
+#[test]
+fn explains() {
+    let folder = Folder::with_case("parametrized");
+    let explain = |variable: &str, more: &[&str]| {
+        folder.run(&[&["plan", "weights.pt", "--explain", variable], &SCHEMA[..], more].concat())
+    };
+    check("explain_sum", 0, &explain("table/embeddings", &[]));
+    check("explain_formula", 0, &explain("normed/kernel", &[]));
+    check("explain_copy", 0, &explain("normed/bias", &[]));
+    check("explain_compute", 0, &explain("quantized/kernel", &[]));
+    check("explain_json", 0, &explain("normed/kernel", &["--json"]));
+    check("explain_absent", 2, &explain("normed/kernels", &[]));
+}

@@ -186,7 +186,7 @@ fn exponential_nesting_is_bounded() {
         let mut first = pad("pad", 1 << depth, "nested");
         first["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = json!(["nested", 0, 0]);
         layers.push(first);
-        inside = model("inside", layers, ("nested", 1));
+        inside = model("inside", layers, ("nested", 2));
     }
     let dense = entry("Dense", json!({"units": 2}), "dense", &["nested"]);
     let mut nested = inside;

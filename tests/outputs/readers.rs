@@ -62,6 +62,28 @@ fn bfloat16() {
     assert!(matches!(error, Error::Layout(LayoutError::Bfloat16 { .. })), "{error}");
 }
 
+/// Keras before 3.12 has the bookkeeping of float8 before the kernel, and a configuration does not tell whose it is.
+#[test]
+fn float8_for_older_readers() {
+    let folder = TempDir::new().unwrap();
+    let (architecture, output) = (folder.path().join("a.json"), folder.path().join("out.weights.h5"));
+    let policy = r#"{"class_name": "QuantizedFloat8DTypePolicy", "config": {"mode": "float8", "source_name": "float32",
+        "amax_history_length": 7}}"#;
+    let text = format!(
+        r#"{{"class_name": "Sequential", "module": "keras.src.models.sequential", "config": {{"name": "m", "layers": [
+            {{"class_name": "InputLayer", "config": {{"name": "in", "batch_shape": [null, 3]}}}},
+            {{"class_name": "Dense", "config": {{"name": "d", "units": 2, "dtype": {policy}}}}}]}}}}"#
+    );
+    std::fs::write(&architecture, text).unwrap();
+    for (keras, expected) in [("", false), ("3.12", false), ("3.10.0", true)] {
+        let form = form(Format::WeightsH5, keras);
+        let outcome = write(&plan(&architecture, FILL, &form, None), &form, &output, 1);
+        let is_refused = matches!(&outcome, Err(Error::Layout(LayoutError::Float8Order { layer, .. }))
+            if layer == "d");
+        assert!(is_refused == expected && (is_refused || outcome.is_ok()), "{keras}: {outcome:?}");
+    }
+}
+
 /// A configuration lacks what a layer was adapted to, without which Keras loads no weights.
 #[test]
 fn adapted_layers() {

@@ -60,6 +60,38 @@ fn splits_between_layers() {
     index(folder.path(), shards);
 }
 
+/// A template does not tell in which order Keras looks for the groups, and Keras 3.10 never goes back to the first
+/// shard: there is nothing in it.
+#[test]
+fn the_first_shard_of_a_template_is_empty() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("out.weights.json");
+    let template = testdata("subclassed.weights.h5");
+    let limit = match refusal("subclassed.weights.h5", KEEP, &sharded(5), "out.weights.json") {
+        LayoutError::ShardTooSmall { bytes, .. } => bytes,
+        other => panic!("{other}"),
+    };
+    let first = |bytes: u64| {
+        let written = convert(&template, KEEP, &sharded(bytes), &output);
+        (written.files.len() > 2, stored_or_none(&written.files[0]))
+    };
+    assert_eq!(first(limit), (true, 0));
+    let all = ptw2k::keras::Architecture::open(&template).unwrap().variables.len();
+    assert_eq!(first(1 << 30), (false, all));
+    convert(&template, KEEP, &sharded(limit), &output);
+    let read = stored(&output).into_iter().map(|(_, dtype, bytes)| (dtype, bytes)).collect();
+    let own = own(&template, Format::Sharded).into_iter().map(|(_, dtype, bytes)| (dtype, bytes)).collect();
+    assert!(sorted(read) == sorted::<(ptw2k::tensor::Dtype, Vec<u8>)>(own));
+}
+
+/// How many datasets a shard holds.
+fn stored_or_none(shard: &Path) -> usize {
+    match ptw2k::keras::WeightsFile::open(shard) {
+        Ok(file) => file.variables.len(),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
 /// A set takes the place of another one, longer or shorter, and of nothing else.
 #[test]
 fn replaces_a_set() {

@@ -64,6 +64,14 @@ fn what_is_left_out() {
     }
 }
 
+/// A layer that several models share: Keras reads as many from an `.h5` with the configuration of a `.keras`.
+#[test]
+fn a_layer_of_several_models() {
+    let whole = form(Format::WholeH5, "");
+    let error = refusal("shared_across.keras", KEEP, &whole, "out.h5");
+    assert!(matches!(error, LayoutError::SharedAcross { .. }), "{error}");
+}
+
 #[test]
 fn refuses() {
     let optimizer = Form { optimizer: true, ..Form::new(Format::LegacyH5) };

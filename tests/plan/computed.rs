@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 use ptw2k::keras::Origin;
+use ptw2k::lazy::Bytes;
 use ptw2k::plan::PlanOptions;
 use ptw2k::tensor::Dtype;
 
@@ -222,5 +223,65 @@ fn arithmetic() {
     Dtype: `d/kernel` is int32, and `scale`, `offset` and `round` are for floats
       at line 2
       hint: whole numbers are copied or added; leave `scale`, `offset` and `round` out
+    ");
+}
+
+/// A weight of bytes beside what bitsandbytes says of it, which may be anything.
+#[test]
+fn descriptions_of_four_bit_weights() {
+    let with = |state: &str, packed: usize| {
+        let length = [state.len()];
+        let packed = [packed];
+        let mut checkpoint = checkpoint(&[
+            ("a.weight", &packed),
+            ("a.weight.absmax", &[1]),
+            ("a.weight.quant_map", &[16]),
+            ("a.weight.quant_state.bitsandbytes__nf4", &length),
+        ]);
+        for (at, bytes) in [(0, vec![0x10; packed[0]]), (3, state.as_bytes().to_vec())] {
+            let tensor = &mut checkpoint.tensors[at].tensor;
+            tensor.dtype = Dtype::U8;
+            tensor.storage = Bytes::held(bytes).into();
+        }
+        render(
+            ONE,
+            &checkpoint,
+            architecture(Origin::Json, &[layer("d", "Dense", DENSE)]),
+            &PlanOptions::default(),
+        )
+    };
+    let state = |block: &str, dtype: &str, shape: &str| {
+        format!(
+            "{{\"quant_type\": \"nf4\", \"blocksize\": {block}, \"dtype\": \"{dtype}\", \"shape\": {shape}}}"
+        )
+    };
+    assert_snapshot!(with(&state("64", "float16", "[2, 3]"), 3), @"d/kernel (3, 2) = a.weight [o i -> i o] line 2");
+    assert_snapshot!(with(&state("64", "float16", "[2, 5]"), 3), @"
+    Shape: `a.weight` cannot be computed by dequantize: `weight` has 3 values, where 5 are needed
+      at line 2
+    ");
+    assert_snapshot!(with(&state("2", "float16", "[2, 3]"), 3), @"
+    Shape: `a.weight` cannot be computed by dequantize: `absmax` has 1 values, where 3 are needed
+      at line 2
+    ");
+    assert_snapshot!(with(&state("0", "float16", "[2, 3]"), 3), @"
+    Rule: `a.weight` cannot be dequantized: its `quant_state` is not understood: it speaks of blocks of no numbers
+      at line 2
+    ");
+    assert_snapshot!(with(&state("64", "int4", "[2, 3]"), 3), @"
+    Rule: `a.weight` cannot be dequantized: its `quant_state` is not understood: it speaks of the type `int4`
+      at line 2
+    ");
+    assert_snapshot!(with(&state("64", "float16", "[18446744073709551615, 3]"), 3), @"
+    Rule: `a.weight` cannot be dequantized: its `quant_state` is not understood: the number of elements of shape [18446744073709551615, 3] overflows
+      at line 2
+    ");
+    assert_snapshot!(with("{\"quant_type\": \"nf4\"}", 3), @"
+    Rule: `a.weight` cannot be dequantized: its `quant_state` is not understood: missing field `blocksize` at line 1 column 21
+      at line 2
+    ");
+    assert_snapshot!(with(&" ".repeat(5000), 3), @"
+    Rule: `a.weight` cannot be dequantized: its `quant_state` is not understood: it is no text of at most 4096 bytes
+      at line 2
     ");
 }

@@ -59,6 +59,7 @@ impl Side {
             dtype: args.dtype,
             allow_missing: &args.allow_missing,
             allow_unexpected: &args.allow_unexpected,
+            explain: false,
         };
         // What the other file's format does not hold, the plan for it does not either.
         let form =

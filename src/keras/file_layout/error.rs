@@ -64,6 +64,27 @@ pub enum LayoutError {
          write a whole-model `.h5` or the weights alone"
     )]
     NoModules,
+    /// A layer of several models, whose configuration has modules, in an `.h5`.
+    #[error(
+        "several models share the layer `{layer}`, and Keras makes a layer for each of them when it reads this \
+         configuration from an `.h5`: write a `.keras`, or the weights alone"
+    )]
+    SharedAcross {
+        /// The layer.
+        layer: String,
+    },
+    /// float8 for a Keras that has its variables in another order.
+    #[error(
+        "Keras {version} orders the variables of float8 in `{layer}` otherwise than 3.12 and later, and no \
+         configuration tells which is meant: give a template of that Keras \
+         (`model.save_weights(\"template.weights.h5\")`) as the architecture"
+    )]
+    Float8Order {
+        /// The layer.
+        layer: String,
+        /// The reader.
+        version: KerasVersion,
+    },
     /// A layer that keeps what it was adapted to, which the architecture's file or the format does not hold.
     #[error(
         "`{layer}` ({class}) keeps what it was adapted to beside the model's variables, and without that no Keras \

@@ -1,5 +1,7 @@
 //! What the Keras that is to read a file makes of it.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::tensor::Dtype;
@@ -86,6 +88,12 @@ pub(super) fn check(
         return Err(LayoutError::UntoldFreezing { layer: layer.path.clone() });
     }
     check_adapted(architecture, form.format)?;
+    check_float8(architecture, form)?;
+    if form.format == Format::WholeH5
+        && let Some(layer) = shared_across(architecture)
+    {
+        return Err(LayoutError::SharedAcross { layer: layer.path.clone() });
+    }
     if form.optimizer {
         check_optimizer(architecture, form.format)?;
     }
@@ -184,6 +192,32 @@ fn check_adapted(architecture: &Architecture, format: Format) -> Result<(), Layo
         }
         None => Ok(()),
     }
+}
+
+/// Keras before 3.12 made the bookkeeping of float8 before the kernel (`dense.py`, `build`).
+fn check_float8(architecture: &Architecture, form: &Form) -> Result<(), LayoutError> {
+    let old = form.keras.filter(|version| version.major == 3 && version.is_before(3, 12));
+    let Some(version) = old.filter(|_| architecture.origin == Origin::Json) else { return Ok(()) };
+    let bookkeeping = architecture.variables.iter().find(|variable| variable.initial.is_some());
+    match bookkeeping.and_then(|variable| architecture.layers.get(variable.layer)) {
+        Some(layer) => Err(LayoutError::Float8Order { layer: layer.path.clone(), version }),
+        None => Ok(()),
+    }
+}
+
+/// A layer inside several models, which a configuration with modules tells by a number: reading it from an `.h5`,
+/// Keras does not look for that (`legacy_h5_format.load_model_from_hdf5`).
+fn shared_across(architecture: &Architecture) -> Option<&Layer> {
+    if !matches!(architecture.origin, Origin::Archive | Origin::Folder | Origin::Json)
+        || architecture.generation == Generation::Keras2
+    {
+        return None;
+    }
+    // Used several times in one model, a layer is inside it once.
+    let inside = |layer: &Layer| layer.inside.iter().copied().collect::<HashSet<usize>>();
+    let mut seen = HashSet::new();
+    let twice = architecture.layers.iter().flat_map(inside).find(|&layer| !seen.insert(layer))?;
+    architecture.layers.get(twice)
 }
 
 fn check_optimizer(architecture: &Architecture, format: Format) -> Result<(), LayoutError> {

@@ -2,7 +2,9 @@
 //! `ShardedH5IOStore`).
 //!
 //! A group is never split, and the index names one file for each: Keras 3.10 reads nothing else, and reads
-//! nothing at all, without an error, of an index with lists.
+//! nothing at all, without an error, of an index with lists. Nor does it go back to the first file once it has read
+//! another. That is as well where the groups come in the order in which Keras walks them, which a template does not
+//! tell: there the first file stays empty.
 
 use std::fmt::Write as _;
 
@@ -56,10 +58,15 @@ pub(super) fn files(
     let limit = source.form.max_shard_bytes;
     // There is always a first one: Keras opens it unconditionally.
     let mut shards = vec![Growing::default()];
+    let groups = weights::all(source, carried);
+    let bytes = groups.iter().fold(0_u64, |sum, vars| sum.saturating_add(vars.bytes));
+    if bytes > limit && source.architecture.origin.is_template() {
+        shards.push(Growing::default());
+    }
     let (mut filled, mut total) = (0_u64, 0_u64);
     let mut map = Vec::new();
     let mut largest: Option<(u64, String)> = None;
-    for vars in weights::all(source, carried) {
+    for vars in groups {
         if vars.bytes > limit {
             if largest.as_ref().is_none_or(|(bytes, _)| vars.bytes > *bytes) {
                 largest = Some((vars.bytes, vars.path.clone()));

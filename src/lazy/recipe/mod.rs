@@ -24,8 +24,8 @@ pub use coo::DensifyCoo;
 pub use densify::DensifyError;
 pub use dequantize::{Dequantize, DequantizeError, QuantizationParameters};
 pub use formula::{
-    AbsoluteMaxima, Blockwise, Formula, FormulaError, LowRank, LowRankScale, Masked, Mxfp4, Scaled,
-    SpectralNorm, WeightNorm,
+    AbsoluteMaxima, Blockwise, Formula, FormulaError, LowRank, LowRankScale, Masked, Mxfp4, NestedMaxima,
+    Scaled, SpectralNorm, WeightNorm,
 };
 pub use inflate::Inflate;
 pub use kinds::Recipe;

@@ -71,6 +71,14 @@ impl Layout {
         &self.text
     }
 
+    /// The same with the sides exchanged.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        let (left, right) = self.text.split_once("->").unwrap_or((&self.text, ""));
+        let text = format!("{} -> {}", right.trim(), left.trim());
+        Self { text, left: self.right.clone(), right: self.left.clone() }
+    }
+
     /// The groups of the left side, one per source axis.
     pub(crate) fn left(&self) -> &[Group] {
         &self.left

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::error::SolveError;
 use super::expression::{Group, Layout};
-use super::solve::{Side, Sizes};
+use super::solve::{AxisSize, Side, Sizes, solve};
+use crate::tensor::Shape;
 
 /// The part of a source axis that is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,18 @@ impl Operation<'_> {
             Some(axis) => Err(SolveError::Lost { axis: axis.to_owned() }),
             None => Ok(()),
         }
+    }
+
+    /// The size of each axis that is no capture, in the source where it is there.
+    ///
+    /// # Errors
+    /// When the layout does not fit the shapes, or leaves a size open.
+    pub fn solved(&self, source: &Shape, target: &Shape) -> Result<BTreeMap<String, usize>, SolveError> {
+        let sizes = solve(self, source, target)?;
+        let size = |name: &str, size: AxisSize| {
+            size.on(if self.layout.has_left(name) { Side::Source } else { Side::Target })
+        };
+        Ok(sizes.into_iter().map(|(name, both)| (name.clone(), size(&name, both))).collect())
     }
 
     /// The `order` of an axis of that size, checked.

@@ -8,7 +8,7 @@
 //!
 //! All in `float32`, and then rounded to the type that the weight had.
 
-use crate::lazy::recipe::memory::reserve;
+use crate::lazy::recipe::memory::{reserve, zeros};
 use crate::lazy::{LazyTensor, LoadError};
 use crate::tensor::kernel::convert;
 use crate::tensor::{ByteOrder, Dtype, Shape};
@@ -39,18 +39,22 @@ pub enum AbsoluteMaxima {
     /// As `float32`.
     Plain(LazyTensor),
     /// Quantized again.
-    Nested {
-        /// A byte for each block: which value of the table.
-        codes: LazyTensor,
-        /// 256 values.
-        table: LazyTensor,
-        /// The largest magnitude of each block of these.
-        maxima: LazyTensor,
-        /// Bytes of such a block.
-        block: usize,
-        /// What is added.
-        offset: f32,
-    },
+    Nested(Box<NestedMaxima>),
+}
+
+/// The largest magnitudes of blocks, quantized themselves.
+#[derive(Debug)]
+pub struct NestedMaxima {
+    /// A byte for each block: which value of the table.
+    pub codes: LazyTensor,
+    /// 256 values.
+    pub table: LazyTensor,
+    /// The largest magnitude of each block of these.
+    pub maxima: LazyTensor,
+    /// Bytes of such a block.
+    pub block: usize,
+    /// What is added.
+    pub offset: f32,
 }
 
 impl Blockwise {
@@ -94,7 +98,8 @@ impl Blockwise {
                 floats("absmax", maxima)?;
                 length("absmax", maxima, blocks)?;
             }
-            AbsoluteMaxima::Nested { codes, table, maxima, block, .. } => {
+            AbsoluteMaxima::Nested(nested) => {
+                let NestedMaxima { codes, table, maxima, block, .. } = &**nested;
                 bytes("absmax", codes)?;
                 length("absmax", codes, blocks)?;
                 floats("nested_quant_map", table)?;
@@ -114,7 +119,9 @@ impl Blockwise {
         let mut sources = vec![&self.packed, &self.table];
         match &self.maxima {
             AbsoluteMaxima::Plain(maxima) => sources.push(maxima),
-            AbsoluteMaxima::Nested { codes, table, maxima, .. } => sources.extend([codes, table, maxima]),
+            AbsoluteMaxima::Nested(nested) => {
+                sources.extend([&nested.codes, &nested.table, &nested.maxima]);
+            }
         }
         sources
     }
@@ -138,7 +145,8 @@ impl Blockwise {
     fn maxima(&self) -> Result<Vec<f32>, LoadError> {
         match &self.maxima {
             AbsoluteMaxima::Plain(maxima) => load(maxima),
-            AbsoluteMaxima::Nested { codes, table, maxima, block, offset } => {
+            AbsoluteMaxima::Nested(nested) => {
+                let NestedMaxima { codes, table, maxima, block, offset } = &**nested;
                 let (codes, table) = (codes.contiguous()?, load::<f32>(table)?);
                 let outer = load::<f32>(maxima)?;
                 let outer = outer.iter().flat_map(|&maximum| std::iter::repeat_n(maximum, (*block).max(1)));
@@ -153,10 +161,9 @@ impl Blockwise {
 
 /// Values through a smaller type and back.
 fn round(values: Vec<f32>, through: Dtype) -> Result<Vec<f32>, LoadError> {
-    let wrong =
-        |_| LoadError::Formula(FormulaError::Type { role: "dtype", dtype: through, expected: "floats" });
+    let wrong = |_| LoadError::from(FormulaError::Type { role: "dtype", dtype: through, expected: "floats" });
     let mut bytes = store(values)?;
-    let mut small = crate::lazy::recipe::memory::zeros(bytes.len() / 2)?;
+    let mut small = zeros(bytes.len() / 2)?;
     convert(&bytes, Dtype::F32, ByteOrder::Little, &mut small, through, true).map_err(wrong)?;
     convert(&small, through, ByteOrder::Little, &mut bytes, Dtype::F32, true).map_err(wrong)?;
     let mut values = reserve(bytes.len() / 4)?;

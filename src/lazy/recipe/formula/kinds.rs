@@ -23,7 +23,7 @@ pub enum Formula {
     /// Whole numbers with a scale.
     Scaled(Scaled),
     /// Numbers of four bits with a table of values.
-    Blockwise(Blockwise),
+    Blockwise(Box<Blockwise>),
 }
 
 impl Formula {

@@ -51,15 +51,15 @@ impl LowRank {
         let shape = weight.view.shape();
         let sizes = shape.sizes();
         let (output, input) = match sizes {
-            &[input, output] if scale.transposed => (output, vec![input]),
-            &[output, ref input @ ..] if !scale.transposed => (output, input.to_vec()),
+            [input, output] if scale.transposed => (*output, vec![*input]),
+            [output, input @ ..] if !scale.transposed => (*output, input.to_vec()),
             _ => (0, Vec::new()),
         };
         let rank = match a.view.shape().sizes() {
             [rank, rest @ ..] if *rank > 0 && rest == input.as_slice() && !rest.is_empty() => *rank,
             _ => {
-                let (first, rest) = if scale.transposed { ("transposed ", "") } else { ("", "") };
-                let expected = format!("(rank, in …) of the {first}weight's shape {shape} is needed{rest}");
+                let turned = if scale.transposed { "transposed " } else { "" };
+                let expected = format!("(rank, in …) of the {turned}weight's shape {shape} is needed");
                 return Err(FormulaError::Shape { role: "a", shape: a.view.shape().clone(), expected });
             }
         };

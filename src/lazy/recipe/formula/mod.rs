@@ -15,7 +15,7 @@ mod scaled;
 mod spectral_norm;
 mod weight_norm;
 
-pub use blockwise::{AbsoluteMaxima, Blockwise};
+pub use blockwise::{AbsoluteMaxima, Blockwise, NestedMaxima};
 pub use error::FormulaError;
 pub use kinds::Formula;
 pub use low_rank::{LowRank, LowRankScale};
@@ -24,3 +24,6 @@ pub use mxfp4::Mxfp4;
 pub use scaled::Scaled;
 pub use spectral_norm::SpectralNorm;
 pub use weight_norm::WeightNorm;
+
+#[cfg(test)]
+mod tests;

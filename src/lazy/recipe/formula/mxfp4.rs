@@ -1,5 +1,6 @@
 //! MXFP4: numbers of four bits (E2M1), each 32 of them with a scale of their own (E8M0), as gpt-oss stores its
-//! experts. The values are KerasHub's and transformers', bit for bit.
+//! experts. The values are those of KerasHub's `convert_gpt_oss.py`, bit for bit, and of transformers'
+//! `convert_moe_packed_tensors` but for the scale 255, which stands for no number.
 //!
 //! ```text
 //! blocks (…, n, 16) of bytes, the low half first        scales (…, n): the power of two, plus 127
@@ -77,7 +78,7 @@ impl Mxfp4 {
         let (blocks, scales) = (self.blocks.contiguous()?, self.scales.contiguous()?);
         let mut values = reserve(self.shape.numel())?;
         for (block, &scale) in blocks.chunks_exact(BLOCK).zip(&scales) {
-            // Exact, but for the largest power, which is an infinity in `float32` for both others too.
+            // Exact, but for the largest power, which is an infinity in `float32`.
             let scale = 2_f64.powi(i32::from(scale) - BIAS) as f32;
             let numbers = block.iter().flat_map(|&byte| small_float::pair(byte));
             values.extend(numbers.map(|number| T::nearest(f64::from(number * scale))));

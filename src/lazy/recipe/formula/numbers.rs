@@ -91,11 +91,8 @@ pub(super) fn load<T: Real>(tensor: &LazyTensor) -> Result<Vec<T>, LoadError> {
         // An infinity stays one, and no value of another type is beyond these two but a `float64`, which is
         // never loaded as less.
         convert(&bytes, tensor.dtype, ByteOrder::Little, &mut converted, T::DTYPE, true).map_err(|_| {
-            LoadError::Formula(FormulaError::Type {
-                role: "values",
-                dtype: tensor.dtype,
-                expected: "numbers",
-            })
+            let dtype = tensor.dtype;
+            LoadError::from(FormulaError::Type { role: "values", dtype, expected: "numbers" })
         })?;
         bytes = converted;
     }

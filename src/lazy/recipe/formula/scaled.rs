@@ -57,27 +57,20 @@ impl Scaled {
             return Ok(vec![0; sizes.len()]);
         }
         let mut strides = vec![0; sizes.len()];
-        match own.sizes() {
-            &[length] if sizes.get(self.dim) == Some(&length) => {
-                if let Some(stride) = strides.get_mut(self.dim) {
-                    *stride = 1;
-                }
-                return Ok(strides);
+        if let &[length] = own.sizes()
+            && sizes.get(self.dim) == Some(&length)
+            && let Some(stride) = strides.get_mut(self.dim)
+        {
+            *stride = 1;
+            return Ok(strides);
+        }
+        let mut pairs = own.sizes().iter().zip(sizes);
+        if own.rank() == sizes.len() && pairs.all(|(&size, &whole)| size == 1 || size == whole) {
+            let steps = own.contiguous_strides();
+            for (stride, (step, &size)) in strides.iter_mut().zip(steps.into_iter().zip(own.sizes())) {
+                *stride = if size == 1 { 0 } else { step };
             }
-            spread if spread.len() == sizes.len() => {
-                let steps = own.contiguous_strides();
-                let mut fits = true;
-                for ((stride, step), (&size, &whole)) in
-                    strides.iter_mut().zip(steps).zip(spread.iter().zip(sizes))
-                {
-                    *stride = if size == 1 { 0 } else { step };
-                    fits &= size == 1 || size == whole;
-                }
-                if fits {
-                    return Ok(strides);
-                }
-            }
-            _ => {}
+            return Ok(strides);
         }
         let expected = format!(
             "one value, as many as axis {} has, or a shape that repeats to the weight's {} is needed",

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::tensor::{Capture, CopyAxis, Layout, Side, Slice};
 
@@ -300,53 +298,4 @@ fn refuses_what_does_not_fit() {
     );
     let missing = apply("o -> g o", &captures(&[("g", Side::Source, 2)]), &[(&[1], &[1])], &[(&[], &[2, 1])]);
     assert_eq!(missing, Err(SolveError::MissingPiece { side: Side::Source, expected: 2, found: 1 }));
-}
-
-/// Axes `a`, `b`, … with sizes, in an order and cut into groups.
-fn side(sizes: Vec<usize>) -> impl Strategy<Value = (Vec<usize>, Vec<usize>)> {
-    let rank = sizes.len();
-    (Just((0..rank).collect::<Vec<_>>()).prop_shuffle(), prop::collection::vec(0..3_usize, rank))
-}
-
-/// The text, the shape, and the place of an assignment of the axes.
-fn render(order: &[usize], cuts: &[usize], sizes: &[usize]) -> (String, Vec<usize>) {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for (&axis, &cut) in order.iter().zip(cuts) {
-        match groups.last_mut() {
-            Some(group) if cut > 0 => group.push(axis),
-            _ => groups.push(vec![axis]),
-        }
-    }
-    let name = |axis: &usize| char::from(b'a' + u8::try_from(*axis).unwrap()).to_string();
-    let text: Vec<String> = groups
-        .iter()
-        .map(|group| format!("({})", group.iter().map(name).collect::<Vec<_>>().join(" ")))
-        .collect();
-    let shape = groups.iter().map(|group| group.iter().map(|&axis| sizes[axis]).product()).collect();
-    (text.join(" "), shape)
-}
-
-proptest! {
-    /// A layout with every size given moves each element where a naive loop over all indices moves it.
-    #[test]
-    fn agrees_with_the_index_loop(
-        (sizes, left, right) in prop::collection::vec(1..5_usize, 1..6)
-            .prop_flat_map(|sizes| (Just(sizes.clone()), side(sizes.clone()), side(sizes)))
-    ) {
-        let (left_text, source) = render(&left.0, &left.1, &sizes);
-        let (right_text, target) = render(&right.0, &right.1, &sizes);
-        let names = (b'a'..).map(|letter| char::from(letter).to_string());
-        let modifiers =
-            Modifiers { sizes: names.zip(sizes.iter().copied()).collect(), ..Modifiers::default() };
-        let found =
-            apply(&format!("{left_text} -> {right_text}"), &modifiers, &[(&[], &source)], &[(&[], &target)]);
-        let numel: usize = sizes.iter().product();
-        let mut expected = vec![0; numel];
-        for mut flat in 0..numel {
-            let index: Vec<usize> = sizes.iter().map(|size| { let i = flat % size; flat /= size; i }).collect();
-            let place = |order: &[usize]| order.iter().fold(0, |place, &axis| place * sizes[axis] + index[axis]);
-            expected[place(&right.0)] = place(&left.0);
-        }
-        prop_assert_eq!(found, Ok(vec![expected]));
-    }
 }
