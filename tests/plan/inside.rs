@@ -81,7 +81,10 @@ fn directions() {
     assert_snapshot!("directions", planned(rule, &tensors, &layers));
 }
 
-const HEADS: [(&str, &[(&str, &[usize])]); 4] = [
+/// A layer's path and its variables.
+type Named<'a> = (&'a str, &'a [(&'a str, &'a [usize])]);
+
+const HEADS: [Named<'_>; 4] = [
     ("attn/query", &[("kernel", &[10, 2, 5]), ("bias", &[2, 5])]),
     ("attn/key", &[("kernel", &[10, 2, 5]), ("bias", &[2, 5])]),
     ("attn/value", &[("kernel", &[10, 2, 5]), ("bias", &[2, 5])]),
