@@ -8,6 +8,8 @@ pub(crate) fn run(cases: &[&str]) -> Outcome {
     let environment = venv::ready()?;
     let work = shell::target_directory()?.join("judges/cases");
     let mut command = environment.script("judge.py");
+    // Every model is run once: what jax takes to compile one is lost.
+    command.env("KERAS_BACKEND", "numpy");
     command.arg("--ptw2k").arg(binary).arg("--work").arg(&work);
     for (version, folder) in &environment.old_keras {
         command.arg("--old-keras").arg(format!("{version}={}", folder.display()));

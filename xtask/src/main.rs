@@ -7,6 +7,7 @@ mod fuzz;
 mod judges;
 mod keras;
 mod peers;
+mod schemas;
 mod shell;
 mod test;
 mod tidy;
@@ -20,7 +21,7 @@ usage: cargo xtask <COMMAND>
   test [--no-judges] [--keras few|all] [--only CASE]...
                                         every check: format, clippy, tidy, fixtures, tests, documentation,
                                         then the judges (PyTorch writes, ptw2k converts, Keras loads), the
-                                        checkpoints, and Keras of a few versions, or of all;
+                                        checkpoints, and Keras of a few versions, or of all with KerasHub;
                                         --only runs the judges alone, on those cases
   checkpoints [--seed N] [--keep FOLDER] [CASE]...
                                         PyTorch writes files of every kind, what ptw2k reads is compared
@@ -30,6 +31,8 @@ usage: cargo xtask <COMMAND>
   keras [--keras VERSION]... [--model NAME]... [--seed N] [families|applications|kerashub|graphs]...
                                         Keras of many versions saves, ptw2k lists and writes, Keras loads:
                                         the table is target/judges/keras-versions.md
+  schemas [CASE]...                     KerasHub converts, ptw2k converts by the bundled schemas: the table is
+                                        target/judges/kerashub-schemas.md
   tidy                                  the house rules: imports, unsafe, file sizes, style, documents
   fixtures [--check | --hashes]         make testdata again; --check compares hashes, without Python;
                                         --hashes writes the hashes of what is there
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         ["checkpoints", options @ ..] => checkpoints::run(options),
         ["peers", options @ ..] => peers::run(options),
         ["keras", options @ ..] => keras::run(options),
+        ["schemas", options @ ..] => schemas::run(options),
         ["tidy"] => tidy::run(),
         ["fixtures"] => fixtures::remake(),
         ["fixtures", "--check"] => fixtures::check(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, checkpoints, fixtures, judges, keras, shell, tidy};
+use crate::{Outcome, checkpoints, fixtures, judges, keras, schemas, shell, tidy};
 
 /// One of them.
 type Check = fn() -> Outcome;
@@ -10,7 +10,7 @@ type Check = fn() -> Outcome;
 /// Runs all checks and lists all that failed.
 pub(crate) fn run(options: &[&str]) -> Outcome {
     let (mut with_judges, mut only, mut rest) = (true, Vec::new(), options);
-    let mut kerases: Option<(&str, Check)> = None;
+    let mut kerases: Vec<(&str, Check)> = Vec::new();
     loop {
         rest = match rest {
             [] => break,
@@ -19,11 +19,11 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
                 rest
             }
             ["--keras", "all", rest @ ..] => {
-                kerases = Some(("every Keras", keras::all));
+                kerases.extend([("every Keras", keras::all as Check), ("KerasHub's schemas", schemas::all)]);
                 rest
             }
             ["--keras", "few", rest @ ..] => {
-                kerases = Some(("a few Kerases", keras::few));
+                kerases.push(("a few Kerases", keras::few));
                 rest
             }
             ["--only", case, rest @ ..] => {
