@@ -7,6 +7,7 @@ mod fuzz;
 mod judges;
 mod keras;
 mod peers;
+mod schema_json;
 mod schemas;
 mod shell;
 mod test;
@@ -34,6 +35,8 @@ usage: cargo xtask <COMMAND>
   schemas [CASE]...                     KerasHub converts, ptw2k converts by the bundled schemas: the table is
                                         target/judges/kerashub-schemas.md
   tidy                                  the house rules: imports, unsafe, file sizes, style, documents
+  editors [--check]                     make schemas/schema.json again, the JSON Schema of the schema
+                                        language; --check compares it, and the bundled schemas with it
   fixtures [--check | --hashes]         make testdata again; --check compares hashes, without Python;
                                         --hashes writes the hashes of what is there
   fuzz [--minutes N] [TARGET]...        the parsers of checkpoints under libFuzzer, 20 minutes each
@@ -53,6 +56,8 @@ fn main() -> ExitCode {
         ["peers", options @ ..] => peers::run(options),
         ["keras", options @ ..] => keras::run(options),
         ["schemas", options @ ..] => schemas::run(options),
+        ["editors"] => schema_json::write(),
+        ["editors", "--check"] => schema_json::check(),
         ["tidy"] => tidy::run(),
         ["fixtures"] => fixtures::remake(),
         ["fixtures", "--check"] => fixtures::check(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, checkpoints, fixtures, judges, keras, schemas, shell, tidy};
+use crate::{Outcome, checkpoints, fixtures, judges, keras, schema_json, schemas, shell, tidy};
 
 /// One of them.
 type Check = fn() -> Outcome;
@@ -49,6 +49,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         }),
         ("tidy", tidy::run),
         ("fixtures", fixtures::check),
+        ("editors", schema_json::check),
         ("tests", tests),
         ("documentation", || {
             let doc = ["doc", "--package=ptw2k", "--lib", "--no-deps"];
