@@ -1,6 +1,6 @@
 //! What the names on both sides lead to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::styles::Styles;
 use crate::checkpoint::Checkpoint;
@@ -242,6 +242,20 @@ impl TargetNames {
 
     pub(super) fn layer(&self, path: &str) -> Option<Lookup> {
         self.layers.get(path).copied()
+    }
+
+    /// The variables that a pattern matches in any spelling, in their order; none where it matches one in two ways,
+    /// or a spelling that several have.
+    pub(super) fn matching(&self, pattern: &Pattern) -> Option<Vec<(Captures, usize)>> {
+        let mut found: BTreeMap<usize, Captures> = BTreeMap::new();
+        for (path, lookup) in &self.variables {
+            let Some(captures) = pattern.matches(path) else { continue };
+            let Lookup::One(at) = lookup else { return None };
+            if found.insert(*at, captures.clone()).is_some_and(|other| other != captures) {
+                return None;
+            }
+        }
+        Some(found.into_iter().map(|(at, captures)| (captures, at)).collect())
     }
 
     pub(super) fn variable(&self, path: &str) -> Option<Lookup> {

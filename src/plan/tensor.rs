@@ -73,11 +73,18 @@ impl<'a> Expansion<'a> {
             }
         } else {
             let variables = self.architecture.variables.iter().enumerate();
-            variables
-                .filter_map(|(at, variable)| {
-                    path.matches(variable.path.as_str()).map(|captures| (captures, at))
-                })
-                .collect()
+            let named =
+                variables.filter_map(|(at, variable)| Some((path.matches(variable.path.as_str())?, at)));
+            let named: Vec<(Captures, usize)> = named.collect();
+            // Only where no variable has such a path are the other spellings meant: `query/0` for `query/kernel`.
+            match named.is_empty().then(|| self.target.matching(&path)) {
+                None => named,
+                Some(Some(spelled)) => spelled,
+                Some(None) => {
+                    let path = path.as_str().to_owned();
+                    return self.fault(&rule.position, FaultDetail::AmbiguousPath { path }, None);
+                }
+            }
         };
         if targets.is_empty() {
             let paths = self.architecture.variables.iter().map(|variable| variable.path.as_str());

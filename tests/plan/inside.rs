@@ -116,6 +116,24 @@ fn attention() {
     assert_snapshot!("attention_lacks", planned(rule, &[all(&[fused])], &layers()));
 }
 
+/// An index names a variable as well as its name does, also where a capture splits a tensor.
+#[test]
+fn indices_for_names() {
+    let mut layers = vec![layer("attn", "MultiHeadAttention", &[])];
+    layers.extend(HEADS[..3].iter().map(|(path, variables)| layer(path, "EinsumDense", variables)));
+    let tensors: &[(&str, &[usize])] = &[("w", &[30, 10]), ("b", &[30])];
+    let rule = |keras: &str| {
+        format!(
+            "[[tensor]]\ntorch = 'w'\nkeras = 'attn/{{p:query|key|value}}/{keras}'\nlayout = '(p h d) e -> e h d'\n\
+             [[tensor]]\ntorch = 'b'\nkeras = 'attn/{{p:query|key|value}}/1'\nlayout = '(p h d) -> h d'\n"
+        )
+    };
+    let by = |keras: &str| planned(&rule(keras), &[named("", tensors, "")], &layers);
+    let by_name = by("kernel");
+    assert!(by_name.starts_with("attn/query/kernel (10, 2, 5) = w"), "{by_name}");
+    assert_eq!(by_name, by("0"));
+}
+
 /// A wrapper's layer goes by its own class, also where only the rule of the wrapper tells what is flattened.
 #[test]
 fn wrappers() {

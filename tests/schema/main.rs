@@ -80,7 +80,7 @@ fn reads_a_schema() {
 fn layer_classes() {
     let schema = Schema::parse("t", "schema = 1", None).unwrap();
     let names: Vec<&str> = schema.scope.classes.keys().map(String::as_str).collect();
-    assert_snapshot!(names.join(" "), @"BatchNormalization Bidirectional Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM1DCell ConvLSTM2D ConvLSTM2DCell ConvLSTM3D ConvLSTM3DCell Dense DepthwiseConv1D DepthwiseConv2D EinsumDense Embedding GRU GRUCell GroupNormalization GroupedQueryAttention LSTM LSTMCell LayerNormalization MultiHeadAttention PReLU RMSNormalization RNN SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell SpectralNormalization StackedRNNCells TimeDistributed");
+    assert_snapshot!(names.join(" "), @"BatchNormalization Bidirectional Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM1DCell ConvLSTM2D ConvLSTM2DCell ConvLSTM3D ConvLSTM3DCell Dense DepthwiseConv1D DepthwiseConv2D EinsumDense Embedding GRU GRUCell GroupNormalization GroupedQueryAttention LSTM LSTMCell LayerNormalization MultiHeadAttention PReLU RMSNormalization RNN ReversibleEmbedding SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell SpectralNormalization StackedRNNCells TimeDistributed");
     let statistics = &schema.scope.classes["BatchNormalization"];
     let names: Vec<&str> = statistics.variables.iter().map(|variable| variable.name()).collect();
     assert_eq!(names, ["gamma", "beta", "moving_mean", "moving_variance"]);
