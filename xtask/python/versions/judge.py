@@ -249,7 +249,8 @@ class Judgement:
         try:
             file = write(self.binary, self.environment.version, output, files, shard, folder, self.checked)
         except product.Refused as refusal:
-            if kinds.may_refuse(form, output, self.said.custom):
+            is_old = self.environment.version.startswith("2.")
+            if kinds.may_refuse(form, output, self.said.custom, is_old, str(refusal)):
                 self.decide(form, output, "refused", str(refusal))
             else:
                 self.ask_of_own(form, output, refusal, self.excuses(form, output), refused=True)

@@ -23,10 +23,19 @@ OUTPUTS = ("weights", "sharded", "legacy", "whole", "keras")
 DISAGREE = "versions of Keras disagree"
 
 
-def may_refuse(form, output, custom):
+# What is said of models whose form does not tell what a file of theirs needs: the order in which weights that are
+# frozen were frozen, and what a layer was adapted to.
+UNTOLD = ("which no configuration tells", "keeps what it was adapted to")
+
+
+def may_refuse(form, output, custom, is_old, said):
     """Whether the form does not tell what the output needs: a configuration, or the order of the layers."""
     if custom and form in CONFIGURED:
         return True
+    if form in CONFIGURED and any(words in said for words in UNTOLD):
+        return True
     if output in ("whole", "keras"):
-        return form not in CONFIGURED or (form == "whole" and output == "keras")
+        # Keras 2 names the modules of objects in its archives alone.
+        without_modules = ("whole", "json", "minimal") if is_old else ("whole",)
+        return form not in CONFIGURED or (form in without_modules and output == "keras")
     return (form == "legacy") != (output == "legacy") and form not in CONFIGURED
