@@ -68,7 +68,7 @@ fn reads_a_schema() {
     assert!(layer.position.snippet().ends_with("feedforward_intermediate_dense\""));
     let RuleKind::Tensor(tensor) = &tensor.kind else { panic!("{tensor:?}") };
     let values = tensor.torch.matches("encoder.layer.3.attention.self.key.weight").unwrap();
-    let path = tensor.keras[0].substitute(&values, &schema.tables).unwrap();
+    let path = tensor.keras[0].substitute(&values, &schema.scope.tables).unwrap();
     assert_eq!(path.literal(), Some("transformer_layer_3/self_attention_layer/key/kernel"));
     // The keras side has the kind that the torch side declares.
     assert_eq!(tensor.keras[0].matches("transformer_layer_3/self_attention_layer/key/kernel"), Some(values));
@@ -77,16 +77,16 @@ fn reads_a_schema() {
 #[test]
 fn layer_classes() {
     let schema = Schema::parse("t", "schema = 1", None).unwrap();
-    let names: Vec<&str> = schema.classes.keys().map(String::as_str).collect();
-    assert_snapshot!(names.join(" "), @"BatchNormalization Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose Dense DepthwiseConv1D DepthwiseConv2D EinsumDense Embedding GroupNormalization LayerNormalization PReLU RMSNormalization SeparableConv1D SeparableConv2D");
-    let statistics = &schema.classes["BatchNormalization"];
-    let names: Vec<&str> = statistics.variables.iter().map(|variable| variable.name.as_str()).collect();
+    let names: Vec<&str> = schema.scope.classes.keys().map(String::as_str).collect();
+    assert_snapshot!(names.join(" "), @"BatchNormalization Bidirectional Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM1DCell ConvLSTM2D ConvLSTM2DCell ConvLSTM3D ConvLSTM3DCell Dense DepthwiseConv1D DepthwiseConv2D EinsumDense Embedding GRU GRUCell GroupNormalization GroupedQueryAttention LSTM LSTMCell LayerNormalization MultiHeadAttention PReLU RMSNormalization RNN SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell SpectralNormalization StackedRNNCells TimeDistributed");
+    let statistics = &schema.scope.classes["BatchNormalization"];
+    let names: Vec<&str> = statistics.variables.iter().map(|variable| variable.name()).collect();
     assert_eq!(names, ["gamma", "beta", "moving_mean", "moving_variance"]);
     assert!(statistics.ignore[0].matches("num_batches_tracked"));
     let text = "schema = 1\n[class.Dense]\nvariables = [{ keras = \"kernel\", torch = \"weight\" }]";
     let own = Schema::parse("t", text, None).unwrap();
-    assert_eq!(own.classes["Dense"].variables.len(), 1);
-    assert_eq!(own.classes.len(), schema.classes.len());
+    assert_eq!(own.scope.classes["Dense"].variables.len(), 1);
+    assert_eq!(own.scope.classes.len(), schema.scope.classes.len());
 }
 
 /// The schemas of the cases under `testdata/`.
@@ -244,10 +244,6 @@ fn syntax() {
 
 #[test]
 fn file_faults() {
-    assert_snapshot!(faults("extends = \"x\"\n[[use]]\na = 1"), @"
-    t:2:1 `extends`: `extends` is not supported yet | a later version of ptw2k will read it; this one refuses the schema
-    t:3:3 `use`: `use` is not supported yet | a later version of ptw2k will read it; this one refuses the schema
-    ");
     assert_snapshot!(faults("[source]\nprefix = \"bert\"\nignore = [\"a[0]\", \"\", 3]"), @r#"
     t:3:10 `"bert"`: `prefix` must be empty or end in a dot | write `bert.`
     t:4:11 `"a[0]"`: `[` has no meaning in a glob: there are `*` for any characters and `?` for one
@@ -267,6 +263,187 @@ fn file_faults() {
     t:3:1 `architectur`: unknown key `architectur` in [target] | did you mean `architecture`?
     t:5:10 `[]`: `prefix` must be a string or a list that is not empty
     ");
+}
+
+/// The rules and the rest of a schema that is made of files, or its faults.
+fn compose(files: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), format!("schema = 1\n{text}")).unwrap();
+    }
+    let named = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
+    let schema = match Schema::open(&folder.path().join(files[0].0)) {
+        Ok(schema) => schema,
+        Err(Error::Invalid { file, faults }) => {
+            let lines = faults.iter().map(|fault| {
+                let help = fault.help.as_ref().map(|help| format!(" | {help}")).unwrap_or_default();
+                format!("{}: {fault}{help}", fault.position)
+            });
+            let lines = std::iter::once(format!("{}{}", file.name, file.user())).chain(lines);
+            return named(lines.collect::<Vec<_>>().join("\n"));
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let mut lines = vec![format!("prefixes {:?}", schema.prefixes)];
+    for rule in &schema.rules {
+        let names = |keras: &[ptw2k::schema::Pattern]| {
+            keras.iter().map(|keras| keras.to_string()).collect::<Vec<_>>().join(", ")
+        };
+        let what = match &rule.kind {
+            RuleKind::Layer(rule) | RuleKind::Sequence(rule) => format!("{} = {}/", rule.torch, rule.keras),
+            RuleKind::Tensor(rule) => format!("{} = {}", rule.torch, names(&rule.keras)),
+            RuleKind::Fill(fill) => format!("{} = {}", fill.value, names(&fill.keras)),
+            RuleKind::Keep(keep) => format!("keep {}", names(&keep.keras)),
+        };
+        let tables: Vec<&str> = rule.scope.tables.keys().map(String::as_str).collect();
+        let dense = rule.scope.classes["Dense"].variables.len();
+        lines.push(format!(
+            "{what} [{}:{}{}] tables {tables:?} Dense {dense}",
+            rule.position.file.name,
+            rule.position.line(),
+            rule.position.file.user()
+        ));
+    }
+    lines.extend(schema.ignore.iter().map(|glob| format!("ignore {}", glob.text)));
+    named(lines.join("\n"))
+}
+
+#[test]
+fn a_schema_extends_another() {
+    let base = "[source]\nprefix = 'bert.'\nignore = 'a.*'\n[table]\nT = [1]\nU = [2]\n\
+                [[layer]]\ntorch = 'x.{i}'\nkeras = 'x_{T[i]}'\n[[tensor]]\ntorch = 'y'\nkeras = ['y', 'z']\n\
+                [[tensor]]\ntorch = 'w'\nkeras = 'w'\n";
+    let own = "extends = 'base.toml'\n[source]\nignore = 'b.*'\n[table]\nT = [3]\n\
+               [[fill]]\nkeras = 'z'\nvalue = 1\n[[layer]]\ntorch = 'v.{i}'\nkeras = 'v_{U[i]}'\n\
+               [[tensor]]\ntorch = 'w2'\nkeras = 'w'\n[class.Dense]\nvariables = [{ keras = 'k', torch = 'k' }]\n";
+    assert_snapshot!(compose(&[("own.toml", own), ("base.toml", base)]), @r#"
+    prefixes ["bert."]
+    x.{i} = x_{T[i]}/ [base.toml:8, used by own.toml:2] tables ["T", "U"] Dense 1
+    y = y [base.toml:11, used by own.toml:2] tables ["T", "U"] Dense 1
+    1 = z [own.toml:7] tables ["T", "U"] Dense 1
+    v.{i} = v_{U[i]}/ [own.toml:10] tables ["T", "U"] Dense 1
+    w2 = w [own.toml:13] tables ["T", "U"] Dense 1
+    ignore a.*
+    ignore b.*
+    "#);
+    // One that comes with ptw2k.
+    let own = "extends = 'torchvision/vgg16'\n[source]\nprefix = 'net.'\n[[fill]]\nkeras = 'a'\nvalue = 0\n";
+    let composed = compose(&[("own.toml", own)]);
+    assert!(
+        composed.starts_with("prefixes [\"net.\"]\n") && composed.contains("[bundled:torchvision/vgg16:"),
+        "{composed}"
+    );
+}
+
+#[test]
+fn a_schema_uses_others() {
+    let part = "[source]\nprefix = ['bert.', '']\nignore = 'a.*'\n[table]\nT = [1]\n\
+                [[layer]]\ntorch = 'x.{i}'\nkeras = 'x_{T[i]}'\n[[layer]]\ntorch = ''\nkeras = ''\n\
+                [[fill]]\nkeras = '{x:**}/f'\nvalue = 0\n[class.Dense]\nvariables = [{ keras = 'k', torch = 'k' }]\n";
+    let own = "[[layer]]\ntorch = 'first'\nkeras = 'first'\n[[use]]\nschema = 'part.toml'\ntorch = 'net.'\nkeras = 'net/'\n\
+               [[layer]]\ntorch = 'last'\nkeras = 'last'\n[[use]]\nschema = 'one.toml'\ntorch = 'a.'\n";
+    let one = "[source]\nprefix = 'm.'\n[[use]]\nschema = 'part.toml'\nkeras = 'deep/'\ntorch = 'p.'\n";
+    assert_snapshot!(compose(&[("own.toml", own), ("part.toml", part), ("one.toml", one)]), @r#"
+    prefixes [""]
+    first = first/ [own.toml:2] tables [] Dense 2
+    net.x.{i} = net/x_{T[i]}/ [part.toml:7, used by own.toml:5] tables ["T"] Dense 1
+    net = net/ [part.toml:10, used by own.toml:5] tables ["T"] Dense 1
+    0 = net/{x:**}/f [part.toml:13, used by own.toml:5] tables ["T"] Dense 1
+    last = last/ [own.toml:9] tables [] Dense 2
+    a.m.p.x.{i} = deep/x_{T[i]}/ [part.toml:7, used by one.toml:4, used by own.toml:12] tables ["T"] Dense 1
+    a.m.p = deep/ [part.toml:10, used by one.toml:4, used by own.toml:12] tables ["T"] Dense 1
+    0 = deep/{x:**}/f [part.toml:13, used by one.toml:4, used by own.toml:12] tables ["T"] Dense 1
+    ignore net.bert.a.*
+    ignore net.a.*
+    ignore a.m.p.bert.a.*
+    ignore a.p.bert.a.*
+    ignore a.m.p.a.*
+    ignore a.p.a.*
+    "#);
+}
+
+/// With several prefixes, any of them may stand between the mount and the name.
+#[test]
+fn prefixes_under_a_mount() {
+    let part = "[source]\nprefix = ['bert.', '']\n[[tensor]]\ntorch = '{x:**}.w'\nkeras = '{x}/w'\n[[layer]]\ntorch = 'l.{i}'\nkeras = 'l{i}'\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("part.toml"), format!("schema = 1\n{part}")).unwrap();
+    let text = "schema = 1\n[[use]]\nschema = 'part.toml'\ntorch = 'net.'\nkeras = 'n/'";
+    let schema = Schema::parse("t", text, Some(folder.path())).unwrap();
+    let [tensor, layer] = schema.rules.as_slice() else { panic!("{:?}", schema.rules) };
+    let (RuleKind::Tensor(tensor), RuleKind::Layer(layer)) = (&tensor.kind, &layer.kind) else {
+        panic!("{:?}", schema.rules)
+    };
+    let path = |torch: &ptw2k::schema::Pattern, keras: &ptw2k::schema::Pattern, name: &str| {
+        let captures = torch.matches(name)?;
+        Some(keras.substitute(&captures, &schema.scope.tables).unwrap().to_string())
+    };
+    let tensor = |name: &str| path(&tensor.torch, &tensor.keras[0], name);
+    let layer = |name: &str| path(&layer.torch, &layer.keras, name);
+    assert_eq!(tensor("net.bert.a.b.w").as_deref(), Some("n/a/b/w"));
+    assert_eq!(tensor("net.c.w").as_deref(), Some("n/c/w"));
+    assert_eq!(tensor("net.w").as_deref(), Some("n/w"));
+    assert_eq!(tensor("bert.c.w"), None);
+    assert_eq!(layer("net.bert.l.3").as_deref(), Some("n/l3"));
+    assert_eq!(layer("net.l.3").as_deref(), Some("n/l3"));
+    assert_eq!(layer("net.other.l.3"), None);
+    // A schema of a single layer, whose names are empty, and one that takes all names.
+    let mounted = |torch: &str, prefix: &str, name: &str| {
+        let part = format!(
+            "schema = 1\n[source]\nprefix = {prefix}\n[[layer]]\ntorch = '{torch}'\nkeras = '{torch}'\n"
+        );
+        std::fs::write(folder.path().join("part.toml"), part).unwrap();
+        let schema = Schema::parse("t", text, Some(folder.path())).unwrap();
+        let RuleKind::Layer(rule) = &schema.rules[0].kind else { panic!("{:?}", schema.rules) };
+        path(&rule.torch, &rule.keras, name)
+    };
+    assert_eq!(mounted("", "''", "net").as_deref(), Some("n"));
+    assert_eq!(mounted("", "'m.'", "net.m").as_deref(), Some("n"));
+    assert_eq!(mounted("", "['m.', '']", "net.m").as_deref(), Some("n"));
+    assert_eq!(mounted("", "['m.', '']", "net").as_deref(), Some("n"));
+    assert_eq!(mounted("{x:**}", "''", "net").as_deref(), Some("n"));
+    assert_eq!(mounted("{x:**}", "''", "net.a.b").as_deref(), Some("n/a/b"));
+    assert_eq!(mounted("{x:**}", "['m.', '']", "net.m.a").as_deref(), Some("n/a"));
+    assert_eq!(mounted("{x:**}", "''", "nets"), None);
+}
+
+#[test]
+fn composition_faults() {
+    assert_snapshot!(compose(&[("a.toml", "extends = 'b.toml'\n"), ("b.toml", "[[use]]\nschema = 'a.toml'\n")]), @"
+    b.toml, used by a.toml:2
+    b.toml:3:10: schemas go round in a circle: a.toml → b.toml → a.toml | a schema cannot be a part of itself: move what both need to a third
+    ");
+    assert_snapshot!(compose(&[("a.toml", "[[use]]\nschema = 'b.toml'\ntorch = 'x'\nkeras = '{i}/'\n"), ("b.toml", "nmae = 'b'\n")]), @"
+    b.toml, used by a.toml:2
+    b.toml:2:1: unknown key `nmae` in the schema | did you mean `name`?
+    ");
+    assert_snapshot!(compose(&[("a.toml", "[[use]]\nschema = 'b.toml'\ntorch = 'x'\nkeras = '{i}/'\n[[use]]\ntorch = 3\n"), ("b.toml", "")]), @"
+    a.toml
+    a.toml:4:9: `torch` must be empty or end in a dot, without captures
+    a.toml:5:9: `keras` must be empty or end in a slash, without captures
+    a.toml:6:1: [[use]] needs `schema`
+    a.toml:7:9: `torch` must be a string, not an integer
+    ");
+    assert_snapshot!(compose(&[("a.toml", "extends = 'resnet'\n[[use]]\nschema = 'none.toml'\n")]), @"
+    a.toml
+    a.toml:2:11: there is no schema `resnet`: neither a file nor one of the bundled schemas; did you mean `torchvision/resnet`? | `ptw2k schemas` lists the bundled schemas; the name of a file ends in `.toml`
+    a.toml:4:10: cannot read the schema none.toml: No such file or directory (os error 2) | a file is looked for beside the schema that names it
+    ");
+    let chain: Vec<(String, String)> =
+        (0..9).map(|at| (format!("{at}.toml"), format!("extends = '{}.toml'\n", at + 1))).collect();
+    let chain: Vec<(&str, &str)> = chain.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert_snapshot!(compose(&chain), @"
+    7.toml, used by 6.toml:2, used by 5.toml:2, used by 4.toml:2, used by 3.toml:2, used by 2.toml:2, used by 1.toml:2, used by 0.toml:2
+    7.toml:2:11: schemas stand in each other more than 8 deep: 0.toml → 1.toml → 2.toml → 3.toml → 4.toml → 5.toml → 6.toml → 7.toml → 8.toml
+    ");
+    let twice: Vec<(String, String)> = (0..7)
+        .map(|at| {
+            let next = format!("[[use]]\nschema = '{}.toml'\n", at + 1);
+            (format!("{at}.toml"), if at < 6 { next.repeat(2) } else { String::new() })
+        })
+        .collect();
+    let twice: Vec<(&str, &str)> = twice.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert!(compose(&twice).contains("it is made of more than 64 schemas"));
 }
 
 #[test]
@@ -330,7 +507,61 @@ fn tensor_faults() {
     t:6:10 `b`: `take` names the axis `b`, which no layout of the rule has where it must | name it on the left side, or leave it out here
     t:7:18 `c`: `sizes` names the axis `c`, which no layout of the rule has where it must | name it in the layout, or leave it out here
     ");
-    assert_snapshot!(tensor("keras = \"k{e}\"\ncompute = \"lora\""), @"t:5:1 `compute`: `compute` is not supported yet | a later version of ptw2k will read it; this one refuses the schema");
+}
+
+#[test]
+fn compute_faults() {
+    let tensor = |rest: &str| faults(&format!("[[tensor]]\nkeras = \"k\"\n{rest}"));
+    assert_snapshot!(tensor("torch = \"a\"\ncompute = \"lora\""), @r#"t:4:9 `"a"`: `compute = "lora"` needs several tensors | write `torch = { weight = "…", a = "…", b = "…" }`"#);
+    assert_snapshot!(tensor("torch = { g = \"a\", v = \"b\" }\ncompute = \"weightnorm\""), @r#"t:5:11 `"weightnorm"`: `weightnorm` is no formula that `compute` knows | did you mean `weight_norm`?"#);
+    assert_snapshot!(tensor("torch = { g = \"a\", v = \"b\" }\ncompute = \"svd\""), @r#"t:5:11 `"svd"`: `svd` is no formula that `compute` knows | the formulas are `weight_norm`, `spectral_norm`, `pruned`, `lora`, `mxfp4`, `dequantize`"#);
+    assert_snapshot!(tensor("torch = { g = \"a\", v = \"b\" }"), @r#"t:4:9 `{ g = "a", v = "b" }`: `torch` must be a string, not a table | several tensors become one by `compute = "…"`"#);
+    assert_snapshot!(tensor("torch = { g = \"a\", w = \"b\" }\ncompute = \"weight_norm\""), @r#"
+    t:4:9 `{ g = "a", w = "b" }`: `torch` needs `v` | `weight_norm` is computed from `torch = { v = "…", g = "…" }`
+    t:4:20 `w`: unknown key `w` in `torch` | the keys here are `v`, `g`
+    "#);
+    assert_snapshot!(tensor("torch = { weight = \"a\", a = \"b\", b = \"c\" }\ncompute = \"lora\""), @r#"t:2:1 `[[tensor]]`: `compute = "lora"` needs `alpha` | PEFT keeps it in adapter_config.json as `lora_alpha`"#);
+    assert_snapshot!(tensor("torch = { weight = \"a\", a = \"b\", b = \"c\" }\ncompute = \"lora\"\nalpha = 0"), @"t:6:9 `0`: `alpha` must be a number above 0");
+    assert_snapshot!(tensor("torch = { v = \"a\", g = \"{x:*}\" }\ncompute = \"weight_norm\"\nalpha = 2\ndim = 1"), @r#"
+    t:4:24 `"{x:*}"`: the capture `x` is not bound: the torch side does not have it | the tensors are found by the captures of `v`
+    t:6:9 `2`: `alpha` is a key of `compute = "lora"`, not of "weight_norm"
+    t:7:7 `1`: `dim` is a key of `compute = "spectral_norm" or "dequantize"`, not of "weight_norm"
+    "#);
+    assert_snapshot!(tensor("torch = \"a\"\nrslora = true"), @r#"t:5:10 `true`: `rslora` is a key of `compute = "lora"`, which the rule does not have | of adapters that the checkpoint's names tell, say it in `[source]`: `lora = { alpha = 16 }`"#);
+    assert_snapshot!(faults("[source]\nlora = 3"), @"t:3:8 `3`: `lora` must be a table, as in `{ alpha = 16 }`, not an integer");
+    assert_snapshot!(faults("[source]\nlora = { alfa = 3 }"), @"
+    t:3:8 `{ alfa = 3 }`: `source.lora` needs `alpha`
+    t:3:10 `alfa`: unknown key `alfa` in `source.lora` | did you mean `alpha`?
+    ");
+}
+
+#[test]
+fn arithmetic_faults() {
+    let tensor = |rest: &str| {
+        faults(&format!(
+            "[[tensor]]\ntorch = \"a{{i}}\"\nkeras = \"k{{i}}/{{p:q|k}}\"\nlayout = \"p a -> a\"\n{rest}"
+        ))
+    };
+    assert_snapshot!(tensor("scale = 0\noffset = inf\nround = \"float8\""), @r#"
+    t:6:9 `0`: `scale` must be a finite number other than 0
+    t:7:10 `inf`: `offset` must be a finite number
+    t:8:9 `"float8"`: `round` must be "float16" or "bfloat16"
+    "#);
+    assert_snapshot!(tensor("scale = \"2\"\nadd = []"), @r#"
+    t:6:9 `"2"`: `scale` must be a number, not a string
+    t:7:7 `[]`: `add` must be a list that is not empty
+    "#);
+    assert_snapshot!(tensor("add = { torch = \"b\" }"), @r#"t:6:7 `{ torch = "b" }`: `add` must be a list of tables, not a table"#);
+    assert_snapshot!(tensor("add = [{ torch = \"b{p}\" }, { torch = \"b{i+1}\" }, { layout = \"a -> a\", reduce = \"sum\" }]"), @r#"
+    t:6:18 `"b{p}"`: the term captures `p`, by which the rule splits its tensor | write a rule for each of the variables, with its own term
+    t:6:38 `"b{i+1}"`: a state_dict key cannot compute: names of tensors are matched, names of variables are made
+    t:6:50 `{ layout = "a -> a", reduce = "sum" }`: a term of `add` needs `torch`
+    t:6:71 `reduce`: unknown key `reduce` in a term of `add` | the keys here are `torch`, `layout`, `sizes`, `order`, `slice`, `take`
+    "#);
+    assert_snapshot!(tensor("add = [{ torch = \"b\", layout = \"a b -> a\" }, { torch = \"b{i\" }]"), @r#"
+    t:6:32 `"a b -> a"`: the axis `b` stands on the left only: its elements would be lost | name `b` on the right too, write `1` if its size is one, or choose an index: `take = { b = 0 }`
+    t:6:58 `{`: this brace has no partner | close the capture with `}`; write `{{` and `}}` for braces in a name
+    "#);
 }
 
 #[test]
@@ -342,12 +573,11 @@ fn class_faults() {
     ");
     assert_snapshot!(variables("{ torch = \"a\" }, { keras = \"{x:*}\", torch = \"{x:*}\" }"), @r#"
     t:3:14 `{ torch = "a" }`: a variable of a class needs `keras`
-    t:3:41 `"{x:*}"`: `keras` must be the variable's name, without captures
     "#);
-    assert_snapshot!(variables("{ keras = \"k\", torch = \"a\" }, { keras = \"k\", torch = \"b\" }"), @r#"t:3:54 `"k"`: `k` is the target of two rules"#);
+    assert_snapshot!(variables("{ keras = \"k\", torch = \"a\" }, { keras = \"k\", torch = \"a\" }"), @r#"t:3:54 `"k"`: `k` is the target of two rules"#);
     assert_snapshot!(variables("{ keras = \"k\", torch = \"a\", flatten = \"a\", optional = true }"), @"
     t:3:53 `a`: a layout has one `->` between the source's axes and the target's, as in `o i -> i o`
-    t:3:57 `optional`: unknown key `optional` in a variable of a class | the keys here are `torch`, `keras`, `layout`, `sizes`, `order`, `slice`, `take`, `reduce`, `flatten`, `unflatten`
+    t:3:57 `optional`: unknown key `optional` in a variable of a class | the keys here are `torch`, `keras`, `layout`, `sizes`, `order`, `slice`, `take`, `reduce`, `compute`, `dim`, `alpha`, `rslora`, `fan_in_fan_out`, `add`, `scale`, `offset`, `round`, `flatten`, `unflatten`
     ");
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use ptw2k::keras::file_layout::{Attribute, AttributeValue, Content, Dataset, Form, Group, Node};
 use ptw2k::lazy::{Bytes, LazyTensor};
 use ptw2k::plan::{Binding, Part, Provenance, Term, Value};
-use ptw2k::tensor::{ByteOrder, CopyAxis, Dtype, Shape, StateDictKey, Strided, StridedCopy};
+use ptw2k::tensor::{Arithmetic, ByteOrder, CopyAxis, Dtype, Shape, StateDictKey, Strided, StridedCopy};
 use ptw2k::writer::hdf5::EncodeError;
 use ptw2k::writer::{Error, Progress, WriteOptions, write_tree};
 
@@ -39,12 +39,13 @@ fn f32_part(values: &[f32], axes: Vec<CopyAxis>, target_offset: usize) -> Part {
             storage: Bytes::held(bytes).into(),
         },
         copy: StridedCopy { axes, source_offset: 0, target_offset },
+        derivation: None,
     }
 }
 
 fn binding(variable: usize, dtype: Dtype, value: Value) -> Binding {
     let provenance = Provenance::Waiver("test".to_owned());
-    Binding { variable, dtype, value, provenance, layout: String::new() }
+    Binding { variable, dtype, value, arithmetic: Arithmetic::default(), provenance, layout: String::new() }
 }
 
 fn one(part: Part) -> Value {
@@ -153,7 +154,7 @@ fn term(dtype: Dtype, elements: &[&[u8]]) -> Term {
     };
     let axes = vec![axis(elements.len(), 1, 1)];
     let copy = StridedCopy { axes, source_offset: 0, target_offset: 0 };
-    Term { parts: vec![Part { key: StateDictKey::new("tensor"), source, copy }] }
+    Term { parts: vec![Part { key: StateDictKey::new("tensor"), source, copy, derivation: None }] }
 }
 
 /// The types of the terms decide the type they are added in, whatever the type of the file.

@@ -1,9 +1,9 @@
-//! How `verify` adds.
+//! How `verify` adds, and computes with the sums.
 
 use super::binary::F64;
-use super::element::Number;
+use super::element::{self, Number};
 use crate::plan::Term;
-use crate::tensor::Dtype;
+use crate::tensor::{Arithmetic, Dtype};
 
 /// How numbers are added: what the writer documents of sums, decided here again from the terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,10 +17,10 @@ pub(super) enum Addition {
 }
 
 impl Addition {
-    pub(super) fn of(terms: &[Term]) -> Self {
+    pub(super) fn of(terms: &[Term], arithmetic: &Arithmetic) -> Self {
         let mut dtypes = terms.iter().flat_map(|term| &term.parts).map(|part| part.source.dtype);
         if dtypes.clone().all(|dtype| !dtype.is_float() && !dtype.is_small_float()) {
-            Self::Exact
+            if arithmetic.is_none() { Self::Exact } else { Self::Double }
         } else if dtypes
             .all(|dtype| dtype.is_small_float() || matches!(dtype, Dtype::F16 | Dtype::Bf16 | Dtype::F32))
         {
@@ -35,15 +35,38 @@ impl Addition {
             // Only so many sums of 64 bits that no checkpoint holds as many tensors would reach the end.
             return Number::Integer(one.saturating_add(other));
         }
-        let float = |number| match number {
-            Number::Float(value) => value,
-            Number::Integer(_) => f64::from_bits(F64.nearest(number)),
-            // No plan adds them.
-            Number::Complex(..) => f64::NAN,
-        };
         let (one, other) = (float(one), float(other));
         #[expect(clippy::cast_possible_truncation, reason = "single precision is the point")]
         Number::Float(if self == Self::Single { f64::from(one as f32 + other as f32) } else { one + other })
+    }
+
+    /// A value after the steps that the plan has for it.
+    pub(super) fn apply(self, number: Number, arithmetic: &Arithmetic) -> Number {
+        let Arithmetic { scale, offset, round } = *arithmetic;
+        let mut value = number;
+        if let Some(scale) = scale {
+            let (one, other) = (float(value), scale);
+            #[expect(clippy::cast_possible_truncation, reason = "single precision is the point")]
+            let product =
+                if self == Self::Single { f64::from(one as f32 * other as f32) } else { one * other };
+            value = Number::Float(product);
+        }
+        if let Some(offset) = offset {
+            value = self.add(value, Number::Float(offset));
+        }
+        match round {
+            Some(round) => element::encode(value, round).map_or(value, |raw| element::decode(raw, round)),
+            None => value,
+        }
+    }
+}
+
+fn float(number: Number) -> f64 {
+    match number {
+        Number::Float(value) => value,
+        Number::Integer(_) => f64::from_bits(F64.nearest(number)),
+        // No plan computes with them.
+        Number::Complex(..) => f64::NAN,
     }
 }
 
@@ -62,13 +85,13 @@ mod tests {
             storage: Bytes::held(vec![0; dtype.size()]).into(),
         };
         let copy = StridedCopy { axes: vec![], source_offset: 0, target_offset: 0 };
-        Part { key: StateDictKey::new("tensor"), source, copy }
+        Part { key: StateDictKey::new("tensor"), source, copy, derivation: None }
     }
 
     fn check_sum(dtypes: &[Dtype], numbers: &[Number], expected: Number) {
         let term = |&dtype: &Dtype| Term { parts: vec![part(dtype)] };
         let terms: Vec<_> = dtypes.iter().map(term).collect();
-        let addition = Addition::of(&terms);
+        let addition = Addition::of(&terms, &Arithmetic::default());
         let sum = numbers.iter().copied().reduce(|sum, number| addition.add(sum, number)).unwrap();
         assert_eq!(sum, expected, "{dtypes:?}");
     }

@@ -6,7 +6,7 @@ use super::coverage::Coverage;
 use super::element::{self, Number, Raw};
 use crate::lazy::{Bytes, LazyTensor};
 use crate::plan::{Binding, LoadedStorages, Term, Unreadable, Value};
-use crate::tensor::{ByteOrder, Dtype, Shape, Strided};
+use crate::tensor::{Arithmetic, ByteOrder, Dtype, Shape, Strided};
 
 /// A value that a plan gives an element.
 #[derive(Debug, Clone, Copy)]
@@ -50,19 +50,32 @@ pub(super) fn each(
             0
         }
         Value::Gather(terms) => match terms.as_slice() {
+            [term] if !binding.arithmetic.is_none() => {
+                let arithmetic = &binding.arithmetic;
+                let addition = Addition::of(terms, arithmetic);
+                for_each_element(term, shape, |at, raw, source| {
+                    let number = addition.apply(element::decode(raw, source), arithmetic);
+                    each(at, Expected::Number(number));
+                })
+            }
             [term] => for_each_element(term, shape, |at, raw, source| {
                 let is_same = source == dtype && source != Dtype::Bool;
                 let number = || Expected::Number(element::decode(raw, source));
                 each(at, if is_same { Expected::Raw(raw) } else { number() });
             }),
-            terms => each_sum(terms, shape, each),
+            terms => each_sum(terms, &binding.arithmetic, shape, each),
         },
     })
 }
 
 /// Sums; they are of biases, so the few values are held.
-fn each_sum(terms: &[Term], shape: &Shape, mut each: impl FnMut(usize, Expected)) -> usize {
-    let addition = Addition::of(terms);
+fn each_sum(
+    terms: &[Term],
+    arithmetic: &Arithmetic,
+    shape: &Shape,
+    mut each: impl FnMut(usize, Expected),
+) -> usize {
+    let addition = Addition::of(terms, arithmetic);
     let mut sums: Vec<Option<Number>> = vec![None; shape.numel()];
     let mut uncovered = 0;
     for term in terms {
@@ -76,6 +89,7 @@ fn each_sum(terms: &[Term], shape: &Shape, mut each: impl FnMut(usize, Expected)
     let all = sums.into_iter().enumerate();
     all.for_each(|(at, sum)| {
         if let Some(sum) = sum {
+            let sum = if arithmetic.is_none() { sum } else { addition.apply(sum, arithmetic) };
             each(at, Expected::Number(sum));
         }
     });
@@ -151,6 +165,7 @@ mod tests {
                 storage: Bytes::held(vec![0; numel * dtype.size()]).into(),
             },
             copy: StridedCopy { axes, source_offset: 0, target_offset },
+            derivation: None,
         }
     }
 

@@ -250,8 +250,9 @@ impl Failure {
             }
             Self::Faults(found) => faults::report(found, terminal),
             Self::Schema(schema::Error::Invalid { file, faults }) => {
-                let file = escape(&file.name);
-                terminal.label(ERROR, "error", format_args!("the schema {file} is not valid"));
+                let (file, user) = (escape(&file.name), file.user());
+                let user = escape(&user);
+                terminal.label(ERROR, "error", format_args!("the schema {file}{user} is not valid"));
                 faults.iter().for_each(|fault| diagnose(fault, terminal));
             }
             Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {

@@ -75,7 +75,7 @@ pub(super) fn to_json(faults: &Faults) -> serde_json::Value {
     serde_json::json!({ "faults": faults.faults.iter().map(fault).collect::<Vec<_>>() })
 }
 
-/// `schema.toml:12`.
+/// `schema.toml:12`, and who uses the schema.
 pub(super) fn place(position: &Position) -> String {
-    format!("{}:{}", escape(&position.file.name), position.line())
+    format!("{}:{}{}", escape(&position.file.name), position.line(), escape(&position.file.user()))
 }

@@ -11,7 +11,9 @@ use super::escape::escape;
 use super::faults::place;
 use super::table::{self, count};
 use super::terminal::{HEADING, Terminal, WARNING};
+use crate::lazy::LazyTensor;
 use crate::plan::{Binding, Note, Part, Plan, Provenance, Value};
+use crate::tensor::{Arithmetic, Dtype, StateDictKey};
 
 /// Tensors that a cell of the table names; stacked experts come by the hundred.
 const NAMED: usize = 3;
@@ -37,7 +39,7 @@ pub(super) fn print(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
 
 /// `8 variables from 9 tensors, 39.76 KiB; 1 tensor unused, 2 notes`.
 fn summary(plan: &Plan) -> String {
-    let mut tensors: Vec<&str> = plan.bindings.iter().flat_map(parts).map(|part| part.key.as_str()).collect();
+    let mut tensors: Vec<&str> = plan.bindings.iter().flat_map(parts).flat_map(keys).collect();
     tensors.retain(|key| !key.is_empty());
     tensors.sort_unstable();
     tensors.dedup();
@@ -77,7 +79,7 @@ pub(super) fn to_json(plan: &Plan, source: &Source) -> Json {
     let bindings = plan.bindings.iter().filter_map(|binding| {
         let target = variable(binding.variable)?;
         let (sources, fill, terms) = match &binding.value {
-            Value::Gather(terms) => (parts(binding).map(part_json).collect(), None, terms.len()),
+            Value::Gather(terms) => (parts(binding).flat_map(part_json).collect(), None, terms.len()),
             Value::Fill(value) => (Vec::new(), Some(*value), 0),
         };
         Some(json!({
@@ -85,13 +87,15 @@ pub(super) fn to_json(plan: &Plan, source: &Source) -> Json {
             "shape": target.shape.sizes(),
             "dtype": binding.dtype.name(),
             "layout": binding.layout,
+            "computed": formulas(binding),
+            "arithmetic": arithmetic_json(&binding.arithmetic),
             "sources": sources,
             "terms": terms,
             "fill": fill,
             "rule": provenance(&binding.provenance),
         }))
     });
-    let unused = |(key, reason): &(crate::tensor::StateDictKey, Provenance)| json!({ "tensor": key.as_str(), "reason": provenance(reason) });
+    let unused = |(key, reason): &(StateDictKey, Provenance)| json!({ "tensor": key.as_str(), "reason": provenance(reason) });
     let left_out = |target: &crate::keras::Variable| json!({ "variable": target.path.as_str(), "shape": target.shape.sizes() });
     json!({
         "ptw2k": env!("CARGO_PKG_VERSION"),
@@ -132,12 +136,58 @@ fn parts(binding: &Binding) -> impl Iterator<Item = &Part> {
     terms.iter().flat_map(|term| &term.parts).filter(move |part| last.replace(&part.key) != Some(&part.key))
 }
 
-fn part_json(part: &Part) -> Json {
-    json!({
-        "tensor": part.key.as_str(),
-        "shape": part.source.view.shape().sizes(),
-        "dtype": part.source.dtype.name(),
-    })
+/// The tensors of the checkpoint that a part reads.
+fn part_json(part: &Part) -> Vec<Json> {
+    let tensor = |key: &StateDictKey, source: &LazyTensor| {
+        json!({
+            "tensor": key.as_str(),
+            "shape": source.view.shape().sizes(),
+            "dtype": source.dtype.name(),
+        })
+    };
+    match &part.derivation {
+        Some(derivation) => derivation.sources.iter().map(|(key, source)| tensor(key, source)).collect(),
+        None => vec![tensor(&part.key, &part.source)],
+    }
+}
+
+/// The names of the same.
+fn keys(part: &Part) -> Vec<&str> {
+    match &part.derivation {
+        Some(derivation) => derivation.sources.iter().map(|(key, _)| key.as_str()).collect(),
+        None => vec![part.key.as_str()],
+    }
+}
+
+/// The formulas that a value is computed by, each once.
+fn formulas(binding: &Binding) -> Vec<&str> {
+    let derivations = binding.parts().filter_map(|part| part.derivation.as_ref());
+    let mut formulas: Vec<&str> = Vec::new();
+    for derivation in derivations {
+        if !formulas.contains(&derivation.formula.as_str()) {
+            formulas.push(&derivation.formula);
+        }
+    }
+    formulas
+}
+
+fn arithmetic_json(arithmetic: &Arithmetic) -> Json {
+    let Arithmetic { scale, offset, round } = arithmetic;
+    json!({ "scale": scale, "offset": offset, "round": round.map(Dtype::name) })
+}
+
+/// What is done to the values: `weight_norm(g, v), o i -> i o, × 0.5`.
+fn how(binding: &Binding) -> String {
+    let Value::Gather(terms) = &binding.value else { return String::new() };
+    let mut steps = vec![shorten(formulas(binding).into_iter().map(str::to_owned).collect(), ", ")];
+    match binding.layout.split_once("->") {
+        Some((left, right)) if left.trim() != right.trim() => steps.push(binding.layout.clone()),
+        _ if terms.len() > 1 => steps.push("sum".to_owned()),
+        _ => {}
+    }
+    steps.push(binding.arithmetic.to_string());
+    steps.retain(|step| !step.is_empty());
+    if steps.is_empty() { "copy".to_owned() } else { steps.join(", ") }
 }
 
 fn row(plan: &Plan, binding: &Binding) -> Vec<String> {
@@ -155,18 +205,17 @@ fn row(plan: &Plan, binding: &Binding) -> Vec<String> {
                 "" => "(the architecture's own value)".to_owned(),
                 key => key.to_owned(),
             };
-            row.push(shorten(parts(binding).map(name).collect(), joint));
+            let names = parts(binding).flat_map(|part| match &part.derivation {
+                Some(derivation) => derivation.sources.iter().map(|(key, _)| key.to_string()).collect(),
+                None => vec![name(part)],
+            });
+            row.push(shorten(names.collect(), joint));
             row.push(same(parts(binding).map(|part| part.source.view.shape().to_string())));
             let source = same(parts(binding).map(|part| part.source.dtype.to_string()));
             row.push(if source == dtype { dtype } else { format!("{source} → {dtype}") });
         }
     }
-    row.push(match (&binding.value, binding.layout.split_once("->")) {
-        (Value::Fill(_), _) => String::new(),
-        (Value::Gather(_), Some((left, right))) if left.trim() != right.trim() => binding.layout.clone(),
-        (Value::Gather(terms), _) if terms.len() > 1 => "sum".to_owned(),
-        (Value::Gather(_), _) => "copy".to_owned(),
-    });
+    row.push(how(binding));
     row.push(provenance(&binding.provenance));
     row
 }

@@ -29,7 +29,7 @@ fn print(name: &str, terminal: Terminal) -> Result<(), Failure> {
     };
     if terminal.json {
         return terminal
-            .json_result(&json!({ "name": found.name, "about": found.about, "text": found.text }));
+            .json_result(&json!({ "name": found.name, "about": found.about(), "text": found.text }));
     }
     terminal.result(|out| write!(out, "{}", found.text))
 }
@@ -37,9 +37,9 @@ fn print(name: &str, terminal: Terminal) -> Result<(), Failure> {
 fn list(terminal: Terminal) -> Result<(), Failure> {
     let schemas = bundled::names().iter();
     if terminal.json {
-        let schema = |found: &Bundled| json!({ "name": found.name, "about": found.about });
+        let schema = |found: &Bundled| json!({ "name": found.name, "about": found.about() });
         return terminal.json_result(&schemas.map(schema).collect::<serde_json::Value>());
     }
-    let rows = schemas.map(|found| vec![found.name.to_owned(), found.about.to_owned()]);
+    let rows = schemas.map(|found| vec![found.name.to_owned(), found.about().to_owned()]);
     terminal.result(|out| table::print(out, &["NAME", "ABOUT"], rows))
 }

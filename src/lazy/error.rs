@@ -2,7 +2,7 @@
 
 use crate::tensor::kernel::GatherError;
 
-use super::{DensifyError, DequantizeError};
+use super::{DensifyError, DequantizeError, FormulaError};
 
 /// Why the bytes of a storage cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,4 +37,7 @@ pub enum LoadError {
     /// A sparse tensor breaks the rules.
     #[error("{0}")]
     Densify(#[from] DensifyError),
+    /// Tensors do not go together.
+    #[error("{0}")]
+    Formula(#[from] FormulaError),
 }

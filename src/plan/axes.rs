@@ -14,18 +14,20 @@ pub(super) struct Axes<'a> {
 
 impl<'a> Axes<'a> {
     /// Of the pattern's captures, those that the pieces were told apart by and that are axes. Values are in
-    /// the order of the alternatives, or of the integers.
+    /// the order of the alternatives, or of the integers. Where what is no axis is `reduced`, none of it may be missing
+    /// either.
     pub(super) fn new<T>(
         pattern: &'a Pattern,
         side: Side,
         pieces: &[(Captures, T)],
         is_axis: impl Fn(&str) -> bool,
+        is_reduced: bool,
     ) -> Self {
         let mut axes = Vec::new();
         let mut missing = None;
         for (name, kind) in pattern.captures() {
             let own = pieces.iter().all(|(captures, _)| captures.contains_key(name));
-            if !own || !is_axis(name) {
+            if !own || !(is_reduced || is_axis(name)) {
                 continue;
             }
             let mut values: Vec<CaptureValue> =
@@ -44,7 +46,9 @@ impl<'a> Axes<'a> {
             if !gaps.is_empty() {
                 missing = Some((name.clone(), gaps));
             }
-            axes.push((name.as_str(), values));
+            if is_axis(name) {
+                axes.push((name.as_str(), values));
+            }
         }
         Self { axes, side: Some(side), missing }
     }

@@ -1,9 +1,11 @@
 //! Claims to bindings: layouts solved against shapes, element types decided.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::axes::Axes;
-use super::binding::{Binding, Part, Term, Value};
+use super::binding::{Binding, Part, Provenance, Term, Value};
+use super::derive::{self, Derived};
 use super::expansion::Claim;
 use super::faults::{Fault, FaultDetail};
 use super::hints;
@@ -19,9 +21,11 @@ use crate::tensor::{
 /// What a claim is bound with.
 pub(super) struct Binder<'a> {
     pub(super) checkpoint: &'a Checkpoint,
+    /// Tensors that are computed from those of the checkpoint, and counted after them.
+    pub(super) derived: &'a [Derived],
     pub(super) architecture: &'a Architecture,
     /// The classes of layers, for hints.
-    pub(super) classes: &'a BTreeMap<String, Class>,
+    pub(super) classes: &'a BTreeMap<String, Arc<Class>>,
     /// `--dtype`, for floating-point variables.
     pub(super) dtype: Option<Dtype>,
     /// What the plan is for.
@@ -50,15 +54,38 @@ impl From<SolveError> for Refusal {
 }
 
 impl Binder<'_> {
+    fn derived(&self, at: usize) -> Option<&Derived> {
+        self.derived.get(at.checked_sub(self.checkpoint.tensors.len())?)
+    }
+
+    fn tensor(&self, at: usize) -> &Tensor {
+        self.derived(at).map_or_else(|| &self.checkpoint.tensors[at], |derived| &derived.tensor)
+    }
+
+    /// The tensors of the checkpoint that a claim reads.
+    pub(super) fn inputs(&self, claim: &Claim<'_>) -> Vec<usize> {
+        let terms = claim.terms.iter().flat_map(|(_, sources)| sources);
+        let inputs_of = |at| derive::inputs_of(self.derived, self.checkpoint.tensors.len(), at);
+        claim.sources.iter().chain(terms).flat_map(|(_, at)| inputs_of(*at)).collect()
+    }
+
     /// The bindings of a claim.
     pub(super) fn bind(&self, claim: &Claim<'_>) -> Result<Vec<Binding>, Box<Fault>> {
-        let (layout, solution) = self.solve(claim)?;
+        let (layout, mut solution) = self.solve(claim)?;
+        self.add_terms(claim, &mut solution)?;
+        let arithmetic = claim.rule.arithmetic;
         let bind = |((_, variable), terms): (&(Captures, usize), Vec<Copies>)| {
             let target = &self.architecture.variables[*variable];
             let dtype = self.stored_dtype(target.dtype);
+            if !arithmetic.is_none() && !dtype.is_float() {
+                let variable = target.path.clone();
+                let hint = "whole numbers are copied or added; leave `scale`, `offset` and `round` out";
+                return Err(fault(claim, FaultDetail::Arithmetic { variable, dtype }, Some(hint.to_owned())));
+            }
+            let is_sum = terms.len() > 1 || !arithmetic.is_none();
             for &(tensor, _) in terms.iter().flatten() {
-                let tensor = &self.checkpoint.tensors[tensor];
-                if !convertible(tensor.tensor.dtype, dtype, terms.len() > 1) {
+                let tensor = self.tensor(tensor);
+                if !convertible(tensor.tensor.dtype, dtype, is_sum) {
                     let hint = hints::conversion(tensor.tensor.dtype, dtype);
                     let detail = FaultDetail::Dtype {
                         key: tensor.key.clone(),
@@ -70,14 +97,16 @@ impl Binder<'_> {
                 }
             }
             let part = |(tensor, copy): (usize, StridedCopy)| {
-                let tensor = &self.checkpoint.tensors[tensor];
-                Part { key: tensor.key.clone(), source: tensor.tensor.clone(), copy }
+                let derivation = self.derived(tensor).map(|derived| Arc::clone(&derived.derivation));
+                let tensor = self.tensor(tensor);
+                Part { key: tensor.key.clone(), source: tensor.tensor.clone(), copy, derivation }
             };
             let term = |parts: Vec<_>| Term { parts: parts.into_iter().map(part).collect() };
             Ok(Binding {
                 variable: *variable,
                 dtype,
                 value: Value::Gather(terms.into_iter().map(term).collect()),
+                arithmetic,
                 provenance: claim.provenance.clone(),
                 layout: layout.map_or_else(String::new, |layout| said(layout, &claim.sizes)),
             })
@@ -91,6 +120,37 @@ impl Binder<'_> {
             Some(chosen) if dtype.is_float() => chosen,
             Some(_) | None => file_layout::stored_dtype(self.architecture, self.form, dtype),
         }
+    }
+
+    /// Adds the terms of a claim to the values of its targets. A term that no capture splits is one of each target.
+    fn add_terms(&self, claim: &Claim<'_>, solution: &mut Solution) -> Result<(), Box<Fault>> {
+        for (rule, sources) in &claim.terms {
+            let splits = |name: &str| rule.layouts.iter().any(|layout| layout.has_left(name));
+            let is_split = claim.targets.iter().any(|(captures, _)| captures.keys().any(|name| splits(name)));
+            let groups: Vec<std::ops::Range<usize>> = if is_split {
+                std::iter::once(0..claim.targets.len()).collect()
+            } else {
+                (0..claim.targets.len()).map(|at| at..at + 1).collect()
+            };
+            for group in groups {
+                let term = Claim {
+                    provenance: claim.provenance.clone(),
+                    rule,
+                    layouts: rule.layouts.iter().collect(),
+                    sizes: BTreeMap::new(),
+                    sources: sources.clone(),
+                    targets: claim.targets[group.clone()].to_vec(),
+                    keras: claim.keras.filter(|_| is_split),
+                    terms: Vec::new(),
+                    rivals: Vec::new(),
+                };
+                let (_, found) = self.solve(&term)?;
+                for (terms, found) in solution[group].iter_mut().zip(found) {
+                    terms.extend(found);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The one layout that fits. Several that fit and agree are as good as one.
@@ -143,7 +203,7 @@ impl Binder<'_> {
         let mut seen = BTreeMap::new();
         claim.sources.iter().find_map(|(captures, tensor)| {
             let other = seen.insert(captures, *tensor)?;
-            Some([other, *tensor].map(|at| self.checkpoint.tensors[at].key.clone()).to_vec())
+            Some([other, *tensor].map(|at| self.tensor(at).key.clone()).to_vec())
         })
     }
 
@@ -188,20 +248,26 @@ impl Binder<'_> {
     }
 
     fn first_pair<'s>(&'s self, claim: &Claim<'_>) -> (&'s Tensor, &'s crate::keras::Variable) {
-        (&self.checkpoint.tensors[claim.sources[0].1], &self.architecture.variables[claim.targets[0].1])
+        (self.tensor(claim.sources[0].1), &self.architecture.variables[claim.targets[0].1])
     }
 
-    fn misfit(&self, claim: &Claim<'_>, attempts: Vec<(String, SolveError)>) -> Box<Fault> {
+    fn misfit(&self, claim: &Claim<'_>, mut attempts: Vec<(String, SolveError)>) -> Box<Fault> {
         let (source, target) = self.first_pair(claim);
+        // A layout for tensors of another rank was not meant, where one for this rank is there.
+        let is_of_rank = |error: &SolveError| !matches!(error, SolveError::Rank { side: Side::Source, .. });
+        if attempts.iter().any(|(_, error)| is_of_rank(error)) {
+            attempts.retain(|(_, error)| is_of_rank(error));
+        }
         // Within a class there is no layout to be said.
-        let hint = match claim.keras {
-            Some(_) => self
+        let is_of_class = matches!(claim.provenance, Provenance::Class { .. });
+        let hint = match is_of_class {
+            false => self
                 .class_layout(claim)
                 .or_else(|| hints::permutation(source.tensor.view.shape(), &target.shape)),
-            None if !claim.rivals.is_empty() => Some(self.only_named(claim)),
-            None if claim.sizes.is_empty() => hints::permutation(source.tensor.view.shape(), &target.shape)
+            true if !claim.rivals.is_empty() => Some(self.only_named(claim)),
+            true if claim.sizes.is_empty() => hints::permutation(source.tensor.view.shape(), &target.shape)
                 .map(|hint| format!("{hint}; the class has another: are two axes exchanged in the model?")),
-            None => {
+            true => {
                 let sizes: Vec<String> = claim.sizes.values().map(ToString::to_string).collect();
                 let product = claim.sizes.values().product::<usize>();
                 Some(format!("the flattened map's sizes {} make {product} features", sizes.join(" × ")))
@@ -235,20 +301,23 @@ impl Binder<'_> {
     fn class_layouts(&self, claim: &Claim<'_>) -> &[Layout] {
         let (_, target) = self.first_pair(claim);
         let of_class = || {
-            claim.keras?;
+            if matches!(claim.provenance, Provenance::Class { .. }) {
+                return None;
+            }
             let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
-            let known = self.classes.get(class)?.variables.iter().find(|known| known.name == target.name)?;
+            let known =
+                self.classes.get(class)?.variables.iter().find(|known| known.name() == target.name)?;
             Some(known.rule.layouts.as_slice())
         };
         of_class().unwrap_or(&[])
     }
 
     fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {
-        let torch = Axes::new(&claim.rule.torch, Side::Source, &claim.sources, |name| {
-            layout.is_some_and(|layout| layout.has_right(name))
-        });
+        let is_axis = |name: &str| layout.is_some_and(|layout| layout.has_right(name));
+        let is_reduced = claim.rule.reduce.is_some();
+        let torch = Axes::new(&claim.rule.torch, Side::Source, &claim.sources, is_axis, is_reduced);
         let keras = match claim.keras {
-            Some(pattern) => Axes::new(pattern, Side::Target, &claim.targets, |_| true),
+            Some(pattern) => Axes::new(pattern, Side::Target, &claim.targets, |_| true, false),
             None => Axes::default(),
         };
         let variable = || self.architecture.variables[claim.targets[0].1].path.clone();
@@ -263,7 +332,7 @@ impl Binder<'_> {
             terms.entry(reduced).or_default().push((torch.places(captures), *tensor));
         }
         if terms.len() > 1 && claim.rule.reduce != Some(Reduce::Sum) {
-            let keys = claim.sources.iter().map(|(_, at)| self.checkpoint.tensors[*at].key.clone()).collect();
+            let keys = claim.sources.iter().map(|(_, at)| self.tensor(*at).key.clone()).collect();
             return Err(Refusal::Fault(Box::new(FaultDetail::SeveralSources { variable: variable(), keys })));
         }
         let targets: Vec<TargetPiece<'_>> = claim
@@ -280,7 +349,7 @@ impl Binder<'_> {
         let mut solution: Solution = vec![Vec::new(); targets.len()];
         for sources in terms.into_values() {
             let views: Vec<&crate::tensor::Strided> =
-                sources.iter().map(|(_, at)| &self.checkpoint.tensors[*at].tensor.view).collect();
+                sources.iter().map(|(_, at)| &self.tensor(*at).tensor.view).collect();
             let Some(layout) = layout else {
                 if let Some(capture) = keras.captures().next() {
                     return Err(SolveError::UnknownAxis { axis: capture.name, keyword: "a capture" }.into());
@@ -325,7 +394,7 @@ fn said(layout: &Layout, sizes: &BTreeMap<String, usize>) -> String {
 fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Box<Fault> {
     let position = match (&detail, &claim.rule.layout_position) {
         (FaultDetail::Shape { .. } | FaultDetail::SeveralLayouts { .. }, Some(position))
-            if claim.keras.is_some() =>
+            if !matches!(claim.provenance, Provenance::Class { .. }) =>
         {
             Some(position.clone())
         }

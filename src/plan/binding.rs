@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::checkpoint::Role;
 use crate::keras::Architecture;
 use crate::lazy::{Bytes, LazyTensor, LoadError, Storage};
 use crate::schema::Position;
-use crate::tensor::{Dtype, StateDictKey, StridedCopy};
+use crate::tensor::{Arithmetic, Dtype, StateDictKey, StridedCopy};
 
 /// A plan without faults.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Binding {
     pub dtype: Dtype,
     /// The value.
     pub value: Value,
+    /// What is done to each of the gathered values; nothing to a constant.
+    pub arithmetic: Arithmetic,
     /// The rule that says so.
     pub provenance: Provenance,
     /// The layout that was used, for people; empty for a copy of equal shape.
@@ -71,6 +74,17 @@ pub struct Part {
     pub source: LazyTensor,
     /// From the tensor to the variable's row-major elements.
     pub copy: StridedCopy,
+    /// How the tensor is computed, where the checkpoint does not hold it as it is.
+    pub derivation: Option<Arc<Derivation>>,
+}
+
+/// How a tensor is computed from those of the checkpoint.
+#[derive(Debug)]
+pub struct Derivation {
+    /// The formula, with what it is applied to: `weight_norm(weight_g, weight_v)`.
+    pub formula: String,
+    /// The tensors of the checkpoint.
+    pub sources: Vec<(StateDictKey, LazyTensor)>,
 }
 
 /// Where a decision came from.

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::binding::Provenance;
+use super::derive::Derived;
 use super::faults::{Fault, FaultDetail};
 use super::hints;
+use super::module::Module;
 use super::names::{SourceNames, TargetNames};
 use super::notes::Remarks;
 use crate::checkpoint::Checkpoint;
@@ -29,6 +31,8 @@ pub(super) struct Claim<'a> {
     pub(super) targets: Vec<(Captures, usize)>,
     /// The keras pattern, whose captures tell the targets apart; none within a class.
     pub(super) keras: Option<&'a Pattern>,
+    /// Further terms, each with its tensors.
+    pub(super) terms: Vec<(&'a TensorRule, Vec<(Captures, usize)>)>,
     /// Layouts of other classes that could be meant, where only the layer's name tells the class.
     pub(super) rivals: Vec<&'a Layout>,
 }
@@ -50,6 +54,8 @@ pub(super) struct Expansion<'a> {
     pub(super) architecture: &'a Architecture,
     pub(super) source: &'a SourceNames<'a>,
     pub(super) target: &'a TargetNames,
+    /// Tensors that are computed from others.
+    pub(super) derived: Vec<Derived>,
     /// The claims.
     pub(super) claims: Vec<Claim<'a>>,
     /// The faults.
@@ -65,7 +71,7 @@ pub(super) struct Expansion<'a> {
     /// The first layer that a rule's `flatten` or `unflatten` fits, by the rule's place and the key.
     pub(super) mapped: BTreeMap<(usize, &'static str), usize>,
     /// The layer that each module goes to.
-    pub(super) paired: BTreeMap<&'a str, usize>,
+    pub(super) paired: BTreeMap<String, usize>,
     /// Variables that a fault has already been reported for.
     pub(super) excused: BTreeSet<usize>,
     /// Tensors that a fault has already been reported for.
@@ -78,7 +84,7 @@ impl<'a> Expansion<'a> {
     }
 
     /// Takes a module's tensors and a layer's variables out of the account, a fault having been reported.
-    pub(super) fn excuse(&mut self, module: &str, variables: Range<usize>) {
+    pub(super) fn excuse(&mut self, module: &Module, variables: Range<usize>) {
         self.excused_tensors.extend(self.source.below(module).into_iter().map(|(at, _)| at));
         self.excused.extend(variables);
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::lazy::FormulaError;
 use crate::schema::{EvaluateError, Position};
 use crate::tensor::{Dtype, Shape, SolveError, StateDictKey, VariablePath};
 
@@ -208,6 +209,60 @@ pub enum FaultDetail {
         /// The other.
         second: String,
     },
+    /// A tensor that is there in more than one form.
+    #[error("`{key}` is there in several forms: {}", forms.join("; "))]
+    SeveralForms {
+        /// The tensor.
+        key: String,
+        /// What it could be made of.
+        forms: Vec<String>,
+    },
+    /// Tensors do not go together in the formula that computes one from them.
+    #[error("`{key}` cannot be computed by {formula}: {source}")]
+    Uncomputable {
+        /// The tensor to be computed.
+        key: StateDictKey,
+        /// The formula.
+        formula: &'static str,
+        /// The reason.
+        source: FormulaError,
+    },
+    /// The description of a quantized tensor is none that is known.
+    #[error("`{key}` cannot be dequantized: its `quant_state` is not understood: {reason}")]
+    QuantState {
+        /// The tensor.
+        key: StateDictKey,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nothing tells how much of an adapter is added.
+    #[error("`{key}` is changed by an adapter (LoRA), whose alpha the checkpoint does not tell")]
+    UntoldAlpha {
+        /// The tensor.
+        key: StateDictKey,
+    },
+    /// A formula lacks a tensor.
+    #[error("there is no tensor `{key}`, the `{role}` that the rule computes with")]
+    MissingInput {
+        /// What it would be in the formula.
+        role: &'static str,
+        /// The tensor.
+        key: String,
+    },
+    /// A sum lacks a term.
+    #[error("no tensor is `{pattern}`, which the rule adds")]
+    MissingTerm {
+        /// The pattern.
+        pattern: String,
+    },
+    /// Arithmetic on whole numbers.
+    #[error("`{variable}` is {dtype}, and `scale`, `offset` and `round` are for floats")]
+    Arithmetic {
+        /// The variable.
+        variable: VariablePath,
+        /// Its element type.
+        dtype: Dtype,
+    },
     /// Alternatives of a capture that is an axis are missing.
     #[error("`{variable}` joins the tensors of `{capture}`, of which {} missing", missing_values(.missing))]
     IncompleteCapture {
@@ -304,6 +359,8 @@ impl Fault {
             | FaultDetail::SequenceLength { .. }
             | FaultDetail::SequenceOrder { .. }
             | FaultDetail::OrderContradiction { .. }
+            | FaultDetail::UntoldAlpha { .. }
+            | FaultDetail::QuantState { .. }
             | FaultDetail::NothingToKeep { .. } => FaultKind::Rule,
             FaultDetail::Duplicate { .. } => FaultKind::Duplicate,
             FaultDetail::SeveralSources { .. }
@@ -311,12 +368,17 @@ impl Fault {
             | FaultDetail::FeatureOrder { .. }
             | FaultDetail::OutputOrder { .. }
             | FaultDetail::BothOrders { .. }
+            | FaultDetail::SeveralForms { .. }
             | FaultDetail::SeveralMaps { .. } => FaultKind::Ambiguous,
-            FaultDetail::IncompleteCapture { .. }
+            FaultDetail::MissingInput { .. }
+            | FaultDetail::MissingTerm { .. }
+            | FaultDetail::IncompleteCapture { .. }
             | FaultDetail::PartlyFilled { .. }
             | FaultDetail::Missing { .. } => FaultKind::Missing,
-            FaultDetail::Shape { .. } => FaultKind::Shape,
-            FaultDetail::Dtype { .. } | FaultDetail::Unloadable { .. } => FaultKind::Dtype,
+            FaultDetail::Shape { .. } | FaultDetail::Uncomputable { .. } => FaultKind::Shape,
+            FaultDetail::Arithmetic { .. } | FaultDetail::Dtype { .. } | FaultDetail::Unloadable { .. } => {
+                FaultKind::Dtype
+            }
             FaultDetail::Unexpected { .. } => FaultKind::Unexpected,
         }
     }
@@ -331,8 +393,7 @@ impl fmt::Display for Fault {
 
 /// `schema.toml:12`.
 pub(crate) fn place(position: &Position) -> String {
-    let before = position.file.text.get(..position.span.start).unwrap_or(&position.file.text);
-    format!("{}:{}", position.file.name, before.matches('\n').count() + 1)
+    format!("{}:{}{}", position.file.name, position.line(), position.file.user())
 }
 
 fn list(keys: &[StateDictKey]) -> String {

@@ -1,26 +1,23 @@
-//! `[[layer]]`: a module to a layer, by the rules of the layer's class.
+//! `[[layer]]`: modules to layers.
 
-use std::collections::BTreeMap;
-
-use super::binding::Provenance;
-use super::expansion::{Claim, Expansion, Stray};
+use super::class::Pairing;
+use super::expansion::{Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
-use super::hints;
+use super::module::Module;
 use super::names::Lookup;
-use super::order::{Outcome, Place};
-use crate::schema::{Captures, ClassVariable, LayerRule, Rule};
+use crate::keras::{Architecture, Layer};
+use crate::schema::{Class, LayerRule, Rule};
 
 impl<'a> Expansion<'a> {
     /// `[[layer]]`.
     pub(super) fn layers(&mut self, rule: &'a Rule, layer: &'a LayerRule) {
         let (mut used, mut arrived, first_stray) = (false, false, self.strays.len());
-        for (module, _) in &self.source.modules {
-            let Some(captures) = layer.torch.matches(module) else { continue };
+        for (captures, module) in self.source.modules_of(&layer.torch) {
             used = true;
-            let path = match layer.keras.substitute(&captures, &self.schema.tables) {
+            let path = match layer.keras.substitute(&captures, &rule.scope.tables) {
                 Ok(path) => path,
                 Err(source) => {
-                    let torch = (*module).to_owned();
+                    let torch = module.to_string();
                     self.fault(&rule.position, FaultDetail::Evaluate { torch, source }, None);
                     continue;
                 }
@@ -28,7 +25,7 @@ impl<'a> Expansion<'a> {
             match self.target.layer(path.as_str()) {
                 Some(Lookup::One(at)) => {
                     arrived = true;
-                    self.layer(rule, layer, module, at);
+                    self.layer(rule, layer, &module, at);
                 }
                 Some(Lookup::Several) => {
                     let path = path.as_str().to_owned();
@@ -38,11 +35,12 @@ impl<'a> Expansion<'a> {
                     let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
                     let hint = self.near_target(path.as_str(), layers);
                     let detail = FaultDetail::UnknownTarget {
-                        torch: (*module).to_owned(),
+                        torch: module.to_string(),
                         keras: path.as_str().to_owned(),
                     };
                     let fault = Fault { detail, position: Some(rule.position.clone()), hint };
-                    let tensors = self.source.direct(module).to_vec();
+                    let below = self.source.below(&module).into_iter();
+                    let tensors = below.filter(|(_, name)| !name.contains('.')).map(|(at, _)| at).collect();
                     self.strays.push(Stray { tensors, fault, stands: false });
                 }
             }
@@ -55,167 +53,57 @@ impl<'a> Expansion<'a> {
     }
 
     /// A module to a layer, by the rules of the layer's class.
-    pub(super) fn layer(&mut self, rule: &'a Rule, layer_rule: &'a LayerRule, module: &'a str, at: usize) {
-        self.paired.insert(module, at);
+    pub(super) fn layer(&mut self, rule: &'a Rule, layer_rule: &'a LayerRule, module: &Module, at: usize) {
+        let pair = Pairing { rule, layer: layer_rule, told: layer_rule.class.as_deref(), at };
+        self.pair(pair, module);
+    }
+
+    /// The class of a layer; none after a fault.
+    pub(super) fn class_of(&mut self, pair: &Pairing<'a>, module: &Module) -> Option<&'a Class> {
         let architecture = self.architecture;
-        let layer = &architecture.layers[at];
-        let excuse = layer.variables.clone();
-        let class_name = match (&layer.class, &layer_rule.class) {
-            (Some(_), Some(told)) if layer.class_from_name => told,
-            (Some(found), Some(expected)) if found != expected => {
-                let (found, expected) = (found.clone(), expected.clone());
+        let layer = architecture.layers.get(pair.at)?;
+        let position = &pair.rule.position;
+        let (detail, hint) = match (layer.class.as_deref(), pair.told) {
+            (Some(found), Some(expected)) if found != expected && !layer.class_from_name => {
+                let (found, expected) = (found.to_owned(), expected.to_owned());
                 let detail = FaultDetail::ClassMismatch { layer: layer.path.clone(), found, expected };
                 let hint = "leave `class` out of the rule: it is for layers whose class the architecture does not \
                             tell";
-                self.fault(&rule.position, detail, Some(hint.to_owned()));
-                return self.excuse(module, excuse);
+                (detail, hint.to_owned())
             }
-            (Some(class), _) | (None, Some(class)) => class,
             (None, None) => {
-                let rank =
-                    architecture.variables.get(layer.variables.start).map_or(0, |first| first.shape.rank());
-                let example = match rank {
-                    // Scale, shift and two statistics; without a statistic, no more than scale and shift.
-                    0 | 1 if layer.variables.len() > 2 => "BatchNormalization",
-                    0 | 1 => "LayerNormalization",
-                    2 => "Dense",
-                    3 => "Conv1D",
-                    4 => "Conv2D",
-                    _ => "Conv3D",
-                };
+                let example = example(architecture, layer);
                 let hint = format!("say the Keras class in the rule, such as `class = \"{example}\"`");
-                let detail = FaultDetail::UntoldClass { layer: layer.path.clone() };
-                self.fault(&rule.position, detail, Some(hint));
-                return self.excuse(module, excuse);
+                (FaultDetail::UntoldClass { layer: layer.path.clone() }, hint)
             }
-        };
-        let Some(class) = self.schema.classes.get(class_name) else {
-            let hint =
-                format!("write [class.{class_name}] in the schema, or [[tensor]] rules for its variables");
-            let detail = FaultDetail::UnknownClass { layer: layer.path.clone(), class: class_name.clone() };
-            self.fault(&rule.position, detail, Some(hint));
-            return self.excuse(module, excuse);
-        };
-        let place = Place { architecture, schema: self.schema, rule: layer_rule, layer };
-        if let Some((detail, hint)) = place.refused(class) {
-            self.fault(&rule.position, detail, Some(hint));
-            return self.excuse(module, excuse);
-        }
-        for key in place.fitting() {
-            let first = *self.mapped.entry((rule.position.span.start, key)).or_insert(at);
-            if first != at {
-                let (first, second) = (architecture.layers[first].path.clone(), layer.path.clone());
-                let detail = FaultDetail::SeveralMaps { key, first, second };
-                let hint = "write one rule for each layer, so that each says its own".to_owned();
-                self.fault(&rule.position, detail, Some(hint));
-                return self.excuse(module, excuse);
-            }
-        }
-        let provenance = Provenance::Class { class: class_name.clone(), rule: rule.position.clone() };
-        let count = layer.variables.len();
-        for index in layer.variables.clone() {
-            let variable = &architecture.variables[index];
-            // A template that does not tell the class has indices for names.
-            let named = class.variables.iter().find(|known| known.name == variable.name);
-            let known = named.or_else(|| {
-                let untold = layer.class.is_none() || layer.class_from_name && layer_rule.class.is_some();
-                let all = class.variables.len() == count;
-                // The one that every layer of such a class has, without the bias.
-                let kernel =
-                    count == 1 && class.variables.first().is_some_and(|first| first.name == "kernel");
-                if untold && (all || kernel) { class.variables.get(variable.index) } else { None }
-            });
-            let Some(known) = known else {
-                // Keras' own bookkeeping, which no module has.
-                if variable.initial.is_some() {
-                    continue;
+            (found, told) => {
+                let name = if layer.class_from_name { told.or(found) } else { found.or(told) };
+                let name = name.unwrap_or_default();
+                if let Some(class) = pair.rule.scope.classes.get(name) {
+                    return Some(class);
                 }
-                let detail = FaultDetail::UnknownVariable {
-                    variable: variable.path.clone(),
-                    class: class_name.clone(),
-                };
-                let is_quantized = layer.variables.clone().any(|own| {
-                    architecture.variables.get(own).is_some_and(|own| hints::is_quantized(own.dtype))
-                });
-                let hint = match is_quantized {
-                    true => hints::QUANTIZED,
-                    false => "bind it with a [[tensor]] rule, or name it in [class]",
-                };
-                self.fault(&rule.position, detail, Some(hint.to_owned()));
-                self.excused.insert(index);
-                continue;
-            };
-            self.class_variable(rule, &place, module, index, known, &provenance);
-        }
-        for (tensor, name) in self.source.below(module) {
-            if class.ignore.iter().any(|glob| glob.matches(name)) {
-                self.ignored.insert(tensor, provenance.clone());
+                let hint =
+                    format!("write [class.{name}] in the schema, or [[tensor]] rules for its variables");
+                let detail = FaultDetail::UnknownClass { layer: layer.path.clone(), class: name.to_owned() };
+                (detail, hint)
             }
-        }
-    }
-
-    fn class_variable(
-        &mut self,
-        rule: &'a Rule,
-        place: &Place<'a>,
-        module: &str,
-        index: usize,
-        known: &'a ClassVariable,
-        provenance: &Provenance,
-    ) {
-        let sources = self.source.matching(module, &known.rule.torch);
-        if sources.is_empty() {
-            let lack = format!(
-                "module `{module}` has no `{}`: build the layer without `{}`{}, or give it a value with [[fill]]",
-                known.rule.torch.as_str(),
-                known.name,
-                switch(&known.name),
-            );
-            self.lacking.insert(index, (rule.position.clone(), lack));
-            return;
-        }
-        let mut claim = Claim {
-            provenance: provenance.clone(),
-            rule: &known.rule,
-            layouts: known.rule.layouts.iter().collect(),
-            sizes: BTreeMap::new(),
-            sources,
-            targets: vec![(Captures::new(), index)],
-            keras: None,
-            rivals: Vec::new(),
         };
-        if place.layer.class_from_name && place.rule.class.is_none() {
-            let others = self.schema.classes.values().flat_map(|class| &class.variables);
-            claim.rivals = others
-                .filter(|other| other.rule.torch == known.rule.torch)
-                .flat_map(|other| &other.rule.layouts)
-                .collect();
-        }
-        match place.choose(index, known) {
-            Outcome::Plain => {}
-            Outcome::Map { layouts, sizes } => {
-                claim.layouts = layouts;
-                claim.sizes = sizes;
-                // Who says what was flattened before the layer knows its class.
-                claim.rivals.clear();
-            }
-            Outcome::Refused { detail, hint } => {
-                self.fault(&rule.position, detail, Some(hint));
-                self.excused.insert(index);
-                self.excused_tensors.extend(claim.sources.iter().map(|(_, at)| *at));
-                return;
-            }
-        }
-        self.claims.push(claim);
+        self.fault(position, detail, Some(hint));
+        self.excuse(module, layer.variables.clone());
+        None
     }
 }
 
-/// The argument of a Keras layer that does without a variable.
-fn switch(variable: &str) -> &'static str {
-    match variable {
-        "bias" => " (`use_bias=False`)",
-        "gamma" => " (`scale=False`)",
-        "beta" => " (`center=False`)",
-        _ => "",
+/// A class that the variables of a layer could be of.
+fn example(architecture: &Architecture, layer: &Layer) -> &'static str {
+    let rank = architecture.variables.get(layer.variables.start).map_or(0, |first| first.shape.rank());
+    match rank {
+        // Scale, shift and two statistics; without a statistic, no more than scale and shift.
+        0 | 1 if layer.variables.len() > 2 => "BatchNormalization",
+        0 | 1 => "LayerNormalization",
+        2 => "Dense",
+        3 => "Conv1D",
+        4 => "Conv2D",
+        _ => "Conv3D",
     }
 }

@@ -10,7 +10,7 @@ use super::names::Lookup;
 use super::options::PlanOptions;
 use crate::keras::Variable;
 use crate::schema::{Pattern, Rule, RuleKind};
-use crate::tensor::{CopyAxis, StateDictKey, StridedCopy};
+use crate::tensor::{Arithmetic, CopyAxis, StateDictKey, StridedCopy};
 
 /// The accounts of both sides.
 pub(super) struct Ledger<'a> {
@@ -44,7 +44,7 @@ impl<'a> Ledger<'a> {
     pub(super) fn bind_claims(&mut self) {
         let claims: Vec<Claim<'a>> = std::mem::take(&mut self.expansion.claims);
         for claim in &claims {
-            self.used.extend(claim.sources.iter().map(|(_, tensor)| *tensor));
+            self.used.extend(self.binder.inputs(claim));
             if !claim.rule.slice.is_empty() || !claim.rule.take.is_empty() {
                 self.expansion.remarks.cut.extend(claim.targets.iter().map(|(_, variable)| *variable));
             }
@@ -98,6 +98,7 @@ impl<'a> Ledger<'a> {
                                 variable,
                                 dtype: self.binder.stored_dtype(self.variable(variable).dtype),
                                 value: Value::Fill(fill.value),
+                                arithmetic: Arithmetic::default(),
                                 provenance: Provenance::Rule(rule.position.clone()),
                                 layout: String::new(),
                             };
@@ -171,11 +172,12 @@ impl<'a> Ledger<'a> {
             source_offset: value.view.offset(),
             target_offset: 0,
         };
-        let part = Part { key: StateDictKey::new(""), source: value, copy };
+        let part = Part { key: StateDictKey::new(""), source: value, copy, derivation: None };
         Some(Binding {
             variable: index,
             dtype: self.binder.stored_dtype(variable.dtype),
             value: Value::Gather(vec![Term { parts: vec![part] }]),
+            arithmetic: Arithmetic::default(),
             provenance,
             layout: String::new(),
         })
@@ -193,6 +195,7 @@ impl<'a> Ledger<'a> {
                     variable: index,
                     dtype: self.binder.stored_dtype(variable.dtype),
                     value: Value::Fill(initial),
+                    arithmetic: Arithmetic::default(),
                     provenance: Provenance::Initial,
                     layout: String::new(),
                 });

@@ -5,6 +5,7 @@
 //!         ├→ claims    layer.rs sequence.rs    which tensors a rule gives to which variables
 //! names  ─┘   │        tensor.rs
 //!             ▼
+//!             │        derive.rs styles.rs       tensors that are computed from others
 //!          bindings    bind.rs order.rs        layouts solved, element types decided
 //!             │
 //!             ▼
@@ -14,22 +15,29 @@
 mod axes;
 mod bind;
 mod binding;
+mod class;
+mod derive;
 mod expansion;
 mod faults;
 mod hints;
 mod layer;
 mod ledger;
+mod module;
 mod names;
 mod notes;
 mod numerics;
 mod options;
 mod order;
 mod planner;
+mod quant_state;
 mod sequence;
+mod styles;
 mod tensor;
 mod untold;
 
-pub use binding::{Binding, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value};
+pub use binding::{
+    Binding, Derivation, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
+};
 pub use faults::{Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;
 pub use planner::plan;

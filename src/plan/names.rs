@@ -1,10 +1,13 @@
 //! What the names on both sides lead to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::styles::Styles;
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
-use crate::schema::{Captures, Pattern, RuleKind, Schema};
+use crate::schema::{Captures, PARAMETER, Pattern, RuleKind, Schema, Tables};
+
+use super::module::Module;
 
 /// The checkpoint's keys under the schema's prefix.
 pub(super) struct SourceNames<'a> {
@@ -21,6 +24,8 @@ pub(super) struct SourceNames<'a> {
     by_module: HashMap<&'a str, usize>,
     /// The prefix that was stripped.
     pub(super) prefix: &'a str,
+    /// Tensors that others are there in place of.
+    pub(super) styles: Styles,
 }
 
 impl<'a> SourceNames<'a> {
@@ -76,41 +81,40 @@ impl<'a> SourceNames<'a> {
                 }
             }
         }
-        Self { keys, visible, by_key, sorted, modules, by_module, prefix }
+        let styles = Styles::find(&by_key, &checkpoint.tensors);
+        Self { keys, visible, by_key, sorted, modules, by_module, prefix, styles }
     }
 
     fn any_match(&self, rule: &RuleKind) -> bool {
         match rule {
             RuleKind::Tensor(rule) => {
-                self.visible.iter().any(|&at| rule.torch.matches(self.keys[at]).is_some())
+                let is_made =
+                    rule.compute.is_none() && !self.matching_styles(&Module::of(""), &rule.torch).is_empty();
+                is_made || self.visible.iter().any(|&at| rule.torch.matches(self.keys[at]).is_some())
             }
-            RuleKind::Layer(rule) | RuleKind::Sequence(rule) => {
-                self.modules.iter().any(|(module, _)| rule.torch.matches(module).is_some())
-            }
+            RuleKind::Layer(rule) | RuleKind::Sequence(rule) => !self.modules_of(&rule.torch).is_empty(),
             RuleKind::Fill(_) | RuleKind::Keep(_) => false,
         }
     }
 
     /// The tensors below a module, in the order of the file, with their names relative to it.
-    pub(super) fn below(&self, module: &str) -> Vec<(usize, &'a str)> {
-        if module.is_empty() {
-            return self.visible.iter().map(|&at| (at, self.keys[at])).collect();
-        }
-        let start = self.sorted.partition_point(|&at| self.keys[at] < module);
+    pub(super) fn below(&self, module: &Module) -> Vec<(usize, &'a str)> {
+        let before = module.before.as_str();
+        let start = self.sorted.partition_point(|&at| self.keys[at] < before);
         let mut found: Vec<(usize, &str)> = self.sorted[start..]
             .iter()
-            .map_while(|&at| Some((at, self.keys[at].strip_prefix(module)?)))
-            .filter_map(|(at, rest)| Some((at, rest.strip_prefix('.')?)))
+            .map(|&at| (at, self.keys[at]))
+            .take_while(|(_, key)| key.starts_with(before))
+            .filter_map(|(at, key)| Some((at, module.parameter(key)?)))
             .collect();
         found.sort_unstable();
         found
     }
 
     /// The tensors that a pattern, relative to a module, matches. A literal needs no search.
-    pub(super) fn matching(&self, module: &str, pattern: &Pattern) -> Vec<(Captures, usize)> {
+    pub(super) fn matching(&self, module: &Module, pattern: &Pattern) -> Vec<(Captures, usize)> {
         if pattern.is_literal() {
-            let name = pattern.as_str();
-            let key = if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
+            let key = module.key(pattern.as_str());
             let found = self.by_key.get(key.as_str()).map_or(&[][..], Vec::as_slice);
             return found.iter().map(|&at| (Captures::new(), at)).collect();
         }
@@ -118,6 +122,66 @@ impl<'a> SourceNames<'a> {
             .into_iter()
             .filter_map(|(at, name)| pattern.matches(name).map(|captures| (captures, at)))
             .collect()
+    }
+
+    /// The modules that a layer rule names, each with its captures, in the order of the file.
+    pub(super) fn modules_of(&self, torch: &Pattern) -> Vec<(Captures, Module)> {
+        if !torch.has_parameter() {
+            let modules = self.modules.iter();
+            return modules.filter_map(|(path, _)| Some((torch.matches(path)?, Module::of(path)))).collect();
+        }
+        let mut seen = HashSet::new();
+        let keys = self.visible.iter().filter_map(|&at| torch.matches(self.keys[at]));
+        keys.filter_map(|mut captures| {
+            captures.remove(PARAMETER);
+            let named = torch.substitute(&captures, &Tables::new()).ok()?;
+            let (before, after) = named.around_parameter()?;
+            let module = Module { before: before.to_owned(), after: after.to_owned() };
+            seen.insert(module.clone()).then_some((captures, module))
+        })
+        .collect()
+    }
+
+    /// The names, relative to a module, of tensors that others are there in place of, and that a pattern matches;
+    /// each with its whole name.
+    pub(super) fn matching_styles(&self, module: &Module, pattern: &Pattern) -> Vec<(Captures, String)> {
+        let of_module = self.styles.by_key.range(module.before.clone()..).map(|(key, _)| key);
+        of_module
+            .take_while(|key| key.starts_with(module.before.as_str()))
+            .filter_map(|key| Some((pattern.matches(module.parameter(key)?)?, key.clone())))
+            .collect()
+    }
+
+    /// Whether a module has tensors that a pattern matches, or others in their place.
+    pub(super) fn has(&self, module: &Module, pattern: &Pattern) -> bool {
+        !self.matching(module, pattern).is_empty() || !self.matching_styles(module, pattern).is_empty()
+    }
+
+    /// The keys, without the prefix, of the tensors that a pattern matches, and of those that others stand for.
+    pub(super) fn names(&self, module: &Module, pattern: &Pattern) -> Vec<String> {
+        let plain = self.matching(module, pattern).into_iter().map(|(_, at)| self.keys[at].to_owned());
+        let made = self.matching_styles(module, pattern).into_iter().map(|(_, key)| key);
+        plain.chain(made).collect()
+    }
+
+    /// The one tensor of a name.
+    pub(super) fn one(&self, key: &str) -> Option<usize> {
+        match self.by_key.get(key).map(Vec::as_slice) {
+            Some(&[at]) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Whether a module has tensors of its own: some that are there as they are, or some that others are there in
+    /// place of. A module that only holds what others are made of has none.
+    pub(super) fn has_own(&self, module: &str) -> bool {
+        let is_made = || {
+            let start = if module.is_empty() { String::new() } else { format!("{module}.") };
+            let mut of_module = self.styles.by_key.range(start.clone()..).map(|(key, _)| key);
+            let mut names = of_module.by_ref().map_while(|key| key.strip_prefix(&start));
+            names.any(|name| !name.contains('.'))
+        };
+        self.direct(module).iter().any(|at| !self.styles.inputs.contains(at)) || is_made()
     }
 
     /// The tensors directly in a module.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::faults::FaultDetail;
 use super::untold;
 use crate::keras::{Architecture, FeatureOrder, Layer};
-use crate::schema::{Class, ClassVariable, LayerRule, Schema};
+use crate::schema::{Class, ClassVariable, LayerRule, Schema, Scope};
 use crate::tensor::Layout;
 
 /// What holds for a variable.
@@ -22,6 +22,8 @@ pub(super) enum Outcome<'a> {
 pub(super) struct Place<'a> {
     pub(super) architecture: &'a Architecture,
     pub(super) schema: &'a Schema,
+    /// What the rule means by names.
+    pub(super) scope: &'a Scope,
     pub(super) rule: &'a LayerRule,
     pub(super) layer: &'a Layer,
 }

@@ -36,6 +36,7 @@ pub fn plan(
         architecture: &architecture,
         source: &source,
         target: &target,
+        derived: Vec::new(),
         claims: Vec::new(),
         faults: Vec::new(),
         strays: Vec::new(),
@@ -57,10 +58,12 @@ pub fn plan(
         }
     }
 
+    let derived = std::mem::take(&mut expansion.derived);
     let binder = Binder {
         checkpoint,
+        derived: &derived,
         architecture: &architecture,
-        classes: &schema.classes,
+        classes: &schema.scope.classes,
         dtype: options.dtype,
         form: &options.form,
     };

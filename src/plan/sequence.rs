@@ -1,9 +1,11 @@
 //! `[[sequence]]`: the n-th matching module to the n-th matching layer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::expansion::Expansion;
 use super::faults::FaultDetail;
+use super::module::Module;
 use crate::schema::{CaptureKind, CaptureValue, Captures, Class, LayerRule, Pattern, Rule};
 
 /// What a pattern matched: the shared captures, its own, and a module or layer.
@@ -19,14 +21,14 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
         .map(|(name, _)| name.as_str())
         .filter(|name| layer.keras.captures().iter().any(|(other, _)| other == name))
         .collect();
-    let class = layer.class.as_ref().and_then(|class| expansion.schema.classes.get(class));
+    let class = layer.class.as_ref().and_then(|class| rule.scope.classes.get(class)).map(Arc::as_ref);
     let modules = group(
         &shared,
         expansion
             .source
             .modules
             .iter()
-            .filter(|(module, direct)| !direct.is_empty() && belongs(expansion, module, class))
+            .filter(|(module, _)| expansion.source.has_own(module) && belongs(expansion, module, class))
             .filter_map(|(module, _)| Some((layer.torch.matches(module)?, *module))),
     );
     let layers = group(
@@ -36,7 +38,9 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
                 (Some(wanted), Some(found)) => wanted == found,
                 _ => true,
             };
-            if candidate.variables.is_empty() || !fits {
+            let has_variables =
+                !candidate.variables.is_empty() || class.is_some_and(|class| class.speaks_of_inside());
+            if !has_variables || !fits {
                 return None;
             }
             let paths = std::iter::once(&candidate.path).chain(&candidate.aliases);
@@ -85,14 +89,14 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
             );
             let detail = FaultDetail::SequenceLength { modules: modules.len(), layers: layers.len() };
             expansion.fault(&rule.position, detail, Some(hint));
-            modules.iter().for_each(|module| expansion.excuse(module, 0..0));
+            modules.iter().for_each(|module| expansion.excuse(&Module::of(module), 0..0));
             for at in layers {
                 expansion.excused.extend(expansion.architecture.layers[at].variables.clone());
             }
             continue;
         }
         for (module, at) in modules.into_iter().zip(layers) {
-            expansion.layer(rule, layer, module, at);
+            expansion.layer(rule, layer, &Module::of(module), at);
         }
     }
 }
@@ -100,9 +104,15 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
 /// Whether a module is of the class that the sequence asks for: each of its tensors has a use in the class,
 /// with as many axes as one of the layouts.
 fn belongs(expansion: &Expansion<'_>, module: &str, class: Option<&Class>) -> bool {
-    let Some(class) = class else { return true };
-    expansion.source.below(module).into_iter().all(|(at, name)| {
-        let rank = expansion.checkpoint.tensors[at].tensor.view.shape().rank();
+    let Some(class) = class.filter(|class| class.inside.is_empty()) else { return true };
+    let styles = &expansion.source.styles;
+    let module = Module::of(module);
+    let plain = expansion.source.below(&module).into_iter().filter(|(at, _)| !styles.inputs.contains(at));
+    let plain = plain.map(|(at, name)| (name, expansion.checkpoint.tensors[at].tensor.view.shape().rank()));
+    let made = styles.by_key.range(module.before.clone()..);
+    let made = made
+        .map_while(|(key, styles)| Some((key.strip_prefix(module.before.as_str())?, styles.first()?.rank)));
+    plain.chain(made).all(|(name, rank)| {
         let used = class.variables.iter().any(|known| {
             let layouts = &known.rule.layouts;
             known.rule.torch.matches(name).is_some()

@@ -3,15 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Provenance;
+use super::derive::Refused;
 use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
+use super::module::Module;
 use super::names::Lookup;
 use crate::schema::{Captures, Pattern, Rule, TensorRule};
+
+/// Terms of a sum, each with its tensors.
+type Terms<'a> = Vec<(&'a TensorRule, Vec<(Captures, usize)>)>;
 
 impl<'a> Expansion<'a> {
     /// `[[tensor]]`.
     pub(super) fn tensors(&mut self, rule: &'a Rule, tensor: &'a TensorRule) {
-        let matches: Vec<(Captures, usize)> = self.source.matching("", &tensor.torch);
+        let matches = match self.tensors_of(&Module::of(""), tensor, rule, tensor.dim) {
+            Ok(matches) => matches,
+            Err(refused) => {
+                for keras in tensor.keras.iter().filter_map(|keras| keras.literal()) {
+                    if let Some(Lookup::One(at)) = self.target.variable(keras) {
+                        self.excused.insert(at);
+                    }
+                }
+                return self.refuse(rule, *refused);
+            }
+        };
         if matches.is_empty() {
             return self.unused(rule, &tensor.torch, false);
         }
@@ -42,8 +57,8 @@ impl<'a> Expansion<'a> {
         both: &Captures,
         sources: Vec<(Captures, usize)>,
     ) {
-        let torch = sources.first().map_or_else(String::new, |(_, at)| self.source.keys[*at].to_owned());
-        let path = match keras.substitute(both, &self.schema.tables) {
+        let torch = sources.first().map_or_else(String::new, |(_, at)| self.key_of(*at));
+        let path = match keras.substitute(both, &rule.scope.tables) {
             Ok(path) => path,
             Err(source) => return self.fault(&rule.position, FaultDetail::Evaluate { torch, source }, None),
         };
@@ -69,10 +84,19 @@ impl<'a> Expansion<'a> {
             let hint = self.near_target(path.as_str(), paths);
             let detail = FaultDetail::UnknownTarget { torch, keras: path.as_str().to_owned() };
             let fault = Fault { detail, position: Some(rule.position.clone()), hint };
-            let tensors = sources.iter().map(|(_, at)| *at).collect();
+            let tensors = sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
             self.strays.push(Stray { tensors, fault, stands: false });
             return;
         }
+        let terms = match self.terms_of(&Module::of(""), rule, tensor, both) {
+            Ok(terms) => terms,
+            Err(refused) => {
+                self.excused.extend(targets.iter().map(|(_, variable)| *variable));
+                let inputs: Vec<usize> = sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
+                self.excused_tensors.extend(inputs);
+                return self.refuse(rule, *refused);
+            }
+        };
         self.claims.push(Claim {
             provenance: Provenance::Rule(rule.position.clone()),
             rule: tensor,
@@ -81,7 +105,50 @@ impl<'a> Expansion<'a> {
             sources,
             targets,
             keras: Some(keras),
+            terms,
             rivals: Vec::new(),
         });
+    }
+
+    /// The tensors of the terms that a rule adds, of those captures that the rule's tensors were grouped by.
+    pub(super) fn terms_of(
+        &mut self,
+        module: &Module,
+        of: &'a Rule,
+        rule: &'a TensorRule,
+        both: &Captures,
+    ) -> Result<Terms<'a>, Box<Refused>> {
+        let mut terms = Vec::new();
+        for term in &rule.add {
+            let found =
+                self.tensors_of(module, term, of, term.dim)?.into_iter().filter_map(|(captures, at)| {
+                    let agrees =
+                        captures.iter().all(|(name, value)| both.get(name).is_none_or(|both| both == value));
+                    let own = captures.into_iter().filter(|(name, _)| !both.contains_key(name)).collect();
+                    agrees.then_some((own, at))
+                });
+            let found: Vec<(Captures, usize)> = found.collect();
+            if found.is_empty() {
+                let pattern = term.torch.substitute(both, &of.scope.tables);
+                let pattern = pattern.map_or_else(|_| term.torch.to_string(), |pattern| pattern.to_string());
+                let hint = super::hints::nearest(&pattern, self.source.keys.iter().copied());
+                let detail = FaultDetail::MissingTerm { pattern };
+                return Err(Box::new(Refused { detail, hint, inputs: Vec::new() }));
+            }
+            terms.push((term, found));
+        }
+        Ok(terms)
+    }
+
+    /// Reports why the tensors of a rule cannot be had.
+    pub(super) fn refuse(&mut self, rule: &Rule, refused: Refused) {
+        self.excused_tensors.extend(refused.inputs);
+        self.fault(&rule.position, refused.detail, refused.hint);
+    }
+
+    /// The key of a tensor without the prefix.
+    fn key_of(&self, at: usize) -> String {
+        let derived = at.checked_sub(self.checkpoint.tensors.len()).and_then(|at| self.derived.get(at));
+        derived.map_or_else(|| self.source.keys[at].to_owned(), |derived| derived.tensor.key.to_string())
     }
 }

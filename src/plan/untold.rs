@@ -21,7 +21,7 @@ pub(super) fn input(place: &Place<'_>, index: usize, known: &ClassVariable) -> O
     };
     let &size = sizes.get(axis)?;
     let may_be_map = is_composite(size) && has_maps(place);
-    (may_be_map && !place.schema.is_nothing_flattened)
+    (may_be_map && !place.scope.is_nothing_flattened)
         .then(|| format!("the template has no graph, and {size} features may be those of a map"))
 }
 
@@ -46,7 +46,7 @@ pub(super) fn output(place: &Place<'_>, index: usize, known: &ClassVariable) -> 
     let mut channels = input_channels(place.architecture);
     let channels =
         channels.find(|&channels| channels > 1 && size > channels && size.is_multiple_of(channels))?;
-    (!place.schema.is_nothing_unflattened).then(|| {
+    (!place.scope.is_nothing_unflattened).then(|| {
         format!(
             "the template has no graph, and {size} features may become a map for a convolution of {channels}"
         )

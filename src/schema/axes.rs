@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::error::FaultKind;
-use super::pattern::CaptureKind;
+use super::pattern::{CaptureKind, Pattern};
 use super::reader::Faults;
 use super::rule::TensorRule;
 use crate::tensor::Layout;
@@ -24,12 +24,8 @@ struct OneSided {
 
 /// Adds the faults of a rule's axes. `places` has the place of each layout.
 pub(super) fn check(rule: &TensorRule, places: &[Range<usize>], named: &Named, faults: &mut Faults) {
-    let captures = one_sided(rule);
-    for (layout, place) in rule.layouts.iter().zip(places) {
-        check_captures(layout, &captures, place, faults);
-        check_order(layout, rule, &captures, place, faults);
-        check_lost(layout, &captures, rule, place, faults);
-    }
+    let captures = one_sided(rule, &[]);
+    check_layouts(rule, &captures, places, named, faults);
     for name in &captures.keras {
         if rule.layouts.iter().any(|layout| !layout.has_left(name)) || rule.layouts.is_empty() {
             faults.add(rule.keras_position.span.clone(), FaultKind::Unbound(name.clone())).help(format!(
@@ -38,25 +34,41 @@ pub(super) fn check(rule: &TensorRule, places: &[Range<usize>], named: &Named, f
             ));
         }
     }
-    check_named(
-        "sizes",
-        &named.sizes,
-        rule,
-        |layout, axis| layout.has_left(axis) || layout.has_right(axis),
-        faults,
-    );
-    check_named(
-        "order",
-        &named.order,
-        rule,
-        |layout, axis| layout.has_left(axis) || layout.has_right(axis),
-        faults,
-    );
+}
+
+/// The same of a term of `add`, in a rule of that torch name. A capture that splits the rule's tensor need not split
+/// the term, which then counts for each of the variables.
+pub(super) fn check_term(
+    term: &TensorRule,
+    torch: &Pattern,
+    places: &[Range<usize>],
+    named: &Named,
+    faults: &mut Faults,
+) {
+    check_layouts(term, &one_sided(term, torch.captures()), places, named, faults);
+}
+
+fn check_layouts(
+    rule: &TensorRule,
+    captures: &OneSided,
+    places: &[Range<usize>],
+    named: &Named,
+    faults: &mut Faults,
+) {
+    for (layout, place) in rule.layouts.iter().zip(places) {
+        check_captures(layout, captures, place, faults);
+        check_order(layout, rule, captures, place, faults);
+        check_lost(layout, captures, rule, place, faults);
+    }
+    let is_on_a_side = |layout: &Layout, axis: &str| layout.has_left(axis) || layout.has_right(axis);
+    check_named("sizes", &named.sizes, rule, is_on_a_side, faults);
+    check_named("order", &named.order, rule, is_on_a_side, faults);
     check_named("slice", &named.slice, rule, Layout::has_left, faults);
     check_named("take", &named.take, rule, Layout::has_left, faults);
 }
 
-fn one_sided(rule: &TensorRule) -> OneSided {
+/// The captures of one side; those of the keras names that are bound elsewhere are of none.
+fn one_sided(rule: &TensorRule, bound: &[(String, CaptureKind)]) -> OneSided {
     let torch: Vec<&String> = rule.torch.captures().iter().map(|(name, _)| name).collect();
     let has_keras = |name: &str| {
         rule.keras.iter().any(|pattern| {
@@ -65,7 +77,8 @@ fn one_sided(rule: &TensorRule) -> OneSided {
     };
     let mut keras: Vec<String> = Vec::new();
     for (name, _) in rule.keras.iter().flat_map(|pattern| pattern.captures()) {
-        if !torch.contains(&name) && !keras.contains(name) {
+        let is_bound = torch.contains(&name) || bound.iter().any(|(other, _)| other == name);
+        if !is_bound && !keras.contains(name) {
             keras.push(name.clone());
         }
     }

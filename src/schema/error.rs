@@ -42,7 +42,7 @@ pub enum Error {
         near: Vec<&'static str>,
     },
     /// The text breaks the rules of the language.
-    #[error("the schema {} is not valid{}", file.name, list(faults))]
+    #[error("the schema {}{} is not valid{}", file.name, file.user(), list(faults))]
     Invalid {
         /// The schema.
         file: Arc<SourceFile>,
@@ -53,6 +53,10 @@ pub enum Error {
 
 fn near_names(near: &[&str]) -> String {
     if near.is_empty() { String::new() } else { format!("; did you mean `{}`?", near.join("` or `")) }
+}
+
+fn other_formula(name: &str) -> String {
+    if name.is_empty() { ", which the rule does not have".to_owned() } else { format!(", not of \"{name}\"") }
 }
 
 /// Under a renderer of diagnostics the faults are shown on their own; the list is for all others.
@@ -131,9 +135,26 @@ pub enum FaultKind {
         /// What it stands in.
         table: &'static str,
     },
-    /// A key that a later version of the language will have.
-    #[error("`{0}` is not supported yet")]
-    Reserved(String),
+    /// Another schema cannot be read.
+    #[error("{0}")]
+    NotLoaded(String),
+    /// A schema that is a part of itself.
+    #[error("schemas go round in a circle: {0}")]
+    Cycle(String),
+    /// Schemas in schemas, too many deep.
+    #[error("schemas stand in each other more than {limit} deep: {chain}")]
+    TooDeep {
+        /// The schemas, the outermost first.
+        chain: String,
+        /// How deep they may.
+        limit: usize,
+    },
+    /// A schema is made of too many.
+    #[error("it is made of more than {limit} schemas")]
+    TooManySchemas {
+        /// How many there may be.
+        limit: usize,
+    },
     /// A key that must be there.
     #[error("{table} needs `{key}`")]
     Missing {
@@ -169,9 +190,31 @@ pub enum FaultKind {
     /// Not a glob.
     #[error("{0}")]
     Glob(#[from] GlobError),
+    /// Not a formula.
+    #[error("`{0}` is no formula that `compute` knows")]
+    UnknownFormula(String),
+    /// One name where a formula needs several.
+    #[error("`compute = \"{0}\"` needs several tensors")]
+    TensorsOf(&'static str),
+    /// A key of another formula.
+    #[error("`{key}` is a key of `compute = {of}`{}", other_formula(name))]
+    OtherFormula {
+        /// The key.
+        key: String,
+        /// The formulas that have it.
+        of: &'static str,
+        /// The formula that the rule has; empty for none.
+        name: &'static str,
+    },
+    /// A term that captures what splits the rule's tensor.
+    #[error("the term captures `{0}`, by which the rule splits its tensor")]
+    TermCapture(String),
     /// An expression in a state_dict key.
     #[error("a state_dict key cannot compute: names of tensors are matched, names of variables are made")]
     TorchComputes,
+    /// `{*}` where there is no parameter to stand for.
+    #[error("`{{*}}` stands for the names of a module's parameters, and cannot stand here")]
+    ParameterName,
     /// An axis whose values are any text.
     #[error("the capture `{0}` is an axis, but its values are any text, which has no order")]
     TextAxis(String),
@@ -218,11 +261,17 @@ impl FaultKind {
             Self::Syntax(_) => "here",
             Self::Version(_) => "this version knows `schema = 1`",
             Self::UnknownKey { .. } => "not a key of the language",
-            Self::Reserved(_) => "not supported yet",
+            Self::NotLoaded(_) => "not to be had",
+            Self::Cycle(_) => "names one that names it",
+            Self::TooDeep { .. } | Self::TooManySchemas { .. } => "one too many",
             Self::Missing { .. } => "incomplete",
             Self::Type { .. } => "of the wrong type",
             Self::Value { .. } => "not valid",
-            Self::Pattern(_) | Self::TorchComputes => "in this name",
+            Self::UnknownFormula(_) => "no formula",
+            Self::TensorsOf(_) => "one name",
+            Self::OtherFormula { .. } => "of another formula",
+            Self::TermCapture(_) => "in this term",
+            Self::Pattern(_) | Self::TorchComputes | Self::ParameterName => "in this name",
             Self::Layout(_) => "in this layout",
             Self::Glob(_) => "in this glob",
             Self::Unbound(_) => "reads a capture that has no value",

@@ -4,8 +4,10 @@
 
 mod axes;
 pub mod bundled;
+mod compose;
 mod error;
 mod glob;
+mod mount;
 mod open;
 mod parse;
 mod pattern;
@@ -16,9 +18,13 @@ mod targets;
 
 pub use error::{Error, Fault, FaultKind};
 pub use glob::{Glob, GlobError};
+pub(crate) use pattern::PARAMETER;
 pub use pattern::{
     CaptureKind, CaptureValue, Captures, EvaluateError, Pattern, PatternError, PatternErrorKind, Separator,
     Tables,
 };
 pub use position::{Position, SourceFile};
-pub use rule::{Class, ClassVariable, Fill, Keep, LayerRule, Reduce, Rule, RuleKind, Schema, TensorRule};
+pub use rule::{
+    Class, ClassVariable, Compute, Fill, Formula, Inside, Keep, LayerRule, LowRank, NUMBER, Reduce, Rule,
+    RuleKind, Schema, Scope, TensorRule,
+};

@@ -11,6 +11,18 @@ pub struct SourceFile {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Where another schema names it.
+    pub used_by: Option<Position>,
+}
+
+impl SourceFile {
+    /// Who names the schema, where another does: `, used by a.toml:3`, and who names that one.
+    #[must_use]
+    pub fn user(&self) -> String {
+        self.used_by.as_ref().map_or_else(String::new, |position| {
+            format!(", used by {}:{}{}", position.file.name, position.line(), position.file.user())
+        })
+    }
 }
 
 /// Quotes the text under the file's name.
@@ -86,7 +98,7 @@ mod tests {
     #[test]
     fn lines_and_columns() {
         let text = "a = 1\né = \"x\"\n".to_owned();
-        let file = Arc::new(SourceFile { name: "s.toml".into(), text });
+        let file = Arc::new(SourceFile { name: "s.toml".into(), text, used_by: None });
         let check = |span: Range<usize>, place: &str, snippet: &str| {
             let position = Position { file: Arc::clone(&file), span };
             assert_eq!(position.to_string(), place);

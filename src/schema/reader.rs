@@ -114,17 +114,11 @@ impl<'a> Table<'a> {
         self.entries.iter().map(|(key, value)| (Spanned::new(key.span(), key.get_ref().to_string()), value))
     }
 
-    /// A fault for every key that is neither known nor reserved.
-    pub(super) fn check_keys(&self, known: &[&str], reserved: &[&str], faults: &mut Faults) {
+    /// A fault for every key that is not known.
+    pub(super) fn check_keys(&self, known: &[&str], faults: &mut Faults) {
         for (key, _) in self.entries() {
             let name = key.get_ref();
             if known.contains(&name.as_str()) {
-                continue;
-            }
-            if reserved.contains(&name.as_str()) {
-                faults
-                    .add(key.span(), FaultKind::Reserved(name.clone()))
-                    .help("a later version of ptw2k will read it; this one refuses the schema");
                 continue;
             }
             let help = match near(name, known.iter().copied()) {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::glob::Glob;
-use super::pattern::{Pattern, Tables};
+use super::pattern::{Captures, Pattern, Tables};
 use super::position::{Position, SourceFile};
-use crate::tensor::{Layout, Slice};
+use crate::tensor::{Arithmetic, Layout, Slice};
 
 /// A schema: rules in the order of the file, and the classes that its layer rules use.
 #[derive(Debug)]
@@ -25,16 +25,26 @@ pub struct Schema {
     pub ignore: Vec<Glob>,
     /// `target.architecture`, resolved against the schema's folder.
     pub architecture: Option<PathBuf>,
+    /// Every rule: those of the schema that it extends first, those of a schema that it uses in the place of the
+    /// `[[use]]`.
+    pub rules: Vec<Rule>,
+    /// What its own rules mean by names.
+    pub scope: Arc<Scope>,
+}
+
+/// What the rules of a schema mean by names. A schema that another uses has its own.
+#[derive(Debug, Default)]
+pub struct Scope {
+    /// `[table]`.
+    pub tables: Tables,
+    /// Classes by Keras class name: the built-in ones of `schemas/layers.toml` under the schema's own.
+    pub classes: BTreeMap<String, Arc<Class>>,
+    /// `source.lora`: of adapters that are merged where a rule names the weight that they change.
+    pub low_rank: LowRank,
     /// `target.flatten = []`: in a template, nothing is flattened before a layer whose rule does not say so.
     pub is_nothing_flattened: bool,
     /// `target.unflatten = []`: in a template, no output becomes a map but where its layer's rule says so.
     pub is_nothing_unflattened: bool,
-    /// `[table]`.
-    pub tables: Tables,
-    /// Every rule.
-    pub rules: Vec<Rule>,
-    /// Classes by Keras class name: the built-in ones of `schemas/layers.toml` under the schema's own.
-    pub classes: BTreeMap<String, Class>,
 }
 
 /// One rule.
@@ -46,6 +56,8 @@ pub struct Rule {
     pub optional: bool,
     /// The rule's table in the file, from its header to its last line.
     pub position: Position,
+    /// What it means by names.
+    pub scope: Arc<Scope>,
 }
 
 /// The kinds of rule.
@@ -66,7 +78,7 @@ pub enum RuleKind {
 /// `[[layer]]` and `[[sequence]]`.
 #[derive(Debug)]
 pub struct LayerRule {
-    /// The module's prefix, without the last dot.
+    /// The module's prefix, without the last dot; or, with a `{*}`, the keys of its tensors: `rnn.{*}_l{k}`.
     pub torch: Pattern,
     /// The layer's path.
     pub keras: Pattern,
@@ -100,12 +112,60 @@ pub struct TensorRule {
     pub take: BTreeMap<String, usize>,
     /// `reduce`.
     pub reduce: Option<Reduce>,
+    /// `compute`: the tensor is computed from several.
+    pub compute: Option<Compute>,
+    /// `dim`: the axis that vectors of a formula belong to.
+    pub dim: Option<usize>,
+    /// `add`: further terms; of each, `torch` and what rearranges it.
+    pub add: Vec<TensorRule>,
+    /// `scale`, `offset` and `round`.
+    pub arithmetic: Arithmetic,
     /// Where `torch`, `keras` and `layout` stand (their values).
     pub torch_position: Position,
     /// Of `keras`.
     pub keras_position: Position,
     /// Of `layout`, when there is one.
     pub layout_position: Option<Position>,
+}
+
+/// `compute`, with the tensors that `torch` names.
+#[derive(Debug)]
+pub struct Compute {
+    /// The formula.
+    pub formula: Formula,
+    /// What each tensor is in the formula, with its key; the first is the one whose captures count, and is
+    /// [`TensorRule::torch`] too.
+    pub inputs: Vec<(&'static str, Pattern)>,
+    /// `alpha`, `rslora` and `fan_in_fan_out`.
+    pub low_rank: LowRank,
+}
+
+/// The formulas of `compute`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Formula {
+    /// `v · (g / ‖v‖)`.
+    WeightNorm,
+    /// `weight / σ`.
+    SpectralNorm,
+    /// `weight · mask`.
+    Pruned,
+    /// `weight + (b a) · alpha / rank`.
+    Lora,
+    /// Numbers of four bits with powers of two.
+    Mxfp4,
+    /// `(weight − zero_point) · scale`.
+    Dequantize,
+}
+
+/// What a checkpoint with low-rank adapters does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LowRank {
+    /// `lora_alpha`.
+    pub alpha: Option<f64>,
+    /// `use_rslora`: it is divided by the root of the rank.
+    pub by_root: bool,
+    /// `fan_in_fan_out`: the weights are (in, out).
+    pub transposed: bool,
 }
 
 /// How a capture that is absent from the target is removed.
@@ -136,24 +196,71 @@ pub struct Keep {
 pub struct Class {
     /// The Keras class.
     pub name: String,
-    /// The variables in the order of the layer's `vars` group; a layer need not have them all.
+    /// The variables: the layer's own in the order of its `vars` group, and those of layers inside it by their
+    /// paths below it (`query/kernel`). A layer need not have them all.
     pub variables: Vec<ClassVariable>,
+    /// Layers inside, which go by the rules of their own classes.
+    pub inside: Vec<Inside>,
+    /// `suffix`: what may stand after the names of the parameters (`_l0`); the first under which there are
+    /// tensors is taken. Never empty; `[""]` by default.
+    pub suffixes: Vec<String>,
     /// The module's tensors that a Keras layer has no use for (`num_batches_tracked`).
     pub ignore: Vec<Glob>,
     /// Where.
     pub position: Position,
 }
 
+/// Layers inside a layer of a class.
+#[derive(Debug)]
+pub struct Inside {
+    /// The path below the layer: `{cell:*}`.
+    pub keras: Pattern,
+    /// The keys of their tensors, relative to the module: `{*}_reverse`. The capture [`NUMBER`] is the number of the
+    /// layer among those that `keras` matches, from 0.
+    pub torch: Pattern,
+    /// `class`: the class of the layers, where the architecture does not tell it.
+    pub class: Option<String>,
+}
+
+/// The capture for the number of a layer inside.
+pub const NUMBER: &str = "n";
+
 /// A variable of a class.
 #[derive(Debug)]
 pub struct ClassVariable {
-    /// The variable's name: `kernel`.
-    pub name: String,
-    /// The rule, with names relative to the module and the layer.
+    /// The rule, with names relative to the module and the layer; it has one name of variables.
     pub rule: TensorRule,
     /// The layouts that hold instead when the layer reads flattened features; the one of the flattened
     /// map's rank applies.
     pub flatten: Vec<Layout>,
     /// The same for a layer whose output becomes a map.
     pub unflatten: Vec<Layout>,
+}
+
+impl Class {
+    /// Whether it speaks of layers inside.
+    #[must_use]
+    pub fn speaks_of_inside(&self) -> bool {
+        !self.inside.is_empty() || self.variables.iter().any(ClassVariable::is_inside)
+    }
+}
+
+impl ClassVariable {
+    /// The variable's name below the layer, as it is written: `kernel`, `{p:query|key|value}/kernel`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.rule.keras.first().map_or("", Pattern::as_str)
+    }
+
+    /// Whether it speaks of the variable of that path below the layer.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> Option<Captures> {
+        self.rule.keras.first()?.matches(path)
+    }
+
+    /// Whether it is of a layer inside.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.name().contains('/')
+    }
 }

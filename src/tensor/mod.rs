@@ -1,6 +1,7 @@
 //! The vocabulary that every stage shares: element types, shapes, strided views, names, strided copies and
 //! the kernels that carry them out. No I/O, and nothing of PyTorch's or Keras' files.
 
+mod arithmetic;
 mod copy;
 mod dtype;
 pub mod kernel;
@@ -9,6 +10,7 @@ mod name;
 mod shape;
 mod strided;
 
+pub use arithmetic::Arithmetic;
 pub(crate) use copy::clip;
 pub use copy::{CopyAxis, StridedCopy};
 pub use dtype::{ByteOrder, Dtype};

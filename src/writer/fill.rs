@@ -214,7 +214,9 @@ impl TileWriter<'_> {
     }
 
     fn write_range(&self, terms: &[Term], range: &Range<usize>, buffers: &mut Buffers) -> Result<(), Error> {
-        if let [term] = terms {
+        if let [term] = terms
+            && self.target.binding.arithmetic.is_none()
+        {
             let Buffers { gathered, converted, out, .. } = buffers;
             let dtype = self.target.binding.dtype;
             out.clear();
@@ -353,7 +355,7 @@ mod tests {
     use crate::keras::file_layout::{Content, Dataset, Form, Group, Node};
     use crate::lazy::{LazyTensor, LoadError, Recipe, Storage};
     use crate::plan::{Provenance, Unreadable};
-    use crate::tensor::{CopyAxis, Shape, StateDictKey, Strided};
+    use crate::tensor::{Arithmetic, CopyAxis, Shape, StateDictKey, Strided};
 
     const ROWS: usize = 170;
     const COLUMNS: usize = 1300;
@@ -376,6 +378,7 @@ mod tests {
                 source_offset: 0,
                 target_offset: 0,
             },
+            derivation: None,
         }
     }
 
@@ -386,7 +389,14 @@ mod tests {
         let binding = |(variable, parts): (usize, Vec<Part>)| {
             let terms = parts.into_iter().map(|part| Term { parts: vec![part] }).collect();
             let provenance = Provenance::Waiver("test".to_owned());
-            Binding { variable, dtype, value: Value::Gather(terms), provenance, layout: String::new() }
+            Binding {
+                variable,
+                dtype,
+                value: Value::Gather(terms),
+                arithmetic: Arithmetic::default(),
+                provenance,
+                layout: String::new(),
+            }
         };
         let bindings: Vec<_> = variables.into_iter().enumerate().map(binding).collect();
         let dataset =

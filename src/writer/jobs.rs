@@ -68,6 +68,7 @@ pub(super) fn push_jobs<'a>(target: &'a Target<'a>, jobs: &mut Vec<Job<'a>>) -> 
             return Ok(());
         }
         if let [Term { parts }] = terms.as_slice()
+            && target.binding.arithmetic.is_none()
             && parts.iter().all(|part| has_long_runs(&part.copy, size))
         {
             for part in parts {

@@ -1,4 +1,4 @@
-//! Sums of tensors.
+//! Sums of tensors, and arithmetic on them.
 //!
 //! Terms are added in the type that the types of all of them decide, in their order, and the sum is then
 //! converted to the type of the file, whatever that is:
@@ -13,12 +13,15 @@
 //! whole numbers to floats in the float's type, and wraps whole numbers around; here they keep their bits. A
 //! sum of finite values that is beyond the type it is added in is an error, unless overflow is allowed; a sum
 //! of whole numbers that the file's whole type does not hold always is.
+//!
+//! A scale, an offset and a rounding follow in the type of the sum, whether there is one term or more; what is
+//! whole is taken as `float64` for them.
 
 use std::ops::Range;
 
 use crate::plan::Term;
 use crate::tensor::kernel::{ConvertError, add_whole, convert_whole};
-use crate::tensor::{ByteOrder, Dtype, clip};
+use crate::tensor::{Arithmetic, ByteOrder, Dtype, clip};
 
 use super::Error;
 use super::fill::{Buffers, TileWriter};
@@ -38,7 +41,8 @@ impl TileWriter<'_> {
             return Err(self.convert_error(ConvertError::Unsupported { source_dtype: dtype, target }));
         }
         let is_float = |dtype: Dtype| dtype.is_float() || dtype.is_small_float();
-        if dtypes.clone().any(is_float) {
+        let is_whole = self.target.binding.arithmetic.is_none() && !dtypes.clone().any(is_float);
+        if !is_whole {
             let narrow = dtypes.all(|dtype| is_float(dtype) && dtype != Dtype::F64);
             let dtype = if narrow { Dtype::F32 } else { Dtype::F64 };
             self.add_floats(terms, range, dtype, buffers)
@@ -80,13 +84,41 @@ impl TileWriter<'_> {
                 *sum = next;
             }
         }
+        let Arithmetic { scale, offset, round } = self.target.binding.arithmetic;
+        if let Some(scale) = scale {
+            self.step(sums, dtype, |value| value * nearest(scale, dtype))?;
+        }
+        if let Some(offset) = offset {
+            self.step(sums, dtype, |value| value + nearest(offset, dtype))?;
+        }
         for (bytes, sum) in sum_term.as_chunks_mut().0.iter_mut().zip(sums) {
             *bytes = sum.to_le_bytes();
+        }
+        if let Some(round) = round {
+            out.clear();
+            out.resize(range.len() * round.size(), 0);
+            self.convert(sum_term, Dtype::F64, ByteOrder::Little, out, round)?;
+            self.convert(out, round, ByteOrder::Little, sum_term, Dtype::F64)?;
         }
         let target = self.target.binding.dtype;
         out.clear();
         out.resize(range.len() * target.size(), 0);
         self.convert(sum_term, Dtype::F64, ByteOrder::Little, out, target)
+    }
+
+    /// One step of arithmetic, rounded to the type that is computed in.
+    fn step(&self, values: &mut [f64], dtype: Dtype, step: impl Fn(f64) -> f64) -> Result<(), Error> {
+        for (index, value) in values.iter_mut().enumerate() {
+            // A product or sum of two `float32` in `float64`, rounded, is the one in `float32`.
+            let next = step(*value);
+            let rounded = nearest(next, dtype);
+            if !rounded.is_finite() && value.is_finite() && !self.options.allow_overflow {
+                let overflow = ConvertError::Overflow { index, value: next, target: dtype };
+                return Err(self.convert_error(overflow));
+            }
+            *value = rounded;
+        }
+        Ok(())
     }
 
     /// Adds terms of whole numbers, and converts the sums.
@@ -112,4 +144,9 @@ impl TileWriter<'_> {
         convert_whole(sums, out, dtype, self.options.allow_overflow)
             .map_err(|source| self.convert_error(source))
     }
+}
+
+/// The nearest value of the type that is computed in.
+fn nearest(value: f64, dtype: Dtype) -> f64 {
+    if dtype == Dtype::F32 { f64::from(value as f32) } else { value }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::keras::file_layout::{CarriedDataset, Content};
 use crate::plan::{Binding, Part, Provenance, Term, Value as Bound};
-use crate::tensor::{CopyAxis, Shape, StateDictKey, StridedCopy};
+use crate::tensor::{Arithmetic, CopyAxis, Shape, StateDictKey, StridedCopy};
 
 use super::Error;
 use super::hdf5::Extent;
@@ -97,11 +97,12 @@ fn copy(variable: usize, dataset: &CarriedDataset) -> Binding {
     let axis = |((&size, &source_stride), target_stride)| CopyAxis { size, source_stride, target_stride };
     let copy =
         StridedCopy { axes: sizes.map(axis).collect(), source_offset: view.offset(), target_offset: 0 };
-    let part = Part { key: StateDictKey::new(""), source: dataset.tensor.clone(), copy };
+    let part = Part { key: StateDictKey::new(""), source: dataset.tensor.clone(), copy, derivation: None };
     Binding {
         variable,
         dtype: dataset.tensor.dtype,
         value: Bound::Gather(vec![Term { parts: vec![part] }]),
+        arithmetic: Arithmetic::default(),
         provenance: Provenance::Waiver(String::new()),
         layout: String::new(),
     }

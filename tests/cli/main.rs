@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;
+mod computed;
 mod damage;
 mod forms;
 mod good_input;

@@ -8,7 +8,7 @@ use ptw2k::keras::file_layout::{
     Attribute, AttributeValue, Content, Dataset, Form, Format, Group, LayoutError, Node,
 };
 use ptw2k::plan::{Binding, Provenance, Value};
-use ptw2k::tensor::{Dtype, Shape};
+use ptw2k::tensor::{Arithmetic, Dtype, Shape};
 use ptw2k::writer::{WriteOptions, write_tree};
 use tempfile::TempDir;
 use zip::CompressionMethod;
@@ -62,6 +62,7 @@ fn weights(path: &Path, archive: &Path) {
             variable,
             dtype: Dtype::F32,
             value: Value::Fill(variable as f64 + 0.25),
+            arithmetic: Arithmetic::default(),
             provenance: Provenance::Waiver("test".to_owned()),
             layout: String::new(),
         })

@@ -2,7 +2,7 @@
 
 use ptw2k::keras::file_layout::{Content, Dataset, Form, Format, Group, Node};
 use ptw2k::plan::{Binding, Provenance, Value};
-use ptw2k::tensor::{Dtype, Shape};
+use ptw2k::tensor::{Arithmetic, Dtype, Shape};
 use ptw2k::writer::{WriteOptions, write_tree};
 use serde_json::json;
 use tempfile::TempDir;
@@ -31,6 +31,7 @@ fn twenty_thousand_datasets() {
             variable,
             dtype: Dtype::F32,
             value: Value::Fill(variable as f64),
+            arithmetic: Arithmetic::default(),
             provenance: Provenance::Waiver("test".to_owned()),
             layout: String::new(),
         })

@@ -33,6 +33,9 @@ fn values(schema: &str, tensors: &[(&str, &[usize])], variables: &[(&str, &[usiz
                 }
             }
         }
+        let arithmetic = &binding.arithmetic;
+        let steps = |value: f64| arithmetic.offset.unwrap_or(0.0) + value * arithmetic.scale.unwrap_or(1.0);
+        let total: Vec<f64> = total.into_iter().map(steps).collect();
         format!("{}: {total:?}", variable.path)
     };
     plan.bindings.iter().map(evaluate).collect()
@@ -40,7 +43,7 @@ fn values(schema: &str, tensors: &[(&str, &[usize])], variables: &[(&str, &[usiz
 
 fn element(tensor: &LazyTensor, at: usize) -> f64 {
     f64::from(f32::from_le_bytes(
-        tensor.storage.ready().unwrap().as_slice()[4 * at..4 * at + 4].try_into().unwrap(),
+        tensor.storage.load().unwrap().as_slice()[4 * at..4 * at + 4].try_into().unwrap(),
     ))
 }
 
@@ -191,4 +194,134 @@ fn optional_and_fill() {
         ),
         ["m/v: [0.0]", "m/u: [-1.5, -1.5]"]
     );
+}
+
+#[test]
+fn arithmetic_and_terms() {
+    check(
+        "torch = 'w'\nkeras = 'm/v'\nscale = 2\noffset = 0.5",
+        &[("w", &[3])],
+        &[("v", &[3])],
+        &["m/v: [0.5, 2.5, 4.5]"],
+    );
+    // A row for every row.
+    check(
+        "torch = 'w'\nkeras = 'm/v'\nlayout = 'a b -> b a'\nadd = [{ torch = 'r', layout = 'a -> b a' }]",
+        &[("w", &[2, 3]), ("r", &[2])],
+        &[("v", &[3, 2])],
+        &["m/v: [0.0, 4.0, 1.0, 5.0, 2.0, 6.0]"],
+    );
+    // Of each pair its own, and of a literal name the one.
+    check(
+        "torch = 'a.{i}.w'\nkeras = 'm/v{i+1}'\nadd = [{ torch = 'a.{i}.b' }, { torch = 'c' }]",
+        &[("a.0.w", &[2]), ("a.0.b", &[2]), ("a.1.w", &[2]), ("a.1.b", &[2]), ("c", &[2])],
+        &[("v1", &[2]), ("v2", &[2])],
+        &["m/v1: [0.0, 3.0]", "m/v2: [0.0, 3.0]"],
+    );
+    // Of tensors that are split: split alike, and whole.
+    check(
+        "torch = 'qkv'\nkeras = 'm/{p:q|k}'\nlayout = '(p h) -> h'\n\
+         add = [{ torch = 'b', layout = '(p h) -> h' }, { torch = 'c', layout = 'h -> h' }]",
+        &[("qkv", &[4]), ("b", &[4]), ("c", &[2])],
+        &[("q", &[2]), ("k", &[2])],
+        &["m/q: [0.0, 3.0]", "m/k: [4.0, 7.0]"],
+    );
+    // Stacked by a capture of its own.
+    check(
+        "torch = 'w'\nkeras = 'm/v'\nadd = [{ torch = 'e.{e}', layout = 'o -> e o' }]",
+        &[("w", &[2, 2]), ("e.0", &[2]), ("e.1", &[2])],
+        &[("v", &[2, 2])],
+        &["m/v: [0.0, 2.0, 2.0, 4.0]"],
+    );
+}
+
+#[test]
+fn computed() {
+    // Magnitudes [0, 1] and directions [[0, 1], [2, 3]].
+    let norm = 1.0 / 13_f32.sqrt();
+    let expected = format!("m/v: [0.0, 0.0, {:?}, {:?}]", f64::from(2.0 * norm), f64::from(3.0 * norm));
+    check(
+        "torch = { v = 'w.direction', g = 'w.magnitude' }\nkeras = 'm/v'\ncompute = 'weight_norm'",
+        &[("w.direction", &[2, 2]), ("w.magnitude", &[2, 1])],
+        &[("v", &[2, 2])],
+        &[&expected],
+    );
+    check(
+        "torch = 'w'\nkeras = 'm/v'",
+        &[("w_v", &[2, 2]), ("w_g", &[2, 1])],
+        &[("v", &[2, 2])],
+        &[&expected],
+    );
+    check(
+        "torch = 'p.w'\nkeras = 'm/v'",
+        &[("p.w_orig", &[2, 2]), ("p.w_mask", &[2, 2])],
+        &[("v", &[2, 2])],
+        &["m/v: [0.0, 1.0, 4.0, 9.0]"],
+    );
+    // u = [0, 1], v = [0, 1, 2]: 4 · 1 + 5 · 2 of the second row.
+    let divided: Vec<f64> = (0..6).map(|value| f64::from(value as f32 / 14.0)).collect();
+    check(
+        "torch = { weight = 'a', u = 'b', v = 'c' }\nkeras = 'm/v'\ncompute = 'spectral_norm'",
+        &[("a", &[2, 3]), ("b", &[2]), ("c", &[3])],
+        &[("v", &[2, 3])],
+        &[&format!("m/v: {divided:?}")],
+    );
+    // a = [[0, 1, 2]], b = [[0], [1]].
+    check(
+        "torch = { weight = '{n:x|y}.w', a = '{n}.a', b = '{n}.b' }\nkeras = 'm/{n}'\ncompute = 'lora'\nalpha = 10",
+        &[
+            ("x.w", &[2, 3]),
+            ("x.a", &[1, 3]),
+            ("x.b", &[2, 1]),
+            ("y.w", &[1, 3]),
+            ("y.a", &[1, 3]),
+            ("y.b", &[1, 1]),
+        ],
+        &[("x", &[2, 3]), ("y", &[1, 3])],
+        &["m/x: [0.0, 1.0, 2.0, 3.0, 14.0, 25.0]", "m/y: [0.0, 1.0, 2.0]"],
+    );
+    check(
+        "torch = { weight = 'w', a = 'a', b = 'b' }\nkeras = 'm/v'\ncompute = 'lora'\nalpha = 4\n\
+         rslora = true\nfan_in_fan_out = true\nlayout = 'i o -> o i'",
+        &[("w", &[3, 2]), ("a", &[4, 3]), ("b", &[2, 4])],
+        &[("v", &[2, 3])],
+        // a = [[0, 1, 2], [3, 4, 5], …], b = [[0, 1, 2, 3], [4, …]]; alpha / √4 is 2.
+        &["m/v: [84.0, 98.0, 112.0, 229.0, 275.0, 321.0]"],
+    );
+}
+
+#[test]
+fn computed_along_another_axis() {
+    // Magnitudes [[0, 1]]: the second column, [1, 3], is divided by its norm.
+    let norm = 1.0 / 10_f32.sqrt();
+    let expected = format!("m/v: [0.0, {:?}, 0.0, {:?}]", f64::from(norm), f64::from(3.0 * norm));
+    check(
+        "torch = 'w'\nkeras = 'm/v'",
+        &[("w_v", &[2, 2]), ("w_g", &[1, 2])],
+        &[("v", &[2, 2])],
+        &[&expected],
+    );
+}
+
+/// A schema within another, whose keys may have a prefix there or not.
+#[test]
+fn schemas_of_schemas() {
+    let folder = tempfile::tempdir().unwrap();
+    let part = "schema = 1\n[source]\nprefix = ['bert.', '']\n[table]\nN = { q = 'query' }\n\
+                [[tensor]]\ntorch = '{p:q}.{i}.w'\nkeras = '{N[p]}{i}'\nlayout = 'a b -> b a'\nadd = [{ torch = '{p}.{i}.b', layout = 'a -> b a' }]\n\
+                [[tensor]]\ntorch = { weight = 'm.{i}', mask = 'k.{i}' }\nkeras = 'm{i}'\ncompute = 'pruned'\n\
+                [[tensor]]\ntorch = 'e.{e}'\nkeras = 'e'\nlayout = 'a -> e a'\n";
+    let path = folder.path().join("part.toml");
+    std::fs::write(&path, part).unwrap();
+    let schema = format!("[[use]]\nschema = '{}'\ntorch = 'net.'\nkeras = 'm/'", path.display());
+    for before in ["", "bert."] {
+        let names = ["q.3.w", "q.3.b", "m.2", "k.2", "e.1", "e.0"].map(|name| format!("net.{before}{name}"));
+        let sizes: [&[usize]; 6] = [&[2, 2], &[2], &[3], &[3], &[2], &[2]];
+        let tensors: Vec<(&str, &[usize])> = names.iter().map(String::as_str).zip(sizes).collect();
+        let found = values(&schema, &tensors, &[("query3", &[2, 2]), ("m2", &[3]), ("e", &[2, 2])]);
+        assert_eq!(
+            found,
+            ["m/query3: [0.0, 3.0, 1.0, 4.0]", "m/m2: [0.0, 1.0, 4.0]", "m/e: [0.0, 1.0, 0.0, 1.0]"]
+        );
+    }
 }

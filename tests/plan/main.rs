@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod classes;
+mod computed;
 mod custom;
+mod inside;
 mod language;
 mod made;
 mod order;

@@ -66,7 +66,7 @@ pub(crate) fn render(
     text
 }
 
-fn check(schema: &str, tensors: &[(&str, &[usize])], layers: &[Spec<'_>]) -> String {
+pub(crate) fn check(schema: &str, tensors: &[(&str, &[usize])], layers: &[Spec<'_>]) -> String {
     render(schema, &checkpoint(tensors), architecture(Origin::Json, layers), &PlanOptions::default())
 }
 

@@ -10,6 +10,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+SCHEMAS = REPOSITORY / "schemas"
 TESTDATA = REPOSITORY / "testdata"
 
 
@@ -25,6 +26,10 @@ def unchanged(value):
 def call(module, *inputs):
     """Runs the module as a user would."""
     return module(*inputs)
+
+
+def nothing(tensors):
+    return {}
 
 
 def save_state_dict(module, path):
@@ -43,13 +48,17 @@ class Case:
     model: Callable
     # Random inputs for the module, from a numpy generator: a list of tuples of arrays.
     samples: Callable
-    # Module prefix to layer path, and the prefixes that read a flattened map: (channels, *space).
-    pairs: dict
+    # Module prefix to layer path (or a function that tells it from the state_dict), and the prefixes that read
+    # a flattened map: (channels, *space).
+    pairs: dict | Callable
     # TOML text, a path, or the name of a bundled schema.
     schema: str | pathlib.Path
     feature_maps: dict = dataclasses.field(default_factory=dict)
     # The prefixes whose output becomes a map of that size.
     made_maps: dict = dataclasses.field(default_factory=dict)
+    # What no layer of `pairs` has: from the tensors by key, of which it removes those that it reads, to arrays
+    # by the path of the variable.
+    loose: Callable = nothing
     # Key prefixes that no variable reads.
     ignored: tuple = ()
     # The model's file is `.weights.h5` written by Keras instead of `to_json()`.
@@ -64,8 +73,27 @@ class Case:
     # What weights cannot carry (an epsilon, an activation), set after the architecture was saved.
     adjust: Callable = unchanged
     tolerance: float = 1e-5
+    # What the user grants the tool beside its schema: options of the command line.
+    waivers: tuple = ()
+    # Runs only when it is named: a larger relative of a case that always runs.
+    by_name: bool = False
     # Expectations about what the tool says on stderr or stdout.
     notes: tuple = ()
+
+    def schema_is_text(self):
+        return isinstance(self.schema, str) and "\n" in self.schema
+
+    def schema_size(self):
+        """How the report calls the schema, and how many lines it has."""
+        if self.schema_is_text():
+            return "the case's own", self.schema.count("\n")
+        if isinstance(self.schema, str):
+            path = SCHEMAS / f"{self.schema}.toml"
+        else:
+            path = pathlib.Path(self.schema)
+        inside = path.is_relative_to(SCHEMAS)
+        name = path.relative_to(SCHEMAS).with_suffix("").as_posix() if inside else "the case's own"
+        return name, path.read_text().count("\n")
 
 
 def from_testdata(name):

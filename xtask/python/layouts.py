@@ -44,7 +44,10 @@ def variables(class_name, tensors, feature_map=None, made_map=None):
         t = {name: to_channels_last(value, made_map) for name, value in t.items()}
     found = {}
     if class_name in CONVOLUTIONS:
-        found["kernel"] = t.pop("weight").transpose(CONVOLUTIONS[class_name])
+        weight = t.pop("weight")
+        if weight.ndim == 2:  # a Linear as a 1x1 convolution
+            weight = weight.reshape(*weight.shape, *[1] * (len(CONVOLUTIONS[class_name]) - 2))
+        found["kernel"] = weight.transpose(CONVOLUTIONS[class_name])
     elif class_name in ("DepthwiseConv1D", "DepthwiseConv2D"):
         weight = t.pop("weight")
         channels = feature_map[0] if feature_map else weight.shape[0]
@@ -62,7 +65,8 @@ def variables(class_name, tensors, feature_map=None, made_map=None):
     elif class_name == "Embedding":
         found["embeddings"] = t.pop("weight")
     elif class_name == "BatchNormalization":
-        found["gamma"] = t.pop("weight")
+        if "weight" in t:
+            found["gamma"] = t.pop("weight")
         found["beta"] = t.pop("bias")
         found["moving_mean"] = t.pop("running_mean")
         found["moving_variance"] = t.pop("running_var")
@@ -87,20 +91,39 @@ def find_layer(model, path):
     return layer
 
 
+def find_variable(model, path):
+    """The variable at `path`: a layer and a name, or the only one of a layer that left the name to Keras."""
+    for variable in model.weights:
+        if variable.path == path:
+            return variable
+    layer, _, name = path.rpartition("/")
+    variables = find_layer(model, layer).weights
+    named = [variable for variable in variables if variable.name == name]
+    (variable,) = named or variables
+    return variable
+
+
 def expected(state_dict, model, case):
     """Every variable of `model` as `(path, variable, value)`.
 
     Fails when a variable has no value, or a tensor that is not `ignored` feeds none.
     """
-    result, unread = [], {key for key in state_dict if not key.startswith(tuple(case.ignored))}
-    for prefix, path in case.pairs.items():
+    unread = {key: value for key, value in state_dict.items() if not key.startswith(tuple(case.ignored))}
+    result = []
+    for path, value in case.loose(unread).items():
+        variable = find_variable(model, path)
+        result.append((path, variable, np.array(value, str(variable.dtype), order="C")))
+    in_layers = dict(unread)
+    pairs = case.pairs(in_layers) if callable(case.pairs) else case.pairs
+    for prefix, path in pairs.items():
         start = prefix + "."
         tensors = {
             key.removeprefix(start): value
-            for key, value in state_dict.items()
+            for key, value in in_layers.items()
             if key.startswith(start)
         }
-        unread -= {start + name for name in tensors}
+        for name in tensors:
+            unread.pop(start + name, None)
         layer = find_layer(model, path)
         maps = case.feature_maps.get(prefix), case.made_maps.get(prefix)
         values = variables(type(layer).__name__, tensors, *maps)

@@ -1,6 +1,6 @@
 //! The kinds of recipe.
 
-use super::{Assemble, DensifyCompressed, DensifyCoo, Dequantize, Inflate, Resolve, Unpack};
+use super::{Assemble, DensifyCompressed, DensifyCoo, Dequantize, Formula, Inflate, Resolve, Unpack};
 use crate::lazy::{LazyTensor, LoadError};
 
 /// A way to make the bytes of a storage.
@@ -24,6 +24,8 @@ pub enum Recipe {
     Resolve(Resolve),
     /// A tensor in several parts.
     Assemble(Assemble),
+    /// Values of several tensors.
+    Formula(Formula),
 }
 
 impl Recipe {
@@ -40,6 +42,7 @@ impl Recipe {
             Self::DensifyCompressed(densify) => densify.byte_len(),
             Self::Resolve(resolve) => resolve.byte_len(),
             Self::Assemble(assemble) => assemble.byte_len(),
+            Self::Formula(formula) => formula.byte_len(),
         }
     }
 
@@ -56,6 +59,7 @@ impl Recipe {
             Self::DensifyCompressed(densify) => format!("sparse ({})", densify.layout_name()),
             Self::Resolve(resolve) => resolve.description().to_owned(),
             Self::Assemble(assemble) => format!("in {} parts", assemble.parts()),
+            Self::Formula(formula) => formula.description().to_owned(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Recipe {
             Self::DensifyCompressed(densify) => densify.sources(),
             Self::Resolve(resolve) => resolve.sources(),
             Self::Assemble(assemble) => assemble.sources(),
+            Self::Formula(formula) => formula.sources(),
         }
     }
 
@@ -101,6 +106,7 @@ impl Recipe {
             Self::DensifyCompressed(densify) => densify.compute(),
             Self::Resolve(resolve) => resolve.compute(),
             Self::Assemble(assemble) => assemble.compute(),
+            Self::Formula(formula) => formula.compute(),
         }
     }
 }

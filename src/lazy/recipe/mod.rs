@@ -7,6 +7,7 @@ mod compressed;
 mod coo;
 mod densify;
 mod dequantize;
+mod formula;
 mod indices;
 mod inflate;
 mod kinds;
@@ -22,6 +23,10 @@ pub use compressed::{CompressedLayout, DensifyCompressed};
 pub use coo::DensifyCoo;
 pub use densify::DensifyError;
 pub use dequantize::{Dequantize, DequantizeError, QuantizationParameters};
+pub use formula::{
+    AbsoluteMaxima, Blockwise, Formula, FormulaError, LowRank, LowRankScale, Masked, Mxfp4, Scaled,
+    SpectralNorm, WeightNorm,
+};
 pub use inflate::Inflate;
 pub use kinds::Recipe;
 pub use resolve::{Resolve, ResolveError};

@@ -6,36 +6,44 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{class, rules};
+use super::{class, compute, rules, uses};
+use crate::schema::compose::{Draft, Loader};
 use crate::schema::error::{Error, FaultKind};
 use crate::schema::glob::Glob;
 use crate::schema::pattern::{CaptureValue, Tables};
 use crate::schema::position::SourceFile;
 use crate::schema::reader::{Faults, Table, wrong_type};
-use crate::schema::rule::Schema;
+use crate::schema::rule::{LowRank, Schema, Scope};
 use crate::schema::targets;
 
 /// Syntax errors reported at most: what follows the first few is mostly their consequence.
 const MAX_SYNTAX_ERRORS: usize = 5;
 
 const KEYS: &[&str] = &[
-    "schema", "name", "about", "source", "target", "table", "layer", "sequence", "tensor", "fill", "keep",
-    "class",
+    "schema", "name", "about", "extends", "source", "target", "table", "layer", "sequence", "tensor", "fill",
+    "keep", "use", "class",
 ];
-const RESERVED: &[&str] = &["extends", "use"];
 
-/// Parses a schema file without the built-in classes.
-pub(in crate::schema) fn parse(file: Arc<SourceFile>, folder: Option<&Path>) -> Result<Schema, Error> {
+/// Parses a schema file without the built-in classes, and the schemas that it is made of.
+pub(in crate::schema) fn parse(
+    file: Arc<SourceFile>,
+    folder: Option<&Path>,
+    loader: &mut Loader,
+) -> Result<Draft, Error> {
     let mut faults = Faults { file: Arc::clone(&file), list: Vec::new() };
     let (root, errors) = DeTable::parse_recoverable(&file.text);
     for error in errors.into_iter().take(MAX_SYNTAX_ERRORS) {
         let span = error.span().unwrap_or(0..0);
         faults.add(span, FaultKind::Syntax(error.message().to_owned()));
     }
-    let schema = faults.list.is_empty().then(|| document(root.get_ref(), folder, &mut faults));
+    let draft = if faults.list.is_empty() {
+        Some(document(root.get_ref(), folder, loader, &mut faults)?)
+    } else {
+        None
+    };
     let mut list = faults.list;
-    match schema {
-        Some(schema) if list.is_empty() => Ok(schema),
+    match draft {
+        Some(draft) if list.is_empty() => Ok(draft),
         _ => {
             list.sort_by_key(|fault| fault.position.span.start);
             Err(Error::Invalid { file, faults: list })
@@ -43,29 +51,60 @@ pub(in crate::schema) fn parse(file: Arc<SourceFile>, folder: Option<&Path>) -> 
     }
 }
 
-fn document(root: &DeTable<'_>, folder: Option<&Path>, faults: &mut Faults) -> Schema {
+fn document(
+    root: &DeTable<'_>,
+    folder: Option<&Path>,
+    loader: &mut Loader,
+    faults: &mut Faults,
+) -> Result<Draft, Error> {
     let root = Table::root(root);
-    root.check_keys(KEYS, RESERVED, faults);
+    root.check_keys(KEYS, faults);
     version(&root, faults);
-    let (prefixes, ignore) = source(&root, faults);
-    let tables = tables(&root, faults);
-    let mut rules = rules::parse(&root, &tables, faults);
+    let base = match root.string("extends", faults) {
+        Some(name) => loader.load(&name, faults.position(name.span()), folder, faults)?,
+        None => None,
+    };
+    let Source { prefixes, ignore, low_rank } = source(&root, faults);
+    let mut tables = tables(&root, faults);
+    if let Some(base) = &base {
+        // Its rules may look up what the other has.
+        for (name, table) in &base.scope.tables {
+            tables.entry(name.clone()).or_insert_with(|| table.clone());
+        }
+    }
+    let mut rules = rules::parse(&root, &tables, &loader.unset, faults);
     rules.sort_by_key(|rule| rule.position.span.start);
-    let Target { architecture, is_nothing_flattened, is_nothing_unflattened } = target(&root, folder, faults);
     targets::check(&rules, faults);
-    Schema {
+    let mut ignore = ignore;
+    for (place, used) in uses::parse(&root, folder, loader, faults)? {
+        let at = rules.partition_point(|rule| {
+            !Arc::ptr_eq(&rule.position.file, &faults.file) || rule.position.span.start < place
+        });
+        rules.splice(at..at, used.rules);
+        ignore.extend(used.ignore);
+    }
+    let Target { architecture, is_nothing_flattened, is_nothing_unflattened } = target(&root, folder, faults);
+    let schema = Schema {
         file: Arc::clone(&faults.file),
         name: root.string("name", faults).map(Spanned::into_inner),
         about: root.string("about", faults).map(Spanned::into_inner),
         prefixes,
         ignore,
         architecture,
-        is_nothing_flattened,
-        is_nothing_unflattened,
-        tables,
         rules,
-        classes: class::parse(&root, faults),
+        scope: Arc::clone(&loader.unset),
+    };
+    let classes = class::parse(&root, faults);
+    let scope = Scope { tables, classes, low_rank, is_nothing_flattened, is_nothing_unflattened };
+    let has_prefixes = root.get("source").is_some_and(|source| match source.get_ref() {
+        DeValue::Table(source) => source.contains_key("prefix"),
+        _ => false,
+    });
+    let mut draft = Draft { schema, scope, has_prefixes };
+    if let Some(base) = base {
+        draft.extend(base);
     }
+    Ok(draft)
 }
 
 fn version(root: &Table<'_>, faults: &mut Faults) {
@@ -83,13 +122,20 @@ fn version(root: &Table<'_>, faults: &mut Faults) {
     }
 }
 
-fn source(root: &Table<'_>, faults: &mut Faults) -> (Vec<String>, Vec<Glob>) {
+/// `[source]`.
+struct Source {
+    prefixes: Vec<String>,
+    ignore: Vec<Glob>,
+    low_rank: LowRank,
+}
+
+fn source(root: &Table<'_>, faults: &mut Faults) -> Source {
     let every_key = || vec![String::new()];
-    let Some(value) = root.get("source") else { return (every_key(), Vec::new()) };
-    let Some(table) = Table::of("source", value, "[source]", faults) else {
-        return (every_key(), Vec::new());
+    let table = root.get("source").and_then(|value| Table::of("source", value, "[source]", faults));
+    let Some(table) = table else {
+        return Source { prefixes: every_key(), ignore: Vec::new(), low_rank: LowRank::default() };
     };
-    table.check_keys(&["prefix", "ignore"], &[], faults);
+    table.check_keys(&["prefix", "ignore", "lora"], faults);
     let mut prefixes = Vec::new();
     for prefix in table.strings("prefix", faults) {
         let text = prefix.get_ref();
@@ -102,7 +148,8 @@ fn source(root: &Table<'_>, faults: &mut Faults) -> (Vec<String>, Vec<Glob>) {
     if prefixes.is_empty() {
         prefixes = every_key();
     }
-    (prefixes, globs(&table, "ignore", faults))
+    let ignore = globs(&table, "ignore", faults);
+    Source { prefixes, ignore, low_rank: compute::of_source(&table, faults) }
 }
 
 /// A list of globs; empty when the key is absent.
@@ -130,7 +177,7 @@ struct Target {
 fn target(root: &Table<'_>, folder: Option<&Path>, faults: &mut Faults) -> Target {
     let table = root.get("target").and_then(|value| Table::of("target", value, "[target]", faults));
     let Some(table) = table else { return Target::default() };
-    table.check_keys(&["architecture", "flatten", "unflatten"], &[], faults);
+    table.check_keys(&["architecture", "flatten", "unflatten"], faults);
     let architecture = table.string("architecture", faults).map(|path| {
         let path = PathBuf::from(path.into_inner());
         match folder {

@@ -17,19 +17,24 @@ pub(super) struct Pair {
     pub(super) keras_span: Range<usize>,
 }
 
-/// Reads `torch` and `keras`; `None` after a fault in either.
+/// Reads `torch` where it is one name; `None` after a fault.
+pub(super) fn torch(table: &Table<'_>, faults: &mut Faults) -> Option<Spanned<String>> {
+    table.required("torch", faults);
+    table.string("torch", faults)
+}
+
+/// Parses a rule's names; `None` after a fault in either.
 pub(super) fn parse(
     table: &Table<'_>,
+    torch_text: Option<Spanned<String>>,
     keras: Vec<Spanned<String>>,
     tables: &Tables,
     faults: &mut Faults,
 ) -> Option<Pair> {
-    table.required("torch", faults);
     let keras_span = table.get("keras")?.span();
     // A bare capture is of the kind that the other side declares, so the sides are parsed twice: first the
     // declarations, then with them.
     let mut declared = Vec::new();
-    let torch_text = table.string("torch", faults);
     let torch = torch_text.as_ref().and_then(|text| name(text, Separator::Dot, &declared, faults));
     let (Some(torch_text), Some(mut torch)) = (torch_text, torch) else {
         // The other names are read for their faults alone.

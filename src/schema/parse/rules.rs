@@ -1,19 +1,21 @@
 //! `[[layer]]`, `[[sequence]]`, `[[tensor]]`, `[[fill]]`, `[[keep]]`.
 
+use std::sync::Arc;
+
 use toml::de::DeValue;
 
 use super::pair::{self, Pair};
 use super::tensor;
 use crate::schema::error::FaultKind;
-use crate::schema::pattern::{Pattern, Separator, Tables};
+use crate::schema::pattern::{PARAMETER, Pattern, Separator, Tables};
 use crate::schema::reader::{Faults, Table, counts, number, wrong_type};
-use crate::schema::rule::{Fill, Keep, LayerRule, Rule, RuleKind};
+use crate::schema::rule::{Fill, Keep, LayerRule, Rule, RuleKind, Scope};
 
 const LAYER_KEYS: &[&str] = &["torch", "keras", "class", "flatten", "unflatten", "optional"];
 
 /// Every rule of the file, kind by kind.
-pub(super) fn parse(root: &Table<'_>, tables: &Tables, faults: &mut Faults) -> Vec<Rule> {
-    let mut rules = Vec::new();
+pub(super) fn parse(root: &Table<'_>, tables: &Tables, scope: &Arc<Scope>, faults: &mut Faults) -> Vec<Rule> {
+    let mut rules = Drafts { rules: Vec::new(), scope };
     each(root, "layer", "[[layer]]", faults, &mut rules, |table, faults| {
         Some(RuleKind::Layer(layer(table, tables, true, faults)?))
     });
@@ -22,22 +24,28 @@ pub(super) fn parse(root: &Table<'_>, tables: &Tables, faults: &mut Faults) -> V
     });
     each(root, "tensor", "[[tensor]]", faults, &mut rules, |table, faults| {
         let keys: Vec<&str> = tensor::KEYS.iter().copied().chain(["optional"]).collect();
-        table.check_keys(&keys, tensor::RESERVED, faults);
+        table.check_keys(&keys, faults);
         table.required("keras", faults)?;
         let keras = table.strings("keras", faults);
         Some(RuleKind::Tensor(tensor::parse(table, keras, tables, faults)?))
     });
     each(root, "fill", "[[fill]]", faults, &mut rules, |table, faults| {
-        table.check_keys(&["keras", "value", "optional"], &[], faults);
+        table.check_keys(&["keras", "value", "optional"], faults);
         let value = table.required("value", faults).and_then(|value| number("value", value, faults));
         let keras = targets(table, faults)?;
         Some(RuleKind::Fill(Fill { keras, value: value? }))
     });
     each(root, "keep", "[[keep]]", faults, &mut rules, |table, faults| {
-        table.check_keys(&["keras", "optional"], &[], faults);
+        table.check_keys(&["keras", "optional"], faults);
         Some(RuleKind::Keep(Keep { keras: targets(table, faults)? }))
     });
-    rules
+    rules.rules
+}
+
+/// The rules so far, and the scope of the next.
+struct Drafts<'a> {
+    rules: Vec<Rule>,
+    scope: &'a Arc<Scope>,
 }
 
 fn each(
@@ -45,7 +53,7 @@ fn each(
     key: &'static str,
     name: &'static str,
     faults: &mut Faults,
-    rules: &mut Vec<Rule>,
+    drafts: &mut Drafts<'_>,
     mut parse: impl FnMut(&Table<'_>, &mut Faults) -> Option<RuleKind>,
 ) {
     let Some(value) = root.get(key) else { return };
@@ -57,14 +65,15 @@ fn each(
         let Some(table) = Table::of(key, item, name, faults) else { continue };
         let optional = table.boolean("optional", faults) == Some(true);
         if let Some(kind) = parse(&table, faults) {
-            rules.push(Rule { kind, optional, position: faults.position(table.whole_span()) });
+            let position = faults.position(table.whole_span());
+            drafts.rules.push(Rule { kind, optional, position, scope: Arc::clone(drafts.scope) });
         }
     }
 }
 
 /// `[[layer]]` or `[[sequence]]`.
 fn layer(table: &Table<'_>, tables: &Tables, is_paired: bool, faults: &mut Faults) -> Option<LayerRule> {
-    table.check_keys(LAYER_KEYS, &[], faults);
+    table.check_keys(LAYER_KEYS, faults);
     let class = table.string("class", faults).map(toml::Spanned::into_inner);
     let flatten = map(
         table,
@@ -82,16 +91,27 @@ fn layer(table: &Table<'_>, tables: &Tables, is_paired: bool, faults: &mut Fault
     );
     table.required("keras", faults);
     let keras = table.string("keras", faults);
-    let Some(keras) = keras else {
-        table.required("torch", faults);
-        return None;
-    };
-    let Pair { torch, torch_span, keras, keras_span } = pair::parse(table, vec![keras], tables, faults)?;
+    let torch = pair::torch(table, faults);
+    let keras = keras?;
+    let Pair { torch, torch_span, keras, keras_span } =
+        pair::parse(table, torch, vec![keras], tables, faults)?;
     let keras = keras.into_iter().next()?;
+    let is_misplaced = !is_paired || !is_last_segment(torch.as_str());
+    if torch.has_parameter() && is_misplaced {
+        faults
+            .add(torch_span, FaultKind::ParameterName)
+            .help("it stands in the last segment of a [[layer]] rule's `torch`, as in `rnn.{*}_l{k}`");
+        return None;
+    }
     if is_paired {
         one_sided(&torch, &keras, torch_span, keras_span, faults)?;
     }
     Some(LayerRule { torch, keras, class, flatten, unflatten })
+}
+
+/// Whether `{*}` is in the last segment.
+fn is_last_segment(name: &str) -> bool {
+    name.rsplit('.').next().is_some_and(|last| last.contains("{*}"))
 }
 
 /// The sizes of a feature map, or none.
@@ -122,7 +142,7 @@ fn one_sided(
                         pair by order in `[[sequence]]`";
     let before = faults.list.len();
     let names = |pattern: &Pattern| -> Vec<String> {
-        pattern.captures().iter().map(|(name, _)| name.clone()).collect()
+        pattern.captures().iter().map(|(name, _)| name.clone()).filter(|name| name != PARAMETER).collect()
     };
     let (left, right, reads) = (names(torch), names(keras), keras.reads());
     for name in &left {

@@ -7,17 +7,34 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::pair::{self, Pair};
+use super::{arithmetic, compute};
 use crate::schema::axes;
 use crate::schema::error::FaultKind;
-use crate::schema::pattern::Tables;
+use crate::schema::pattern::{Pattern, Tables};
 use crate::schema::reader::{Faults, Table, count, counts, near, string, wrong_type};
 use crate::schema::rule::{Reduce, TensorRule};
 use crate::tensor::{Layout, Slice};
 
 /// The keys of both.
-pub(super) const KEYS: &[&str] = &["torch", "keras", "layout", "sizes", "order", "slice", "take", "reduce"];
-/// What a later version will read.
-pub(super) const RESERVED: &[&str] = &["compute", "add", "scale", "offset", "round"];
+pub(super) const KEYS: &[&str] = &[
+    "torch",
+    "keras",
+    "layout",
+    "sizes",
+    "order",
+    "slice",
+    "take",
+    "reduce",
+    "compute",
+    "dim",
+    "alpha",
+    "rslora",
+    "fan_in_fan_out",
+    "add",
+    "scale",
+    "offset",
+    "round",
+];
 
 /// Parses the keys of [`KEYS`]; `None` after a fault.
 pub(super) fn parse(
@@ -27,34 +44,48 @@ pub(super) fn parse(
     faults: &mut Faults,
 ) -> Option<TensorRule> {
     let before = faults.list.len();
-    let Some(Pair { torch, torch_span, keras, keras_span }) = pair::parse(table, keras, tables, faults)
+    let texts = compute::texts(table, faults);
+    let torch = match (&texts, table.get("compute")) {
+        (Some(texts), _) => texts.first(),
+        (None, Some(_)) => None,
+        (None, None) => one_name(table, faults),
+    };
+    let Some(Pair { torch, torch_span, keras, keras_span }) =
+        pair::parse(table, torch, keras, tables, faults)
     else {
         // The rest of the rule is read for its faults alone.
         layouts(table, "layout", faults);
         reduce(table, faults);
+        arithmetic::arithmetic(table, faults);
         return None;
     };
+    if torch.has_parameter() || keras.iter().any(Pattern::has_parameter) {
+        faults.add(torch_span, FaultKind::ParameterName).help("name the parameter, or capture it: `{p:*}`");
+        return None;
+    }
     let (layouts, layout_places): (Vec<_>, Vec<_>) = layouts(table, "layout", faults).into_iter().unzip();
-    let sizes = table.map("sizes", faults, |value, faults| count("sizes", value, 1, faults));
-    let order = table.map("order", faults, order);
-    let slice = table.map("slice", faults, slice);
-    let take = table.map("take", faults, |value, faults| count("take", value, 0, faults));
-    let reduce = reduce(table, faults);
-    let named = axes::Named {
-        sizes: places(&sizes),
-        order: places(&order),
-        slice: places(&slice),
-        take: places(&take),
+    let axes = Axes::read(table, faults);
+    let named = axes.named();
+    let compute = match texts {
+        Some(texts) => compute::compute(texts, &torch, table, faults),
+        None => {
+            compute::without(table, faults);
+            None
+        }
     };
     let rule = TensorRule {
+        layouts,
+        sizes: axes.sizes(),
+        order: axes.order(),
+        slice: axes.slice(),
+        take: axes.take(),
+        reduce: reduce(table, faults),
+        compute,
+        dim: table.get("dim").and_then(|value| count("dim", value, 0, faults)),
+        add: arithmetic::terms(table, &torch, &keras, faults),
+        arithmetic: arithmetic::arithmetic(table, faults),
         torch,
         keras,
-        layouts,
-        sizes: values(sizes),
-        order: values(order),
-        slice: values(slice),
-        take: values(take),
-        reduce,
         torch_position: faults.position(torch_span),
         keras_position: faults.position(keras_span),
         layout_position: table.get("layout").map(|value| faults.position(value.span())),
@@ -63,6 +94,66 @@ pub(super) fn parse(
         axes::check(&rule, &layout_places, &named, faults);
     }
     (faults.list.len() == before).then_some(rule)
+}
+
+/// `torch` without `compute`.
+fn one_name(table: &Table<'_>, faults: &mut Faults) -> Option<Spanned<String>> {
+    if let Some(value) = table.get("torch")
+        && let DeValue::Table(_) = value.get_ref()
+    {
+        wrong_type("torch", value.span(), "a string", value.get_ref(), faults);
+        if let Some(fault) = faults.list.last_mut() {
+            fault.help = Some("several tensors become one by `compute = \"…\"`".to_owned());
+        }
+        return None;
+    }
+    pair::torch(table, faults)
+}
+
+/// The keys that name axes, each value with the place of the axis' name.
+pub(super) struct Axes {
+    sizes: Placed<usize>,
+    order: Placed<Vec<usize>>,
+    slice: Placed<Slice>,
+    take: Placed<usize>,
+}
+
+type Placed<T> = BTreeMap<String, (T, Range<usize>)>;
+
+impl Axes {
+    pub(super) fn read(table: &Table<'_>, faults: &mut Faults) -> Self {
+        Self {
+            sizes: table.map("sizes", faults, |value, faults| count("sizes", value, 1, faults)),
+            order: table.map("order", faults, order),
+            slice: table.map("slice", faults, slice),
+            take: table.map("take", faults, |value, faults| count("take", value, 0, faults)),
+        }
+    }
+
+    pub(super) fn named(&self) -> axes::Named {
+        axes::Named {
+            sizes: places(&self.sizes),
+            order: places(&self.order),
+            slice: places(&self.slice),
+            take: places(&self.take),
+        }
+    }
+
+    pub(super) fn sizes(&self) -> BTreeMap<String, usize> {
+        values(&self.sizes)
+    }
+
+    pub(super) fn order(&self) -> BTreeMap<String, Vec<usize>> {
+        values(&self.order)
+    }
+
+    pub(super) fn slice(&self) -> BTreeMap<String, Slice> {
+        values(&self.slice)
+    }
+
+    pub(super) fn take(&self) -> BTreeMap<String, usize> {
+        values(&self.take)
+    }
 }
 
 /// One layout or a list of candidates, each with its place.
@@ -80,12 +171,12 @@ pub(super) fn layouts(table: &Table<'_>, key: &str, faults: &mut Faults) -> Vec<
     layouts
 }
 
-fn places<T>(map: &BTreeMap<String, (T, Range<usize>)>) -> Vec<(String, Range<usize>)> {
+fn places<T>(map: &Placed<T>) -> Vec<(String, Range<usize>)> {
     map.iter().map(|(axis, (_, span))| (axis.clone(), span.clone())).collect()
 }
 
-fn values<T>(map: BTreeMap<String, (T, Range<usize>)>) -> BTreeMap<String, T> {
-    map.into_iter().map(|(axis, (value, _))| (axis, value)).collect()
+fn values<T: Clone>(map: &Placed<T>) -> BTreeMap<String, T> {
+    map.iter().map(|(axis, (value, _))| (axis.clone(), value.clone())).collect()
 }
 
 fn order(value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<Vec<usize>> {

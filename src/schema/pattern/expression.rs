@@ -1,8 +1,9 @@
-//! What the Keras side may compute: `i+1`, `(i+1)*2`, `TABLE[i]`.
+//! What the Keras side may compute: `i+1`, `(i+1)*2`, `TABLE[i]`, `m|_`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::parse::is_name;
 use super::{CaptureValue, Captures, EvaluateError, PatternError, PatternErrorKind};
 
 /// The look-up tables of a schema, by name; an entry per key, in order. A list's keys are the integers from
@@ -19,7 +20,12 @@ pub(super) enum Expression {
     Capture(String),
     Binary(Box<Expression>, Operator, Box<Expression>),
     Lookup(String, Box<Expression>),
+    /// The segments of a capture, with another separator between them.
+    Join(String, char),
 }
+
+/// What may stand between the segments of a capture that is joined.
+const JOINTS: [char; 3] = ['_', '.', '-'];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operator {
@@ -33,6 +39,13 @@ pub(super) enum Operator {
 impl Expression {
     /// Parses an expression that starts at byte `start` of its pattern.
     pub(super) fn parse(text: &str, start: usize) -> Result<Self, PatternError> {
+        if let Some((name, joint)) = text.split_once('|')
+            && let &[joint] = joint.chars().collect::<Vec<_>>().as_slice()
+            && is_name(name)
+            && JOINTS.contains(&joint)
+        {
+            return Ok(Self::Join(name.to_owned(), joint));
+        }
         let mut parser = Parser { text, start, at: 0 };
         let expression = parser.sum(0)?;
         match parser.peek() {
@@ -45,7 +58,7 @@ impl Expression {
     pub(super) fn reads<'a>(&'a self, visit: &mut impl FnMut(&'a str)) {
         match self {
             Self::Integer(_) => {}
-            Self::Capture(name) => visit(name),
+            Self::Capture(name) | Self::Join(name, _) => visit(name),
             Self::Binary(left, _, right) => {
                 left.reads(visit);
                 right.reads(visit);
@@ -57,7 +70,7 @@ impl Expression {
     /// Calls `visit` with every table that is looked up, in order.
     pub(super) fn tables<'a>(&'a self, visit: &mut impl FnMut(&'a str)) {
         match self {
-            Self::Integer(_) | Self::Capture(_) => {}
+            Self::Integer(_) | Self::Capture(_) | Self::Join(..) => {}
             Self::Binary(left, _, right) => {
                 left.tables(visit);
                 right.tables(visit);
@@ -80,6 +93,12 @@ impl Expression {
             Self::Integer(value) => Ok(CaptureValue::Integer(*value)),
             Self::Capture(name) => {
                 values.get(name).cloned().ok_or_else(|| EvaluateError::Unbound { name: name.clone() })
+            }
+            Self::Join(name, joint) => {
+                let value = values.get(name).ok_or_else(|| EvaluateError::Unbound { name: name.clone() })?;
+                // Segments are kept with slashes between them.
+                let joined = value.to_string().replace('/', joint.encode_utf8(&mut [0; 4]));
+                Ok(CaptureValue::Text(joined))
             }
             Self::Binary(left, operator, right) => {
                 let integer = |side: &Self| {

@@ -10,4 +10,5 @@ mod part;
 pub use error::{EvaluateError, PatternError, PatternErrorKind};
 pub use expression::Tables;
 pub use name::Pattern;
+pub(crate) use parse::PARAMETER;
 pub use part::{CaptureKind, CaptureValue, Captures, Separator};

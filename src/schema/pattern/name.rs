@@ -5,9 +5,12 @@ use std::fmt;
 use regex::Regex;
 
 use super::ambiguity::is_ambiguous;
-use super::parse::{self, MAX_LENGTH};
+use super::parse::{self, MAX_LENGTH, PARAMETER};
 use super::part::{CaptureKind, CaptureValue, Captures, Joint, Part, Separator, regex, render};
 use super::{EvaluateError, PatternError, PatternErrorKind, Tables};
+
+/// What the names of captures begin with that stand for the prefix of a schema within another. No letter of a name.
+const MOUNT: &str = "^";
 
 /// A parsed name.
 ///
@@ -151,6 +154,67 @@ impl Pattern {
         names
     }
 
+    /// The same name with `before` in front of it, and one of `prefixes` between them; `before` and the prefixes are
+    /// letters, and end in a separator unless they are empty. Where there are several prefixes, which one it was is
+    /// a capture that no rule can name.
+    ///
+    /// # Errors
+    /// When it becomes too long.
+    pub(crate) fn mounted(&self, before: &str, prefixes: &[String]) -> Result<Self, PatternErrorKind> {
+        let separator = self.separator.as_char();
+        let (between, choices) = match prefixes {
+            [] => ("", &[][..]),
+            [one] => (one.as_str(), &[][..]),
+            several => ("", several),
+        };
+        let mut before = format!("{before}{between}");
+        let mut text = format!("{before}{}", self.text);
+        let mut parts = self.parts.clone();
+        if self.text.is_empty() {
+            // The root module's own name is empty; below another it is that one's.
+            let own = text.trim_end_matches(separator).len();
+            text.truncate(own);
+        }
+        let lacks_joint = |part: &Part| {
+            matches!(part, Part::Capture { kind: CaptureKind::Segments, joint: Joint::None, .. })
+        };
+        let mut choices: Vec<String> = choices.to_vec();
+        if choices.is_empty() && self.text.is_empty() {
+            before.clone_from(&text);
+        } else if self.text.is_empty() {
+            let whole = |choice: &String| format!("{before}{choice}").trim_end_matches(separator).to_owned();
+            choices = choices.iter().map(whole).collect();
+            before.clear();
+        } else if let (Some(Part::Capture { joint, .. }), true) = (
+            parts.first_mut().filter(|part| lacks_joint(part)),
+            choices.is_empty() && before.ends_with(separator),
+        ) {
+            // The separator falls away with the segments.
+            *joint = Joint::Before;
+            before.pop();
+        }
+        if !choices.is_empty() {
+            let hidden = self.captures.iter().filter(|(name, _)| name.starts_with(MOUNT)).count();
+            let capture = Part::Capture {
+                name: format!("{MOUNT}{hidden}"),
+                kind: CaptureKind::Alternatives(choices),
+                is_bare: false,
+                joint: Joint::None,
+                range: 0..0,
+            };
+            parts.insert(0, capture);
+        }
+        match parts.first_mut() {
+            Some(Part::Text(text)) => text.insert_str(0, &before),
+            _ if before.is_empty() => {}
+            _ => parts.insert(0, Part::Text(before)),
+        }
+        if text.len() > MAX_LENGTH {
+            return Err(PatternErrorKind::TooLong { length: text.len(), limit: MAX_LENGTH });
+        }
+        Self::build(text, self.separator, parts)
+    }
+
     /// Whether it has expressions, and so matches nothing until values are put in.
     #[must_use]
     pub const fn computes(&self) -> bool {
@@ -169,6 +233,25 @@ impl Pattern {
         match &self.matcher {
             Matcher::Literal(name) => Some(name),
             Matcher::Regex(_) | Matcher::Nothing => None,
+        }
+    }
+
+    /// Whether it has `{*}`, which stands for the names of a module's parameters.
+    #[must_use]
+    pub fn has_parameter(&self) -> bool {
+        self.captures.iter().any(|(name, _)| name == PARAMETER)
+    }
+
+    /// What stands before and after `{*}`, where that is all that is left to capture.
+    #[must_use]
+    pub fn around_parameter(&self) -> Option<(&str, &str)> {
+        let is_parameter = |part: &Part| matches!(part, Part::Capture { name, .. } if name == PARAMETER);
+        match self.parts.as_slice() {
+            [one] if is_parameter(one) => Some(("", "")),
+            [Part::Text(before), one] if is_parameter(one) => Some((before, "")),
+            [one, Part::Text(after)] if is_parameter(one) => Some(("", after)),
+            [Part::Text(before), one, Part::Text(after)] if is_parameter(one) => Some((before, after)),
+            _ => None,
         }
     }
 

@@ -10,6 +10,9 @@ use super::{PatternError, PatternErrorKind};
 /// The longest pattern, in bytes. Names are a tenth of it; the search for ambiguity takes time in its square.
 pub(super) const MAX_LENGTH: usize = 1024;
 
+/// The capture `{*}`: the name of a parameter in the key of a tensor.
+pub(crate) const PARAMETER: &str = "*";
+
 /// The parts of a text, with the kinds that another pattern declares for bare captures.
 pub(super) fn parse(
     text: &str,
@@ -78,14 +81,18 @@ fn braces(inner: &str, range: Range<usize>) -> Result<Part, PatternError> {
     if inner.trim().is_empty() {
         return fail(PatternErrorKind::Empty);
     }
+    let capture = |name: &str, kind, is_bare, range| Part::Capture {
+        name: name.to_owned(),
+        kind,
+        is_bare,
+        joint: Joint::None,
+        range,
+    };
+    if inner == PARAMETER {
+        return Ok(capture(inner, CaptureKind::Segment, false, range));
+    }
     if is_name(inner) {
-        return Ok(Part::Capture {
-            name: inner.to_owned(),
-            kind: CaptureKind::Integer,
-            is_bare: true,
-            joint: Joint::None,
-            range,
-        });
+        return Ok(capture(inner, CaptureKind::Integer, true, range));
     }
     let Some((name, kind)) = inner.split_once(':') else {
         let tree = Expression::parse(inner, range.start + 1)?;
@@ -112,7 +119,7 @@ fn braces(inner: &str, range: Range<usize>) -> Result<Part, PatternError> {
             CaptureKind::Alternatives(list)
         }
     };
-    Ok(Part::Capture { name: name.to_owned(), kind, is_bare: false, joint: Joint::None, range })
+    Ok(capture(name, kind, false, range))
 }
 
 pub(super) fn is_name(text: &str) -> bool {

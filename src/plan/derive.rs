@@ -1,0 +1,289 @@
+//! Tensors that are computed from those of the checkpoint, by a rule's `compute` or because the names tell so.
+
+use std::sync::Arc;
+
+use super::binding::Derivation;
+use super::expansion::Expansion;
+use super::faults::FaultDetail;
+use super::module::Module;
+use super::quant_state::QuantState;
+use super::styles::{Making, Style};
+use crate::checkpoint::Tensor;
+use crate::lazy::{
+    AbsoluteMaxima, Blockwise, Formula as Computed, FormulaError, LazyTensor, LowRank, LowRankScale, Masked,
+    Mxfp4, Scaled, SpectralNorm, WeightNorm,
+};
+use crate::schema::{Captures, Compute, Formula, LowRank as Adapters, Rule, Tables, TensorRule};
+use crate::tensor::StateDictKey;
+
+/// What bitsandbytes multiplies by instead of dividing by 127.
+const ONE_127TH: f32 = 7.874_015_7e-3;
+
+/// A tensor that the checkpoint does not hold as it is. Where tensors are numbered, it comes after all that the
+/// checkpoint has.
+#[derive(Debug)]
+pub(super) struct Derived {
+    pub(super) tensor: Tensor,
+    pub(super) derivation: Arc<Derivation>,
+    /// What it is made of, in the checkpoint.
+    pub(super) inputs: Vec<usize>,
+}
+
+/// Why the tensors of a rule cannot be had.
+pub(super) struct Refused {
+    pub(super) detail: FaultDetail,
+    pub(super) hint: Option<String>,
+    /// Tensors that need no other fault.
+    pub(super) inputs: Vec<usize>,
+}
+
+/// The tensors that a rule names, each with its captures.
+pub(super) type Found = Result<Vec<(Captures, usize)>, Box<Refused>>;
+
+/// What a formula needs beside its tensors.
+#[derive(Clone, Copy)]
+struct Beside {
+    dim: Option<usize>,
+    adapters: Adapters,
+}
+
+impl Expansion<'_> {
+    /// The tensors that a rule names relative to a module, computed where the checkpoint holds others in their place.
+    /// `dim` is what the rule, or the layer's class, says of the axis that a formula's vectors belong to.
+    pub(super) fn tensors_of(
+        &mut self,
+        module: &Module,
+        rule: &TensorRule,
+        of: &Rule,
+        dim: Option<usize>,
+    ) -> Found {
+        match &rule.compute {
+            Some(compute) => self.computed(module, rule, compute, dim),
+            None => self.named(module, rule, Beside { dim, adapters: of.scope.low_rank }),
+        }
+    }
+
+    /// The tensors of the checkpoint that a tensor is made of; itself, if it is one.
+    pub(super) fn inputs_of(&self, at: usize) -> Vec<usize> {
+        inputs_of(&self.derived, self.checkpoint.tensors.len(), at)
+    }
+
+    fn named(&mut self, module: &Module, rule: &TensorRule, beside: Beside) -> Found {
+        let mut found = self.source.matching(module, &rule.torch);
+        for (captures, key) in self.source.matching_styles(module, &rule.torch) {
+            let Some(styles) = self.source.styles.by_key.get(&key) else { continue };
+            let real: Vec<usize> =
+                found.iter().map(|(_, at)| *at).filter(|&at| self.source.keys[at] == key).collect();
+            let inputs = || styles.iter().flat_map(|style| style.inputs.iter().map(|(_, at)| *at));
+            let style = match styles.as_slice() {
+                [style] if real.is_empty() || style.overrides() => style.clone(),
+                styles => {
+                    let forms = real.iter().map(|&at| self.checkpoint.tensors[at].key.to_string());
+                    let made = styles.iter().map(|style| self.form(style));
+                    let detail = FaultDetail::SeveralForms { key, forms: forms.chain(made).collect() };
+                    let hint = "write a [[tensor]] rule that says how it is computed, with `compute`, and list the \
+                                others in `source.ignore`";
+                    let inputs = inputs().chain(real).collect();
+                    return Err(Box::new(Refused { detail, hint: Some(hint.to_owned()), inputs }));
+                }
+            };
+            found.retain(|(_, at)| !real.contains(at));
+            found.push((captures, self.derive(&key, &style, beside)?));
+        }
+        // Where tensors are computed, they come in the order of the names.
+        Ok(found)
+    }
+
+    fn computed(
+        &mut self,
+        module: &Module,
+        rule: &TensorRule,
+        compute: &Compute,
+        dim: Option<usize>,
+    ) -> Found {
+        let mut found = Vec::new();
+        for (captures, at) in self.source.matching(module, &rule.torch) {
+            let mut inputs = Vec::new();
+            for (role, pattern) in &compute.inputs {
+                // The captures are those of the first name, so no pattern is left.
+                let name = pattern.substitute(&captures, &Tables::new());
+                let name = name.map_or_else(|_| pattern.as_str().to_owned(), |name| name.as_str().to_owned());
+                let key = module.key(&name);
+                match self.source.one(&key) {
+                    Some(input) => inputs.push((*role, input)),
+                    None => {
+                        let detail = FaultDetail::MissingInput { role, key: key.clone() };
+                        let hint = super::hints::nearest(&key, self.source.keys.iter().copied());
+                        return Err(Box::new(Refused { detail, hint, inputs: vec![at] }));
+                    }
+                }
+            }
+            let rank = self.checkpoint.tensors[at].tensor.view.shape().rank();
+            let style = Style { making: Making::Formula(compute.formula), inputs, rank };
+            let key = self.source.keys[at].to_owned();
+            let beside = Beside { dim, adapters: compute.low_rank };
+            found.push((captures, self.derive(&key, &style, beside)?));
+        }
+        Ok(found)
+    }
+
+    /// A form that a tensor is there in: `weight_norm(conv.weight_g, conv.weight_v)`.
+    fn form(&self, style: &Style) -> String {
+        let keys: Vec<String> =
+            style.inputs.iter().map(|(_, at)| self.checkpoint.tensors[*at].key.to_string()).collect();
+        match style.making {
+            Making::Base => keys.join(", "),
+            making => format!("{}({})", name(making), keys.join(", ")),
+        }
+    }
+
+    /// Adds a tensor, and says which it is.
+    fn derive(&mut self, key: &str, style: &Style, beside: Beside) -> Result<usize, Box<Refused>> {
+        let inputs: Vec<usize> = style.inputs.iter().map(|(_, at)| *at).collect();
+        let refused = |detail, hint: Option<&str>| {
+            Box::new(Refused { detail, hint: hint.map(str::to_owned), inputs: inputs.clone() })
+        };
+        let first = &self.checkpoint.tensors[inputs[0]];
+        // The prefix that the schema strips from the keys stays a part of the name.
+        let prefix = first.key.as_str().strip_suffix(self.source.keys[inputs[0]]).unwrap_or("");
+        let key = StateDictKey::new(format!("{prefix}{key}"));
+        let (tensor, formula) = match self.build(style, beside) {
+            Ok(built) => built,
+            Err(Failure::Alpha) => {
+                let hint = "say it in the schema: `lora = { alpha = 16 }` in [source]; PEFT keeps it in \
+                            adapter_config.json as `lora_alpha`";
+                return Err(refused(FaultDetail::UntoldAlpha { key }, Some(hint)));
+            }
+            Err(Failure::Formula(source)) => {
+                let hint = matches!(source, FormulaError::Dim { .. }).then_some(
+                    "say it in the rule: `dim = 1` for a transposed convolution, `dim = 0` for any other module, as \
+                     torch has it",
+                );
+                let detail = FaultDetail::Uncomputable { key, formula: name(style.making), source };
+                return Err(refused(detail, hint));
+            }
+            Err(Failure::State(reason)) => {
+                return Err(refused(FaultDetail::QuantState { key, reason }, None));
+            }
+        };
+        let sources = inputs.iter().map(|&at| {
+            let tensor = &self.checkpoint.tensors[at];
+            (tensor.key.clone(), tensor.tensor.clone())
+        });
+        let derivation = Arc::new(Derivation { formula, sources: sources.collect() });
+        let tensor = Tensor { key, tensor, storage_number: None, tied_to: None, role: first.role };
+        self.derived.push(Derived { tensor, derivation, inputs });
+        Ok(self.checkpoint.tensors.len() + self.derived.len() - 1)
+    }
+
+    fn build(&self, style: &Style, beside: Beside) -> Result<(LazyTensor, String), Failure> {
+        let find = |role: &str| {
+            let at = style.inputs.iter().find(|(other, _)| *other == role).map(|(_, at)| *at)?;
+            Some(self.checkpoint.tensors[at].tensor.clone())
+        };
+        // A style has the tensors of its formula.
+        let input = |role: &'static str| {
+            find(role).ok_or(Failure::Formula(FormulaError::Length { role, found: 0, expected: 1 }))
+        };
+        let roles: Vec<&str> =
+            style.inputs.iter().map(|(role, _)| *role).filter(|role| !role.is_empty()).collect();
+        let mut formula = format!("{}({})", name(style.making), roles.join(", "));
+        let mut note = |text: String| {
+            formula.pop();
+            formula.push_str(&format!("; {text})"));
+        };
+        let computed = match style.making {
+            Making::Base => return Ok((input("")?, "base_layer".to_owned())),
+            Making::Formula(Formula::WeightNorm) => {
+                Computed::WeightNorm(WeightNorm::new(input("g")?, input("v")?)?)
+            }
+            Making::Formula(Formula::SpectralNorm) => {
+                let norm = SpectralNorm::new(input("weight")?, input("u")?, input("v")?, beside.dim)?;
+                note(format!("dim {}", norm.dim()));
+                Computed::SpectralNorm(norm)
+            }
+            Making::Formula(Formula::Pruned) => {
+                Computed::Masked(Masked::new(input("weight")?, input("mask")?)?)
+            }
+            Making::Formula(Formula::Mxfp4) => {
+                Computed::Mxfp4(Mxfp4::new(input("blocks")?, input("scales")?)?)
+            }
+            Making::Formula(Formula::Lora) | Making::LoraEmbedding => {
+                let alpha = beside.adapters.alpha.ok_or(Failure::Alpha)?;
+                let is_embedding = style.making == Making::LoraEmbedding;
+                let transposed = is_embedding || beside.adapters.transposed;
+                let scale = LowRankScale { alpha, by_root: beside.adapters.by_root, transposed };
+                let low_rank = LowRank::new(input("weight")?, input("a")?, input("b")?, scale)?;
+                let root = if scale.by_root { "√" } else { "" };
+                note(format!("{alpha} / {root}{}", low_rank.rank()));
+                Computed::LowRank(low_rank)
+            }
+            Making::Formula(Formula::Dequantize) => {
+                let dim = beside.dim.unwrap_or(0);
+                let (weight, scale) = (input("weight")?, input("scale")?);
+                Computed::Scaled(Scaled::new(weight, scale, find("zero_point"), dim, None)?)
+            }
+            Making::Int8 => {
+                Computed::Scaled(Scaled::new(input("weight")?, input("scale")?, None, 0, Some(ONE_127TH))?)
+            }
+            Making::FourBit => {
+                let state = QuantState::read(&input("state")?).map_err(Failure::State)?;
+                let absmax = input("absmax")?;
+                let maxima = match state.nested {
+                    None => AbsoluteMaxima::Plain(absmax),
+                    Some((block, offset)) => AbsoluteMaxima::Nested {
+                        codes: absmax,
+                        table: input("nested_quant_map")?,
+                        maxima: input("nested_absmax")?,
+                        block,
+                        offset,
+                    },
+                };
+                let (weight, table) = (input("weight")?, input("quant_map")?);
+                note(format!("{}, blocks of {}", state.kind, state.block));
+                Computed::Blockwise(Blockwise::new(
+                    weight,
+                    table,
+                    maxima,
+                    state.block,
+                    state.shape,
+                    state.dtype,
+                )?)
+            }
+        };
+        Ok((computed.tensor(), formula))
+    }
+}
+
+/// Why a tensor cannot be computed.
+enum Failure {
+    Formula(FormulaError),
+    Alpha,
+    State(String),
+}
+
+impl From<FormulaError> for Failure {
+    fn from(error: FormulaError) -> Self {
+        Self::Formula(error)
+    }
+}
+
+/// The tensors of the checkpoint, `count` in number, that a tensor is made of.
+pub(super) fn inputs_of(derived: &[Derived], count: usize, at: usize) -> Vec<usize> {
+    match at.checked_sub(count).and_then(|at| derived.get(at)) {
+        Some(derived) => derived.inputs.clone(),
+        None => vec![at],
+    }
+}
+
+const fn name(making: Making) -> &'static str {
+    match making {
+        Making::Formula(Formula::WeightNorm) => "weight_norm",
+        Making::Formula(Formula::SpectralNorm) => "spectral_norm",
+        Making::Formula(Formula::Pruned) => "pruned",
+        Making::Formula(Formula::Lora) | Making::LoraEmbedding => "lora",
+        Making::Formula(Formula::Mxfp4) => "mxfp4",
+        Making::Formula(Formula::Dequantize) | Making::Int8 | Making::FourBit => "dequantize",
+        Making::Base => "base_layer",
+    }
+}
