@@ -72,12 +72,13 @@ def tasks(options):
                 functools.partial(families.judge_version, environment, newest, options, work),
             )
     if "kerashub" in parts and options.kerashub:
-        yield "KerasHub", functools.partial(scripts.kerashub, options.kerashub, options, work)
+        on_tensorflow = families.on_tensorflow(options.kerashub)
+        yield "KerasHub", functools.partial(scripts.kerashub, on_tensorflow, options, work)
     if "families" in parts and options.kerashub:
-        lookups = families.on_tensorflow(options.kerashub)
+        on_tensorflow = families.on_tensorflow(options.kerashub)
         yield (
-            f"families in Keras {lookups.title}",
-            functools.partial(families.judge_version, lookups, newest, options, work),
+            f"families in Keras {on_tensorflow.title}",
+            functools.partial(families.judge_version, on_tensorflow, newest, options, work),
         )
     if "applications" in parts:
         yield "applications", functools.partial(scripts.applications, newest, options, work)

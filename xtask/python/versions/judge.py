@@ -186,13 +186,15 @@ class Judgement:
             if self.said.refused:
                 self.must_refuse(form, self.said.refused)
                 continue
+            if self.said.untold and form in kinds.CONFIGURED:
+                self.must_not_write(form)
+                continue
             pairs = self.list(form)
             if pairs is None:
                 continue
             sources = prepare(pairs, self.work / form), shard_size(pairs)
-            for output in kinds.OUTPUTS:
-                if output != "sharded" or "sharded" in self.said.said["forms"]:
-                    self.write(form, output, sources)
+            for output in self.outputs():
+                self.write(form, output, sources)
 
     def must_refuse(self, form, quantization):
         """A configuration that cannot be written to, with the reason and the name of a layer."""
@@ -204,7 +206,8 @@ class Judgement:
         except product.Refused as refusal:
             said = str(refusal)
             names = (f"`{layer}`" in said for layer in self.said.said["layers"])
-            if said.startswith("exit code 4") and quantization in said and any(names):
+            told = isinstance(refusal, product.Untold) or said.startswith("exit code 4")
+            if told and quantization in said and any(names):
                 self.decide(form, "listed", "refused", said)
             else:
                 self.decide(form, "listed", "FAILED", f"refused without the reason: {said}")
@@ -212,6 +215,39 @@ class Judgement:
             self.decide(form, "listed", "FAILED", str(fault))
         else:
             self.decide(form, "listed", "FAILED", f"{quantization} is not refused")
+
+    def must_not_write(self, form):
+        """A configuration that is listed, and from which nothing is written for this Keras."""
+        path = self.said.file(form)
+        if path is None:
+            self.decide(form, "listed", "Keras cannot", self.said.cannot_save(form))
+            return
+        try:
+            entries = product.inspect(self.binary, path)
+        except (product.Refused, product.Crashed) as fault:
+            self.decide(form, "listed", "FAILED", str(fault))
+            return
+        pairs = [(entry | {"repeats": None}, entry["path"]) for entry in entries]
+        checkpoint, schema, _ = prepare(pairs, self.work / form)
+        for output in self.outputs():
+            folder, files = self.work / form / output, (checkpoint, path, schema)
+            try:
+                write(self.binary, self.environment.version, output, files, shard_size(pairs), folder, set())
+            except product.Refused as refusal:
+                is_told = kinds.ORDERS in str(refusal) or self.may_refuse(form, output, str(refusal))
+                self.decide(form, output, "refused" if is_told else "FAILED", str(refusal))
+            except product.Crashed as fault:
+                self.decide(form, output, "FAILED", str(fault))
+            else:
+                self.decide(form, output, "FAILED", "written, though Keras reads other variables")
+
+    def outputs(self):
+        known = self.said.said["forms"]
+        return [output for output in kinds.OUTPUTS if output != "sharded" or "sharded" in known]
+
+    def may_refuse(self, form, output, said):
+        is_old = self.environment.version.startswith("2.")
+        return kinds.may_refuse(form, output, self.said.custom, is_old, said)
 
     def list(self, form):
         """The pairs of variables, where all is listed as it must be."""
@@ -222,6 +258,8 @@ class Judgement:
         try:
             listed = product.inspect(self.binary, path)
             pairs = expected.placed(listed, self.said.rows(form), form, self.said.named)
+        except product.Untold as refusal:
+            return self.list_stored(form, refusal)
         except product.Refused as refusal:
             if (self.said.custom and form in kinds.CONFIGURED) or kinds.DISAGREE in str(refusal):
                 self.decide(form, "listed", "refused", str(refusal))
@@ -236,6 +274,20 @@ class Judgement:
             return pairs
         return None
 
+    def list_stored(self, form, refusal):
+        """What is listed where the configuration is refused: the weights, as in a file without one."""
+        if not self.said.custom:
+            self.ask_of_own(form, "listed", refusal, [form])
+            return None
+        stored = "legacy" if form == "whole" else "weights"
+        try:
+            pairs = expected.placed(refusal.entries, self.said.variables, stored, self.said.named)
+        except expected.Differs as fault:
+            self.decide(form, "listed", "FAILED", str(fault))
+            return None
+        self.decide(form, "listed", "refused", str(refusal))
+        return pairs
+
     def excuses(self, form, output):
         """What of its own Keras has to read: the same form, and the configuration that is carried over."""
         if output not in FORGIVEN:
@@ -249,8 +301,7 @@ class Judgement:
         try:
             file = write(self.binary, self.environment.version, output, files, shard, folder, self.checked)
         except product.Refused as refusal:
-            is_old = self.environment.version.startswith("2.")
-            if kinds.may_refuse(form, output, self.said.custom, is_old, str(refusal)):
+            if self.may_refuse(form, output, str(refusal)):
                 self.decide(form, output, "refused", str(refusal))
             else:
                 self.ask_of_own(form, output, refusal, self.excuses(form, output), refused=True)
@@ -277,8 +328,9 @@ def settled(cell, job, verdict, said):
     """
     if not verdict["fault"]:
         return dataclasses.replace(cell, verdict="equal")
-    cannot = said.cannot_save(cell.output)
-    own = [*verdict["own"], [cannot, []]] if cannot and job.get("refused") else verdict["own"]
+    cannot, own = said.cannot_save(cell.output), list(verdict["own"])
+    if cannot and (job.get("refused") or verdict["kinds"] == [said.kind_of_cannot_save(cell.output)]):
+        own.append([cannot, verdict["kinds"]])
     for reason, kinds_of_own in own:
         is_other_model = verdict["kinds"] == ["other variables"]
         if "fault" in job or is_other_model or set(verdict["kinds"]) <= set(kinds_of_own):

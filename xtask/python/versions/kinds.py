@@ -26,6 +26,10 @@ DISAGREE = "versions of Keras disagree"
 # What is said of models whose form does not tell what a file of theirs needs: the order in which weights that are
 # frozen were frozen, and what a layer was adapted to.
 UNTOLD = ("which no configuration tells", "keeps what it was adapted to")
+# What is said of a whole-model `.h5` of models that share layers: Keras makes a layer of every place of its own.
+SHARED = ("share", "reads it back as several layers")
+# What is said of configurations by which a Keras orders variables otherwise than it saves them.
+ORDERS = "orders the variables of float8"
 
 
 def may_refuse(form, output, custom, is_old, said):
@@ -33,6 +37,8 @@ def may_refuse(form, output, custom, is_old, said):
     if custom and form in CONFIGURED:
         return True
     if form in CONFIGURED and any(words in said for words in UNTOLD):
+        return True
+    if output == "whole" and form in CONFIGURED and all(words in said for words in SHARED):
         return True
     if output in ("whole", "keras"):
         # Keras 2 names the modules of objects in its archives alone.
