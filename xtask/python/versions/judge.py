@@ -1,26 +1,17 @@
 """One model of one version: every form is listed, every output is written from every form."""
 
-import collections
 import dataclasses
-import hashlib
-import math
-import pathlib
-import shutil
-import subprocess
-
-import h5py
-import numpy as np
 
 import expected
 import kinds
 import product
 import tensors
+import written
 
-
-# Bytes of a shard, where no layer of a model has a variable.
-LEAST_SHARD = 1
 # Outputs that some Keras cannot load whoever wrote them: its own file of the model is asked for.
 FORGIVEN = ("whole", "keras", "legacy")
+# Those in which the order tells a variable, and the names of datasets nothing.
+BY_ORDER = ("whole", "legacy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,69 +73,6 @@ def prepare(pairs, folder):
     return checkpoint, schema, keys
 
 
-def written_files(output):
-    """The output's files: shards stand beside their index."""
-    if not output.name.endswith(".weights.json"):
-        return [output]
-    stem = output.name.removesuffix(".weights.json")
-    return [output, *sorted(output.parent.glob(f"{stem}_*.weights.h5"))]
-
-
-def check_hdf5(path):
-    """Every object, by h5py and by the tool of the HDF5 library."""
-    if not h5py.is_hdf5(path):
-        return
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: item[()] if isinstance(item, h5py.Dataset) else dict(item.attrs))
-    if shutil.which("h5dump"):
-        subprocess.run(["h5dump", "-H", str(path)], check=True, stdout=subprocess.DEVNULL)
-
-
-def shard_size(pairs):
-    """The bytes of the greatest layer, which is in one shard, and whether there have to be several then."""
-    layers = collections.Counter()
-    for row, _ in pairs:
-        size = tensors.dtype(row["dtype"]).itemsize
-        layers[row["weights_h5"].rpartition("/")[0]] += size * math.prod(row["shape"])
-    greatest = max([LEAST_SHARD, *layers.values()])
-    return greatest, layers.total() > greatest
-
-
-def digest(output):
-    total = hashlib.sha256()
-    for file in written_files(output):
-        total.update(file.name.encode() + b"\0" + file.read_bytes())
-    return total.hexdigest()
-
-
-def write(binary, version, output_kind, sources, shard, folder, checked):
-    """One output: converted, verified, read by h5py and h5dump, and the same from one thread.
-
-    `checked` are the digests of files that were read so, from another form of the same model.
-    """
-    shard, has_several = shard
-    output = folder / product.OUTPUTS[output_kind]
-    folder.mkdir(parents=True)
-    product.convert(binary, sources, output_kind, output, version, shard)
-    product.verify(binary, sources, output, version)
-    files = written_files(output)
-    # The index, and two shards at least.
-    if output_kind == "sharded" and has_several and len(files) < 3:
-        raise product.Crashed(f"one shard for --max-shard-size {shard}B")
-    if digest(output) in checked:
-        return output
-    alone = folder / "alone" / output.name
-    alone.parent.mkdir()
-    product.convert(binary, sources, output_kind, alone, version, shard, threads=1)
-    if digest(alone) != digest(output):
-        raise product.Crashed("one thread writes other files than many")
-    for file in files:
-        check_hdf5(file)
-    shutil.rmtree(alone.parent)
-    checked.add(digest(output))
-    return output
-
-
 class Judgement:
     """Of one model: the verdicts that need no Keras, and the jobs for Keras, each with the cell it decides."""
 
@@ -179,8 +107,8 @@ class Judgement:
         own = {"fault": self.brief(str(fault)), "own": self.own(*forms), "from": None}
         self.ask(form, output, digest=f"{form} {fault}", **own, **more)
 
-    def judge(self):
-        for form in kinds.FILES:
+    def judge(self, forms=tuple(kinds.FILES), outputs=kinds.OUTPUTS):
+        for form in forms:
             if form not in self.said.said["forms"]:
                 continue
             if self.said.refused:
@@ -192,9 +120,10 @@ class Judgement:
             pairs = self.list(form)
             if pairs is None:
                 continue
-            sources = prepare(pairs, self.work / form), shard_size(pairs)
+            sources = prepare(pairs, self.work / form), written.shard_size(pairs)
             for output in self.outputs():
-                self.write(form, output, sources)
+                if output in outputs:
+                    self.write(form, output, sources)
 
     def must_refuse(self, form, quantization):
         """A configuration that cannot be written to, with the reason and the name of a layer."""
@@ -232,7 +161,8 @@ class Judgement:
         for output in self.outputs():
             folder, files = self.work / form / output, (checkpoint, path, schema)
             try:
-                write(self.binary, self.environment.version, output, files, shard_size(pairs), folder, set())
+                shard = written.shard_size(pairs)
+                written.write(self.binary, self.environment.version, output, files, shard, folder, set())
             except product.Refused as refusal:
                 is_told = kinds.ORDERS in str(refusal) or self.may_refuse(form, output, str(refusal))
                 self.decide(form, output, "refused" if is_told else "FAILED", str(refusal))
@@ -294,12 +224,26 @@ class Judgement:
             return []
         return [output, form] if output in kinds.CONFIGURED else [output]
 
+    def check(self, form, output, file, keys):
+        """What needs no Keras: the datasets are those of its own file, and the configuration is the source's."""
+        if output in ("keras", "whole"):
+            written.same_configuration(file, self.said.file(form))
+        if output in BY_ORDER:
+            return
+        rows = [row for row in self.said.variables if not row["known"] and row["weights_h5"] not in keys]
+        written.carried_over([row["weights_h5"] for row in rows], file, self.said.file("weights"))
+        if self.said.file(output) and not self.said.rebuilt(form):
+            written.same_datasets(file, self.said.file(output))
+
     def write(self, form, output, sources):
         """One output from one form, for Keras to load."""
         (checkpoint, schema, keys), shard = sources
         folder, files = self.work / form / output, (checkpoint, self.said.file(form), schema)
         try:
-            file = write(self.binary, self.environment.version, output, files, shard, folder, self.checked)
+            file = written.write(
+                self.binary, self.environment.version, output, files, shard, folder, self.checked
+            )
+            self.check(form, output, file, keys)
         except product.Refused as refusal:
             if self.may_refuse(form, output, str(refusal)):
                 self.decide(form, output, "refused", str(refusal))
@@ -314,7 +258,7 @@ class Judgement:
                 file=str(file),
                 checkpoint=str(checkpoint),
                 keys=keys,
-                digest=digest(file),
+                digest=written.digest(file),
                 own=self.own(*self.excuses(form, output)),
                 **{"from": str(self.said.file("json")) if self.said.rebuilt(form) else None},
             )
