@@ -1,7 +1,7 @@
 """`ptw2k` with a fault: `broken.py BINARY FAULT LOG ARGUMENTS...`.
 
-What it prints or writes is spoilt in one way, which is added to `LOG`. `verify` is run, what it sees is added as well, and it
-is said to be content: the other judges have to notice.
+What it prints or writes is spoilt in one way, which is added to `LOG`. `verify` is run, what it sees is added as
+well, and it is said to be content: the other judges have to notice.
 """
 
 import io
