@@ -10,6 +10,8 @@ import written
 
 # Outputs that some Keras cannot load whoever wrote them: its own file of the model is asked for.
 FORGIVEN = ("whole", "keras", "legacy")
+# The kind of fault of a file from which Keras builds another model.
+OTHER = ["other variables"]
 # Those in which the order tells a variable, and the names of datasets nothing.
 BY_ORDER = ("whole", "legacy")
 
@@ -114,7 +116,7 @@ class Judgement:
             if self.said.refused:
                 self.must_refuse(form, self.said.refused)
                 continue
-            if self.said.untold and form in kinds.CONFIGURED:
+            if self.said.untold and form in kinds.WITHOUT_WEIGHTS:
                 self.must_not_write(form)
                 continue
             pairs = self.list(form)
@@ -268,7 +270,8 @@ def settled(cell, job, verdict, said):
     """The verdict, once Keras has tried: where a file of its own fails in the same way, ours may.
 
     What is refused, or listed otherwise, may be so where its own file fails in any way; and so may a model that
-    Keras builds with other variables from its own configuration.
+    Keras builds with other variables from its own configuration, and one whose configuration it reads otherwise than
+    it saves.
     """
     if not verdict["fault"]:
         return dataclasses.replace(cell, verdict="equal")
@@ -276,7 +279,7 @@ def settled(cell, job, verdict, said):
     if cannot and (job.get("refused") or verdict["kinds"] == [said.kind_of_cannot_save(cell.output)]):
         own.append([cannot, verdict["kinds"]])
     for reason, kinds_of_own in own:
-        is_other_model = verdict["kinds"] == ["other variables"]
+        is_other_model = verdict["kinds"] == OTHER or (said.untold and kinds_of_own == OTHER)
         if "fault" in job or is_other_model or set(verdict["kinds"]) <= set(kinds_of_own):
             return dataclasses.replace(cell, verdict="Keras cannot", reason=reason)
     but = "".join(f"; Keras' own file: {reason}" for reason, _ in own)

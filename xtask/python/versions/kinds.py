@@ -13,6 +13,8 @@ FILES = {
 }
 # Those that hold a configuration of the model.
 CONFIGURED = ("json", "minimal", "keras", "folder", "whole")
+# Those that hold nothing else.
+WITHOUT_WEIGHTS = ("json", "minimal")
 # Those that show where the variables of `.weights.h5` lie, and nothing of the model.
 TEMPLATES = ("weights", "sharded")
 # What can be written.
@@ -27,7 +29,7 @@ DISAGREE = "versions of Keras disagree"
 # frozen were frozen, and what a layer was adapted to.
 UNTOLD = ("which no configuration tells", "keeps what it was adapted to")
 # What is said of a whole-model `.h5` of models that share layers: Keras makes a layer of every place of its own.
-SHARED = ("share", "reads it back as several layers")
+SHARED = ("share the layer", "Keras makes a layer for each of them")
 # What is said of configurations by which a Keras orders variables otherwise than it saves them.
 ORDERS = "orders the variables of float8"
 
