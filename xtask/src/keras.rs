@@ -29,7 +29,7 @@ struct Options<'a> {
 /// Judges what the options name; all versions and all parts when they name none.
 pub(crate) fn run(options: &[&str]) -> Outcome {
     let options = parse(options)?;
-    judge(&options, &["--archives"])
+    judge(&options, &["--archives", "--injected"])
 }
 
 /// Everything: all versions, all parts.

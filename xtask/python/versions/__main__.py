@@ -17,6 +17,7 @@ import time
 
 import families
 import graphs
+import injected
 import scripts
 import table
 from environments import Environment
@@ -55,6 +56,9 @@ def parse():
     parser.add_argument(
         "--made", action="store_true", help="take the models of an earlier run, where there are any"
     )
+    parser.add_argument(
+        "--injected", action="store_true", help="put faults into what ptw2k does: all have to be noticed"
+    )
     parser.add_argument("model", nargs="*", help="the families' models; all of them, if none is named")
     return parser.parse_args()
 
@@ -72,15 +76,24 @@ def tasks(options):
                 functools.partial(families.judge_version, environment, newest, options, work),
             )
     if "kerashub" in parts and options.kerashub:
-        yield "KerasHub", functools.partial(scripts.kerashub, options.kerashub, options, work)
+        on_tensorflow = families.on_tensorflow(options.kerashub)
+        yield "KerasHub", functools.partial(scripts.kerashub, on_tensorflow, options, work)
     if "families" in parts and options.kerashub:
-        lookups = families.on_tensorflow(options.kerashub)
+        on_tensorflow = families.on_tensorflow(options.kerashub)
         yield (
-            f"families in Keras {lookups.title}",
-            functools.partial(families.judge_version, lookups, newest, options, work),
+            f"families in Keras {on_tensorflow.title}",
+            functools.partial(families.judge_version, on_tensorflow, newest, options, work),
         )
     if "applications" in parts:
         yield "applications", functools.partial(scripts.applications, newest, options, work)
+    if options.injected:
+        for environment in options.keras:
+            if environment.version not in injected.VERSIONS:
+                continue
+            yield (
+                f"injected faults in Keras {environment.version}",
+                functools.partial(injected.judge_version, environment, options, work),
+            )
     if "graphs" in parts:
         for environment in options.keras:
             if environment.version in GRAPHS:

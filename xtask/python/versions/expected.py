@@ -3,11 +3,14 @@
 import dataclasses
 import json
 import pathlib
+import re
 
 import kinds
 
 # The first Keras that writes the `name` of a layer to its group (`saving_lib.py`).
 NAMES_SINCE = (3, 6)
+# What Keras calls a variable that was made without a name.
+UNNAMED = re.compile(r"variable(_\d+)?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +31,11 @@ class Expected:
         """The word of the quantization that `ptw2k` has to refuse, if there is one."""
         return self.said.get("refused", "")
 
+    @property
+    def untold(self):
+        """Whether this Keras builds other variables from the configuration than it saves."""
+        return self.said.get("untold", False)
+
     def file(self, form):
         """The file of that form, where this Keras could write it."""
         about = self.said["forms"].get(form, {})
@@ -37,10 +45,19 @@ class Expected:
         """Why this Keras cannot write the form itself."""
         return self.said["forms"].get(form, {}).get("cannot_save")
 
+    def kind_of_cannot_save(self, form):
+        """The kind of that reason, as of a fault in loading."""
+        return self.said["forms"].get(form, {}).get("kind")
+
     def rows(self, form):
         """The variables of what Keras builds from that form. A layer of two models is in JSON once for each."""
         if form in ("json", "minimal", "whole"):
-            return self.said["forms"]["json"].get("variables", self.said["variables"])
+            return self.said["forms"]["json"].get("variables", self.variables)
+        return self.variables
+
+    @property
+    def variables(self):
+        """Of the model as it was built."""
         return self.said["variables"]
 
     @property
@@ -49,7 +66,7 @@ class Expected:
         return tuple(map(int, self.said["keras"].split(".")[:2])) >= NAMES_SINCE
 
     def rebuilt(self, form):
-        return self.rows(form) is not self.said["variables"]
+        return self.rows(form) is not self.variables
 
 
 class Differs(Exception):
@@ -78,6 +95,8 @@ def placed(entries, rows, form, named=True):
             wrong.append(f"{row['weights_h5']} is called {entry['path']} instead of {row['path']}")
         pairs.append((row, entry["path"]))
     found = {row["weights_h5"] for row, _ in pairs}
+    # A configuration and a list of names do not have what a layer was adapted to, which is carried over.
+    rows = [row for row in rows if row["known"] or row["weights_h5"] in found]
     wrong += [
         f"{row['path']} ({row['owner']}) is missing"
         for row in rows
@@ -95,10 +114,10 @@ def same_name(path, want, form, named):
     """Templates may tell less: an index instead of the variable's name, groups instead of the layers' names."""
     if path == want or not want or form == "legacy":
         return True
-    # Keras calls a variable so that was made without a name.
-    if want.endswith("/variable") and path.rpartition("/")[0] == want.rpartition("/")[0]:
+    layers, _, name = path.rpartition("/")
+    wanted_layers, _, wanted = want.rpartition("/")
+    if UNNAMED.fullmatch(wanted) and layers == wanted_layers:
         return True
     if form in kinds.CONFIGURED:
         return False
-    layers, _, name = path.rpartition("/")
-    return not named or (name.isdecimal() and layers == want.rpartition("/")[0])
+    return not named or (name.isdecimal() and layers == wanted_layers)

@@ -1,26 +1,19 @@
 """One model of one version: every form is listed, every output is written from every form."""
 
-import collections
 import dataclasses
-import hashlib
-import math
-import pathlib
-import shutil
-import subprocess
-
-import h5py
-import numpy as np
 
 import expected
 import kinds
 import product
 import tensors
+import written
 
-
-# Bytes of a shard, where no layer of a model has a variable.
-LEAST_SHARD = 1
 # Outputs that some Keras cannot load whoever wrote them: its own file of the model is asked for.
 FORGIVEN = ("whole", "keras", "legacy")
+# The kind of fault of a file from which Keras builds another model.
+OTHER = ["other variables"]
+# Those in which the order tells a variable, and the names of datasets nothing.
+BY_ORDER = ("whole", "legacy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,69 +75,6 @@ def prepare(pairs, folder):
     return checkpoint, schema, keys
 
 
-def written_files(output):
-    """The output's files: shards stand beside their index."""
-    if not output.name.endswith(".weights.json"):
-        return [output]
-    stem = output.name.removesuffix(".weights.json")
-    return [output, *sorted(output.parent.glob(f"{stem}_*.weights.h5"))]
-
-
-def check_hdf5(path):
-    """Every object, by h5py and by the tool of the HDF5 library."""
-    if not h5py.is_hdf5(path):
-        return
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: item[()] if isinstance(item, h5py.Dataset) else dict(item.attrs))
-    if shutil.which("h5dump"):
-        subprocess.run(["h5dump", "-H", str(path)], check=True, stdout=subprocess.DEVNULL)
-
-
-def shard_size(pairs):
-    """The bytes of the greatest layer, which is in one shard, and whether there have to be several then."""
-    layers = collections.Counter()
-    for row, _ in pairs:
-        size = tensors.dtype(row["dtype"]).itemsize
-        layers[row["weights_h5"].rpartition("/")[0]] += size * math.prod(row["shape"])
-    greatest = max([LEAST_SHARD, *layers.values()])
-    return greatest, layers.total() > greatest
-
-
-def digest(output):
-    total = hashlib.sha256()
-    for file in written_files(output):
-        total.update(file.name.encode() + b"\0" + file.read_bytes())
-    return total.hexdigest()
-
-
-def write(binary, version, output_kind, sources, shard, folder, checked):
-    """One output: converted, verified, read by h5py and h5dump, and the same from one thread.
-
-    `checked` are the digests of files that were read so, from another form of the same model.
-    """
-    shard, has_several = shard
-    output = folder / product.OUTPUTS[output_kind]
-    folder.mkdir(parents=True)
-    product.convert(binary, sources, output_kind, output, version, shard)
-    product.verify(binary, sources, output, version)
-    files = written_files(output)
-    # The index, and two shards at least.
-    if output_kind == "sharded" and has_several and len(files) < 3:
-        raise product.Crashed(f"one shard for --max-shard-size {shard}B")
-    if digest(output) in checked:
-        return output
-    alone = folder / "alone" / output.name
-    alone.parent.mkdir()
-    product.convert(binary, sources, output_kind, alone, version, shard, threads=1)
-    if digest(alone) != digest(output):
-        raise product.Crashed("one thread writes other files than many")
-    for file in files:
-        check_hdf5(file)
-    shutil.rmtree(alone.parent)
-    checked.add(digest(output))
-    return output
-
-
 class Judgement:
     """Of one model: the verdicts that need no Keras, and the jobs for Keras, each with the cell it decides."""
 
@@ -179,19 +109,22 @@ class Judgement:
         own = {"fault": self.brief(str(fault)), "own": self.own(*forms), "from": None}
         self.ask(form, output, digest=f"{form} {fault}", **own, **more)
 
-    def judge(self):
-        for form in kinds.FILES:
+    def judge(self, forms=tuple(kinds.FILES), outputs=kinds.OUTPUTS):
+        for form in forms:
             if form not in self.said.said["forms"]:
                 continue
             if self.said.refused:
                 self.must_refuse(form, self.said.refused)
                 continue
+            if self.said.untold and form in kinds.WITHOUT_WEIGHTS:
+                self.must_not_write(form)
+                continue
             pairs = self.list(form)
             if pairs is None:
                 continue
-            sources = prepare(pairs, self.work / form), shard_size(pairs)
-            for output in kinds.OUTPUTS:
-                if output != "sharded" or "sharded" in self.said.said["forms"]:
+            sources = prepare(pairs, self.work / form), written.shard_size(pairs)
+            for output in self.outputs():
+                if output in outputs:
                     self.write(form, output, sources)
 
     def must_refuse(self, form, quantization):
@@ -204,7 +137,8 @@ class Judgement:
         except product.Refused as refusal:
             said = str(refusal)
             names = (f"`{layer}`" in said for layer in self.said.said["layers"])
-            if said.startswith("exit code 4") and quantization in said and any(names):
+            told = isinstance(refusal, product.Untold) or said.startswith("exit code 4")
+            if told and quantization in said and any(names):
                 self.decide(form, "listed", "refused", said)
             else:
                 self.decide(form, "listed", "FAILED", f"refused without the reason: {said}")
@@ -212,6 +146,40 @@ class Judgement:
             self.decide(form, "listed", "FAILED", str(fault))
         else:
             self.decide(form, "listed", "FAILED", f"{quantization} is not refused")
+
+    def must_not_write(self, form):
+        """A configuration that is listed, and from which nothing is written for this Keras."""
+        path = self.said.file(form)
+        if path is None:
+            self.decide(form, "listed", "Keras cannot", self.said.cannot_save(form))
+            return
+        try:
+            entries = product.inspect(self.binary, path)
+        except (product.Refused, product.Crashed) as fault:
+            self.decide(form, "listed", "FAILED", str(fault))
+            return
+        pairs = [(entry | {"repeats": None}, entry["path"]) for entry in entries]
+        checkpoint, schema, _ = prepare(pairs, self.work / form)
+        for output in self.outputs():
+            folder, files = self.work / form / output, (checkpoint, path, schema)
+            try:
+                shard = written.shard_size(pairs)
+                written.write(self.binary, self.environment.version, output, files, shard, folder, set())
+            except product.Refused as refusal:
+                is_told = kinds.ORDERS in str(refusal) or self.may_refuse(form, output, str(refusal))
+                self.decide(form, output, "refused" if is_told else "FAILED", str(refusal))
+            except product.Crashed as fault:
+                self.decide(form, output, "FAILED", str(fault))
+            else:
+                self.decide(form, output, "FAILED", "written, though Keras reads other variables")
+
+    def outputs(self):
+        known = self.said.said["forms"]
+        return [output for output in kinds.OUTPUTS if output != "sharded" or "sharded" in known]
+
+    def may_refuse(self, form, output, said):
+        is_old = self.environment.version.startswith("2.")
+        return kinds.may_refuse(form, output, self.said.custom, is_old, said)
 
     def list(self, form):
         """The pairs of variables, where all is listed as it must be."""
@@ -222,6 +190,8 @@ class Judgement:
         try:
             listed = product.inspect(self.binary, path)
             pairs = expected.placed(listed, self.said.rows(form), form, self.said.named)
+        except product.Untold as refusal:
+            return self.list_stored(form, refusal)
         except product.Refused as refusal:
             if (self.said.custom and form in kinds.CONFIGURED) or kinds.DISAGREE in str(refusal):
                 self.decide(form, "listed", "refused", str(refusal))
@@ -236,20 +206,48 @@ class Judgement:
             return pairs
         return None
 
+    def list_stored(self, form, refusal):
+        """What is listed where the configuration is refused: the weights, as in a file without one."""
+        if not self.said.custom:
+            self.ask_of_own(form, "listed", refusal, [form])
+            return None
+        stored = "legacy" if form == "whole" else "weights"
+        try:
+            pairs = expected.placed(refusal.entries, self.said.variables, stored, self.said.named)
+        except expected.Differs as fault:
+            self.decide(form, "listed", "FAILED", str(fault))
+            return None
+        self.decide(form, "listed", "refused", str(refusal))
+        return pairs
+
     def excuses(self, form, output):
         """What of its own Keras has to read: the same form, and the configuration that is carried over."""
         if output not in FORGIVEN:
             return []
         return [output, form] if output in kinds.CONFIGURED else [output]
 
+    def check(self, form, output, file, keys):
+        """What needs no Keras: the datasets are those of its own file, and the configuration is the source's."""
+        if output in ("keras", "whole"):
+            written.same_configuration(file, self.said.file(form))
+        if output in BY_ORDER:
+            return
+        rows = [row for row in self.said.variables if not row["known"] and row["weights_h5"] not in keys]
+        written.carried_over([row["weights_h5"] for row in rows], file, self.said.file("weights"))
+        if self.said.file(output) and not self.said.rebuilt(form):
+            written.same_datasets(file, self.said.file(output))
+
     def write(self, form, output, sources):
         """One output from one form, for Keras to load."""
         (checkpoint, schema, keys), shard = sources
         folder, files = self.work / form / output, (checkpoint, self.said.file(form), schema)
         try:
-            file = write(self.binary, self.environment.version, output, files, shard, folder, self.checked)
+            file = written.write(
+                self.binary, self.environment.version, output, files, shard, folder, self.checked
+            )
+            self.check(form, output, file, keys)
         except product.Refused as refusal:
-            if kinds.may_refuse(form, output, self.said.custom):
+            if self.may_refuse(form, output, str(refusal)):
                 self.decide(form, output, "refused", str(refusal))
             else:
                 self.ask_of_own(form, output, refusal, self.excuses(form, output), refused=True)
@@ -262,7 +260,7 @@ class Judgement:
                 file=str(file),
                 checkpoint=str(checkpoint),
                 keys=keys,
-                digest=digest(file),
+                digest=written.digest(file),
                 own=self.own(*self.excuses(form, output)),
                 **{"from": str(self.said.file("json")) if self.said.rebuilt(form) else None},
             )
@@ -272,14 +270,16 @@ def settled(cell, job, verdict, said):
     """The verdict, once Keras has tried: where a file of its own fails in the same way, ours may.
 
     What is refused, or listed otherwise, may be so where its own file fails in any way; and so may a model that
-    Keras builds with other variables from its own configuration.
+    Keras builds with other variables from its own configuration, and one whose configuration it reads otherwise than
+    it saves.
     """
     if not verdict["fault"]:
         return dataclasses.replace(cell, verdict="equal")
-    cannot = said.cannot_save(cell.output)
-    own = [*verdict["own"], [cannot, []]] if cannot and job.get("refused") else verdict["own"]
+    cannot, own = said.cannot_save(cell.output), list(verdict["own"])
+    if cannot and (job.get("refused") or verdict["kinds"] == [said.kind_of_cannot_save(cell.output)]):
+        own.append([cannot, verdict["kinds"]])
     for reason, kinds_of_own in own:
-        is_other_model = verdict["kinds"] == ["other variables"]
+        is_other_model = verdict["kinds"] == OTHER or (said.untold and kinds_of_own == OTHER)
         if "fault" in job or is_other_model or set(verdict["kinds"]) <= set(kinds_of_own):
             return dataclasses.replace(cell, verdict="Keras cannot", reason=reason)
     but = "".join(f"; Keras' own file: {reason}" for reason, _ in own)

@@ -19,6 +19,7 @@ import load
 import make
 import product
 import tensors
+import written
 from process import begin, brief
 
 TEXT = {"vocabulary_size": 23, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
@@ -85,8 +86,8 @@ def judged(binary, version, name, folder):
     wanted = tensors.read(checkpoint)
     for output_kind in OUTPUTS:
         sources = checkpoint, template, schema
-        output = judge.write(
-            binary, version, output_kind, sources, judge.shard_size(pairs), folder / output_kind, set()
+        output = written.write(
+            binary, version, output_kind, sources, written.shard_size(pairs), folder / output_kind, set()
         )
         for row in rows:
             row.variable.assign(np.full(row.shape, load.UNTOUCHED, row.stored))

@@ -42,6 +42,8 @@ class Row:
     repeats: int | None = None
     # The datasets in the legacy format, below the group of weights: one per layer of the root.
     legacy: list = dataclasses.field(default_factory=list)
+    # Whether Keras itself knows the shape: not of what a layer was adapted to.
+    known: bool = True
     variable: object = dataclasses.field(default=None, repr=False)
 
     @property
@@ -140,6 +142,7 @@ class Walk:
                     trainable=is_trainable(layer, variable),
                     weights_h5="/".join([*parts, "vars", str(number)]),
                     repeats=first,
+                    known=None not in tuple(variable.shape),
                     variable=variable,
                 )
             )
@@ -217,6 +220,7 @@ def check(rows, path):
             stored=stored[name].dtype.name,
             trainable=False,
             weights_h5=name,
+            known=False,
         )
         for name in stored
         if name.endswith(NAMED)

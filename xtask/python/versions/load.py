@@ -12,7 +12,6 @@ import contextlib
 import io
 import json
 import pathlib
-import re
 import sys
 
 import keras
@@ -24,14 +23,12 @@ import make
 import offers
 import tensors
 from expected import Expected
-from process import begin, brief
+from process import begin, brief, kind
 from registry import FAMILIES
 
 # Its import adds the models.
 import models
 
-# Words of an error's message that tell its kind: more are names and numbers.
-WORDS_OF_KIND = 6
 # A value that no tensor has: what it is left at was not loaded.
 UNTOUCHED = 119
 
@@ -75,12 +72,8 @@ class Wrong(Exception):
 
 
 def kinds(error):
-    """An error of Keras by its class and the first words."""
-    if isinstance(error, Wrong):
-        return error.kinds
-    cause = str(error).rpartition("Exception encountered: ")[2]
-    words = re.sub(r"[^A-Za-z ]+", " ", cause).split()
-    return [" ".join([type(error).__name__, *words[:WORDS_OF_KIND]])]
+    """What went wrong, of which two errors may have the same."""
+    return error.kinds if isinstance(error, Wrong) else [kind(error)]
 
 
 def said_of(error):
@@ -89,7 +82,7 @@ def said_of(error):
 
 def compare(rows, keys, wanted):
     """Raises unless all is equal bit for bit."""
-    rows = [row for row in rows if row.variable is not None or row.weights_h5 in keys]
+    rows = [row for row in rows if row.known or row.weights_h5 in keys]
     # A legacy template has a variable once that a layer holds under two names.
     known = {id(row.variable) for row in rows if row.weights_h5 in keys}
     rows = [row for row in rows if row.weights_h5 in keys or id(row.variable) not in known]

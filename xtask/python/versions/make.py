@@ -19,7 +19,7 @@ import forms
 import listing
 import offers
 from kinds import FILES
-from process import begin, brief
+from process import begin, brief, kind
 from registry import FAMILIES
 
 # Its import adds the models.
@@ -45,7 +45,7 @@ def saved(form, model, path):
         forms.save(form, model, path)
     except Exception as error:  # what this Keras cannot write is a cell of the table
         path.unlink(missing_ok=True)
-        return {"cannot_save": brief(error)}
+        return {"cannot_save": brief(error), "kind": kind(error)}
     return {"file": path.name}
 
 
@@ -94,6 +94,7 @@ def make(family, folder):
         "model": family.name,
         "custom": family.custom,
         "refused": family.refused,
+        "untold": family.told_since > offers.VERSION,
         "class": type(model).__name__,
         "layers": [layer.name for layer in model.layers],
         "offers": answers,

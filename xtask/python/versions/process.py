@@ -2,12 +2,16 @@
 
 import gc
 import os
+import re
 import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import absl.logging
 import keras
+
+# Words of an error's message that tell its kind: more are names and numbers.
+WORDS_OF_KIND = 6
 
 
 def begin(version):
@@ -25,3 +29,10 @@ def brief(error):
     """The reason in one line."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return text[:300]
+
+
+def kind(error):
+    """An error of Keras by its class and the first words."""
+    cause = str(error).rpartition("Exception encountered: ")[2]
+    words = re.sub(r"[^A-Za-z ]+", " ", cause).split()
+    return " ".join([type(error).__name__, *words[:WORDS_OF_KIND]])

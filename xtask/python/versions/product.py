@@ -15,6 +15,10 @@ OUTPUTS = {
     "whole": "whole.h5",
     "keras": "out.keras",
 }
+# Characters of what it says that are kept: the end.
+LONGEST_REASON = 800
+# How it says that a configuration does not tell the variables.
+INSTEAD = "here are the weights that the file holds"
 WHOLE = ("--save", "model")
 WEIGHTS = ("--save", "weights")
 
@@ -23,30 +27,41 @@ class Refused(Exception):
     """It said no, with the reason."""
 
 
+class Untold(Refused):
+    """It refused the configuration, and listed the weights that the file holds instead."""
+
+    def __init__(self, reason, entries):
+        super().__init__(reason)
+        self.entries = entries
+
+
 class Crashed(Exception):
     """It ended as it must never end."""
 
 
 def run(binary, *arguments):
-    """Its standard output."""
+    """Its standard output, and what it said beside it."""
     command = [str(part) for part in (binary, *arguments)]
     try:
         done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         raise Crashed(f"more than {TIMEOUT_SECONDS} s: {' '.join(command)}") from None
-    said = " ".join((done.stderr or done.stdout).split())[-500:]
+    said = " ".join((done.stderr or done.stdout).split())[-LONGEST_REASON:]
     if done.returncode in REFUSALS:
         raise Refused(f"exit code {done.returncode}: {said}")
     if done.returncode != 0:
         raise Crashed(f"exit code {done.returncode}: {said}")
-    return done.stdout
+    return done.stdout, said
 
 
 def inspect(binary, path):
     """What it says of a file: a list of dicts, one per variable."""
-    said = json.loads(run(binary, "inspect", "--json", path))
+    printed, warning = run(binary, "inspect", "--json", path)
+    said = json.loads(printed)
     if "variables" not in said:
         raise Refused(f"the file is taken for something else: {list(said)}")
+    if INSTEAD in warning:
+        raise Untold(warning, said["variables"])
     return said["variables"]
 
 

@@ -18,6 +18,8 @@ class Family:
     first: tuple = (0,)
     # Its configuration is to be refused, in these words.
     refused: str = ""
+    # From which Keras on its configuration tells what is saved; for an older one nothing is written from it.
+    told_since: tuple = (0,)
 
 
 FAMILIES = []

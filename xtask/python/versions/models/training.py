@@ -39,6 +39,51 @@ def frozen():
     return Model(x, [constructor(y), rnn(z), heads(z, z)], name="freezing")
 
 
+def around(freeze):
+    """Layers around others, in a model that is trained, each frozen in one way."""
+    x = Input((4, 6), name="x")
+    sub_x = Input((4, 6), name="sub_x")
+    y = freeze(layers.TimeDistributed, layers.Dense(6, name="step"), name="steps")(sub_x)
+    y = freeze(layers.Bidirectional, layers.LSTM(3, return_sequences=True, name="lstm"), name="both")(y)
+    y = freeze(layers.LSTM, 6, return_sequences=True, name="cells")(y)
+    y = freeze(layers.RNN, layers.GRUCell(5, name="cell"), return_sequences=True, name="cell_inside")(y)
+    y = layers.Dense(6, name="free")(y)
+    y = freeze(layers.BatchNormalization, name="norm")(y)
+    sub = Model(sub_x, layers.Dense(5, name="after")(y), name="sub")
+    return Model(x, layers.Dense(2, name="head")(sub(x)), name="around")
+
+
+@family()
+def frozen_by_constructors():
+    """In Keras 3 the layers inside are trained all the same."""
+    return around(lambda layer, *arguments, **options: layer(*arguments, trainable=False, **options))
+
+
+@family()
+def frozen_by_setters():
+    def freeze(layer, *arguments, **options):
+        made = layer(*arguments, **options)
+        made.trainable = False
+        return made
+
+    return around(freeze)
+
+
+@family()
+def slashes():
+    """Keras 2 lets names have slashes, also such as begin with another's whole name."""
+    slash = "_" if since(3) else "/"
+    named = lambda name: name.replace("/", slash)
+    entry = Input((5, 6, 2), name="entry")
+    x = layers.Conv2D(3, (2, 4), name=named("block/conv"))(entry)
+    inner_entry = Input((4, 3, 3), name="inner_entry")
+    y = layers.BatchNormalization(name=named("deep/norm"))(inner_entry)
+    y = layers.Conv2D(7, (1, 2), name=named("deep/conv"))(y)
+    x = layers.Reshape((4, 14))(Model(inner_entry, y, name=named("block/inner"))(x))
+    x = layers.Bidirectional(layers.LSTM(3, name=named("block/lstm")), name=named("block/both"))(x)
+    return Model(entry, layers.Dense(11, name="block")(x), name="slashes")
+
+
 @family()
 def frozen_root():
     model = Sequential(
