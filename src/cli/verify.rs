@@ -24,6 +24,8 @@ enum Difference {
     Absent,
     /// The plan lacks it.
     Unplanned,
+    /// It is carried over from the architecture's file, which has another.
+    Carried,
     /// Another shape.
     Shape { expected: Shape, found: Shape },
     /// Another element type.
@@ -120,13 +122,27 @@ fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>,
     let found: Result<Vec<_>, Unreadable> = pairs.into_par_iter().map(compare).collect();
     let mut differences: Vec<(String, Difference)> = found?.into_iter().flatten().collect();
     let unplanned = file.variables.iter().enumerate().filter(|(at, _)| !planned.contains(at));
-    differences.extend(unplanned.map(|(_, stored)| (stored.path.clone(), Difference::Unplanned)));
+    for (_, stored) in unplanned {
+        let own = architecture.carried.datasets.iter().find(|own| own.path == stored.place());
+        let difference = match own {
+            None => Difference::Unplanned,
+            Some(own) if is_same_tensor(&own.tensor, &stored.tensor) => continue,
+            Some(_) => Difference::Carried,
+        };
+        differences.push((stored.path.clone(), difference));
+    }
     if let (Some(expected), Some(found)) = (&architecture.carried.config, &file.config)
         && !is_same_configuration(expected.as_slice(), found.as_slice())
     {
         differences.push((CONFIGURATION.to_owned(), Difference::Configuration));
     }
     Ok(differences)
+}
+
+/// Whether a dataset is carried over as it is.
+fn is_same_tensor(one: &LazyTensor, other: &LazyTensor) -> bool {
+    let is_alike = one.dtype == other.dtype && one.view.shape() == other.view.shape();
+    is_alike && matches!((one.contiguous(), other.contiguous()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Whether two texts describe one model. What `model.save()` alone writes does not count: numbers of shared objects,
@@ -217,6 +233,7 @@ fn describe(difference: &Difference) -> String {
     match difference {
         Difference::Absent => "not in the file".to_owned(),
         Difference::Unplanned => "in the file, but not in the plan".to_owned(),
+        Difference::Carried => "not what the architecture's file has".to_owned(),
         Difference::Shape { expected, found } => format!("shape {found} instead of {expected}"),
         Difference::Dtype { expected, found } => format!("{found} instead of {expected}"),
         Difference::Values { count, first, expected, found } => {
@@ -239,6 +256,7 @@ fn to_json((path, difference): &(String, Difference)) -> Json {
     let (kind, detail) = match difference {
         Difference::Absent => ("absent", json!({})),
         Difference::Unplanned => ("unplanned", json!({})),
+        Difference::Carried => ("carried", json!({})),
         Difference::Shape { expected, found } => {
             ("shape", json!({ "expected": expected.sizes(), "found": found.sizes() }))
         }

@@ -3,8 +3,8 @@
     KERAS_BACKEND=numpy python make.py        # the Keras of the pinned environment
     python make.py                            # any other, from 2.12 on, in an environment with that Keras
 
-Per version: `trained` (a compiled model that has been fitted, with nested, recurrent, attention and frozen layers)
-and `own` (a subclassed model with custom layers), each as `.weights.h5`, legacy `.h5`, whole `.h5`, `.keras`,
+Per version: `trained` (a compiled model that has been fitted, with nested, recurrent, attention and frozen layers),
+`own` (a subclassed model with custom layers) and in Keras 2 `slashed` (names with a slash) and `adapted`, each as `.weights.h5`, legacy `.h5`, whole `.h5`, `.keras`,
 folder and shards, where that Keras writes it, and `<model>.expected.json`: per variable its path in the model, its
 shape, and the SHA-256 of its little-endian bytes, in the order of `model.variables`.
 """
@@ -95,6 +95,15 @@ def slashed():
     return Model(entry, layers.Dense(11, name="block")(x), name="slashed")
 
 
+def adapted():
+    """A layer of Keras 2 that keeps a summary of the data that it was adapted to."""
+    bins = layers.Discretization(num_bins=4, name="bins")
+    bins.adapt(np.arange(12, dtype="float32").reshape(4, 3))
+    entry = Input((3,), name="entry")
+    x = layers.Rescaling(1.0, name="float")(bins(entry))
+    return Model(entry, layers.Dense(2, name="o")(x), name="adapted")
+
+
 def save_legacy(model, path):
     if IS_OLD:
         return model.save_weights(str(path))
@@ -146,6 +155,7 @@ def main():
     save("trained", trained(), np.zeros((1, 7, 6), "float32"), True)
     if IS_OLD:
         save("slashed", slashed(), np.zeros((1, 5, 6, 2), "float32"), True)
+        adapted().save(str(HERE / "adapted.keras"))
     save("own", Own(), np.zeros((1, 9, 8, 3), "float32"), False)
 
 

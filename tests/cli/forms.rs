@@ -23,6 +23,21 @@ fn outputs_are_verified() {
     }
 }
 
+/// What a layer was adapted to goes along, and is no surprise in the output.
+#[test]
+fn what_is_carried_over_is_verified() {
+    let folder = Folder::with_case("simple_conv");
+    let model = file("2.15.0", "adapted.keras");
+    let model = model.to_str().unwrap();
+    folder.write("keep.toml", "schema = 1\n[source]\nignore = \"*\"\n[[keep]]\nkeras = \"{x:**}\"\n");
+    for output in ["out.keras", "out.weights.h5"] {
+        let said = folder.run(&["weights.pt", "-s", "keep.toml", "-a", model, "-o", output]);
+        assert!(said.starts_with("exit 0\n"), "{said}");
+        let said = folder.run(&["verify", "weights.pt", output, "-s", "keep.toml", "-a", model]);
+        assert!(said.starts_with("exit 0\n"), "{output}: {said}");
+    }
+}
+
 /// Compares every two of these files.
 fn check_equal(version: &str, names: &[&str]) {
     let folder = Folder::new();
