@@ -33,12 +33,12 @@ class Tagger(nn.Module):
         return self.head(self.encoder(self.embedding(tokens))[0])
 
 
-def tagger(recurrent):
+def tagger(recurrent, one_way):
     tokens = keras.Input((None,), dtype="int32")
     x = layers.Embedding(TOKENS, FEATURES, name="embedding")(tokens)
     for k in range(2):
-        one_way = recurrent(UNITS, return_sequences=True, name="one_way")
-        x = layers.Bidirectional(one_way, name=f"encoder_{k}")(x)
+        inside = recurrent(UNITS, return_sequences=True, name=one_way)
+        x = layers.Bidirectional(inside, name=f"encoder_{k}")(x)
     x = layers.TimeDistributed(layers.Dense(TAGS, name="dense"), name="head")(x)
     return keras.Model(tokens, x, name="tagger")
 
@@ -48,6 +48,17 @@ TAGGER_SCHEMA = (
     + NOTHING_FLATTENED
     + layer("{x:embedding|head}", "{x}")
     + layer("encoder.{*}_l{k}", "encoder_{k}", "Bidirectional")
+)
+
+# A template does not tell what a layer of the user's own name is.
+NAMED_SCHEMA = (
+    TAGGER_SCHEMA
+    + """[class.Bidirectional]
+inside = [
+    { keras = "forward_{layer:*}", class = "LSTM" },
+    { keras = "backward_{layer:*}", class = "LSTM", torch = "{*}_reverse" },
+]
+"""
 )
 
 
@@ -87,23 +98,27 @@ def recurrent_case(name, **options):
     )
 
 
+def tagger_case(name, module, seed, model, schema, **options):
+    return recurrent_case(
+        name,
+        module=seeded(functools.partial(Tagger, module), seed),
+        model=model,
+        samples=lambda random: [(random.integers(0, TOKENS, size=(3, STEPS)),)],
+        pairs={
+            "embedding": "embedding",
+            "encoder.l0": "encoder_0",
+            "encoder.l1": "encoder_1",
+            "head": "head",
+        },
+        schema=schema,
+        **options,
+    )
+
+
 def cases():
     for seed, (kind, (module, whole, cell)) in enumerate(KINDS.items(), 60):
-        yield from both_forms(
-            recurrent_case(
-                f"{kind}_tagger",
-                module=seeded(functools.partial(Tagger, module), seed),
-                model=functools.partial(tagger, whole),
-                samples=lambda random: [(random.integers(0, TOKENS, size=(3, STEPS)),)],
-                pairs={
-                    "embedding": "embedding",
-                    "encoder.l0": "encoder_0",
-                    "encoder.l1": "encoder_1",
-                    "head": "head",
-                },
-                schema=TAGGER_SCHEMA,
-            )
-        )
+        model = functools.partial(tagger, whole, {"rnn": "simple_rnn"}.get(kind, kind))
+        yield from both_forms(tagger_case(f"{kind}_tagger", module, seed, model, TAGGER_SCHEMA))
         for bias in (True, False):
             yield recurrent_case(
                 f"{kind}_cells" if bias else f"{kind}_cells_no_bias",
@@ -122,6 +137,8 @@ def cases():
             pairs={f"stack.l{k}": f"layer_{k}" for k in range(3)},
             schema=HEADER + layer("stack.{*}_l{k}", "layer_{k}"),
         )
+    model = functools.partial(tagger, layers.LSTM, "one_way")
+    yield tagger_case("lstm_tagger_named", nn.LSTM, 63, model, NAMED_SCHEMA, template=True)
 
 
 CASES = list(cases())
