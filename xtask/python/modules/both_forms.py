@@ -30,13 +30,3 @@ def layer(torch_name, keras_name, class_name=None):
     rule = f'[[layer]]\ntorch = "{torch_name}"\nkeras = "{keras_name}"\n'
     return rule + (f'class = "{class_name}"\n' if class_name else "")
 
-
-def state_of(built):
-    """What is built anew for the judges, with the values of the module that is judged."""
-
-    def tensors(module):
-        other = built()
-        other.load_state_dict(module.state_dict())
-        return other.eval()
-
-    return tensors
