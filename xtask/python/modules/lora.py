@@ -13,7 +13,7 @@ from modules.both_forms import HEADER, NOTHING_FLATTENED, both_forms, layer
 
 TOKENS, HIDDEN, CLASSES, RANK, ALPHA = 41, 22, 6, 3, 7
 # Sums are added in float64 and rounded once; torch's order depends on the machine.
-LORA_ULPS = 2
+LORA_ULPS = 4
 
 ADAPTED = ["embedding", "conv", "q_proj", "v_proj", "up", "down"]
 

@@ -101,7 +101,7 @@ def encoder_case(name, seed, activation, norm_first, **options):
 
 
 CASES = [
-    encoder_case("encoder_same_names", 80, "gelu", False, schema="same-names"),
+    *both_forms(encoder_case("encoder_same_names", 80, "gelu", False, schema="same-names")),
     *both_forms(encoder_case("encoder_relu", 81, "relu", False, schema=SCHEMA)),
     *both_forms(encoder_case("encoder_norm_first", 82, "gelu", True, schema=SCHEMA + FINAL_NORM)),
 ]
