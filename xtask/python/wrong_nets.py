@@ -3,10 +3,10 @@
 import dataclasses
 from typing import Callable
 
-import keras
-import torch
 from case import channels_last, unchanged
+import keras
 from keras import layers
+import torch
 from torch import nn
 from zoo import EPSILON
 

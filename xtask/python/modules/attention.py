@@ -2,8 +2,8 @@
 
 import functools
 
-import keras
 from case import Case, unchanged
+import keras
 from keras import layers
 from torch import nn
 

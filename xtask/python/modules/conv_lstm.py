@@ -1,9 +1,9 @@
 """A convolutional LSTM as most write it in PyTorch, which has none: one convolution of input and state."""
 
-import keras
-import torch
 from case import Case
+import keras
 from keras import layers
+import torch
 from torch import nn
 
 from modules.both_forms import HEADER, NOTHING_FLATTENED, both_forms, layer, seeded

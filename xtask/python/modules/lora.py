@@ -1,10 +1,10 @@
 """PEFT's adapters, merged on the way: a small transformer with adapted embeddings, projections and convolution."""
 
 
-import keras
-import torch
 from case import Case, unchanged
+import keras
 from keras import layers
+import torch
 from torch import nn
 from zoo import EPSILON, randomised
 

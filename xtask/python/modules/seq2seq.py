@@ -2,11 +2,11 @@
 
 import functools
 
-import keras
-import torch
 from case import Case, unchanged
+import keras
 from keras import layers
 from layers_inside import one_by_one
+import torch
 from torch import nn
 
 from modules.both_forms import HEADER, NOTHING_FLATTENED, both_forms, layer, seeded

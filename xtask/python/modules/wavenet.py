@@ -2,10 +2,10 @@
 
 import functools
 
-import keras
-import torch
 from case import Case
+import keras
 from keras import layers
+import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
