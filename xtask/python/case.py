@@ -1,6 +1,7 @@
 """What a case is: a PyTorch module, the Keras model that mirrors it, and who corresponds to whom."""
 
 import dataclasses
+import fnmatch
 import importlib.util
 import os
 import pathlib
@@ -32,6 +33,10 @@ def nothing(tensors):
     return {}
 
 
+def own_tensors(module):
+    return module.state_dict()
+
+
 def save_state_dict(module, path):
     import torch
 
@@ -59,8 +64,16 @@ class Case:
     # What no layer of `pairs` has: from the tensors by key, of which it removes those that it reads, to arrays
     # by the path of the variable.
     loose: Callable = nothing
+    # The tensors that the judges rearrange, by key. Where the state_dict has a weight only in parts, the weight as
+    # PyTorch, or the library that made the parts, puts it together.
+    tensors: Callable = own_tensors
+    # By how many units in the last place of its largest value a variable may differ from that, by a glob of paths;
+    # all others are equal bit for bit.
+    computed: dict = dataclasses.field(default_factory=dict)
     # Key prefixes that no variable reads.
     ignored: tuple = ()
+    # How many variables Keras stores twice.
+    stored_twice: int = 0
     # The model's file is `.weights.h5` written by Keras instead of `to_json()`.
     template: bool = False
     checkpoint: str = "weights.pt"
@@ -79,6 +92,10 @@ class Case:
     by_name: bool = False
     # Expectations about what the tool says on stderr or stdout.
     notes: tuple = ()
+
+    def ulps(self, path):
+        """By how much the variable may differ."""
+        return max((ulps for glob, ulps in self.computed.items() if fnmatch.fnmatch(path, glob)), default=0)
 
     def schema_is_text(self):
         return isinstance(self.schema, str) and "\n" in self.schema

@@ -1,12 +1,18 @@
 """Every case, in the order of the report."""
 
 from case import from_testdata
+import modules
 import nets
 import zoo
 
 TESTDATA_CASES = ("simple_conv", "conv_block", "conditional_conv", "mnist")
 
-CASES = [case for name in TESTDATA_CASES for case in from_testdata(name)] + zoo.CASES + nets.CASES
+CASES = [
+    *(case for name in TESTDATA_CASES for case in from_testdata(name)),
+    *zoo.CASES,
+    *nets.CASES,
+    *modules.CASES,
+]
 
 
 def select(only):

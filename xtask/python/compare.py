@@ -6,13 +6,24 @@ import h5py
 import numpy as np
 
 
-def unequal(rows, values):
-    """The paths in `rows` whose bytes differ from `values`, each with how many elements do."""
+def exactly(path):
+    return 0
+
+
+def unequal(rows, values, ulps=exactly):
+    """The paths in `rows` whose bytes differ from `values`, each with how many elements do.
+
+    `ulps` tells, by path, how many units in the last place of the largest value are granted.
+    """
     faults = []
     for path, variable, _ in rows:
         got, want = np.asarray(variable.value), values[path]
         if got.shape != want.shape or got.dtype != want.dtype:
             faults.append(f"{path}: {got.dtype}{got.shape} instead of {want.dtype}{want.shape}")
+        elif ulps(path):
+            apart = np.abs(np.float64(got) - np.float64(want)).max() / np.spacing(np.abs(want).max())
+            if not apart <= ulps(path):
+                faults.append(f"{path}: {apart:.1f} units in the last place apart, not {ulps(path)}")
         elif got.tobytes() != want.tobytes():
             # As unsigned integers: bits are compared, not numbers, and NaN equals itself.
             bits = [np.frombuffer(a.tobytes(), f"u{a.dtype.itemsize}") for a in (got, want)]

@@ -3,6 +3,7 @@
 Nothing here reads a schema or a plan; that is the point.
 """
 
+import layers_inside
 import numpy as np
 
 CONVOLUTIONS = {
@@ -125,16 +126,20 @@ def expected(state_dict, model, case):
         for name in tensors:
             unread.pop(start + name, None)
         layer = find_layer(model, path)
-        maps = case.feature_maps.get(prefix), case.made_maps.get(prefix)
-        values = variables(type(layer).__name__, tensors, *maps)
-        for variable in layer.weights:
-            value = values.pop(variable.name)
+        if layers_inside.holds(layer):
+            found = layers_inside.variables(layer, {name: to_numpy(t) for name, t in tensors.items()})
+        else:
+            maps = case.feature_maps.get(prefix), case.made_maps.get(prefix)
+            values = variables(type(layer).__name__, tensors, *maps)
+            found = [(variable, values.pop(variable.name)) for variable in layer.weights]
+            if values:
+                raise ValueError(f"{path} has no {sorted(values)}")
+        for variable, value in found:
+            name = variable.path if layers_inside.holds(layer) else f"{path}/{variable.name}"
             if tuple(variable.shape) != value.shape:
-                raise ValueError(f"{path}/{variable.name}: {tuple(variable.shape)} but {value.shape}")
+                raise ValueError(f"{name}: {tuple(variable.shape)} but {value.shape}")
             value = np.ascontiguousarray(value).astype(str(variable.dtype))
-            result.append((f"{path}/{variable.name}", variable, value))
-        if values:
-            raise ValueError(f"{path} has no {sorted(values)}")
+            result.append((name, variable, value))
     missing = {v.path for v in model.weights} - {v.path for _, v, _ in result}
     if missing or unread or len(result) != len(model.weights):
         raise ValueError(f"the case is incomplete: variables {sorted(missing)}, tensors {sorted(unread)}")

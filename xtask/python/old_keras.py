@@ -21,7 +21,7 @@ def judge(case, folder):
     if len(rows) != len(model.weights):
         return f"{len(model.weights)} variables instead of {len(rows)}"
     model.load_weights(folder / case.output)
-    return "; ".join(compare.unequal(rows, values)[:5])
+    return "; ".join(compare.unequal(rows, values, case.ulps)[:5])
 
 
 def main():
