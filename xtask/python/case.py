@@ -88,6 +88,8 @@ class Case:
     tolerance: float = 1e-5
     # What the user grants the tool beside its schema: options of the command line.
     waivers: tuple = ()
+    # Whether the older Kerases can build the model.
+    old_keras: bool = True
     # Runs only when it is named: a larger relative of a case that always runs.
     by_name: bool = False
     # Expectations about what the tool says on stderr or stdout.

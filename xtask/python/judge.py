@@ -175,7 +175,8 @@ def main():
     versions = {}
     for option in options.old_keras:
         version, site_packages = option.split("=", 1)
-        names = [case.name for case in cases if case.name in rows and case.output.endswith(".weights.h5")]
+        loadable = [case for case in cases if case.old_keras and case.output.endswith(".weights.h5")]
+        names = [case.name for case in loadable if case.name in rows]
         for name, fault in judge_old_keras(version, site_packages, names, options.work).items():
             if fault:
                 faults.append(f"{name}, Keras {version}: {fault}")

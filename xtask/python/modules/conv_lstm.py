@@ -40,13 +40,9 @@ class Forecast(nn.Module):
 
 
 def forecast():
-    return keras.Sequential(
-        [
-            keras.Input((STEPS, HEIGHT, WIDTH, CHANNELS)),
-            layers.ConvLSTM2D(UNITS, KERNEL, padding="same", name="film"),
-            layers.Conv2D(CHANNELS, 1, name="frame"),
-        ]
-    )
+    frames = keras.Input((STEPS, HEIGHT, WIDTH, CHANNELS))
+    x = layers.ConvLSTM2D(UNITS, KERNEL, padding="same", name="film")(frames)
+    return keras.Model(frames, layers.Conv2D(CHANNELS, 1, name="frame")(x), name="forecast")
 
 
 CASES = both_forms(

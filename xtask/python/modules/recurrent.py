@@ -80,8 +80,10 @@ def stack(cell, bias):
 
 def pile(recurrent):
     """The same as layers of their own, of which all but the last return sequences."""
-    piled = [recurrent(UNITS, return_sequences=k < 2, name=f"layer_{k}") for k in range(3)]
-    return keras.Sequential([keras.Input((STEPS, FEATURES)), *piled])
+    x = steps = keras.Input((STEPS, FEATURES))
+    for k in range(3):
+        x = recurrent(UNITS, return_sequences=k < 2, name=f"layer_{k}")(x)
+    return keras.Model(steps, x, name="pile")
 
 
 def sequences(random):
