@@ -13,6 +13,8 @@ import layouts
 
 
 def judge(case, folder):
+    # Layers without a name are numbered from the first again, as where the file was judged.
+    keras.utils.clear_session()
     model = case.model()
     values = compare.restore(folder / "expected.bin")
     rows = []

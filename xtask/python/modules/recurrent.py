@@ -75,7 +75,8 @@ class Stack(nn.Module):
 
 def stack(cell, bias):
     cells = [cell(UNITS, use_bias=bias, name=f"cell_{k}") for k in range(3)]
-    return keras.Sequential([keras.Input((STEPS, FEATURES)), layers.RNN(cells, name="stack")])
+    steps = keras.Input((STEPS, FEATURES))
+    return keras.Model(steps, layers.RNN(cells, name="stack")(steps))
 
 
 def pile(recurrent):
