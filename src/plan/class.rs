@@ -11,7 +11,7 @@ use super::faults::FaultDetail;
 use super::hints;
 use super::module::Module;
 use super::order::{Outcome, Place};
-use crate::keras::{Architecture, Layer, Variable};
+use crate::keras::{Architecture, FeatureOrder, Layer, Variable};
 use crate::schema::{CaptureValue, Captures, Class, ClassVariable, Inside, LayerRule, NUMBER, Rule, Tables};
 use crate::tensor::StateDictKey;
 
@@ -24,6 +24,10 @@ pub(super) struct Pairing<'a> {
     pub(super) told: Option<&'a str>,
     /// The layer, as an index into the architecture's.
     pub(super) at: usize,
+    /// The layer that the rule itself leads to: that, or one around it.
+    pub(super) outer: usize,
+    /// What becomes of what the layers around it make, which is what this one makes.
+    pub(super) outputs: &'a FeatureOrder,
 }
 
 /// Tensors and variables that one rule of a class brings together.
@@ -87,7 +91,8 @@ impl<'a> Expansion<'a> {
             // The schema has been read with such a number, so that it can be put in.
             let Ok(torch) = inside.torch.substitute(&number, &Tables::new()) else { continue };
             let Some((before, after)) = torch.around_parameter() else { continue };
-            let pair = Pairing { told: inside.class.as_deref(), at, ..around };
+            let outputs = self.outputs(&around);
+            let pair = Pairing { told: inside.class.as_deref(), at, outputs, ..around };
             self.pair(pair, &module.inside(before, after));
         }
     }
@@ -100,12 +105,13 @@ impl<'a> Expansion<'a> {
         if let Some((detail, hint)) = place.refused(class) {
             self.fault(position, detail, Some(hint));
             self.excuse(module, layer.variables.clone());
+            self.excused.extend(place.variables().map(|(index, _)| index));
             return false;
         }
         for key in place.fitting() {
             let rule = std::ptr::from_ref(pair.rule).addr();
-            let first = *self.mapped.entry((rule, key)).or_insert(pair.at);
-            if first != pair.at {
+            let first = *self.mapped.entry((rule, key)).or_insert(pair.outer);
+            if first != pair.outer {
                 let (first, second) = (self.architecture.layers[first].path.clone(), layer.path.clone());
                 let detail = FaultDetail::SeveralMaps { key, first, second };
                 let hint = "write one rule for each layer, so that each says its own".to_owned();
@@ -119,8 +125,23 @@ impl<'a> Expansion<'a> {
 
     fn place(&self, meeting: &Meeting<'a, '_>) -> Place<'a> {
         let Meeting { pair, layer, .. } = meeting;
-        let scope = &pair.rule.scope;
-        Place { architecture: self.architecture, schema: self.schema, scope, rule: pair.layer, layer }
+        let (scope, outputs) = (&pair.rule.scope, self.outputs(pair));
+        Place {
+            architecture: self.architecture,
+            schema: self.schema,
+            scope,
+            rule: pair.layer,
+            layer,
+            outputs,
+        }
+    }
+
+    /// What becomes of what a layer makes: the graph tells it of the outermost.
+    fn outputs(&self, pair: &Pairing<'a>) -> &'a FeatureOrder {
+        match self.architecture.layers.get(pair.at).map(|layer| &layer.outputs) {
+            None | Some(FeatureOrder::Plain) => pair.outputs,
+            Some(outputs) => outputs,
+        }
     }
 
     /// The variables that the class' rules speak of.
@@ -153,13 +174,11 @@ impl<'a> Expansion<'a> {
         for ((at, _), Group { sources, targets }) in groups {
             let Some(known) = class.variables.get(at) else { continue };
             if targets.iter().any(|(captures, _)| !captures.is_empty()) {
-                let mut claim = claim(meeting, known, sources, targets);
-                claim.keras = known.rule.keras.first();
-                self.claim(meeting, claim);
+                self.ordered(meeting, known, sources, targets);
                 continue;
             }
             for target in targets {
-                self.one_variable(meeting, known, sources.clone(), target);
+                self.ordered(meeting, known, sources.clone(), vec![target]);
             }
         }
     }
@@ -278,16 +297,19 @@ impl<'a> Expansion<'a> {
         self.lacking.insert(index, (pair.rule.position.clone(), lack));
     }
 
-    fn one_variable(
+    /// Claims tensors for variables, with the layouts that hold where the layer stands.
+    fn ordered(
         &mut self,
         meeting: &Meeting<'a, '_>,
         known: &'a ClassVariable,
         sources: Vec<(Captures, usize)>,
-        target: (Captures, usize),
+        targets: Vec<(Captures, usize)>,
     ) {
         let Meeting { pair, layer, .. } = meeting;
-        let index = target.1;
-        let mut claim = claim(meeting, known, sources, vec![target]);
+        let Some(&(_, index)) = targets.first() else { return };
+        let is_split = targets.iter().any(|(captures, _)| !captures.is_empty());
+        let mut claim = claim(meeting, known, sources, targets);
+        claim.keras = known.rule.keras.first().filter(|_| is_split);
         if layer.class_from_name && pair.told.is_none() {
             let others = pair.rule.scope.classes.values().flat_map(|class| &class.variables);
             claim.rivals = others
@@ -305,7 +327,7 @@ impl<'a> Expansion<'a> {
             }
             Outcome::Refused { detail, hint } => {
                 self.fault(&pair.rule.position, detail, Some(hint));
-                self.excused.insert(index);
+                self.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));
                 let inputs: Vec<usize> =
                     claim.sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
                 self.excused_tensors.extend(inputs);

@@ -5,7 +5,7 @@ use super::expansion::{Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
 use super::module::Module;
 use super::names::Lookup;
-use crate::keras::{Architecture, Layer};
+use crate::keras::{Architecture, FeatureOrder, Layer};
 use crate::schema::{Class, LayerRule, Rule};
 
 impl<'a> Expansion<'a> {
@@ -54,7 +54,14 @@ impl<'a> Expansion<'a> {
 
     /// A module to a layer, by the rules of the layer's class.
     pub(super) fn layer(&mut self, rule: &'a Rule, layer_rule: &'a LayerRule, module: &Module, at: usize) {
-        let pair = Pairing { rule, layer: layer_rule, told: layer_rule.class.as_deref(), at };
+        let pair = Pairing {
+            rule,
+            layer: layer_rule,
+            told: layer_rule.class.as_deref(),
+            at,
+            outer: at,
+            outputs: &FeatureOrder::Plain,
+        };
         self.pair(pair, module);
     }
 

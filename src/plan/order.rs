@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::faults::FaultDetail;
 use super::untold;
-use crate::keras::{Architecture, FeatureOrder, Layer};
+use crate::keras::{Architecture, FeatureOrder, Layer, Variable};
 use crate::schema::{Class, ClassVariable, LayerRule, Schema, Scope};
 use crate::tensor::Layout;
 
@@ -26,6 +26,8 @@ pub(super) struct Place<'a> {
     pub(super) scope: &'a Scope,
     pub(super) rule: &'a LayerRule,
     pub(super) layer: &'a Layer,
+    /// What becomes of what the layer makes.
+    pub(super) outputs: &'a FeatureOrder,
 }
 
 /// One side of a layer.
@@ -86,7 +88,7 @@ impl<'a> Place<'a> {
         if known.unflatten.is_empty() {
             return Side::Plain;
         }
-        match (&self.rule.unflatten, &self.layer.outputs) {
+        match (&self.rule.unflatten, self.outputs) {
             (Some(sizes), _) => of_map(&known.unflatten, sizes),
             (None, _) if self.is_template() => {
                 untold::output(self, index, known).map_or(Side::Plain, Side::Refused)
@@ -107,7 +109,7 @@ impl<'a> Place<'a> {
         if !self.is_template() {
             let sides = [
                 ("flatten", &self.rule.flatten, &self.layer.features),
-                ("unflatten", &self.rule.unflatten, &self.layer.outputs),
+                ("unflatten", &self.rule.unflatten, self.outputs),
             ];
             for (key, said, found) in sides {
                 if let Some(detail) = self.contradiction(key, said.as_deref(), found) {
@@ -118,7 +120,7 @@ impl<'a> Place<'a> {
                 }
             }
         }
-        let variable = self.architecture.variables.get(self.layer.variables.clone())?.first()?.path.clone();
+        let variable = self.variables().next()?.1.path.clone();
         if let Some(reason) = self.unsupported_input(class) {
             let hint = format!(
                 "write [[tensor]] rules, with a layout such as `{EXAMPLE}`{}",
@@ -131,12 +133,19 @@ impl<'a> Place<'a> {
             return Some((FaultDetail::FeatureOrder { variable, reason }, hint));
         }
         let reason = self.unsupported_output(class)?;
+        let is_unclear = self.is_template() && self.rule.unflatten.is_none()
+            || is_unclear(self.rule.unflatten.as_ref(), self.outputs);
         let hint = format!(
             "write [[tensor]] rules that put the layer's output features in Keras' order{}",
-            if is_unclear(self.rule.unflatten.as_ref(), &self.layer.outputs) {
-                ", or say `unflatten = []` when they become no map"
-            } else {
-                ""
+            match is_unclear {
+                true => format!(
+                    ", or say `unflatten = []` when they become no map{}",
+                    self.template_hint(
+                        "unflatten",
+                        "no output becomes a map but where its layer's rule says so"
+                    )
+                ),
+                false => String::new(),
             }
         );
         Some((FaultDetail::OutputOrder { variable, reason }, hint))
@@ -185,11 +194,28 @@ impl<'a> Place<'a> {
         if let Some(said) = &self.rule.unflatten {
             return reordering(said).map(|_| no_layout());
         }
-        match &self.layer.outputs {
+        match self.outputs {
             FeatureOrder::Flattened(sizes) => reordering(sizes).map(|_| no_layout()),
             FeatureOrder::Unknown(reason) => Some(reason.clone()),
+            // A class that says what it reads is one of features, and makes some.
+            FeatureOrder::Plain if self.is_template() => {
+                let reads = class.variables.iter().any(|variable| !variable.flatten.is_empty());
+                reads.then(|| untold::made(self)).flatten()
+            }
             FeatureOrder::Plain => None,
         }
+    }
+
+    /// The layer's variables, with their places: its own, or those of the layers inside.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (usize, &'a Variable)> {
+        let Architecture { layers, variables, .. } = self.architecture;
+        let (own, path) = (self.layer.variables.clone(), self.layer.path.as_str());
+        let all = if own.is_empty() { 0..variables.len() } else { own };
+        let all = all.filter_map(|at| Some((at, variables.get(at)?)));
+        all.filter(move |(_, variable)| {
+            let rest = layers.get(variable.layer).and_then(|layer| layer.path.strip_prefix(path));
+            rest.is_some_and(|rest| path.is_empty() || rest.is_empty() || rest.starts_with('/'))
+        })
     }
 
     /// The sizes of a map that the rule names, and that this layer of a template has: `flatten` or
@@ -198,8 +224,8 @@ impl<'a> Place<'a> {
         if !self.is_template() {
             return Vec::new();
         }
-        let own = self.architecture.variables.get(self.layer.variables.clone()).unwrap_or(&[]);
-        let sizes = || own.iter().map(|variable| variable.shape.sizes()).filter(|sizes| sizes.len() <= 2);
+        let sizes =
+            || self.variables().map(|(_, variable)| variable.shape.sizes()).filter(|sizes| sizes.len() <= 2);
         let product = |said: &Option<Vec<usize>>| said.as_deref().and_then(features);
         let input = product(&self.rule.flatten);
         let output = product(&self.rule.unflatten);

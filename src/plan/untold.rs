@@ -53,6 +53,18 @@ pub(super) fn output(place: &Place<'_>, index: usize, known: &ClassVariable) -> 
     })
 }
 
+/// Why the rule must say what becomes of the features that a layer of a class without layouts for that makes.
+pub(super) fn made(place: &Place<'_>) -> Option<String> {
+    let sizes = || place.variables().flat_map(|(_, variable)| variable.shape.sizes().iter().copied());
+    let may_become = |channels: &usize| {
+        *channels > 1 && sizes().any(|size| size > *channels && size.is_multiple_of(*channels))
+    };
+    let channels = input_channels(place.architecture).find(may_become)?;
+    (!place.scope.is_nothing_unflattened).then(|| {
+        format!("the template has no graph, and what the layer makes may become a map for a convolution of {channels}")
+    })
+}
+
 /// The axis of a kernel's features; none for a vector's layouts.
 fn kernel_axis(layouts: &[Layout]) -> Option<usize> {
     let right = layouts.iter().map(Layout::right).find(|right| right.len() > 1)?;

@@ -2,8 +2,11 @@
 
 use insta::assert_snapshot;
 
-use crate::made::{Spec, layer};
-use crate::rules::check;
+use ptw2k::keras::{FeatureOrder, Origin};
+use ptw2k::plan::PlanOptions;
+
+use crate::made::{Spec, architecture, checkpoint, layer};
+use crate::rules::render;
 
 type Tensors = Vec<(String, Vec<usize>)>;
 
@@ -19,10 +22,14 @@ fn named(before: &str, parameters: &[(&str, &[usize])], after: &str) -> Tensors 
 }
 
 fn planned(schema: &str, tensors: &[Tensors], layers: &[Spec<'_>]) -> String {
+    planned_of(Origin::Json, schema, tensors, layers)
+}
+
+fn planned_of(origin: Origin, schema: &str, tensors: &[Tensors], layers: &[Spec<'_>]) -> String {
     let tensors = tensors.concat();
     let tensors: Vec<(&str, &[usize])> =
         tensors.iter().map(|(name, sizes)| (name.as_str(), sizes.as_slice())).collect();
-    check(schema, &tensors, layers)
+    render(schema, &checkpoint(&tensors), architecture(origin, layers), &PlanOptions::default())
 }
 
 #[test]
@@ -114,6 +121,62 @@ fn attention() {
     let twice: Tensors = all(&[&fused[..1], apart, out]);
     assert_snapshot!("attention_twice", planned(rule, &[twice], &layers()));
     assert_snapshot!("attention_lacks", planned(rule, &[all(&[fused])], &layers()));
+}
+
+/// Features of a map that was flattened: told by the graph, or to be told where there is none; a rule's word for them
+/// counts for the layers inside, and what the layer makes may become a map again.
+#[test]
+fn flattened_features() {
+    let cell: &[(&str, &[usize])] = &[("kernel", &[12, 20]), ("recurrent_kernel", &[5, 20]), ("bias", &[20])];
+    let read = |order: FeatureOrder| {
+        vec![
+            layer("conv", "Conv2D", &[("kernel", &[2, 2, 4, 3])]),
+            layer("both", "Bidirectional", &[]),
+            layer("both/backward_lstm", "LSTM", &[]),
+            Spec("both/backward_lstm/lstm_cell", "LSTMCell", order.clone(), cell),
+            layer("both/forward_lstm", "LSTM", &[]),
+            Spec("both/forward_lstm/lstm_cell", "LSTMCell", order, cell),
+        ]
+    };
+    let lstm: &[(&str, &[usize])] =
+        &[("weight_ih", &[20, 12]), ("weight_hh", &[20, 5]), ("bias_ih", &[20]), ("bias_hh", &[20])];
+    let conv: &[(&str, &[usize])] = &[("conv.weight", &[3, 4, 2, 2])];
+    let tensors = [named("", conv, ""), named("rnn.", lstm, "_l0"), named("rnn.", lstm, "_l0_reverse")];
+    let rule = |more: &str| {
+        format!("[[layer]]\ntorch = 'conv'\nkeras = 'conv'\n[[layer]]\ntorch = 'rnn'\nkeras = 'both'\n{more}")
+    };
+    let map = || FeatureOrder::Flattened(vec![4, 3]);
+    assert_snapshot!("flattened_told_by_the_graph", planned(&rule(""), &tensors, &read(map())));
+    let unknown = || FeatureOrder::Unknown("the output of `reshape`".to_owned());
+    assert_snapshot!("flattened_unclear", planned(&rule(""), &tensors, &read(unknown())));
+    assert_snapshot!("flattened_said", planned(&rule("flatten = [4, 3]\n"), &tensors, &read(unknown())));
+    let template =
+        |more: &str| planned_of(Origin::Template, &rule(more), &tensors, &read(FeatureOrder::Plain));
+    assert_snapshot!("flattened_in_a_template", template("unflatten = []\n"));
+    assert_snapshot!("flattened_said_for_a_template", template("flatten = [4, 3]\nunflatten = []\n"));
+    assert_snapshot!("unflattened_in_a_template", template("flatten = []\n"));
+}
+
+/// An attention layer has no variables of its own to show what it reads.
+#[test]
+fn flattened_features_of_attention() {
+    let layers = |order: FeatureOrder| {
+        let mut layers = vec![Spec("attn", "MultiHeadAttention", order, &[])];
+        layers.extend(HEADS.iter().map(|(path, variables)| layer(path, "EinsumDense", variables)));
+        layers
+    };
+    let tensors: &[(&str, &[usize])] = &[
+        ("in_proj_weight", &[30, 10]),
+        ("in_proj_bias", &[30]),
+        ("out_proj.weight", &[10, 10]),
+        ("out_proj.bias", &[10]),
+    ];
+    let tensors = [named("a.", tensors, "")];
+    let rule = "[[layer]]\ntorch = 'a'\nkeras = 'attn'\n";
+    let map = layers(FeatureOrder::Flattened(vec![2, 5]));
+    assert_snapshot!("attention_of_a_map", planned(rule, &tensors, &map));
+    let unknown = layers(FeatureOrder::Unknown("the output of `reshape`".to_owned()));
+    assert_snapshot!("attention_of_what_is_unclear", planned(rule, &tensors, &unknown));
 }
 
 /// An index names a variable as well as its name does, also where a capture splits a tensor.

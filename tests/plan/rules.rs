@@ -66,7 +66,7 @@ pub(crate) fn render(
     text
 }
 
-pub(crate) fn check(schema: &str, tensors: &[(&str, &[usize])], layers: &[Spec<'_>]) -> String {
+fn check(schema: &str, tensors: &[(&str, &[usize])], layers: &[Spec<'_>]) -> String {
     render(schema, &checkpoint(tensors), architecture(Origin::Json, layers), &PlanOptions::default())
 }
 
