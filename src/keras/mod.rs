@@ -37,4 +37,5 @@ pub use architecture::{
 };
 pub use carried::{Carried, CarriedDataset};
 pub use error::{CustomLayer, Error, ErrorKind};
+pub use layers::canonical_class;
 pub use weights_file::{StoredVariable, WeightsFile, WeightsForm};

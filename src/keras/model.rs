@@ -11,7 +11,7 @@ use super::generation::generation;
 use super::graph::{Graph, entries, join};
 use super::json::{Config, InputShape, input_shape, missing, text};
 use super::layers::{
-    InputShapes, canonical, cell_of, is_builtin, is_of_applications, is_operation_class, is_stateless,
+    InputShapes, canonical_class, cell_of, is_builtin, is_of_applications, is_operation_class, is_stateless,
 };
 use super::tree::{Groups, Node, NodeId, StepKind, Tree, Wiring};
 use super::{features, infer, outputs, renumber, variables};
@@ -191,7 +191,7 @@ impl Builder {
         name: &str,
         path: &str,
     ) -> Result<NodeId, ErrorKind> {
-        let class = canonical(class);
+        let class = canonical_class(class);
         let is_known = is_of_keras(object) && is_builtin(class, self.tree.generation)
             || is_of_applications(class, text(object, "module"));
         if !is_known {

@@ -5,7 +5,7 @@ use super::expansion::{Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
 use super::module::Module;
 use super::names::Lookup;
-use crate::keras::{Architecture, FeatureOrder, Layer};
+use crate::keras::{Architecture, FeatureOrder, Layer, canonical_class};
 use crate::schema::{Class, LayerRule, Rule};
 
 impl<'a> Expansion<'a> {
@@ -57,7 +57,7 @@ impl<'a> Expansion<'a> {
         let pair = Pairing {
             rule,
             layer: layer_rule,
-            told: layer_rule.class.as_deref(),
+            told: layer_rule.class.as_deref().map(canonical_class),
             at,
             outer: at,
             outputs: &FeatureOrder::Plain,
@@ -77,6 +77,15 @@ impl<'a> Expansion<'a> {
                 let hint = "leave `class` out of the rule: it is for layers whose class the architecture does not \
                             tell";
                 (detail, hint.to_owned())
+            }
+            // The class in the rule is that of the layer around it.
+            (None, None) if pair.at != pair.outer => {
+                let hint = format!(
+                    "write a rule for `{}` itself, with its class, and none for the layer around it; what stands \
+                     around the parameters' names is said as in `rnn.{{*}}_l0_reverse`",
+                    layer.path
+                );
+                (FaultDetail::UntoldClass { layer: layer.path.clone() }, hint)
             }
             (None, None) => {
                 let example = example(architecture, layer);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::expansion::Expansion;
 use super::faults::FaultDetail;
 use super::module::Module;
+use crate::keras::canonical_class;
 use crate::schema::{CaptureKind, CaptureValue, Captures, Class, LayerRule, Pattern, Rule};
 
 /// What a pattern matched: the shared captures, its own, and a module or layer.
@@ -21,7 +22,8 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
         .map(|(name, _)| name.as_str())
         .filter(|name| layer.keras.captures().iter().any(|(other, _)| other == name))
         .collect();
-    let class = layer.class.as_ref().and_then(|class| rule.scope.classes.get(class)).map(Arc::as_ref);
+    let wanted = layer.class.as_deref().map(canonical_class);
+    let class = wanted.and_then(|class| rule.scope.classes.get(class)).map(Arc::as_ref);
     let modules = group(
         &shared,
         expansion
@@ -34,7 +36,7 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
     let layers = group(
         &shared,
         expansion.architecture.layers.iter().enumerate().filter_map(|(at, candidate)| {
-            let fits = match (&layer.class, &candidate.class) {
+            let fits = match (wanted, candidate.class.as_deref()) {
                 (Some(wanted), Some(found)) => wanted == found,
                 _ => true,
             };

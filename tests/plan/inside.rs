@@ -197,6 +197,28 @@ fn indices_for_names() {
     assert_eq!(by_name, by("0"));
 }
 
+/// Keras has a class under two names, and a template no class for a layer inside that was named by its author.
+#[test]
+fn classes_by_other_names() {
+    let grouped: &[(&str, &[usize])] = &[("kernel", &[10, 2, 5])];
+    let layers = [layer("a", "GroupedQueryAttention", &[]), layer("a/query", "EinsumDense", grouped)];
+    let tensors: &[(&str, &[usize])] = &[("a.q_proj.weight", &[10, 10])];
+    let rule = |class: &str| format!("[[layer]]\ntorch = 'a'\nkeras = 'a'\nclass = '{class}'\n");
+    let by = |class: &str| planned(&rule(class), &[named("", tensors, "")], &layers);
+    assert!(by("GroupedQueryAttention").starts_with("a/query/kernel"), "{}", by("GroupedQueryAttention"));
+    assert_eq!(by("GroupQueryAttention"), by("GroupedQueryAttention"));
+    let layers = [
+        layer("both", "Bidirectional", &[]),
+        layer("both/backward_mine", "", &[]),
+        layer("both/backward_mine/cell", "", CELL),
+    ];
+    let tensors = [named("rnn.", &LSTM, "_l0_reverse")];
+    let rule = "[[layer]]\ntorch = 'rnn'\nkeras = 'both'\nclass = 'Bidirectional'\n";
+    assert_snapshot!("untold_inside", planned_of(Origin::Template, rule, &tensors, &layers));
+    let rule = "[[layer]]\ntorch = 'rnn.{*}_l0_reverse'\nkeras = 'both/backward_mine'\nclass = 'LSTM'\n";
+    assert_snapshot!("told_inside", planned_of(Origin::Template, rule, &tensors, &layers));
+}
+
 /// A wrapper's layer goes by its own class, also where only the rule of the wrapper tells what is flattened.
 #[test]
 fn wrappers() {

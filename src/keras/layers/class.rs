@@ -195,7 +195,8 @@ const ALIASES: &[(&str, &str)] = &[
 ];
 
 /// A class by its own name, which its group is named after: Keras has some classes under several.
-pub(in crate::keras) fn canonical(class: &str) -> &str {
+#[must_use]
+pub fn canonical_class(class: &str) -> &str {
     match ALIASES.binary_search_by_key(&class, |&(alias, _)| alias) {
         Ok(at) => ALIASES.get(at).map_or(class, |&(_, own)| own),
         Err(_) => class,
