@@ -18,6 +18,7 @@ mod inferred;
 mod json;
 mod layers;
 mod legacy;
+mod locality;
 mod model;
 mod open;
 mod outputs;

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use super::architecture::FeatureOrder;
 use super::features::MAX_CALLS;
-use super::flattening::{ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, reshape_target};
 use super::graph::Tensor;
 use super::infer::{keeps_shape, product, target_shape};
 use super::json::{Config, InputShape};
+use super::locality::{ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, reshape_target};
 use super::tree::{NodeId, StepKind, Tree, Wiring};
 
 /// What the readers of a tensor say of it.
