@@ -5,7 +5,7 @@ use crate::tensor::Dtype;
 
 use super::super::architecture::Architecture;
 use super::super::carried::CarriedDataset;
-use super::{Form, Format, Group, LayoutError, archive, legacy, reader, shards, weights};
+use super::{Form, Format, Group, LayoutError, archive, check, legacy, reader, shards, weights};
 
 /// An output: its files, and what of the architecture's file goes into them.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ pub fn lay_out(
     name: &str,
     written: &dyn Fn(usize) -> Option<Dtype>,
 ) -> Result<Layout, LayoutError> {
-    reader::check(architecture, form, written)?;
+    check::check(architecture, form, written)?;
     let source = Source { architecture, form, written };
     let mut carried = Vec::new();
     let one = |body| vec![OutputFile { name: None, body }];

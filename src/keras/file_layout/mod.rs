@@ -2,7 +2,8 @@
 //! without bytes. What encodes the trees knows nothing of Keras.
 //!
 //! ```text
-//! form.rs      which format, for which reader        reader.rs   what a reader cannot load
+//! form.rs      which format, for which reader        check.rs    what a reader could not load
+//! reader.rs    what a reader makes of it
 //! layout.rs    the files of an output                tree.rs     groups, datasets, attributes
 //! weights.rs   .weights.h5, whole or in shards       legacy.rs   .h5, weights alone or a whole model
 //! shards.rs    which variables go to which shard     archive.rs  .keras
@@ -10,6 +11,7 @@
 //! ```
 
 mod archive;
+mod check;
 mod error;
 mod form;
 mod layout;
