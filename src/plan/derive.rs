@@ -6,7 +6,7 @@ use super::binding::Derivation;
 use super::expansion::Expansion;
 use super::faults::FaultDetail;
 use super::module::Module;
-use super::quant_state::QuantState;
+use super::quant_state::{QuantState, QuantStateError};
 use super::styles::{Making, Style};
 use crate::checkpoint::Tensor;
 use crate::lazy::{
@@ -162,8 +162,8 @@ impl Expansion<'_> {
                 let detail = FaultDetail::Uncomputable { key, formula: name(style.making), source };
                 return Err(refused(detail, hint));
             }
-            Err(Failure::State(reason)) => {
-                return Err(refused(FaultDetail::QuantState { key, reason }, None));
+            Err(Failure::State(source)) => {
+                return Err(refused(FaultDetail::QuantState { key, source: Arc::new(source) }, None));
             }
         };
         let sources = inputs.iter().map(|&at| {
@@ -259,7 +259,7 @@ impl Expansion<'_> {
 enum Failure {
     Formula(FormulaError),
     Alpha,
-    State(String),
+    State(QuantStateError),
 }
 
 impl From<FormulaError> for Failure {

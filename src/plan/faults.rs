@@ -1,7 +1,9 @@
 //! Everything that keeps a plan from being complete, reported together.
 
 use std::fmt;
+use std::sync::Arc;
 
+use super::quant_state::QuantStateError;
 use crate::lazy::FormulaError;
 use crate::schema::{EvaluateError, Position};
 use crate::tensor::{Dtype, Shape, SolveError, StateDictKey, VariablePath};
@@ -228,12 +230,12 @@ pub enum FaultDetail {
         source: FormulaError,
     },
     /// The description of a quantized tensor is none that is known.
-    #[error("`{key}` cannot be dequantized: its `quant_state` is not understood: {reason}")]
+    #[error("`{key}` cannot be dequantized: its `quant_state` is not understood: {source}")]
     QuantState {
         /// The tensor.
         key: StateDictKey,
-        /// What is wrong with it.
-        reason: String,
+        /// What is wrong with it; shared, as a reader's error is not copied.
+        source: Arc<QuantStateError>,
     },
     /// Nothing tells how much of an adapter is added.
     #[error("`{key}` is changed by an adapter (LoRA), whose alpha the checkpoint does not tell")]

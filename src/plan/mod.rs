@@ -42,3 +42,4 @@ pub use binding::{
 pub use faults::{Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;
 pub use planner::plan;
+pub use quant_state::QuantStateError;

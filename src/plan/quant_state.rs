@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use crate::lazy::LazyTensor;
-use crate::tensor::{Dtype, Shape};
+use crate::lazy::{LazyTensor, LoadError};
+use crate::tensor::{Dtype, Shape, ShapeError};
 
 /// The longest text, in bytes. bitsandbytes writes less than 300.
 const MAX_LENGTH: usize = 4096;
@@ -33,29 +33,56 @@ struct Text {
     nested_offset: Option<f64>,
 }
 
+/// Why a text does not say it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuantStateError {
+    /// Of another type than bytes, or too long.
+    #[error("it is no text of at most {MAX_LENGTH} bytes")]
+    NoText,
+    /// The bytes cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Not such a JSON object.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A type that bitsandbytes does not quantize.
+    #[error("it speaks of the type `{0}`")]
+    Dtype(String),
+    /// Blocks without numbers.
+    #[error("it speaks of blocks of no numbers")]
+    EmptyBlocks,
+    /// One of two that come together.
+    #[error("it has only one of `nested_blocksize` and `nested_offset`")]
+    HalfNested,
+    /// A shape that no tensor has.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+}
+
 impl QuantState {
-    /// Reads the text, or says what is wrong with it.
-    pub(super) fn read(tensor: &LazyTensor) -> Result<Self, String> {
+    /// Reads the text.
+    pub(super) fn read(tensor: &LazyTensor) -> Result<Self, QuantStateError> {
         if tensor.dtype != Dtype::U8 || tensor.byte_len() > MAX_LENGTH {
-            return Err(format!("it is no text of at most {MAX_LENGTH} bytes"));
+            return Err(QuantStateError::NoText);
         }
-        let bytes = tensor.contiguous().map_err(|error| error.to_string())?;
-        let text: Text = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        let bytes = tensor.contiguous()?;
+        let text: Text = serde_json::from_slice(&bytes)?;
         let dtype = match text.dtype.as_str() {
             "float32" => Dtype::F32,
             "float16" => Dtype::F16,
             "bfloat16" => Dtype::Bf16,
-            other => return Err(format!("it speaks of the type `{other}`")),
+            other => return Err(QuantStateError::Dtype(other.to_owned())),
         };
         if text.blocksize == 0 || text.nested_blocksize == Some(0) {
-            return Err("it speaks of blocks of no numbers".to_owned());
+            return Err(QuantStateError::EmptyBlocks);
         }
         let nested = match (text.nested_blocksize, text.nested_offset) {
             (Some(block), Some(offset)) => Some((block, offset as f32)),
             (None, None) => None,
-            _ => return Err("it has only one of `nested_blocksize` and `nested_offset`".to_owned()),
+            _ => return Err(QuantStateError::HalfNested),
         };
-        let shape = Shape::new(text.shape).map_err(|error| error.to_string())?;
+        let shape = Shape::new(text.shape)?;
         Ok(Self { kind: text.quant_type, block: text.blocksize, shape, dtype, nested })
     }
 }
