@@ -75,22 +75,22 @@ def judge(mistake, folder, binary):
 
 
 def table(work, binary):
-    """Prints what becomes of each mistake; the faults of this judge."""
-    faults, caught = [], 0
+    """A text that says what becomes of each mistake, and the faults of this judge."""
+    faults, caught, lines = [], 0, []
     work.mkdir(parents=True, exist_ok=True)
     width = max(len(mistake.name) for mistake in MISTAKES)
-    print(f"{'one mistake in a schema':{width}} {'sizes':13} {'ptw2k':30} outputs differ by")
+    lines.append(f"{'one mistake in a schema':{width}} {'sizes':13} {'ptw2k':30} outputs differ by")
     for mistake in MISTAKES:
         try:
             refused, difference = judge(mistake, work, binary)
         except Exception as fault:  # the others are still tried
             faults.append(f"wrong schema: {fault}")
-            print(f"{mistake.name:{width}} {mistake.sizes:13} FAILED")
+            lines.append(f"{mistake.name:{width}} {mistake.sizes:13} FAILED")
             continue
         caught += bool(refused)
         said = f"refuses: {', '.join(refused)}" if refused else "carries it out; verify agrees"
         apart = "" if refused else f"{difference:.1e}" if np.isfinite(difference) else "no number"
-        print(f"{mistake.name:{width}} {mistake.sizes:13} {said:30} {apart}")
+        lines.append(f"{mistake.name:{width}} {mistake.sizes:13} {said:30} {apart}")
         keras.utils.clear_session()
-    print(f"\n{len(MISTAKES)} wrong schemas, {caught} refused, {len(faults)} not as expected")
-    return faults
+    lines.append(f"\n{len(MISTAKES)} wrong schemas, {caught} refused, {len(faults)} not as expected")
+    return "\n".join(lines), faults

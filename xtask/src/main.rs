@@ -19,10 +19,10 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <COMMAND>
 
-  test [--no-judges] [--keras few|all] [--only CASE]...
+  test [--no-judges] [--keras all] [--only CASE]...
                                         every check: format, clippy, tidy, fixtures, tests, documentation,
                                         then the judges (PyTorch writes, ptw2k converts, Keras loads), the
-                                        checkpoints, and Keras of a few versions, or of all with KerasHub;
+                                        checkpoints, a few versions of Keras (or all), and KerasHub's schemas;
                                         --only runs the judges alone, on those cases
   checkpoints [--seed N] [--keep FOLDER] [CASE]...
                                         PyTorch writes files of every kind, what ptw2k reads is compared

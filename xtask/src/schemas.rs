@@ -17,8 +17,3 @@ pub(crate) fn run(cases: &[&str]) -> Outcome {
     std::fs::remove_dir_all(work)?;
     Ok(())
 }
-
-/// All of them.
-pub(crate) fn all() -> Outcome {
-    run(&[])
-}

@@ -10,7 +10,7 @@ type Check = fn() -> Outcome;
 /// Runs all checks and lists all that failed.
 pub(crate) fn run(options: &[&str]) -> Outcome {
     let (mut with_judges, mut only, mut rest) = (true, Vec::new(), options);
-    let mut kerases: Vec<(&str, Check)> = Vec::new();
+    let mut kerases: (&str, Check) = ("a few Kerases", keras::few);
     loop {
         rest = match rest {
             [] => break,
@@ -19,11 +19,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
                 rest
             }
             ["--keras", "all", rest @ ..] => {
-                kerases.extend([("every Keras", keras::all as Check), ("KerasHub's schemas", schemas::all)]);
-                rest
-            }
-            ["--keras", "few", rest @ ..] => {
-                kerases.push(("a few Kerases", keras::few));
+                kerases = ("every Keras", keras::all);
                 rest
             }
             ["--only", case, rest @ ..] => {
@@ -59,7 +55,8 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     if with_judges {
         steps.push(("judges", || judges::run(&[])));
         steps.push(("checkpoints", || checkpoints::run(&[])));
-        steps.extend(kerases);
+        steps.push(kerases);
+        steps.push(("KerasHub's schemas", || schemas::run(&[])));
     }
 
     let mut failed = Vec::new();

@@ -7,6 +7,7 @@ interpreter of one with KerasHub, TensorFlow and safetensors. Prints a table; ex
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -31,15 +32,35 @@ def parse():
     return parser.parse_args()
 
 
-def script(python, name, options):
-    """Runs one of the scripts in a process of its own: torch and TensorFlow cannot share one."""
-    began = time.perf_counter()
-    command = [str(python), str(HERE / f"{name}.py"), str(options.work), *options.case]
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed\n{done.stderr[-3000:]}")
+def script(python, name, work, cases):
+    """Runs one of the scripts, in a process for each core: torch and TensorFlow cannot share one."""
+    began, cores = time.perf_counter(), os.cpu_count()
+    environment = os.environ | {
+        "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def run(names):
+        command = [str(python), str(HERE / f"{name}.py"), str(work), *names]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(command)} failed\n{done.stderr[-3000:]}")
+
+    # Neighbours are of one size.
+    shares = [share for first in range(cores) if (share := [case.name for case in cases[first::cores]])]
+    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+        list(pool.map(run, shares))
     print(f"  {name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+
+
+def judged(case, options):
+    """The row of the case, or what is wrong: one of both is None."""
+    try:
+        return judge(case, options.work / case.name, options.ptw2k), None
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        return None, f"{case.name}: {error}"
 
 
 def table(rows):
@@ -64,22 +85,19 @@ def table(rows):
 def main():
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
+    cases = families.chosen(options.case)
     if not options.made:
-        script(sys.executable, "make", options)
-        script(options.kerashub, "convert", options)
-    rows, faults = [], []
-    for case in families.chosen(options.case):
-        try:
-            rows.append(judge(case, options.work / case.name, options.ptw2k))
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
-            faults.append(f"{case.name}: {error}")
-    options.case = [row.case.name for row in rows]
+        script(sys.executable, "make", options.work, cases)
+        script(options.kerashub, "convert", options.work, cases)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        verdicts = list(pool.map(lambda case: judged(case, options), cases))
+    rows = [row for row, _ in verdicts if row]
+    faults = [fault for _, fault in verdicts if fault]
     if rows:
-        script(options.kerashub, "outputs", options)
-        differences = json.loads((options.work / "outputs.json").read_text())
-        for row in rows:
-            row.difference = differences[row.case.name]
-            faults += row.faults()
+        script(options.kerashub, "outputs", options.work, [row.case for row in rows])
+    for row in rows:
+        row.difference = json.loads((options.work / row.case.name / "difference.json").read_text())
+        faults += row.faults()
     text = "\n".join(table(rows)) + "\n"
     print(text)
     if options.table:

@@ -35,8 +35,9 @@ def difference(case, folder):
 
 def main():
     work, names = pathlib.Path(sys.argv[1]), sys.argv[2:]
-    differences = {case.name: difference(case, work / case.name) for case in families.chosen(names)}
-    (work / "outputs.json").write_text(json.dumps(differences))
+    for case in families.chosen(names):
+        folder = work / case.name
+        (folder / "difference.json").write_text(json.dumps(difference(case, folder)))
 
 
 if __name__ == "__main__":
