@@ -21,11 +21,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import cases as all_cases
 import keras
+import large
 import one_case
 import wrong_schemas
 
-# The name of the last table, among those of cases.
-WRONG_SCHEMAS = "wrong_schemas"
+# What is judged beside the cases, by its name among theirs: each gives a text and faults.
+OTHERS = {"wrong_schemas": wrong_schemas.table, "large": large.report}
 
 
 def judge_old_keras(version, site_packages, names, work):
@@ -53,15 +54,13 @@ def parse():
     return parser.parse_args()
 
 
-def in_parallel(options, cases, with_wrong_schemas):
-    """Rows by the case's name, the text about wrong schemas, and all faults."""
-    rows, faults = {}, []
+def in_parallel(options, cases, others):
+    """Rows by the case's name, the texts of what is judged beside them, and all faults."""
+    rows, texts, faults = {}, [], []
     # Not forked: threads of torch and of Keras do not survive that.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        wrong = None
-        if with_wrong_schemas:
-            wrong = pool.submit(wrong_schemas.table, options.work / WRONG_SCHEMAS, options.ptw2k)
+        beside = [pool.submit(OTHERS[name], options.work / name, options.ptw2k) for name in others]
         running = [
             (case, pool.submit(one_case.judge_named, case.name, options.work, options.ptw2k))
             for case in cases
@@ -73,8 +72,11 @@ def in_parallel(options, cases, with_wrong_schemas):
                 faults.append(fault)
             else:
                 rows[case.name] = row
-        text, more = wrong.result() if wrong else ("", [])
-    return rows, text, faults + more
+        for task in beside:
+            text, more = task.result()
+            texts.append(text)
+            faults += more
+    return rows, texts, faults
 
 
 def in_old_kerases(options, names):
@@ -118,16 +120,16 @@ def table(cases, rows, loaded):
 
 def main():
     options = parse()
-    named = [name for name in options.case if name != WRONG_SCHEMAS]
+    named = [name for name in options.case if name not in OTHERS]
     cases = all_cases.select(named) if named or not options.case else []
-    with_wrong_schemas = not options.case or WRONG_SCHEMAS in options.case
-    rows, text, faults = in_parallel(options, cases, with_wrong_schemas)
+    others = [name for name in OTHERS if name in options.case or not options.case]
+    rows, texts, faults = in_parallel(options, cases, others)
 
     loadable = [case for case in cases if case.old_keras and case.output.endswith(".weights.h5")]
     loaded, more = in_old_kerases(options, [case.name for case in loadable if case.name in rows])
     faults += more
     print("\n".join(table(cases, rows, loaded)))
-    if with_wrong_schemas:
+    for text in texts:
         print(f"\n{text}")
     for fault in faults:
         print(f"\nFAILED {fault}")
