@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::axes::Axes;
-use super::binding::{Binding, Part, Provenance, Term, Value};
+use super::binding::{Binding, Derivation, Part, Provenance, Term, Value};
 use super::derive::{self, Derived};
 use super::expansion::Claim;
 use super::faults::{Fault, FaultDetail};
@@ -12,7 +12,7 @@ use super::hints;
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
 use crate::keras::file_layout::{self, Form};
-use crate::schema::{CaptureValue, Captures, Class, Reduce};
+use crate::schema::{CaptureValue, Captures, Class, ClassVariable, Reduce};
 use crate::tensor::{
     Capture, CopyAxis, Dtype, Layout, Operation, Side, SolveError, SourcePiece, StateDictKey, StridedCopy,
     TargetPiece, rearrange,
@@ -58,6 +58,11 @@ impl From<SolveError> for Refusal {
 impl Binder<'_> {
     fn derived(&self, at: usize) -> Option<&Derived> {
         self.derived.get(at.checked_sub(self.checkpoint.tensors.len())?)
+    }
+
+    /// How a tensor is computed, if it is.
+    pub(super) fn derivation(&self, at: usize) -> Option<&Derivation> {
+        self.derived(at).map(|derived| &*derived.derivation)
     }
 
     pub(super) fn tensor(&self, at: usize) -> &Tensor {
@@ -146,6 +151,7 @@ impl Binder<'_> {
                     keras: claim.keras.filter(|_| is_split),
                     terms: Vec::new(),
                     rivals: Vec::new(),
+                    expands: false,
                 };
                 let (_, found) = self.solve(&term)?;
                 for (terms, found) in solution[group].iter_mut().zip(found) {
@@ -263,7 +269,7 @@ impl Binder<'_> {
         }
         // Within a class there is no layout to be said.
         let is_of_class = matches!(claim.provenance, Provenance::Class { .. });
-        let hint = match is_of_class {
+        let hint = self.groups_hint(claim).or_else(|| match is_of_class {
             false => self
                 .class_layout(claim)
                 .or_else(|| hints::permutation(source.tensor.view.shape(), &target.shape)),
@@ -275,7 +281,7 @@ impl Binder<'_> {
                 let product = claim.sizes.values().product::<usize>();
                 Some(format!("the flattened map's sizes {} make {product} features", sizes.join(" × ")))
             }
-        };
+        });
         let detail = FaultDetail::Shape {
             key: source.key.clone(),
             source_shape: source.tensor.view.shape().clone(),
@@ -302,17 +308,17 @@ impl Binder<'_> {
 
     /// The layouts that the layer's class has for the variable of a [[tensor]] rule.
     fn class_layouts(&self, claim: &Claim<'_>) -> &[Layout] {
+        if matches!(claim.provenance, Provenance::Class { .. }) {
+            return &[];
+        }
+        self.class_variable(claim).map_or(&[], |known| known.rule.layouts.as_slice())
+    }
+
+    /// What the layer's class has for the variable.
+    pub(super) fn class_variable(&self, claim: &Claim<'_>) -> Option<&ClassVariable> {
         let (_, target) = self.first_pair(claim);
-        let of_class = || {
-            if matches!(claim.provenance, Provenance::Class { .. }) {
-                return None;
-            }
-            let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
-            let known =
-                self.classes.get(class)?.variables.iter().find(|known| known.name() == target.name)?;
-            Some(known.rule.layouts.as_slice())
-        };
-        of_class().unwrap_or(&[])
+        let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
+        self.classes.get(class)?.variables.iter().find(|known| known.name() == target.name)
     }
 
     fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {
