@@ -78,6 +78,7 @@ impl Binder<'_> {
 
     /// The bindings of a claim.
     pub(super) fn bind(&self, claim: &Claim<'_>) -> Result<Vec<Binding>, Box<Fault>> {
+        self.check_groups(claim)?;
         let (layout, mut solution) = self.solve(claim)?;
         self.add_terms(claim, &mut solution)?;
         let arithmetic = claim.rule.arithmetic;
@@ -256,7 +257,7 @@ impl Binder<'_> {
         fault(claim, detail, Some(hint))
     }
 
-    fn first_pair<'s>(&'s self, claim: &Claim<'_>) -> (&'s Tensor, &'s crate::keras::Variable) {
+    pub(super) fn first_pair<'s>(&'s self, claim: &Claim<'_>) -> (&'s Tensor, &'s crate::keras::Variable) {
         (self.tensor(claim.sources[0].1), &self.architecture.variables[claim.targets[0].1])
     }
 
@@ -406,7 +407,8 @@ fn said(layout: &Layout, sizes: &BTreeMap<String, usize>) -> String {
     if sizes.is_empty() { layout.as_str().to_owned() } else { format!("{layout}, {}", sizes.join(" ")) }
 }
 
-fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Box<Fault> {
+/// A fault of a claim, at its layout where that is to blame.
+pub(super) fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Box<Fault> {
     let position = match (&detail, &claim.rule.layout_position) {
         (FaultDetail::Shape { .. } | FaultDetail::SeveralLayouts { .. }, Some(position))
             if !matches!(claim.provenance, Provenance::Class { .. }) =>

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::bind::Binder;
+use super::bind::{Binder, fault};
 use super::binding::{Dense, Derivation};
 use super::class::Pairing;
 use super::derive::{Derived, Found, Refused};
 use super::expansion::{Claim, Expansion};
-use super::faults::FaultDetail;
+use super::faults::{Fault, FaultDetail};
 use super::module::Module;
 use crate::checkpoint::Tensor;
 use crate::keras::Layer;
@@ -57,15 +57,12 @@ impl<'a> Expansion<'a> {
         module: &Module,
     ) -> bool {
         let Some(said) = pair.layer.groups.filter(|_| class.inside.is_empty()) else { return true };
-        let own = layer.config.as_ref().and_then(|config| config.get("groups")?.as_u64());
         let (detail, hint) = if !class.variables.iter().any(|known| known.expands) {
             let hint = "leave `groups` out of the rule; in [class], `expands = true` names a variable that is the dense \
                         weight of them";
             (FaultDetail::NoGroups { layer: layer.path.clone(), class: class.name.clone() }, hint)
-        } else if let Some(own) = own.filter(|&own| own > 1) {
-            let hint = "leave `groups` out of the rule: with as many groups in the module, the kernel is the same on \
-                        both sides; with more, no rule makes one of the other";
-            (FaultDetail::OwnGroups { layer: layer.path.clone(), said, own }, hint)
+        } else if let Some(own) = own_groups(layer) {
+            (FaultDetail::OwnGroups { layer: layer.path.clone(), said, own }, OWN_GROUPS)
         } else {
             return true;
         };
@@ -75,7 +72,31 @@ impl<'a> Expansion<'a> {
     }
 }
 
+/// What to do about a layer that has groups itself.
+const OWN_GROUPS: &str = "leave `groups` out of the rule: with as many groups in the module, the kernel is the same on \
+                          both sides; with more, no rule makes one of the other";
+
+/// The groups that a layer has itself, where its configuration tells and there are several.
+fn own_groups(layer: &Layer) -> Option<u64> {
+    layer.config.as_ref()?.get("groups")?.as_u64().filter(|&own| own > 1)
+}
+
 impl Binder<'_> {
+    /// A fault where a rule of tensors makes a dense weight for the kernel of a layer that has groups itself: what a
+    /// layer's rule says was looked at before.
+    pub(super) fn check_groups(&self, claim: &Claim<'_>) -> Result<(), Box<Fault>> {
+        let Some(said) = claim.rule.groups else { return Ok(()) };
+        for &(_, variable) in &claim.targets {
+            let layer = self.architecture.layers.get(self.architecture.variables[variable].layer);
+            let own = layer.filter(|_| self.class_variable(claim).is_some_and(|known| known.expands));
+            if let Some((layer, own)) = own.and_then(|layer| Some((layer, own_groups(layer)?))) {
+                let detail = FaultDetail::OwnGroups { layer: layer.path.clone(), said, own };
+                return Err(fault(claim, detail, Some(OWN_GROUPS.to_owned())));
+            }
+        }
+        Ok(())
+    }
+
     /// What `groups` has to do with it that a tensor does not fit.
     pub(super) fn groups_hint(&self, claim: &Claim<'_>) -> Option<String> {
         let [(_, source)] = claim.sources.as_slice() else { return None };
@@ -90,6 +111,10 @@ impl Binder<'_> {
             });
         }
         let of_class = || self.class_variable(claim).is_some_and(|known| known.expands);
+        let (_, target) = self.first_pair(claim);
+        if self.architecture.layers.get(target.layer).and_then(own_groups).is_some() {
+            return None;
+        }
         let groups = self.fitting_groups(claim, shape).filter(|&groups| groups > 1)?;
         let said = format!(
             "the shapes fit a convolution with {groups} groups: if the module has `groups = {groups}`, say"

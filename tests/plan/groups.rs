@@ -162,19 +162,32 @@ fn said_and_not_said() {
 /// What the layer's own configuration says.
 #[test]
 fn groups_on_both_sides() {
-    let check = |own: serde_json::Value| {
+    let check_of = |schema: &str, own: serde_json::Value| {
         // Four groups in PyTorch, two in Keras: the shapes would fit blocks that mean something else.
         let mut model = architecture(Origin::Json, &[layer("up", "Conv2D", &[("kernel", &[3, 5, 4, 8])])]);
         model.layers[0].config = Some(own);
-        let schema = format!("{PAIR}groups = 2\n");
-        render(&schema, &checkpoint(&[("up.weight", &[8, 2, 3, 5])]), model, &PlanOptions::default())
+        render(schema, &checkpoint(&[("up.weight", &[8, 2, 3, 5])]), model, &PlanOptions::default())
     };
+    let check = |own| check_of(&format!("{PAIR}groups = 2\n"), own);
     assert_snapshot!(check(serde_json::json!({"groups": 2})), @"
     Rule: the rule says `groups = 2` for layer `up`, which has 2 groups itself
       at line 2
       hint: leave `groups` out of the rule: with as many groups in the module, the kernel is the same on both sides; with more, no rule makes one of the other
     ");
     assert_snapshot!(check(serde_json::json!({"groups": 1})), @"up/kernel (3, 5, 4, 8) = up.weight [o i h w -> h w i o] Conv2D, line 2");
+    let schema = "[[tensor]]\nkeras = 'up/kernel'\ntorch = { weight = 'up.weight' }\ncompute = 'block_diagonal'\n\
+                  groups = 2\nlayout = 'o i h w -> h w i o'\n";
+    assert_snapshot!(check_of(schema, serde_json::json!({"groups": 2})), @"
+    Rule: the rule says `groups = 2` for layer `up`, which has 2 groups itself
+      at line 2
+      hint: leave `groups` out of the rule: with as many groups in the module, the kernel is the same on both sides; with more, no rule makes one of the other
+    ");
+    // What Keras has in two groups, and PyTorch in four, is not told of two.
+    assert_snapshot!(check_of(PAIR, serde_json::json!({"groups": 2})), @"
+    Shape: `up.weight` (8, 2, 3, 5) does not fit `up/kernel` (3, 5, 4, 8)
+      by `o i h w -> h w i o`: axis `i` is 2 in the source and 4 in the target
+      at line 2
+    ");
     assert_snapshot!(check(serde_json::json!({})), @"up/kernel (3, 5, 4, 8) = up.weight [o i h w -> h w i o] Conv2D, line 2");
 }
 
