@@ -397,7 +397,7 @@ fn speaking(class: &Class, path: &str) -> Vec<(usize, Captures)> {
 }
 
 /// The layers directly inside one, by their names. A template does not list them, but has them behind the layer.
-fn children(architecture: &Architecture, at: usize) -> Vec<(String, usize)> {
+pub(super) fn children(architecture: &Architecture, at: usize) -> Vec<(String, usize)> {
     let layers = &architecture.layers;
     let Some(layer) = layers.get(at) else { return Vec::new() };
     if !layer.inside.is_empty() {

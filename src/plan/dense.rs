@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bind::{Binder, fault};
 use super::binding::{Dense, Derivation};
-use super::class::Pairing;
+use super::class::{Pairing, children};
 use super::derive::{Derived, Found, Refused};
 use super::expansion::{Claim, Expansion};
 use super::faults::{Fault, FaultDetail};
@@ -56,7 +56,11 @@ impl<'a> Expansion<'a> {
         layer: &Layer,
         module: &Module,
     ) -> bool {
-        let Some(said) = pair.layer.groups.filter(|_| class.inside.is_empty()) else { return true };
+        let inside = children(self.architecture, pair.at);
+        let hands_on = inside
+            .iter()
+            .any(|(name, _)| class.inside.iter().any(|known| known.keras.matches(name).is_some()));
+        let Some(said) = pair.layer.groups.filter(|_| !hands_on) else { return true };
         let (detail, hint) = if !class.variables.iter().any(|known| known.expands) {
             let hint = "leave `groups` out of the rule; in [class], `expands = true` names a variable that is the dense \
                         weight of them";

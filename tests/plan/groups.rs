@@ -285,6 +285,21 @@ fn wrappers() {
     ");
 }
 
+/// A class of layers that hold others, of which this one has none.
+#[test]
+fn nothing_inside() {
+    let schema = format!(
+        "[class.Mine]\ninside = [{{ keras = 'conv' }}]\nvariables = [{{ keras = 'kernel', torch = 'weight' }}]\n\
+         {PAIR}groups = 2\n"
+    );
+    let kernel: Tensors<'_> = &[("kernel", &[6, 2])];
+    assert_snapshot!(check(&schema, &[("up.weight", &[6, 2])], &[layer("up", "Mine", kernel)]), @"
+    Rule: the rule says `groups` for layer `up`, and class `Mine` has no variable for a dense weight of them
+      at line 5
+      hint: leave `groups` out of the rule; in [class], `expands = true` names a variable that is the dense weight of them
+    ");
+}
+
 /// One module after the other.
 #[test]
 fn sequences() {

@@ -311,6 +311,24 @@ fn parts() {
     check(part_of("c -> h c", None, None, &[2], &[3, 2]), "(2,) [0, 1] h c -> c");
 }
 
+/// Where the parts of an axis are of unequal size, there is no one part that is used of each.
+#[test]
+fn no_part_of_unequal_parts() {
+    let layout = Layout::parse("(p h) -> h").unwrap();
+    let operation = Operation {
+        layout: &layout,
+        sizes: &BTreeMap::new(),
+        order: &BTreeMap::new(),
+        slice: &BTreeMap::from([("h".to_owned(), Slice::Range { start: 1, end: None })]),
+        take: &BTreeMap::new(),
+        captures: &[Capture { name: "p".to_owned(), side: Side::Target, count: 2 }],
+    };
+    let part = |length| operation.part(&Shape::new([length]).unwrap(), &Shape::new([2]).unwrap());
+    let (shape, copy) = part(6).unwrap();
+    assert_eq!((shape.sizes(), copy.source_offset), (&[4][..], 1));
+    assert!(matches!(part(7), Err(SolveError::Size { expected: 6, .. })));
+}
+
 const ALL: &[Kind] = &[
     Kind::Plain,
     Kind::Plain,
