@@ -123,6 +123,10 @@ impl Said<'_> {
             (false, true) => "elements repeat",
             (true, true) => "some elements are left out, and others repeat",
         }];
+        let dense = self.binding.parts().find_map(|part| part.derivation.as_ref()?.dense.as_ref());
+        let blocks =
+            dense.map(|dense| format!("in {} blocks on the diagonal, with zeros elsewhere", dense.groups));
+        said.extend(blocks.as_deref());
         if terms > 1 {
             said.push("and terms are added");
         }

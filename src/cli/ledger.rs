@@ -13,7 +13,7 @@ use super::table::{self, count};
 use super::terminal::{HEADING, Terminal, WARNING};
 use crate::lazy::LazyTensor;
 use crate::plan::{Binding, Note, Part, Plan, Provenance, Value};
-use crate::tensor::{Arithmetic, Dtype, StateDictKey};
+use crate::tensor::{Arithmetic, Dtype, Shape, StateDictKey};
 
 /// Tensors that a cell of the table names; stacked experts come by the hundred.
 const NAMED: usize = 3;
@@ -159,6 +159,12 @@ fn keys(part: &Part) -> Vec<&str> {
     }
 }
 
+/// The shape of a part's tensor: that of the weight of groups, where a dense one is made of it.
+fn stored_shape(part: &Part) -> &Shape {
+    let dense = part.derivation.as_ref().and_then(|derivation| derivation.dense.as_ref());
+    dense.map_or_else(|| part.source.view.shape(), |dense| &dense.shape)
+}
+
 /// The formulas that a value is computed by, each once.
 fn formulas(binding: &Binding) -> Vec<&str> {
     let derivations = binding.parts().filter_map(|part| part.derivation.as_ref());
@@ -209,7 +215,7 @@ fn row(plan: &Plan, binding: &Binding) -> Vec<String> {
                 None => vec![name(part)],
             });
             row.push(shorten(names.collect(), joint));
-            row.push(same(parts(binding).map(|part| part.source.view.shape().to_string())));
+            row.push(same(parts(binding).map(|part| stored_shape(part).to_string())));
             let source = same(parts(binding).map(|part| part.source.dtype.to_string()));
             row.push(if source == dtype { dtype } else { format!("{source} → {dtype}") });
         }

@@ -20,10 +20,10 @@ pub use bytes::Bytes;
 pub use checksum::{Checksummed, Damage, damaged};
 pub use error::LoadError;
 pub use recipe::{
-    AbsoluteMaxima, Assemble, AssembleError, Blockwise, CompressedLayout, DensifyCompressed, DensifyCoo,
-    DensifyError, Dequantize, DequantizeError, Formula, FormulaError, Inflate, LowRank, LowRankScale, Masked,
-    Mxfp4, NestedMaxima, Part, QuantizationParameters, Recipe, Resolve, ResolveError, Scaled, SpectralNorm,
-    TilingError, Unpack, WeightNorm,
+    AbsoluteMaxima, Assemble, AssembleError, BlockDiagonal, Blockwise, CompressedLayout, DensifyCompressed,
+    DensifyCoo, DensifyError, Dequantize, DequantizeError, Formula, FormulaError, Inflate, LowRank,
+    LowRankScale, Masked, Mxfp4, NestedMaxima, Part, QuantizationParameters, Recipe, Resolve, ResolveError,
+    Scaled, SpectralNorm, TilingError, Unpack, WeightNorm,
 };
 pub use statistics::{NonFinite, Statistics};
 pub use storage::{Computed, Storage};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::axes::Axes;
-use super::binding::{Binding, Part, Provenance, Term, Value};
+use super::binding::{Binding, Derivation, Part, Provenance, Term, Value};
 use super::derive::{self, Derived};
 use super::expansion::Claim;
 use super::faults::{Fault, FaultDetail};
@@ -12,7 +12,7 @@ use super::hints;
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
 use crate::keras::file_layout::{self, Form};
-use crate::schema::{CaptureValue, Captures, Class, Reduce};
+use crate::schema::{CaptureValue, Captures, Class, ClassVariable, Reduce};
 use crate::tensor::{
     Capture, CopyAxis, Dtype, Layout, Operation, Side, SolveError, SourcePiece, StateDictKey, StridedCopy,
     TargetPiece, rearrange,
@@ -60,6 +60,11 @@ impl Binder<'_> {
         self.derived.get(at.checked_sub(self.checkpoint.tensors.len())?)
     }
 
+    /// How a tensor is computed, if it is.
+    pub(super) fn derivation(&self, at: usize) -> Option<&Derivation> {
+        self.derived(at).map(|derived| &*derived.derivation)
+    }
+
     pub(super) fn tensor(&self, at: usize) -> &Tensor {
         self.derived(at).map_or_else(|| &self.checkpoint.tensors[at], |derived| &derived.tensor)
     }
@@ -73,6 +78,7 @@ impl Binder<'_> {
 
     /// The bindings of a claim.
     pub(super) fn bind(&self, claim: &Claim<'_>) -> Result<Vec<Binding>, Box<Fault>> {
+        self.check_groups(claim)?;
         let (layout, mut solution) = self.solve(claim)?;
         self.add_terms(claim, &mut solution)?;
         let arithmetic = claim.rule.arithmetic;
@@ -146,6 +152,7 @@ impl Binder<'_> {
                     keras: claim.keras.filter(|_| is_split),
                     terms: Vec::new(),
                     rivals: Vec::new(),
+                    expands: false,
                 };
                 let (_, found) = self.solve(&term)?;
                 for (terms, found) in solution[group].iter_mut().zip(found) {
@@ -250,7 +257,7 @@ impl Binder<'_> {
         fault(claim, detail, Some(hint))
     }
 
-    fn first_pair<'s>(&'s self, claim: &Claim<'_>) -> (&'s Tensor, &'s crate::keras::Variable) {
+    pub(super) fn first_pair<'s>(&'s self, claim: &Claim<'_>) -> (&'s Tensor, &'s crate::keras::Variable) {
         (self.tensor(claim.sources[0].1), &self.architecture.variables[claim.targets[0].1])
     }
 
@@ -263,7 +270,7 @@ impl Binder<'_> {
         }
         // Within a class there is no layout to be said.
         let is_of_class = matches!(claim.provenance, Provenance::Class { .. });
-        let hint = match is_of_class {
+        let hint = self.groups_hint(claim).or_else(|| match is_of_class {
             false => self
                 .class_layout(claim)
                 .or_else(|| hints::permutation(source.tensor.view.shape(), &target.shape)),
@@ -275,7 +282,7 @@ impl Binder<'_> {
                 let product = claim.sizes.values().product::<usize>();
                 Some(format!("the flattened map's sizes {} make {product} features", sizes.join(" × ")))
             }
-        };
+        });
         let detail = FaultDetail::Shape {
             key: source.key.clone(),
             source_shape: source.tensor.view.shape().clone(),
@@ -302,17 +309,17 @@ impl Binder<'_> {
 
     /// The layouts that the layer's class has for the variable of a [[tensor]] rule.
     fn class_layouts(&self, claim: &Claim<'_>) -> &[Layout] {
+        if matches!(claim.provenance, Provenance::Class { .. }) {
+            return &[];
+        }
+        self.class_variable(claim).map_or(&[], |known| known.rule.layouts.as_slice())
+    }
+
+    /// What the layer's class has for the variable.
+    pub(super) fn class_variable(&self, claim: &Claim<'_>) -> Option<&ClassVariable> {
         let (_, target) = self.first_pair(claim);
-        let of_class = || {
-            if matches!(claim.provenance, Provenance::Class { .. }) {
-                return None;
-            }
-            let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
-            let known =
-                self.classes.get(class)?.variables.iter().find(|known| known.name() == target.name)?;
-            Some(known.rule.layouts.as_slice())
-        };
-        of_class().unwrap_or(&[])
+        let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
+        self.classes.get(class)?.variables.iter().find(|known| known.name() == target.name)
     }
 
     fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {
@@ -400,7 +407,8 @@ fn said(layout: &Layout, sizes: &BTreeMap<String, usize>) -> String {
     if sizes.is_empty() { layout.as_str().to_owned() } else { format!("{layout}, {}", sizes.join(" ")) }
 }
 
-fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Box<Fault> {
+/// A fault of a claim, at its layout where that is to blame.
+pub(super) fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Box<Fault> {
     let position = match (&detail, &claim.rule.layout_position) {
         (FaultDetail::Shape { .. } | FaultDetail::SeveralLayouts { .. }, Some(position))
             if !matches!(claim.provenance, Provenance::Class { .. }) =>

@@ -8,7 +8,7 @@ use crate::checkpoint::Role;
 use crate::keras::Architecture;
 use crate::lazy::{Bytes, LazyTensor, LoadError, Storage};
 use crate::schema::Position;
-use crate::tensor::{Arithmetic, Dtype, Nature, StateDictKey, StridedCopy};
+use crate::tensor::{Arithmetic, Dtype, Nature, Shape, StateDictKey, StridedCopy};
 
 /// A plan without faults.
 #[derive(Debug)]
@@ -98,6 +98,17 @@ pub struct Derivation {
     pub formula: String,
     /// The tensors of the checkpoint.
     pub sources: Vec<(StateDictKey, LazyTensor)>,
+    /// Where what the formula makes is the weight of several groups, and the tensor the dense one: those.
+    pub dense: Option<Dense>,
+}
+
+/// The weight of groups that a dense one is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dense {
+    /// How many: each is a block on the diagonal, and all else is zero.
+    pub groups: usize,
+    /// Its shape.
+    pub shape: Shape,
 }
 
 /// Where a decision came from.

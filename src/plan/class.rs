@@ -52,6 +52,9 @@ impl<'a> Expansion<'a> {
         self.paired.insert(module.path().to_owned(), pair.at);
         let Some(class) = self.class_of(&pair, module) else { return };
         let Some(layer) = self.architecture.layers.get(pair.at) else { return };
+        if !self.takes_groups(&pair, class, layer, module) {
+            return;
+        }
         let own = self.suffixed(class, module);
         let provenance = Provenance::Class { class: class.name.clone(), rule: pair.rule.position.clone() };
         let meeting = Meeting { pair, class, layer, module: &own, provenance };
@@ -276,7 +279,8 @@ impl<'a> Expansion<'a> {
     fn sources(&mut self, meeting: &Meeting<'a, '_>, known: &'a ClassVariable, both: &Captures) -> Found {
         // torch's default for all but transposed convolutions, whose classes say another.
         let dim = Some(known.rule.dim.unwrap_or(0));
-        let found = self.tensors_of(meeting.module, &known.rule, meeting.pair.rule, dim)?;
+        let groups = meeting.pair.layer.groups.filter(|_| known.expands);
+        let found = self.tensors_of(meeting.module, &known.rule, meeting.pair.rule, dim, groups)?;
         let agreeing = found.into_iter().filter_map(|(mut captures, tensor)| {
             let agrees = both.iter().all(|(name, value)| captures.remove(name).as_ref() == Some(value));
             agrees.then_some((captures, tensor))
@@ -370,6 +374,7 @@ fn claim<'a>(
         keras: None,
         terms: Vec::new(),
         rivals: Vec::new(),
+        expands: known.expands,
     }
 }
 
@@ -392,7 +397,7 @@ fn speaking(class: &Class, path: &str) -> Vec<(usize, Captures)> {
 }
 
 /// The layers directly inside one, by their names. A template does not list them, but has them behind the layer.
-fn children(architecture: &Architecture, at: usize) -> Vec<(String, usize)> {
+pub(super) fn children(architecture: &Architecture, at: usize) -> Vec<(String, usize)> {
     let layers = &architecture.layers;
     let Some(layer) = layers.get(at) else { return Vec::new() };
     if !layer.inside.is_empty() {

@@ -49,17 +49,23 @@ struct Beside {
 
 impl Expansion<'_> {
     /// The tensors that a rule names relative to a module, computed where the checkpoint holds others in their place.
-    /// `dim` is what the rule, or the layer's class, says of the axis that a formula's vectors belong to.
+    /// `dim` is what the rule, or the layer's class, says of the axis that a formula's vectors belong to; `groups` what
+    /// a layer's rule says of a weight that its class makes a dense one of.
     pub(super) fn tensors_of(
         &mut self,
         module: &Module,
         rule: &TensorRule,
         of: &Rule,
         dim: Option<usize>,
+        groups: Option<usize>,
     ) -> Found {
-        match &rule.compute {
-            Some(compute) => self.computed(module, rule, compute, dim),
-            None => self.named(module, rule, Beside { dim, adapters: of.scope.low_rank }),
+        let found = match &rule.compute {
+            Some(compute) => self.computed(module, rule, compute, dim)?,
+            None => self.named(module, rule, Beside { dim, adapters: of.scope.low_rank })?,
+        };
+        match rule.groups.or(groups) {
+            Some(groups) => self.dense(found, groups),
+            None => Ok(found),
         }
     }
 
@@ -170,7 +176,7 @@ impl Expansion<'_> {
             let tensor = &self.checkpoint.tensors[at];
             (tensor.key.clone(), tensor.tensor.clone())
         });
-        let derivation = Arc::new(Derivation { formula, sources: sources.collect() });
+        let derivation = Arc::new(Derivation { formula, sources: sources.collect(), dense: None });
         let tensor = Tensor { key, tensor, storage_number: None, tied_to: None, role: first.role };
         self.derived.push(Derived { tensor, derivation, inputs });
         Ok(self.checkpoint.tensors.len() + self.derived.len() - 1)

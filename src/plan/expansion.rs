@@ -37,6 +37,8 @@ pub(super) struct Claim<'a> {
     pub(super) terms: Vec<(&'a TensorRule, Vec<(Captures, usize)>)>,
     /// Layouts of other classes that could be meant, where only the layer's name tells the class.
     pub(super) rivals: Vec<&'a Layout>,
+    /// Whether the class makes a dense weight of its tensor where the layer's rule says `groups`.
+    pub(super) expands: bool,
 }
 
 /// A module or tensor whose rule leads nowhere.

@@ -105,6 +105,26 @@ pub enum FaultDetail {
         /// The rule's class.
         expected: String,
     },
+    /// The rule says `groups`, and the layer's class does nothing with them.
+    #[error(
+        "the rule says `groups` for layer `{layer}`, and class `{class}` has no variable for a dense weight of them"
+    )]
+    NoGroups {
+        /// The layer.
+        layer: String,
+        /// Its class.
+        class: String,
+    },
+    /// The rule says `groups`, and the layer has some itself.
+    #[error("the rule says `groups = {said}` for layer `{layer}`, which has {own} groups itself")]
+    OwnGroups {
+        /// The layer.
+        layer: String,
+        /// What the rule says.
+        said: usize,
+        /// The layer's own.
+        own: u64,
+    },
     /// A layer has a variable that its class' rules do not know.
     #[error("the rules of class `{class}` have nothing for variable `{variable}`")]
     UnknownVariable {
@@ -358,6 +378,8 @@ impl Fault {
             | FaultDetail::UntoldClass { .. }
             | FaultDetail::ClassMismatch { .. }
             | FaultDetail::UnknownVariable { .. }
+            | FaultDetail::NoGroups { .. }
+            | FaultDetail::OwnGroups { .. }
             | FaultDetail::SequenceLength { .. }
             | FaultDetail::SequenceOrder { .. }
             | FaultDetail::OrderContradiction { .. }

@@ -16,6 +16,7 @@ mod axes;
 mod bind;
 mod binding;
 mod class;
+mod dense;
 mod derive;
 mod expansion;
 mod explain;
@@ -37,7 +38,7 @@ mod tensor;
 mod untold;
 
 pub use binding::{
-    Binding, Derivation, Detail, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
+    Binding, Dense, Derivation, Detail, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
 };
 pub use faults::{Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;

@@ -16,7 +16,7 @@ type Terms<'a> = Vec<(&'a TensorRule, Vec<(Captures, usize)>)>;
 impl<'a> Expansion<'a> {
     /// `[[tensor]]`.
     pub(super) fn tensors(&mut self, rule: &'a Rule, tensor: &'a TensorRule) {
-        let matches = match self.tensors_of(&Module::of(""), tensor, rule, tensor.dim) {
+        let matches = match self.tensors_of(&Module::of(""), tensor, rule, tensor.dim, None) {
             Ok(matches) => matches,
             Err(refused) => {
                 for keras in tensor.keras.iter().filter_map(|keras| keras.literal()) {
@@ -115,6 +115,7 @@ impl<'a> Expansion<'a> {
             keras: Some(keras),
             terms,
             rivals: Vec::new(),
+            expands: false,
         });
     }
 
@@ -128,13 +129,14 @@ impl<'a> Expansion<'a> {
     ) -> Result<Terms<'a>, Box<Refused>> {
         let mut terms = Vec::new();
         for term in &rule.add {
-            let found =
-                self.tensors_of(module, term, of, term.dim)?.into_iter().filter_map(|(captures, at)| {
+            let found = self.tensors_of(module, term, of, term.dim, None)?.into_iter().filter_map(
+                |(captures, at)| {
                     let agrees =
                         captures.iter().all(|(name, value)| both.get(name).is_none_or(|both| both == value));
                     let own = captures.into_iter().filter(|(name, _)| !both.contains_key(name)).collect();
                     agrees.then_some((own, at))
-                });
+                },
+            );
             let found: Vec<(Captures, usize)> = found.collect();
             if found.is_empty() {
                 let pattern = term.torch.substitute(both, &of.scope.tables);

@@ -193,8 +193,8 @@ pub enum FaultKind {
     /// Not a formula.
     #[error("`{0}` is no formula that `compute` knows")]
     UnknownFormula(String),
-    /// One name where a formula needs several.
-    #[error("`compute = \"{0}\"` needs several tensors")]
+    /// A name where a formula takes a table of them.
+    #[error("`compute = \"{0}\"` takes a table of tensors")]
     TensorsOf(&'static str),
     /// A key of another formula.
     #[error("`{key}` is a key of `compute = {of}`{}", other_formula(name))]

@@ -216,14 +216,18 @@ pub(super) fn string(
     }
 }
 
-/// An integer that counts something.
+/// An integer that counts something; `least` is 0, 1 or 2.
 pub(super) fn count(
     key: &str,
     value: &Spanned<DeValue<'_>>,
     least: usize,
     faults: &mut Faults,
 ) -> Option<usize> {
-    let expected = if least == 0 { "an integer from 0" } else { "an integer from 1" };
+    let expected = match least {
+        0 => "an integer from 0",
+        1 => "an integer from 1",
+        _ => "an integer above 1",
+    };
     let DeValue::Integer(integer) = value.get_ref() else {
         wrong_type(key, value.span(), expected, value.get_ref(), faults);
         return None;

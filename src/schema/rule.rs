@@ -91,6 +91,9 @@ pub struct LayerRule {
     /// `unflatten = [height, width, channels]`: sizes of the feature map that the layer's output becomes;
     /// none when the rule says that it becomes none.
     pub unflatten: Option<Vec<usize>>,
+    /// `groups`: of the module, above 1, where the layer has none: the variables that [`ClassVariable::expands`] get
+    /// blocks on the diagonal, with zeros elsewhere.
+    pub groups: Option<usize>,
 }
 
 /// `[[tensor]]`, and each variable of a class.
@@ -112,8 +115,11 @@ pub struct TensorRule {
     pub take: BTreeMap<String, usize>,
     /// `reduce`.
     pub reduce: Option<Reduce>,
-    /// `compute`: the tensor is computed from several.
+    /// `compute`: the tensor is computed from several; none for `"block_diagonal"`, which has one.
     pub compute: Option<Compute>,
+    /// `groups`, above 1, of `compute = "block_diagonal"`: the tensor is the weight of so many, and what counts the
+    /// dense weight, computed or not before.
+    pub groups: Option<usize>,
     /// `dim`: the axis that vectors of a formula belong to.
     pub dim: Option<usize>,
     /// `add`: further terms; of each, `torch` and what rearranges it.
@@ -235,6 +241,9 @@ pub struct ClassVariable {
     pub flatten: Vec<Layout>,
     /// The same for a layer whose output becomes a map.
     pub unflatten: Vec<Layout>,
+    /// `expands`: where the layer's rule says `groups`, the tensor is the weight of so many, and the variable the dense
+    /// one.
+    pub expands: bool,
 }
 
 impl Class {

@@ -69,6 +69,19 @@ fn bitsandbytes() {
     run("bitsandbytes", |_| Near::Equal);
 }
 
+/// Convolutions with groups, whose kernels torch shows by what it makes of single ones.
+#[test]
+fn grouped() {
+    run("grouped", |_| Near::Equal);
+    let folder = Folder::with_case("grouped");
+    let explain = |variable: &str, more: &[&str]| {
+        folder.run(&[&["plan", "weights.pt", "--explain", variable], &SCHEMA[..], more].concat())
+    };
+    check("explain_groups", 0, &explain("up1/kernel", &[]));
+    check("explain_computed_groups", 0, &explain("normed/kernel", &[]));
+    check("explain_groups_json", 0, &explain("up2/kernel", &["--json"]));
+}
+
 /// One binding in full, of each kind: a sum with arithmetic, a formula, a copy; and a variable that there is not.
 #[test]
 fn explains() {

@@ -5,6 +5,7 @@
 mod classes;
 mod computed;
 mod custom;
+mod groups;
 mod inside;
 mod language;
 mod made;

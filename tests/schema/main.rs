@@ -274,6 +274,8 @@ fn file_faults() {
 fn rule_faults() {
     assert_snapshot!(faults("[[layer]]\ntorch = \"a\"\nkeras = \"a\"\nunflatten = [3, 0]"), @"t:5:17 `0`: `unflatten` must be an integer from 1");
     assert_snapshot!(faults("[[layer]]\ntorch = \"a\"\nkeras = \"a\"\nunflatten = [1, 2, 3, 4, 5]"), @"t:5:13 `[1, 2, 3, 4, 5]`: `unflatten` must be the sizes of the map that the output becomes, channels last: `[height, width, channels]`, or `[]` when it becomes none");
+    assert_snapshot!(faults("[[layer]]\ntorch = \"a\"\nkeras = \"a\"\ngroups = 1"), @"t:5:10 `1`: `groups` must be an integer above 1");
+    assert_snapshot!(faults("[[sequence]]\ntorch = \"a\"\nkeras = \"a\"\ngroups = \"2\""), @r#"t:5:10 `"2"`: `groups` must be an integer above 1, not a string"#);
     assert_snapshot!(faults("[[layer]]\nkeras = \"a\"\nflatten = [3]\noptional = 1"), @"
     t:2:1 `[[layer]]`: [[layer]] needs `torch`
     t:4:11 `[3]`: `flatten` must be the sizes of the flattened map, channels last: `[height, width, channels]`, or `[]` when nothing was flattened
@@ -336,9 +338,9 @@ fn tensor_faults() {
 #[test]
 fn compute_faults() {
     let tensor = |rest: &str| faults(&format!("[[tensor]]\nkeras = \"k\"\n{rest}"));
-    assert_snapshot!(tensor("torch = \"a\"\ncompute = \"lora\""), @r#"t:4:9 `"a"`: `compute = "lora"` needs several tensors | write `torch = { weight = "…", a = "…", b = "…" }`"#);
+    assert_snapshot!(tensor("torch = \"a\"\ncompute = \"lora\""), @r#"t:4:9 `"a"`: `compute = "lora"` takes a table of tensors | write `torch = { weight = "…", a = "…", b = "…" }`"#);
     assert_snapshot!(tensor("torch = { g = \"a\", v = \"b\" }\ncompute = \"weightnorm\""), @r#"t:5:11 `"weightnorm"`: `weightnorm` is no formula that `compute` knows | did you mean `weight_norm`?"#);
-    assert_snapshot!(tensor("torch = { g = \"a\", v = \"b\" }\ncompute = \"svd\""), @r#"t:5:11 `"svd"`: `svd` is no formula that `compute` knows | the formulas are `weight_norm`, `spectral_norm`, `pruned`, `lora`, `mxfp4`, `dequantize`"#);
+    assert_snapshot!(tensor("torch = { g = \"a\", v = \"b\" }\ncompute = \"svd\""), @r#"t:5:11 `"svd"`: `svd` is no formula that `compute` knows | the formulas are `weight_norm`, `spectral_norm`, `pruned`, `lora`, `mxfp4`, `dequantize`, `block_diagonal`"#);
     assert_snapshot!(tensor("torch = { g = \"a\", v = \"b\" }"), @r#"t:4:9 `{ g = "a", v = "b" }`: `torch` must be a string, not a table | several tensors become one by `compute = "…"`"#);
     assert_snapshot!(tensor("torch = { g = \"a\", w = \"b\" }\ncompute = \"weight_norm\""), @r#"
     t:4:9 `{ g = "a", w = "b" }`: `torch` needs `v` | `weight_norm` is computed from `torch = { v = "…", g = "…" }`
@@ -352,6 +354,14 @@ fn compute_faults() {
     t:7:7 `1`: `dim` is a key of `compute = "spectral_norm" or "dequantize"`, not of "weight_norm"
     "#);
     assert_snapshot!(tensor("torch = \"a\"\nrslora = true"), @r#"t:5:10 `true`: `rslora` is a key of `compute = "lora"`, which the rule does not have | of adapters that the checkpoint's names tell, say it in `[source]`: `lora = { alpha = 16 }`"#);
+    assert_snapshot!(tensor("torch = \"a\"\ngroups = 2"), @r#"t:5:10 `2`: `groups` is a key of `compute = "block_diagonal"`, which the rule does not have | write `compute = "block_diagonal"` with `torch = { weight = "…" }`"#);
+    assert_snapshot!(tensor("torch = \"a\"\ncompute = \"block_diagonal\"\ngroups = 2"), @r#"t:4:9 `"a"`: `compute = "block_diagonal"` takes a table of tensors | write `torch = { weight = "…" }`"#);
+    assert_snapshot!(tensor("torch = { weight = \"a\" }\ncompute = \"block_diagonal\"\nalpha = 2"), @r#"
+    t:2:1 `[[tensor]]`: `compute = "block_diagonal"` needs `groups` | the `groups` of the PyTorch module
+    t:6:9 `2`: `alpha` is a key of `compute = "lora"`, not of "block_diagonal"
+    "#);
+    assert_snapshot!(tensor("torch = { weight = \"a\" }\ncompute = \"block_diagonal\"\ngroups = 1"), @"t:6:10 `1`: `groups` must be an integer above 1");
+    assert_snapshot!(tensor("torch = { weight = \"a\", mask = \"b\" }\ncompute = \"pruned\"\ngroups = 2"), @r#"t:6:10 `2`: `groups` is a key of `compute = "block_diagonal"`, not of "pruned""#);
     assert_snapshot!(faults("[source]\nlora = 3"), @"t:3:8 `3`: `lora` must be a table, as in `{ alpha = 16 }`, not an integer");
     assert_snapshot!(faults("[source]\nlora = { alfa = 3 }"), @"
     t:3:8 `{ alfa = 3 }`: `source.lora` needs `alpha`
@@ -399,9 +409,11 @@ fn class_faults() {
     t:3:14 `{ torch = "a" }`: a variable of a class needs `keras`
     "#);
     assert_snapshot!(variables("{ keras = \"k\", torch = \"a\" }, { keras = \"k\", torch = \"a\" }"), @r#"t:3:54 `"k"`: `k` is the target of two rules"#);
+    assert_snapshot!(variables("{ keras = \"k\", torch = \"a\", expands = 1 }"), @"t:3:52 `1`: `expands` must be true or false, not an integer");
+    assert_snapshot!(variables("{ keras = \"k\", torch = { weight = \"a\" }, compute = \"block_diagonal\", groups = 2, expands = true }"), @"t:3:105 `true`: `expands` must be false where the variable has `groups` of its own");
     assert_snapshot!(variables("{ keras = \"k\", torch = \"a\", flatten = \"a\", optional = true }"), @"
     t:3:53 `a`: a layout has one `->` between the source's axes and the target's, as in `o i -> i o`
-    t:3:57 `optional`: unknown key `optional` in a variable of a class | the keys here are `torch`, `keras`, `layout`, `sizes`, `order`, `slice`, `take`, `reduce`, `compute`, `dim`, `alpha`, `rslora`, `fan_in_fan_out`, `add`, `scale`, `offset`, `round`, `flatten`, `unflatten`
+    t:3:57 `optional`: unknown key `optional` in a variable of a class | the keys here are `torch`, `keras`, `layout`, `sizes`, `order`, `slice`, `take`, `reduce`, `compute`, `dim`, `alpha`, `rslora`, `fan_in_fan_out`, `groups`, `add`, `scale`, `offset`, `round`, `flatten`, `unflatten`, `expands`
     ");
 }
 

@@ -192,6 +192,16 @@ KERNELS = [
         kernel("up", "i o h w -> h w i o"),
         bias("up"),
     ),
+    *(
+        Mistake(
+            name,
+            nets.grouped_up(6, 9, 3),
+            layer("up", "up", "groups = 3"),
+            layer("up", "up", wrong),
+            refused=("shape",),
+        )
+        for name, wrong in (("groups not said", ""), ("another number of groups", "groups = 2"))
+    ),
     Mistake(
         "a depthwise kernel's multiplier before its channels",
         nets.depthwise(5, 2),

@@ -62,6 +62,11 @@ def up(i, o):
     return images("up", lambda: nn.ConvTranspose2d(i, o, (2, 3)), layer, i)
 
 
+def grouped_up(i, o, groups):
+    layer = lambda name: layers.Conv2DTranspose(o, (2, 3), name=name)
+    return images("up", lambda: nn.ConvTranspose2d(i, o, (2, 3), groups=groups), layer, i)
+
+
 def depthwise(channels, multiplier):
     return images(
         "dw",

@@ -94,6 +94,8 @@ fn document(readme: &str) -> Outcome<Value> {
     ] {
         variable.properties.insert(name.to_owned(), described(strings(), meaning));
     }
+    let expands = "it is the dense weight where the layer's rule says groups";
+    variable.properties.insert("expands".to_owned(), described(json!({"type": "boolean"}), expands));
     let inside = json!({
         "type": "object", "additionalProperties": false, "required": ["keras"],
         "properties": {"keras": {"type": "string"}, "torch": {"type": "string"}, "class": {"type": "string"}},
@@ -217,6 +219,7 @@ fn shape(key: &Key) -> Outcome<Value> {
         "name, or table of names" => json!({"anyOf": [{"type": "string"}, map(json!({"type": "string"}))]}),
         "boolean" => json!({"type": "boolean"}),
         "integer" => natural,
+        "integer above 1" => json!({"type": "integer", "minimum": 2}),
         "number" => json!({"type": "number"}),
         "number other than 0" => json!({"type": "number", "not": {"const": 0}}),
         "number above 0" => json!({"type": "number", "exclusiveMinimum": 0}),

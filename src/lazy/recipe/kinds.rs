@@ -1,6 +1,8 @@
 //! The kinds of recipe.
 
-use super::{Assemble, DensifyCompressed, DensifyCoo, Dequantize, Formula, Inflate, Resolve, Unpack};
+use super::{
+    Assemble, BlockDiagonal, DensifyCompressed, DensifyCoo, Dequantize, Formula, Inflate, Resolve, Unpack,
+};
 use crate::lazy::{LazyTensor, LoadError};
 
 /// A way to make the bytes of a storage.
@@ -26,6 +28,8 @@ pub enum Recipe {
     Assemble(Assemble),
     /// Values of several tensors.
     Formula(Formula),
+    /// A weight of groups as a dense one.
+    BlockDiagonal(BlockDiagonal),
 }
 
 impl Recipe {
@@ -43,6 +47,7 @@ impl Recipe {
             Self::Resolve(resolve) => resolve.byte_len(),
             Self::Assemble(assemble) => assemble.byte_len(),
             Self::Formula(formula) => formula.byte_len(),
+            Self::BlockDiagonal(dense) => dense.byte_len(),
         }
     }
 
@@ -60,6 +65,7 @@ impl Recipe {
             Self::Resolve(resolve) => resolve.description().to_owned(),
             Self::Assemble(assemble) => format!("in {} parts", assemble.parts()),
             Self::Formula(formula) => formula.description().to_owned(),
+            Self::BlockDiagonal(_) => "block_diagonal".to_owned(),
         }
     }
 
@@ -77,6 +83,7 @@ impl Recipe {
             Self::Resolve(resolve) => resolve.sources(),
             Self::Assemble(assemble) => assemble.sources(),
             Self::Formula(formula) => formula.sources(),
+            Self::BlockDiagonal(dense) => dense.sources(),
         }
     }
 
@@ -107,6 +114,7 @@ impl Recipe {
             Self::Resolve(resolve) => resolve.compute(),
             Self::Assemble(assemble) => assemble.compute(),
             Self::Formula(formula) => formula.compute(),
+            Self::BlockDiagonal(dense) => dense.compute(),
         }
     }
 }

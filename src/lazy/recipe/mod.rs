@@ -3,6 +3,7 @@
 
 mod accumulate;
 mod assemble;
+mod block_diagonal;
 mod compressed;
 mod coo;
 mod densify;
@@ -19,6 +20,7 @@ mod tiling;
 mod unpack;
 
 pub use assemble::{Assemble, AssembleError, Part};
+pub use block_diagonal::BlockDiagonal;
 pub use compressed::{CompressedLayout, DensifyCompressed};
 pub use coo::DensifyCoo;
 pub use densify::DensifyError;

@@ -98,6 +98,7 @@ pub(super) fn terms(
             take: axes.take(),
             reduce: None,
             compute: None,
+            groups: None,
             dim: None,
             add: Vec::new(),
             arithmetic: Arithmetic::default(),

@@ -39,7 +39,7 @@ pub(super) fn parse(root: &Table<'_>, faults: &mut Faults) -> BTreeMap<String, A
 
 fn variables(table: &Table<'_>, faults: &mut Faults) -> Vec<ClassVariable> {
     let mut variables: Vec<ClassVariable> = Vec::new();
-    let keys: Vec<&str> = tensor::KEYS.iter().copied().chain(["flatten", "unflatten"]).collect();
+    let keys: Vec<&str> = tensor::KEYS.iter().copied().chain(["flatten", "unflatten", "expands"]).collect();
     for table in tables(table, "variables", "a variable of a class", faults) {
         table.check_keys(&keys, faults);
         let flatten = tensor::layouts(&table, "flatten", faults);
@@ -48,7 +48,13 @@ fn variables(table: &Table<'_>, faults: &mut Faults) -> Vec<ClassVariable> {
             continue;
         }
         let Some(keras) = table.string("keras", faults) else { continue };
+        let expands = table.boolean("expands", faults) == Some(true);
         let Some(rule) = tensor::parse(&table, vec![keras.clone()], &Tables::new(), faults) else { continue };
+        if let Some(value) = table.get("expands").filter(|_| expands && rule.groups.is_some()) {
+            let expected = "false where the variable has `groups` of its own";
+            faults.add(value.span(), FaultKind::Value { key: "expands".to_owned(), expected });
+            continue;
+        }
         // The same variable may have other tensors in other modules.
         let is_same =
             |other: &&ClassVariable| other.rule.torch == rule.torch && other.rule.keras == rule.keras;
@@ -59,7 +65,7 @@ fn variables(table: &Table<'_>, faults: &mut Faults) -> Vec<ClassVariable> {
         }
         let flatten = flatten.into_iter().map(|(layout, _)| layout).collect();
         let unflatten = unflatten.into_iter().map(|(layout, _)| layout).collect();
-        variables.push(ClassVariable { rule, flatten, unflatten });
+        variables.push(ClassVariable { rule, flatten, unflatten, expands });
     }
     variables
 }

@@ -6,20 +6,21 @@ use toml::de::DeValue;
 use super::pair;
 use crate::schema::error::FaultKind;
 use crate::schema::pattern::{Pattern, Separator};
-use crate::schema::reader::{Faults, Table, listed, near, number, string, wrong_type};
+use crate::schema::reader::{Faults, Table, count, listed, near, number, string, wrong_type};
 use crate::schema::rule::{Compute, Formula, LowRank};
 
-/// A formula: its name, the tensors that it needs, those that it may have. The first is the one that a rule's
-/// captures are taken from.
-type Known = (&'static str, Formula, &'static [&'static str], &'static [&'static str]);
+/// A formula: its name, what it is (none for the dense weight of groups, which is of one tensor), the tensors that it
+/// needs, those that it may have. The first is the one that a rule's captures are taken from.
+type Known = (&'static str, Option<Formula>, &'static [&'static str], &'static [&'static str]);
 
 const FORMULAS: &[Known] = &[
-    ("weight_norm", Formula::WeightNorm, &["v", "g"], &[]),
-    ("spectral_norm", Formula::SpectralNorm, &["weight", "u", "v"], &[]),
-    ("pruned", Formula::Pruned, &["weight", "mask"], &[]),
-    ("lora", Formula::Lora, &["weight", "a", "b"], &[]),
-    ("mxfp4", Formula::Mxfp4, &["blocks", "scales"], &[]),
-    ("dequantize", Formula::Dequantize, &["weight", "scale"], &["zero_point"]),
+    ("weight_norm", Some(Formula::WeightNorm), &["v", "g"], &[]),
+    ("spectral_norm", Some(Formula::SpectralNorm), &["weight", "u", "v"], &[]),
+    ("pruned", Some(Formula::Pruned), &["weight", "mask"], &[]),
+    ("lora", Some(Formula::Lora), &["weight", "a", "b"], &[]),
+    ("mxfp4", Some(Formula::Mxfp4), &["blocks", "scales"], &[]),
+    ("dequantize", Some(Formula::Dequantize), &["weight", "scale"], &["zero_point"]),
+    ("block_diagonal", None, &["weight"], &[]),
 ];
 
 /// The keys of `compute = "lora"`, and of `source.lora`.
@@ -27,7 +28,7 @@ pub(super) const LOW_RANK_KEYS: &[&str] = &["alpha", "rslora", "fan_in_fan_out"]
 
 /// `compute` and the texts of its tensors.
 pub(super) struct Texts {
-    formula: Formula,
+    formula: Option<Formula>,
     name: &'static str,
     inputs: Vec<(&'static str, Spanned<String>)>,
 }
@@ -78,13 +79,14 @@ pub(super) fn texts(table: &Table<'_>, faults: &mut Faults) -> Option<Texts> {
     (faults.list.len() == before).then_some(Texts { formula, name, inputs })
 }
 
-/// Parses the names of the other tensors, whose captures are those of the first.
+/// Parses the names of the other tensors, whose captures are those of the first; and `groups`, of a weight that
+/// nothing is computed of.
 pub(super) fn compute(
     texts: Texts,
     first: &Pattern,
     table: &Table<'_>,
     faults: &mut Faults,
-) -> Option<Compute> {
+) -> (Option<Compute>, Option<usize>) {
     let before = faults.list.len();
     let mut inputs = Vec::new();
     for (place, (role, text)) in texts.inputs.iter().enumerate() {
@@ -103,21 +105,34 @@ pub(super) fn compute(
         inputs.push((*role, pattern));
     }
     let low_rank = low_rank(table, faults);
-    if texts.formula == Formula::Lora && low_rank.alpha.is_none() && table.get("alpha").is_none() {
+    if texts.formula == Some(Formula::Lora) && low_rank.alpha.is_none() && table.get("alpha").is_none() {
         faults
             .add(table.span(), FaultKind::Missing { key: "alpha", table: "`compute = \"lora\"`" })
             .help("PEFT keeps it in adapter_config.json as `lora_alpha`");
     }
+    let is_dense = texts.formula.is_none();
+    if is_dense && table.get("groups").is_none() {
+        faults
+            .add(table.span(), FaultKind::Missing { key: "groups", table: "`compute = \"block_diagonal\"`" })
+            .help("the `groups` of the PyTorch module");
+    }
+    let groups = if is_dense { groups(table, faults) } else { None };
     of_another(table, texts.formula, texts.name, faults);
-    (faults.list.len() == before).then_some(Compute { formula: texts.formula, inputs, low_rank })
+    let formula = texts.formula.filter(|_| faults.list.len() == before);
+    (formula.map(|formula| Compute { formula, inputs, low_rank }), groups)
 }
 
 /// Adds a fault for every key that another formula has.
-fn of_another(table: &Table<'_>, formula: Formula, name: &'static str, faults: &mut Faults) {
-    let lora = formula == Formula::Lora;
-    let dim = matches!(formula, Formula::SpectralNorm | Formula::Dequantize);
+fn of_another(table: &Table<'_>, formula: Option<Formula>, name: &'static str, faults: &mut Faults) {
+    let lora = formula == Some(Formula::Lora);
+    // The weight of groups may be made by a formula that names tell.
+    let dim = matches!(formula, Some(Formula::SpectralNorm | Formula::Dequantize) | None);
     let keys = LOW_RANK_KEYS.iter().map(|key| (*key, lora, "\"lora\""));
-    for (key, is_known, of) in keys.chain([("dim", dim, "\"spectral_norm\" or \"dequantize\"")]) {
+    let others = [
+        ("dim", dim, "\"spectral_norm\" or \"dequantize\""),
+        ("groups", formula.is_none(), "\"block_diagonal\""),
+    ];
+    for (key, is_known, of) in keys.chain(others) {
         if let Some(value) = table.get(key).filter(|_| !is_known) {
             faults.add(value.span(), FaultKind::OtherFormula { key: key.to_owned(), of, name });
         }
@@ -133,6 +148,17 @@ pub(super) fn without(table: &Table<'_>, faults: &mut Faults) {
                 .help("of adapters that the checkpoint's names tell, say it in `[source]`: `lora = { alpha = 16 }`");
         }
     }
+    if let Some(value) = table.get("groups") {
+        let kind = FaultKind::OtherFormula { key: "groups".to_owned(), of: "\"block_diagonal\"", name: "" };
+        faults
+            .add(value.span(), kind)
+            .help("write `compute = \"block_diagonal\"` with `torch = { weight = \"…\" }`");
+    }
+}
+
+/// `groups`, of a module that has several.
+pub(super) fn groups(table: &Table<'_>, faults: &mut Faults) -> Option<usize> {
+    count("groups", table.get("groups")?, 2, faults)
 }
 
 /// `alpha`, `rslora` and `fan_in_fan_out`.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use super::pair::{self, Pair};
-use super::tensor;
+use super::{compute, tensor};
 use crate::schema::error::FaultKind;
 use crate::schema::pattern::{PARAMETER, Pattern, Separator, Tables};
 use crate::schema::reader::{Faults, Table, counts, number, wrong_type};
 use crate::schema::rule::{Fill, Keep, LayerRule, Rule, RuleKind, Scope};
 
-const LAYER_KEYS: &[&str] = &["torch", "keras", "class", "flatten", "unflatten", "optional"];
+const LAYER_KEYS: &[&str] = &["torch", "keras", "class", "flatten", "unflatten", "groups", "optional"];
 
 /// Every rule of the file, kind by kind.
 pub(super) fn parse(root: &Table<'_>, tables: &Tables, scope: &Arc<Scope>, faults: &mut Faults) -> Vec<Rule> {
@@ -89,6 +89,7 @@ fn layer(table: &Table<'_>, tables: &Tables, is_paired: bool, faults: &mut Fault
          it becomes none",
         faults,
     );
+    let groups = compute::groups(table, faults);
     table.required("keras", faults);
     let keras = table.string("keras", faults);
     let torch = pair::torch(table, faults);
@@ -106,7 +107,7 @@ fn layer(table: &Table<'_>, tables: &Tables, is_paired: bool, faults: &mut Fault
     if is_paired {
         one_sided(&torch, &keras, torch_span, keras_span, faults)?;
     }
-    Some(LayerRule { torch, keras, class, flatten, unflatten })
+    Some(LayerRule { torch, keras, class, flatten, unflatten, groups })
 }
 
 /// Whether `{*}` is in the last segment.

@@ -30,6 +30,7 @@ pub(super) const KEYS: &[&str] = &[
     "alpha",
     "rslora",
     "fan_in_fan_out",
+    "groups",
     "add",
     "scale",
     "offset",
@@ -66,11 +67,11 @@ pub(super) fn parse(
     let (layouts, layout_places): (Vec<_>, Vec<_>) = layouts(table, "layout", faults).into_iter().unzip();
     let axes = Axes::read(table, faults);
     let named = axes.named();
-    let compute = match texts {
+    let (compute, groups) = match texts {
         Some(texts) => compute::compute(texts, &torch, table, faults),
         None => {
             compute::without(table, faults);
-            None
+            (None, None)
         }
     };
     let rule = TensorRule {
@@ -81,6 +82,7 @@ pub(super) fn parse(
         take: axes.take(),
         reduce: reduce(table, faults),
         compute,
+        groups,
         dim: table.get("dim").and_then(|value| count("dim", value, 0, faults)),
         add: arithmetic::terms(table, &torch, &keras, faults),
         arithmetic: arithmetic::arithmetic(table, faults),

@@ -1,7 +1,7 @@
 """PyTorch's own modules, and what people build of them: to Keras models as a user would write them."""
 
-from modules import attention, conv_lstm, gan, lora, recurrent, seq2seq, transformer, wavenet
+from modules import attention, conv_lstm, gan, grouped, lora, recurrent, seq2seq, transformer, wavenet
 
-FAMILIES = (recurrent, attention, transformer, seq2seq, wavenet, gan, lora, conv_lstm)
+FAMILIES = (recurrent, attention, transformer, seq2seq, wavenet, gan, grouped, lora, conv_lstm)
 
 CASES = [case for family in FAMILIES for case in family.CASES]
