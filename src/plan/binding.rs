@@ -123,7 +123,7 @@ pub enum Provenance {
 /// A remark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// The layer or variable it is about.
+    /// The layers, variables or tensors it is about.
     pub about: String,
     /// The remark, a whole sentence.
     pub text: String,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::adapter::AdapterError;
 use super::quant_state::QuantStateError;
 use crate::lazy::FormulaError;
 use crate::schema::{EvaluateError, Position};
@@ -243,6 +244,24 @@ pub enum FaultDetail {
         /// The tensor.
         key: StateDictKey,
     },
+    /// What `adapter_config.json` says cannot be followed.
+    #[error("`{key}` is changed by an adapter (LoRA), and {source}")]
+    Adapter {
+        /// The tensor.
+        key: StateDictKey,
+        /// What it says.
+        source: AdapterError,
+    },
+    /// An adapter that is not merged.
+    #[error(
+        "`{key}` is changed by a DoRA adapter (`{magnitudes}`), which is not merged: it is more than the sum of LoRA"
+    )]
+    Dora {
+        /// The tensor.
+        key: StateDictKey,
+        /// The tensor that tells.
+        magnitudes: StateDictKey,
+    },
     /// A formula lacks a tensor.
     #[error("there is no tensor `{key}`, the `{role}` that the rule computes with")]
     MissingInput {
@@ -362,6 +381,8 @@ impl Fault {
             | FaultDetail::SequenceOrder { .. }
             | FaultDetail::OrderContradiction { .. }
             | FaultDetail::UntoldAlpha { .. }
+            | FaultDetail::Adapter { .. }
+            | FaultDetail::Dora { .. }
             | FaultDetail::QuantState { .. }
             | FaultDetail::NothingToKeep { .. } => FaultKind::Rule,
             FaultDetail::Duplicate { .. } => FaultKind::Duplicate,

@@ -5,13 +5,14 @@
 //!         ├→ claims    layer.rs sequence.rs    which tensors a rule gives to which variables
 //! names  ─┘   │        tensor.rs
 //!             ▼
-//!             │        derive.rs styles.rs       tensors that are computed from others
+//!             │        derive.rs styles.rs     tensors that are computed from others (adapter.rs: LoRA's scale)
 //!          bindings    bind.rs order.rs        layouts solved, element types decided
 //!             │
 //!             ▼
 //!           plan       ledger.rs notes.rs      every variable once, every tensor accounted for
 //! ```
 
+mod adapter;
 mod axes;
 mod bind;
 mod binding;
@@ -36,6 +37,7 @@ mod styles;
 mod tensor;
 mod untold;
 
+pub use adapter::AdapterError;
 pub use binding::{
     Binding, Derivation, Detail, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
 };
