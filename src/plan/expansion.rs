@@ -13,7 +13,7 @@ use super::notes::Remarks;
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
 use crate::schema::{Captures, Pattern, Position, Rule, RuleKind, Schema, TensorRule};
-use crate::tensor::Layout;
+use crate::tensor::{Capture, Layout, Operation};
 
 /// Tensors that one rule gives to variables, with the layouts that may carry them over.
 pub(super) struct Claim<'a> {
@@ -37,6 +37,26 @@ pub(super) struct Claim<'a> {
     pub(super) terms: Vec<(&'a TensorRule, Vec<(Captures, usize)>)>,
     /// Layouts of other classes that could be meant, where only the layer's name tells the class.
     pub(super) rivals: Vec<&'a Layout>,
+}
+
+impl Claim<'_> {
+    /// The sizes that are given: by the rule, and by the architecture.
+    pub(super) fn given(&self) -> BTreeMap<String, usize> {
+        let mut sizes = self.rule.sizes.clone();
+        sizes.extend(self.sizes.clone());
+        sizes
+    }
+
+    /// One of its layouts, with the sizes that are given and the captures that are axes of it.
+    pub(super) fn operation<'o>(
+        &'o self,
+        layout: &'o Layout,
+        sizes: &'o BTreeMap<String, usize>,
+        captures: &'o [Capture],
+    ) -> Operation<'o> {
+        let TensorRule { order, slice, take, .. } = self.rule;
+        Operation { layout, sizes, order, slice, take, captures }
+    }
 }
 
 /// A module or tensor whose rule leads nowhere.

@@ -7,7 +7,7 @@ use super::adapter::AdapterError;
 use super::quant_state::QuantStateError;
 use crate::lazy::FormulaError;
 use crate::schema::{EvaluateError, Position};
-use crate::tensor::{Dtype, Shape, SolveError, StateDictKey, VariablePath};
+use crate::tensor::{Dtype, Shape, SizeEquation, SolveError, StateDictKey, VariablePath};
 
 /// The complete list of faults of a plan, in the order: rules, bindings, missing, unexpected.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,6 +26,19 @@ pub struct Fault {
     pub position: Option<Position>,
     /// What to do, or what was nearly right.
     pub hint: Option<String>,
+}
+
+/// A layout that does not fit.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The layout.
+    pub layout: String,
+    /// Why it does not fit.
+    pub reason: SolveError,
+    /// What it makes of the sizes, where that is more than one name to each axis.
+    pub equations: Vec<SizeEquation>,
+    /// The sizes that the axis which nothing determines may have, where they are few.
+    pub choices: Vec<usize>,
 }
 
 /// The groups in which faults are reported.
@@ -305,8 +318,8 @@ pub enum FaultDetail {
         variable: VariablePath,
         /// Its shape.
         target_shape: Shape,
-        /// Each layout that was tried, with the reason; none for a copy of equal shape.
-        attempts: Vec<(String, SolveError)>,
+        /// Each layout that was tried; none for a copy of equal shape.
+        attempts: Vec<Attempt>,
     },
     /// An element type that cannot become the variable's.
     #[error("`{key}` is {source_dtype}, which cannot become {target_dtype} for `{variable}`")]
@@ -428,10 +441,24 @@ fn missing_values(values: &[String]) -> String {
     format!("{} {verb}", values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", "))
 }
 
-fn tried(attempts: &[(String, SolveError)]) -> String {
-    let mut text = String::new();
-    for (layout, reason) in attempts {
-        text.push_str(&format!("\n  by `{layout}`: {reason}"));
+fn tried(attempts: &[Attempt]) -> String {
+    attempts.iter().map(|attempt| format!("\n  {attempt}")).collect()
+}
+
+/// The layout and the reason, and each equation in a line of its own.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { layout, reason, equations, choices } = self;
+        write!(f, "by `{layout}`: {reason}")?;
+        if let (SolveError::Undetermined { axis }, [others @ .., last]) = (reason, choices.as_slice()) {
+            let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+            let or = if others.is_empty() { "" } else { " or " };
+            write!(f, "\n    `{axis}` may be {}{or}{last}", others.join(", "))?;
+        }
+        let width = equations.iter().map(|equation| equation.text.chars().count()).max().unwrap_or(0);
+        for SizeEquation { text, of } in equations {
+            write!(f, "\n    {text:width$}   {of}")?;
+        }
+        Ok(())
     }
-    text
 }

@@ -70,6 +70,7 @@ pub(super) fn permutation(source: &Shape, target: &Shape) -> Option<String> {
     };
     match found.as_slice() {
         [] => None,
+        [order] if order.is_sorted() => Some("the shapes match as they are, without a layout".to_owned()),
         [order] => Some(format!("the shapes match after transposing: layout = {}", layout(order))),
         [first, .., last] => Some(format!(
             "the shapes match after transposing in more than one way, such as {} and {}",

@@ -6,7 +6,7 @@
 //! names  ─┘   │        tensor.rs
 //!             ▼
 //!             │        derive.rs styles.rs     tensors that are computed from others (adapter.rs: LoRA's scale)
-//!          bindings    bind.rs order.rs        layouts solved, element types decided
+//!          bindings    bind.rs order.rs        layouts solved, element types decided; misfit.rs where not
 //!             │
 //!             ▼
 //!           plan       ledger.rs notes.rs      every variable once, every tensor accounted for
@@ -24,6 +24,7 @@ mod faults;
 mod hints;
 mod layer;
 mod ledger;
+mod misfit;
 mod module;
 mod names;
 mod notes;
@@ -41,7 +42,7 @@ pub use adapter::AdapterError;
 pub use binding::{
     Binding, Derivation, Detail, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
 };
-pub use faults::{Fault, FaultDetail, FaultKind, Faults};
+pub use faults::{Attempt, Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;
 pub use planner::plan;
 pub use quant_state::QuantStateError;

@@ -10,4 +10,5 @@ mod language;
 mod made;
 mod order;
 mod rules;
+mod sizes;
 mod traps;

@@ -374,7 +374,7 @@ fn every_fault_at_once() {
       at line 8
       hint: remove one of the rules, or narrow its pattern
     Shape: `conv.weight` (16, 3, 7, 5) does not fit `conv/kernel` (5, 7, 3, 16)
-      by `o i h w -> h w i o`: axis `h` is 7 in the source and 5 in the target
+      by `o i h w -> h w i o`: axis `h` is 7 in the tensor and 5 in the variable
       at line 2
       hint: the shapes match after transposing: layout = `a b c d -> d c b a`; the class has another: are two axes exchanged in the model?
     Missing: `fc/kernel` (24, 11) gets no value
