@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bind::{Binder, axes};
-use super::binding::Detail;
+use super::binding::{Detail, Provenance};
 use super::expansion::Claim;
 use crate::schema::{CaptureValue, Captures};
 use crate::tensor::Capture;
@@ -35,7 +35,9 @@ impl Binder<'_> {
                 }
                 sizes.extend(ends.iter().map(|axis| (axis.name.clone(), axis.count)));
             }
-            (*variable, Detail { captures, sizes, nature })
+            let entry =
+                matches!(claim.provenance, Provenance::Class { .. }).then(|| claim.rule.position.clone());
+            (*variable, Detail { entry, captures, sizes, nature })
         };
         claim.targets.iter().map(detail).collect()
     }

@@ -120,6 +120,8 @@ pub struct TensorRule {
     pub add: Vec<TensorRule>,
     /// `scale`, `offset` and `round`.
     pub arithmetic: Arithmetic,
+    /// Its table, to the end of the last value.
+    pub position: Position,
     /// Where `torch`, `keras` and `layout` stand (their values).
     pub torch_position: Position,
     /// Of `keras`.
