@@ -3,6 +3,7 @@
 use super::class::Pairing;
 use super::expansion::{Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
+use super::hints;
 use super::module::Module;
 use super::names::Lookup;
 use crate::keras::{Architecture, FeatureOrder, Layer, canonical_class};
@@ -33,7 +34,7 @@ impl<'a> Expansion<'a> {
                 }
                 None => {
                     let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
-                    let hint = self.near_target(path.as_str(), layers);
+                    let hint = self.near_target(path.as_str(), hints::nearest(path.as_str(), layers));
                     let detail = FaultDetail::UnknownTarget {
                         torch: module.to_string(),
                         keras: path.as_str().to_owned(),

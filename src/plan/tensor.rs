@@ -87,8 +87,7 @@ impl<'a> Expansion<'a> {
             }
         };
         if targets.is_empty() {
-            let paths = self.architecture.variables.iter().map(|variable| variable.path.as_str());
-            let hint = self.near_target(path.as_str(), paths);
+            let hint = self.near_target(path.as_str(), self.near_variable(path.as_str()));
             let detail = FaultDetail::UnknownTarget { torch, keras: path.as_str().to_owned() };
             let fault = Fault { detail, position: Some(rule.position.clone()), hint };
             let tensors = sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();

@@ -12,3 +12,4 @@ mod order;
 mod rules;
 mod sizes;
 mod traps;
+mod unmatched;
