@@ -10,6 +10,7 @@ use super::hints;
 use super::module::Module;
 use super::names::{Lookup, SourceNames, TargetNames};
 use super::notes::Remarks;
+use super::refusals::Refusal;
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
 use crate::schema::{Captures, Pattern, Position, Rule, RuleKind, Schema, TensorRule};
@@ -82,6 +83,8 @@ pub(super) struct Expansion<'a> {
     pub(super) claims: Vec<Claim<'a>>,
     /// The faults.
     pub(super) faults: Vec<Fault>,
+    /// Tensors of rules that cannot be had.
+    pub(super) refusals: Vec<Refusal>,
     /// Modules and tensors whose rule computed a path that is not there.
     pub(super) strays: Vec<Stray>,
     /// Tensors that a class has no use for, with the rule.

@@ -7,15 +7,19 @@ use super::hints;
 use super::module::Module;
 use super::names::Lookup;
 use crate::keras::{Architecture, FeatureOrder, Layer, canonical_class};
-use crate::schema::{Class, LayerRule, Rule};
+use crate::schema::{Class, EvaluateError, LayerRule, Rule};
 
 impl<'a> Expansion<'a> {
     /// `[[layer]]`.
     pub(super) fn layers(&mut self, rule: &'a Rule, layer: &'a LayerRule) {
         let (mut used, mut arrived, first_stray) = (false, false, self.strays.len());
         for (captures, module) in self.source.modules_of(&layer.torch) {
+            let path = layer.keras.substitute(&captures, &rule.scope.tables);
+            if matches!(path, Err(EvaluateError::NothingToJoin { .. })) {
+                continue;
+            }
             used = true;
-            let path = match layer.keras.substitute(&captures, &rule.scope.tables) {
+            let path = match path {
                 Ok(path) => path,
                 Err(source) => {
                     let torch = module.to_string();

@@ -33,6 +33,7 @@ mod options;
 mod order;
 mod planner;
 mod quant_state;
+mod refusals;
 mod sequence;
 mod styles;
 mod tensor;

@@ -8,7 +8,7 @@ use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
 use super::module::Module;
 use super::names::Lookup;
-use crate::schema::{Captures, Pattern, Rule, TensorRule};
+use crate::schema::{Captures, EvaluateError, Pattern, Rule, TensorRule};
 
 /// Terms of a sum, each with its tensors.
 type Terms<'a> = Vec<(&'a TensorRule, Vec<(Captures, usize)>)>;
@@ -60,6 +60,8 @@ impl<'a> Expansion<'a> {
         let torch = sources.first().map_or_else(String::new, |(_, at)| self.key_of(*at));
         let path = match keras.substitute(both, &rule.scope.tables) {
             Ok(path) => path,
+            // The rule does not speak of it.
+            Err(EvaluateError::NothingToJoin { .. }) => return,
             Err(source) => return self.fault(&rule.position, FaultDetail::Evaluate { torch, source }, None),
         };
         let targets: Vec<(Captures, usize)> = if path.is_literal() {
@@ -145,12 +147,6 @@ impl<'a> Expansion<'a> {
             terms.push((term, found));
         }
         Ok(terms)
-    }
-
-    /// Reports why the tensors of a rule cannot be had.
-    pub(super) fn refuse(&mut self, rule: &Rule, refused: Refused) {
-        self.excused_tensors.extend(refused.inputs);
-        self.fault(&rule.position, refused.detail, refused.hint);
     }
 
     /// The key of a tensor without the prefix.

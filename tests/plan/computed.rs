@@ -232,6 +232,48 @@ fn adapters_as_peft_says() {
     ");
 }
 
+/// What is the same of many tensors of a rule is said once.
+#[test]
+fn many_of_one_rule() {
+    let keys: Vec<[String; 3]> = (0..3)
+        .map(|i| {
+            ["base_layer.weight", "lora_A.default.weight", "lora_B.default.weight"]
+                .map(|key| format!("b.{i}.{key}"))
+        })
+        .collect();
+    let tensors: Vec<(&str, &[usize])> = keys
+        .iter()
+        .flat_map(|[base, a, b]| [(base.as_str(), &[2, 3][..]), (a.as_str(), &[4, 3]), (b.as_str(), &[2, 4])])
+        .collect();
+    let rule = "[[layer]]\ntorch = 'b.{i}'\nkeras = 'd_{i}'\n";
+    let layers = ["d_0", "d_1", "d_2"].map(|name| layer(name, "Dense", DENSE));
+    assert_snapshot!(check(rule, &tensors, &layers), @"
+    Rule: `b.0.weight` is changed by an adapter (LoRA), whose alpha the checkpoint does not tell
+      at line 2
+      hint: put PEFT's adapter_config.json beside the checkpoint, or say its `lora_alpha` in the schema: `lora = { alpha = 16 }` in [source]; the same is true of 2 more tensors of the rule, such as `b.2.weight`
+    ");
+    // One tensor of three variables.
+    let attention: Tensors<'_> =
+        &[("query/kernel", &[6, 2, 3]), ("key/kernel", &[6, 2, 3]), ("value/kernel", &[6, 2, 3])];
+    let parts: Tensors<'_> =
+        &[("a.in_proj_weight_g", &[7, 1]), ("a.in_proj_weight_v", &[18, 6]), ("a.in_proj_weight", &[18, 6])];
+    let rule = "[[tensor]]\ntorch = { v = 'a.in_proj_weight_v', g = 'a.in_proj_weight_g' }\ncompute = 'weight_norm'\n\
+                keras = ['a/query/kernel', 'a/key/kernel', 'a/value/kernel']\nlayout = '(h k) e -> e h k'";
+    assert_snapshot!(check(rule, parts, &[layer("a", "Mine", attention)]), @"
+    Shape: `a.in_proj_weight_v` cannot be computed by weight_norm: `g` has shape (7, 1), where one axis of the shape (18, 6) of `v` is needed, with a 1 for each other, or a single number
+      at line 2
+    Unexpected: `a.in_proj_weight` (18, 6) float32 has no use
+      hint: map it with a rule, or list it in `source.ignore`
+    ");
+    let forms: Tensors<'_> =
+        &[("a.in_proj_weight_g", &[18, 1]), ("a.in_proj_weight_v", &[18, 6]), ("a.in_proj_weight", &[18, 6])];
+    assert_snapshot!(check("[[layer]]\ntorch = 'a'\nkeras = 'a'", forms, &[layer("a", "MultiHeadAttention", attention)]), @"
+    Ambiguous: `a.in_proj_weight` is there in several forms: a.in_proj_weight; weight_norm(a.in_proj_weight_g, a.in_proj_weight_v)
+      at line 2
+      hint: write a [[tensor]] rule that says how it is computed, with `compute`, and list the others in `source.ignore`
+    ");
+}
+
 #[test]
 fn rules_that_compute() {
     let rule = |rest: &str, tensors: Tensors<'_>| {

@@ -50,12 +50,12 @@ fn names_of_the_checkpoint() {
     assert_snapshot!(check("[[tensor]]\ntorch = 'model.net.head.weight'\nkeras = 'head/kernel'"), @"
     Rule: the rule for `model.net.head.weight` matches no tensor of the checkpoint
       at line 2
-      hint: no name in the checkpoint begins with `model.`; without it the rule matches `net.head.weight`
+      hint: without its `model.` the rule matches `net.head.weight`
     ");
     assert_snapshot!(check("[[layer]]\ntorch = 'model.net.{m:*}'\nkeras = '{m}'"), @"
     Rule: the rule for `model.net.{m:*}` matches no tensor of the checkpoint
       at line 2
-      hint: no name in the checkpoint begins with `model.`; without it the rule matches `net.encoder`
+      hint: without its `model.` the rule matches `net.encoder`
     ");
 }
 
@@ -74,7 +74,7 @@ fn names_of_the_architecture() {
     assert_snapshot!(check("[[tensor]]\ntorch = 'net.head.weight'\nkeras = 'head/weight'"), @"
     Rule: `net.head.weight` goes to `head/weight`, which the architecture does not have
       at line 2
-      hint: the variables of layer `head` are `kernel`
+      hint: layer `head` has `kernel`
     ");
     assert_snapshot!(check("[[tensor]]\ntorch = 'net.head.weight'\nkeras = 'model/head/kernel'"), @"
     Rule: `net.head.weight` goes to `model/head/kernel`, which the architecture does not have
@@ -99,5 +99,37 @@ fn two_rules_for_one_variable() {
     Duplicate: `head/kernel` is bound twice, by schema.toml:2 and by schema.toml:5
       at line 5
       hint: remove one of the rules, or narrow its pattern
+    ");
+}
+
+/// Of a module of one segment there is one spelling, and of others there are three.
+#[test]
+fn spellings_of_same_names() {
+    let tensors: &[(&str, &[usize])] = &[("head.weight", &[5, 2]), ("net.fc.weight", &[2, 3])];
+    let layers =
+        [layer("haed", "Dense", &[("kernel", &[2, 5])]), layer("net_fcc", "Dense", &[("kernel", &[3, 2])])];
+    let said = render(
+        "extends = 'same-names'",
+        &checkpoint(tensors),
+        architecture(Origin::Json, &layers),
+        &PlanOptions::default(),
+    );
+    assert_snapshot!(said, @"
+    Rule: `head` goes to `head`, which the architecture does not have
+      at line 14
+      hint: did you mean `haed`?
+    Rule: `net.fc` goes to `net/fc`, which the architecture does not have
+      at line 14
+      hint: did you mean `net_fcc`?
+    Rule: `net.fc` goes to `net_fc`, which the architecture does not have
+      at line 19
+      hint: did you mean `net_fcc`?
+    Rule: `net.fc` goes to `net.fc`, which the architecture does not have
+      at line 24
+      hint: did you mean `net_fcc`?
+    Missing: `haed/kernel` (2, 5) gets no value
+      hint: `head.weight` is unused and has the same sizes: map it with a rule
+    Missing: `net_fcc/kernel` (3, 2) gets no value
+      hint: `net.fc.weight` is unused and has the same sizes: map it with a rule
     ");
 }
