@@ -73,13 +73,13 @@ pub enum FaultDetail {
         /// Whether it is the keras side that matches nothing.
         keras: bool,
     },
-    /// A rule computes a path that the architecture lacks.
-    #[error("`{torch}` goes to `{keras}`, which the architecture does not have")]
+    /// A rule computes a path that the architecture lacks; several rules one each for the same module or tensor.
+    #[error("`{torch}` goes to {}", lacking(.keras))]
     UnknownTarget {
         /// The module or tensor.
         torch: String,
-        /// The path.
-        keras: String,
+        /// The path, or those of each rule.
+        keras: Vec<String>,
     },
     /// A path that leads to more than one layer.
     #[error("`{path}` names more than one layer of the architecture; use its group's path")]
@@ -434,6 +434,17 @@ pub(crate) fn place(position: &Position) -> String {
 
 fn list(keys: &[StateDictKey]) -> String {
     keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// `` `a`, `b` or `c`, none of which the architecture has ``.
+fn lacking(paths: &[String]) -> String {
+    let quoted: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+    match quoted.as_slice() {
+        [others @ .., last] if !others.is_empty() => {
+            format!("{} or {last}, none of which the architecture has", others.join(", "))
+        }
+        quoted => format!("{}, which the architecture does not have", quoted.join(", ")),
+    }
 }
 
 fn missing_values(values: &[String]) -> String {

@@ -41,7 +41,7 @@ impl<'a> Expansion<'a> {
                     let hint = self.near_target(path.as_str(), hints::nearest(path.as_str(), layers));
                     let detail = FaultDetail::UnknownTarget {
                         torch: module.to_string(),
-                        keras: path.as_str().to_owned(),
+                        keras: vec![path.as_str().to_owned()],
                     };
                     let fault = Fault { detail, position: Some(rule.position.clone()), hint };
                     let below = self.source.below(&module).into_iter();

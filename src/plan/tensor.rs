@@ -90,7 +90,7 @@ impl<'a> Expansion<'a> {
         };
         if targets.is_empty() {
             let hint = self.near_target(path.as_str(), self.near_variable(path.as_str()));
-            let detail = FaultDetail::UnknownTarget { torch, keras: path.as_str().to_owned() };
+            let detail = FaultDetail::UnknownTarget { torch, keras: vec![path.as_str().to_owned()] };
             let fault = Fault { detail, position: Some(rule.position.clone()), hint };
             let tensors = sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
             self.strays.push(Stray { tensors, fault, stands: false });
