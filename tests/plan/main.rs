@@ -5,6 +5,7 @@
 mod classes;
 mod computed;
 mod custom;
+mod features;
 mod inside;
 mod language;
 mod made;
