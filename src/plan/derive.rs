@@ -160,7 +160,9 @@ impl Expansion<'_> {
             }
             Err(Failure::Dora(at)) => {
                 let magnitudes = self.checkpoint.tensors[at].key.clone();
-                return Err(refused(FaultDetail::Dora { key, magnitudes }, Some(adapter::MERGE_FIRST)));
+                let mut refused = refused(FaultDetail::Dora { key, magnitudes }, Some(adapter::MERGE_FIRST));
+                refused.inputs.push(at);
+                return Err(refused);
             }
             Err(Failure::Formula(source)) => {
                 let hint = matches!(source, FormulaError::Dim { .. }).then_some(

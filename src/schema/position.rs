@@ -148,7 +148,7 @@ mod tests {
         let of = |position: &Position| {
             position.lines().map(|(at, line)| format!("{at} {line}")).collect::<Vec<_>>()
         };
-        assert_eq!(of(&table.at(27..30)), ["3 torch = 'a'"]);
+        assert_eq!(of(&table.at(26..29)), ["3 torch = 'a'"]);
         assert_eq!(of(&table.at(12..40)), ["2 [[layer]]", "3 torch = 'a'", "4 kerasier = 2"]);
         // A place within a line has no keys.
         assert!(table.at(18..30).value_of("torch").is_none());

@@ -118,7 +118,7 @@ fn spellings_of_same_names() {
     Rule: `head` goes to `head`, which the architecture does not have
       at line 14
       hint: did you mean `haed`?
-    Rule: `net.fc` goes to `net/fc`, `net_fc` or `net.fc`, all of which the architecture does not have
+    Rule: `net.fc` goes to `net/fc`, `net_fc` or `net.fc`, none of which the architecture has
       at line 14
       hint: did you mean `net_fcc`?
     Missing: `haed/kernel` (2, 5) gets no value
