@@ -92,14 +92,14 @@ fn said_and_not_said() {
     ");
     assert_snapshot!(one("", UP, class, KERAS_UP), @"
     Shape: `up.weight` (6, 2, 3, 5) does not fit `up/kernel` (3, 5, 4, 6)
-      by `i o h w -> h w o i`: axis `o` is 2 in the source and 4 in the target
+      by `i o h w -> h w o i`: axis `o` is 2 in the tensor and 4 in the variable
       at line 2
       hint: the shapes fit a convolution with 2 groups: if the module has `groups = 2`, say `groups = 2` in the rule
     ");
     // Another number, and one that divides nothing.
     assert_snapshot!(one("groups = 3", UP, class, KERAS_UP), @"
     Shape: `up.weight` (6, 6, 3, 5) does not fit `up/kernel` (3, 5, 4, 6)
-      by `i o h w -> h w o i`: axis `o` is 6 in the source and 4 in the target
+      by `i o h w -> h w o i`: axis `o` is 6 in the tensor and 4 in the variable
       at line 2
       hint: `groups = 3` makes (6, 6, 3, 5) of (6, 2, 3, 5); the shapes fit a convolution with 2 groups
     ");
@@ -110,12 +110,12 @@ fn said_and_not_said() {
     // No groups fit.
     assert_snapshot!(one("", UP, class, &[("kernel", &[3, 5, 5, 6]), ("bias", &[4])]), @"
     Shape: `up.weight` (6, 2, 3, 5) does not fit `up/kernel` (3, 5, 5, 6)
-      by `i o h w -> h w o i`: axis `o` is 2 in the source and 5 in the target
+      by `i o h w -> h w o i`: axis `o` is 2 in the tensor and 5 in the variable
       at line 2
     ");
     assert_snapshot!(one("groups = 2", UP, class, &[("kernel", &[3, 5, 5, 6]), ("bias", &[4])]), @"
     Shape: `up.weight` (6, 4, 3, 5) does not fit `up/kernel` (3, 5, 5, 6)
-      by `i o h w -> h w o i`: axis `o` is 4 in the source and 5 in the target
+      by `i o h w -> h w o i`: axis `o` is 4 in the tensor and 5 in the variable
       at line 2
       hint: `groups = 2` makes (6, 4, 3, 5) of (6, 2, 3, 5)
     ");
@@ -128,14 +128,14 @@ fn said_and_not_said() {
     ");
     assert_snapshot!(one("groups = 2", conv, "Conv2D", keras), @"
     Shape: `up.weight` (6, 4, 3, 5) does not fit `up/kernel` (3, 5, 2, 6)
-      by `o i h w -> h w i o`: axis `i` is 4 in the source and 2 in the target
+      by `o i h w -> h w i o`: axis `i` is 4 in the tensor and 2 in the variable
       at line 2
       hint: `groups = 2` makes (6, 4, 3, 5) of (6, 2, 3, 5), which fits as it is: leave `groups` out of the rule
     ");
     let depthwise: Tensors<'_> = &[("up.weight", &[6, 1, 3, 5])];
     assert_snapshot!(one("", depthwise, "Conv2D", &[("kernel", &[3, 5, 6, 6])]), @"
     Shape: `up.weight` (6, 1, 3, 5) does not fit `up/kernel` (3, 5, 6, 6)
-      by `o i h w -> h w i o`: axis `i` is 1 in the source and 6 in the target
+      by `o i h w -> h w i o`: axis `i` is 1 in the tensor and 6 in the variable
       at line 2
       hint: the shapes fit a convolution with 6 groups: if the module has `groups = 6`, say `groups = 6` in the rule
     ");
@@ -154,7 +154,7 @@ fn said_and_not_said() {
     ");
     assert_snapshot!(one("", dense, "Dense", &[("kernel", &[4, 6])]), @"
     Shape: `up.weight` (6, 2) does not fit `up/kernel` (4, 6)
-      by `o i -> i o`: axis `i` is 2 in the source and 4 in the target
+      by `o i -> i o`: axis `i` is 2 in the tensor and 4 in the variable
       at line 2
     ");
 }
@@ -185,7 +185,7 @@ fn groups_on_both_sides() {
     // What Keras has in two groups, and PyTorch in four, is not told of two.
     assert_snapshot!(check_of(PAIR, serde_json::json!({"groups": 2})), @"
     Shape: `up.weight` (8, 2, 3, 5) does not fit `up/kernel` (3, 5, 4, 8)
-      by `o i h w -> h w i o`: axis `i` is 2 in the source and 4 in the target
+      by `o i h w -> h w i o`: axis `i` is 2 in the tensor and 4 in the variable
       at line 2
     ");
     assert_snapshot!(check(serde_json::json!({})), @"up/kernel (3, 5, 4, 8) = up.weight [o i h w -> h w i o] Conv2D, line 2");
@@ -231,7 +231,7 @@ fn rules_of_tensors() {
     assert_snapshot!(rule(&dense(2), &UP[..1]), @"up/kernel (3, 5, 4, 6) = up.weight [i o h w -> h w o i] line 2");
     assert_snapshot!(rule(&dense(3), &UP[..1]), @"
     Shape: `up.weight` (6, 6, 3, 5) does not fit `up/kernel` (3, 5, 4, 6)
-      by `i o h w -> h w o i`: axis `o` is 6 in the source and 4 in the target
+      by `i o h w -> h w o i`: axis `o` is 6 in the tensor and 4 in the variable
       at line 4
       hint: `groups = 3` makes (6, 6, 3, 5) of (6, 2, 3, 5); the shapes fit a convolution with 2 groups
     ");
@@ -245,7 +245,7 @@ fn rules_of_tensors() {
     ");
     assert_snapshot!(rule("torch = 'up.weight'\n", &UP[..1]), @r#"
     Shape: `up.weight` (6, 2, 3, 5) does not fit `up/kernel` (3, 5, 4, 6)
-      by `i o h w -> h w o i`: axis `o` is 2 in the source and 4 in the target
+      by `i o h w -> h w o i`: axis `o` is 2 in the tensor and 4 in the variable
       at line 4
       hint: the shapes fit a convolution with 2 groups: if the module has `groups = 2`, say `compute = "block_diagonal"`, `torch = { weight = "…" }` and `groups = 2` in the rule
     "#);
