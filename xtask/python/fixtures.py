@@ -21,7 +21,7 @@ def write(folder, cases):
             model.save_weights(folder / "template.weights.h5")
         else:
             (folder / "arch.json").write_text(json.dumps(json.loads(model.to_json()), indent=1) + "\n")
-        rows = layouts.expected(state_dict, model, case.pairs, case.feature_maps, case.ignored)
+        rows = layouts.expected(case.tensors(module), model, case)
         for path, _, value in rows:
             variables[path] = {
                 "path": path,
