@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Provenance;
-use super::derive::Found;
+use super::derive::{Dim, Found};
 use super::expansion::{Claim, Expansion};
 use super::faults::FaultDetail;
 use super::hints;
@@ -278,7 +278,7 @@ impl<'a> Expansion<'a> {
     /// The tensors of a rule that have these captures, each with the others.
     fn sources(&mut self, meeting: &Meeting<'a, '_>, known: &'a ClassVariable, both: &Captures) -> Found {
         // torch's default for all but transposed convolutions, whose classes say another.
-        let dim = Some(known.rule.dim.unwrap_or(0));
+        let dim = Dim::Usual(known.rule.dim.unwrap_or(0));
         let groups = meeting.pair.layer.groups.filter(|_| known.expands);
         let found = self.tensors_of(meeting.module, &known.rule, meeting.pair.rule, dim, groups)?;
         let agreeing = found.into_iter().filter_map(|(mut captures, tensor)| {

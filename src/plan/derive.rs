@@ -41,26 +41,43 @@ pub(super) struct Refused {
 /// The tensors that a rule names, each with its captures.
 pub(super) type Found = Result<Vec<(Captures, usize)>, Box<Refused>>;
 
+/// The axis that a formula's vectors belong to.
+#[derive(Clone, Copy)]
+pub(super) enum Dim {
+    /// What the rule says of it, if anything.
+    Said(Option<usize>),
+    /// What torch takes for modules of the layer's class when it is told none.
+    Usual(usize),
+}
+
 /// What a formula needs beside its tensors.
 #[derive(Clone, Copy)]
 struct Beside {
-    dim: Option<usize>,
+    dim: Dim,
     /// What the rule says of adapters.
     rule: Adapters,
     /// What `source.lora` says.
     source: Adapters,
 }
 
+impl Dim {
+    const fn axis(self) -> Option<usize> {
+        match self {
+            Self::Said(axis) => axis,
+            Self::Usual(axis) => Some(axis),
+        }
+    }
+}
+
 impl Expansion<'_> {
     /// The tensors that a rule names relative to a module, computed where the checkpoint holds others in their place.
-    /// `dim` is what the rule, or the layer's class, says of the axis that a formula's vectors belong to; `groups` what
-    /// a layer's rule says of a weight that its class makes a dense one of.
+    /// `groups` is what a layer's rule says of a weight that its class makes a dense one of.
     pub(super) fn tensors_of(
         &mut self,
         module: &Module,
         rule: &TensorRule,
         of: &Rule,
-        dim: Option<usize>,
+        dim: Dim,
         groups: Option<usize>,
     ) -> Found {
         let source = of.scope.low_rank;
@@ -171,12 +188,20 @@ impl Expansion<'_> {
                 return Err(refused);
             }
             Err(Failure::Formula(source)) => {
-                let hint = matches!(source, FormulaError::Dim { .. }).then_some(
-                    "say it in the rule: `dim = 1` for a transposed convolution, `dim = 0` for any other module, as \
-                     torch has it",
-                );
+                let hint = match &source {
+                    FormulaError::Dim { .. } => Some(
+                        "say it in the rule: `dim = 1` for a transposed convolution, `dim = 0` for any other module, \
+                         as torch has it"
+                            .to_owned(),
+                    ),
+                    FormulaError::AnotherDim { made, .. } => Some(format!(
+                        "the module was normalized with `dim={made}`: write a [[tensor]] rule for the weight, with \
+                         `dim = {made}` and its layout"
+                    )),
+                    _ => None,
+                };
                 let detail = FaultDetail::Uncomputable { key, formula: name(style.making), source };
-                return Err(refused(detail, hint));
+                return Err(refused(detail, hint.as_deref()));
             }
             Err(Failure::State(source)) => {
                 return Err(refused(FaultDetail::QuantState { key, source: Arc::new(source) }, None));
@@ -219,7 +244,13 @@ impl Expansion<'_> {
                 Computed::WeightNorm(WeightNorm::new(input("g")?, input("v")?)?)
             }
             Making::Formula(Formula::SpectralNorm) => {
-                let norm = SpectralNorm::new(input("weight")?, input("u")?, input("v")?, beside.dim)?;
+                let norm = SpectralNorm::new(input("weight")?, input("u")?, input("v")?, beside.dim.axis())?;
+                if matches!(beside.dim, Dim::Usual(_)) {
+                    // Tensors that cannot be read are told of where they are needed.
+                    if let Ok(Some(made)) = norm.made_along_another() {
+                        return Err(FormulaError::AnotherDim { made, usual: norm.dim() }.into());
+                    }
+                }
                 note(format!("dim {}", norm.dim()));
                 Computed::SpectralNorm(norm)
             }
@@ -253,7 +284,7 @@ impl Expansion<'_> {
                 Computed::LowRank(low_rank)
             }
             Making::Formula(Formula::Dequantize) => {
-                let dim = beside.dim.unwrap_or(0);
+                let dim = beside.dim.axis().unwrap_or(0);
                 let (weight, scale) = (input("weight")?, input("scale")?);
                 Computed::Scaled(Scaled::new(weight, scale, find("zero_point"), dim, None)?)
             }

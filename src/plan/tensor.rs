@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Provenance;
-use super::derive::Refused;
+use super::derive::{Dim, Refused};
 use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
 use super::module::Module;
@@ -16,7 +16,7 @@ type Terms<'a> = Vec<(&'a TensorRule, Vec<(Captures, usize)>)>;
 impl<'a> Expansion<'a> {
     /// `[[tensor]]`.
     pub(super) fn tensors(&mut self, rule: &'a Rule, tensor: &'a TensorRule) {
-        let matches = match self.tensors_of(&Module::of(""), tensor, rule, tensor.dim, None) {
+        let matches = match self.tensors_of(&Module::of(""), tensor, rule, Dim::Said(tensor.dim), None) {
             Ok(matches) => matches,
             Err(refused) => {
                 for keras in tensor.keras.iter().filter_map(|keras| keras.literal()) {
@@ -130,7 +130,7 @@ impl<'a> Expansion<'a> {
     ) -> Result<Terms<'a>, Box<Refused>> {
         let mut terms = Vec::new();
         for term in &rule.add {
-            let found = self.tensors_of(module, term, of, term.dim, None)?.into_iter().filter_map(
+            let found = self.tensors_of(module, term, of, Dim::Said(term.dim), None)?.into_iter().filter_map(
                 |(captures, at)| {
                     let agrees =
                         captures.iter().all(|(name, value)| both.get(name).is_none_or(|both| both == value));

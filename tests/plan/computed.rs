@@ -81,6 +81,30 @@ fn the_axis_of_spectral_norm() {
     ");
 }
 
+/// Where the sizes fit two axes, the values show which one torch was told.
+#[test]
+fn the_axis_that_vectors_were_made_along() {
+    let numbers: [&[f32]; 3] =
+        [&[4.0, 0.0, 0.0, 9.0, 1.0, 0.0, 0.0, 2.0, 0.5], &[22.0, 2.0, 0.0], &[1.0, 2.0, 0.0]];
+    let mut made = checkpoint(&[("a.weight_orig", &[3, 3]), ("a.weight_u", &[3]), ("a.weight_v", &[3])]);
+    for (tensor, numbers) in made.tensors.iter_mut().zip(numbers) {
+        tensor.tensor.storage =
+            Bytes::held(numbers.iter().flat_map(|value| value.to_le_bytes()).collect()).into();
+    }
+    let square: Tensors<'_> = &[("kernel", &[3, 3])];
+    let rule = |rule: &str| {
+        let model = architecture(Origin::Json, &[layer("d", "Dense", square)]);
+        render(rule, &made, model, &PlanOptions::default())
+    };
+    assert_snapshot!(rule("[[layer]]\ntorch = 'a'\nkeras = 'd'"), @"
+    Shape: `a.weight` cannot be computed by spectral_norm: `u` is what `v` makes along axis 1 of the weight, and not along axis 0, as is usual
+      at line 2
+      hint: the module was normalized with `dim=1`: write a [[tensor]] rule for the weight, with `dim = 1` and its layout
+    ");
+    assert_snapshot!(rule(&format!("{ONE}dim = 1")), @"d/kernel (3, 3) = a.weight [o i -> i o] line 2");
+    assert_snapshot!(rule(&format!("{ONE}dim = 0")), @"d/kernel (3, 3) = a.weight [o i -> i o] line 2");
+}
+
 /// What is the same of many tensors of a rule is said once.
 #[test]
 fn many_of_one_rule() {

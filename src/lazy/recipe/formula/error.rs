@@ -41,6 +41,14 @@ pub enum FormulaError {
         /// The weight's shape.
         shape: Shape,
     },
+    /// `u` is what `v` makes along another axis of the weight than the usual one.
+    #[error("`u` is what `v` makes along axis {made} of the weight, and not along axis {usual}, as is usual")]
+    AnotherDim {
+        /// The axis that the vectors were made along.
+        made: usize,
+        /// The axis that torch takes when it is told none.
+        usual: usize,
+    },
     /// More values than can be counted.
     #[error("it would have more values than can be counted")]
     TooMany,

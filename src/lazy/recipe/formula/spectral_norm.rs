@@ -14,6 +14,12 @@ use crate::tensor::{Dtype, Shape};
 use super::FormulaError;
 use super::numbers::{Real, check_float, load, wider};
 
+/// How near `u` is to the direction of `W v`, from 0 to 1, along an axis that the vectors were made along: torch makes
+/// `u` of `v` in each step of training, after which the weight changes by one step.
+const ALIGNED: f64 = 0.9;
+/// What is too far from it for the axis that was taken, where another is aligned.
+const ASTRAY: f64 = 0.7;
+
 /// `w = weight / (u · W v)`.
 #[derive(Debug)]
 pub struct SpectralNorm {
@@ -21,6 +27,8 @@ pub struct SpectralNorm {
     u: LazyTensor,
     v: LazyTensor,
     dim: usize,
+    /// The axes that the lengths of the vectors fit.
+    fitting: Vec<usize>,
 }
 
 impl SpectralNorm {
@@ -67,13 +75,55 @@ impl SpectralNorm {
                 return Err(FormulaError::Dim { length, first, second, shape });
             }
         };
-        Ok(Self { weight, u, v, dim })
+        Ok(Self { weight, u, v, dim, fitting })
     }
 
     /// The axis that `u` belongs to.
     #[must_use]
     pub const fn dim(&self) -> usize {
         self.dim
+    }
+
+    /// Another axis than `dim` that the vectors were made along, as their values show: `u` has the direction of `W v`
+    /// there, and not along `dim`. Reads values only where the lengths fit several axes.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read.
+    pub fn made_along_another(&self) -> Result<Option<usize>, LoadError> {
+        if self.fitting.len() < 2 {
+            return Ok(None);
+        }
+        let (u, v) = (load::<f64>(&self.u)?, load::<f64>(&self.v)?);
+        let weight = load::<f64>(&self.weight)?;
+        let alignment = |axis: usize| {
+            let products = self.matrix_by(&weight, &v, axis);
+            let inner: f64 = u.iter().zip(&products).map(|(u, product)| u * product).sum();
+            let norm = |vector: &[f64]| vector.iter().map(|value| value * value).sum::<f64>().sqrt();
+            (inner / (norm(&u) * norm(&products))).abs()
+        };
+        if alignment(self.dim) >= ASTRAY {
+            return Ok(None);
+        }
+        Ok(self
+            .fitting
+            .iter()
+            .copied()
+            .filter(|&axis| axis != self.dim)
+            .find(|&axis| alignment(axis) >= ALIGNED))
+    }
+
+    /// `W v`, with `W` the weight as a matrix, this axis first.
+    fn matrix_by(&self, weight: &[f64], v: &[f64], axis: usize) -> Vec<f64> {
+        let sizes = self.shape().sizes();
+        let size = sizes.get(axis).copied().unwrap_or(1);
+        let inner = sizes.iter().skip(axis + 1).product::<usize>().max(1);
+        let mut products = vec![0.0; size];
+        for (rows, v) in weight.chunks_exact(inner.saturating_mul(size).max(1)).zip(v.chunks_exact(inner)) {
+            for (row, product) in rows.chunks_exact(inner).zip(&mut products) {
+                *product += row.iter().zip(v).map(|(value, v)| value * v).sum::<f64>();
+            }
+        }
+        products
     }
 
     pub(super) fn shape(&self) -> &Shape {

@@ -126,6 +126,22 @@ fn any_view_and_any_float() {
     }
 }
 
+/// The norm over all axes but one that has one index is that of all values, whichever axis it is.
+#[test]
+fn a_kept_axis_of_one_index() {
+    let norm = |g: &[usize], v: &[usize]| {
+        WeightNorm::new(tensor(Dtype::F64, g, false), tensor(Dtype::F64, v, false))
+    };
+    let numbers = |norm| values(Formula::WeightNorm(norm));
+    for sizes in [[4, 5, 1], [4, 1, 5], [1, 4, 5]] {
+        let whole = numbers(norm(&[], &sizes).unwrap());
+        let kept = numbers(norm(&[1, 1, 1], &sizes).unwrap());
+        assert!(whole.iter().zip(&kept).all(|(one, other)| (one - other).abs() < 1e-12), "{sizes:?}");
+    }
+    let refused = norm(&[1, 1, 1], &[4, 5, 3]).unwrap_err();
+    assert!(matches!(refused, FormulaError::Shape { role: "g", .. }), "{refused}");
+}
+
 #[test]
 fn no_elements() {
     for (name, make) in FORMULAS.iter().filter(|(name, _)| *name != "spectral_norm") {

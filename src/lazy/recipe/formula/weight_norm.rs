@@ -36,17 +36,24 @@ impl WeightNorm {
         let mut pairs = magnitudes.iter().zip(directions);
         let fits = magnitudes.is_empty()
             || magnitudes.len() == directions.len() && pairs.all(|(&g, &v)| g == 1 || g == v);
-        let mut kept = magnitudes.iter().enumerate().filter(|&(_, &size)| size != 1).map(|(axis, _)| axis);
-        let (first, second) = (kept.next(), kept.next());
-        if !fits || second.is_some() {
+        let kept: Vec<usize> =
+            magnitudes.iter().enumerate().filter(|&(_, &size)| size != 1).map(|(axis, _)| axis).collect();
+        let dim = match kept.as_slice() {
+            _ if !fits => Err(()),
+            &[axis] => Ok(Some(axis)),
+            [] if magnitudes.is_empty() => Ok(None),
+            // The axis that is kept has one index, so the norm is of all values. The first is told apart for the sum.
+            [] if directions.first() == Some(&1) => Ok(Some(0)),
+            [] if directions.contains(&1) => Ok(None),
+            _ => Err(()),
+        };
+        let Ok(dim) = dim else {
             let expected = format!(
                 "one axis of the shape {} of `v` is needed, with a 1 for each other, or a single number",
                 v.view.shape()
             );
             return Err(FormulaError::Shape { role: "g", shape: g.view.shape().clone(), expected });
-        }
-        // Of one row the whole is the norm, as of the first axis.
-        let dim = if magnitudes.is_empty() { None } else { Some(first.unwrap_or(0)) };
+        };
         Ok(Self { g, v, dim })
     }
 
