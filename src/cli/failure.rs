@@ -342,7 +342,13 @@ fn causes(error: &Failure, terminal: Terminal) {
 }
 
 /// Shows the lines of a schema that are wrong.
-fn diagnose(error: &dyn miette::Diagnostic, terminal: Terminal) {
+fn diagnose(fault: &schema::Fault, terminal: Terminal) {
+    /// The longest line that is shown with what surrounds it: no terminal is wider, and the renderer counts columns in
+    /// 16 bits.
+    const MAX_LINE: usize = 4000;
+    if fault.position.file.text.lines().any(|line| line.len() > MAX_LINE) {
+        return name_place(fault, terminal);
+    }
     let is_colored =
         !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
     let theme = if is_colored { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
@@ -351,8 +357,19 @@ fn diagnose(error: &dyn miette::Diagnostic, terminal: Terminal) {
     let width = columns(std::io::stderr()).unwrap_or(PLAIN_COLUMNS);
     let handler = GraphicalReportHandler::new_themed(theme).with_width(usize::from(width));
     let mut text = String::new();
-    match handler.render_report(&mut text, error) {
+    match handler.render_report(&mut text, fault) {
         Ok(()) => terminal.error_text(&text),
-        Err(std::fmt::Error) => terminal.label(ERROR, "error", error),
+        Err(std::fmt::Error) => name_place(fault, terminal),
+    }
+}
+
+/// Says what is wrong with a schema, and the place, without its lines.
+fn name_place(fault: &schema::Fault, terminal: Terminal) {
+    terminal.label(ERROR, "error", format_args!("{}: {fault}", fault.position));
+    if let Some((position, label)) = &fault.other {
+        terminal.label(ERROR, "  beside", format_args!("{position}: {label}"));
+    }
+    if let Some(help) = &fault.help {
+        terminal.label(HINT, "  help", help);
     }
 }

@@ -75,6 +75,8 @@ fn schemas() {
     check_rules("same_target_twice", 5, &format!("{CONV}\n{CONV}"));
     check_rules("unbound_capture", 5, "[[layer]]\ntorch = \"conv\"\nkeras = \"conv_{i}\"\n");
     check_rules("not_toml", 5, "[[layer]\n");
+    // Beyond the columns that a report can count.
+    check_rules("not_toml_far_out", 5, &format!("[[layer]]\ntorch ={}\"conv\n", " ".repeat(70_000)));
     let absent = ["weights.pt", "--schema", "absent.toml"];
     check_arguments("absent_schema", 5, &absent, |_| {});
     let misnamed = ["weights.pt", "--schema", "torchvision/resnett"];
