@@ -32,6 +32,8 @@ pub(super) enum Flattening {
     First,
     /// A map of which nothing has told yet where its channels are, or whether it is one.
     Open(String),
+    /// The pixels of a map in a row, channels last. PyTorch flattens them as a sequence or as the map.
+    Pixels(String),
     /// Two axes, of which nothing has told whether they are those of a sequence or of a map.
     Line(String),
     /// A sequence of maps, one per step of time.
@@ -68,32 +70,34 @@ pub(super) fn all_of(inputs: &[Order], name: &str) -> Order {
 }
 
 fn merge(a: Order, b: &Order, name: &str) -> Order {
-    use Flattening::{First, LastToFirst, Line, Open, Reshaped, Same, Sequence};
     match (a, b) {
         (a, b) if a == *b => a,
         (Order::Unknown(reason), _) => Order::Unknown(reason),
         (_, Order::Unknown(reason)) => Order::Unknown(reason.clone()),
-        // A gate of one value per channel scales a map.
-        (Order::Channels(Same), Order::Channels(kind)) => Order::Channels(kind.clone()),
-        (Order::Channels(kind), Order::Channels(Same)) => Order::Channels(kind),
-        // Maps that are combined have one order of axes.
-        (Order::Channels(Open(_) | Reshaped(_)), Order::Channels(kind @ (First | LastToFirst | Open(_)))) => {
-            Order::Channels(kind.clone())
-        }
-        (Order::Channels(kind @ (First | LastToFirst | Open(_))), Order::Channels(Open(_) | Reshaped(_))) => {
-            Order::Channels(kind)
-        }
-        (
-            Order::Channels(kind @ (Line(_) | Reshaped(_))),
-            Order::Channels(Line(_) | Reshaped(_) | Sequence),
-        ) => Order::Channels(kind),
-        (Order::Channels(Sequence), Order::Channels(kind @ (Line(_) | Reshaped(_)))) => {
-            Order::Channels(kind.clone())
-        }
-        (Order::Channels(_), Order::Channels(_)) => {
-            unclear(format!("the inputs of `{name}`, maps of different orders"))
+        (Order::Channels(a), Order::Channels(b)) => {
+            let both = combined(&a, b).or_else(|| combined(b, &a)).cloned();
+            both.map_or_else(
+                || unclear(format!("the inputs of `{name}`, maps or sequences of different orders")),
+                Order::Channels,
+            )
         }
         _ => Order::Unknown(format!("the inputs of `{name}`, features of different orders")),
+    }
+}
+
+/// The second of two kinds, where it is that of both combined.
+fn combined<'a>(a: &Flattening, b: &'a Flattening) -> Option<&'a Flattening> {
+    use Flattening::{First, LastToFirst, Line, Open, Pixels, Reshaped, Same, Sequence};
+    match (a, b) {
+        // A gate of one value per channel scales a map.
+        (Same, _)
+        // Maps that are combined have one order of axes.
+        | (Open(_) | Reshaped(_), First | LastToFirst | Open(_))
+        // What is certain of a sequence is not of what it is combined with.
+        | (Sequence | Line(_) | Pixels(_), Pixels(_))
+        | (Sequence | Line(_), Line(_))
+        | (Sequence | Reshaped(_), Reshaped(_)) => Some(b),
+        _ => None,
     }
 }
 
@@ -138,13 +142,17 @@ impl<'a> Reader<'a> {
             "Dense" | "EinsumDense" => match input {
                 _ if self.rank() == Some(2) => Order::Channels(Flattening::Same),
                 Order::Channels(
-                    Flattening::Same | Flattening::Sequence | Flattening::Reshaped(_) | Flattening::Line(_),
+                    Flattening::Same
+                    | Flattening::Sequence
+                    | Flattening::Reshaped(_)
+                    | Flattening::Pixels(_)
+                    | Flattening::Line(_),
                 ) => input,
                 _ => self.unclear(),
             },
             "MultiHeadAttention" | "GroupedQueryAttention" | "Attention" | "AdditiveAttention" => match input
             {
-                Order::Channels(Flattening::Reshaped(_)) => input,
+                Order::Channels(Flattening::Reshaped(_) | Flattening::Pixels(_)) => input,
                 Order::Channels(Flattening::Same | Flattening::Sequence | Flattening::Line(_)) => {
                     self.sequence()
                 }
@@ -280,7 +288,7 @@ impl<'a> Reader<'a> {
     /// Row-major flattening of all but the batch. With `transposes` (channels-first flattening) axis 1 is
     /// moved to the end before.
     fn flatten(&self, input: Order, transposes: bool) -> Order {
-        use Flattening::{First, LastToFirst, Line, Open, Reshaped, Same, Sequence, Steps, Unclear};
+        use Flattening::{First, LastToFirst, Line, Open, Pixels, Reshaped, Same, Sequence, Steps, Unclear};
         let Order::Channels(kind) = input else { return input };
         let Some(rest) = self.shape.and_then(|shape| shape.get(1..)) else {
             return if kind == Same || kind == Sequence {
@@ -304,7 +312,7 @@ impl<'a> Reader<'a> {
                 sizes.rotate_left(1);
                 sizes
             }),
-            (Unclear(what) | Line(what) | Reshaped(what), _) => return self.flattens(&what),
+            (Unclear(what) | Pixels(what) | Line(what) | Reshaped(what), _) => return self.flattens(&what),
             (Steps(_), _) => return self.flattens("a sequence of maps"),
             (Same | Sequence | LastToFirst, true) => {
                 return self.flattens("channels-last features as channels-first");
@@ -359,6 +367,12 @@ impl<'a> Reader<'a> {
             Flattening::Reshaped(what) if long(target).len() < 2 => self.flattens(&what),
             Flattening::Reshaped(_) => Order::Channels(Flattening::Sequence),
             Flattening::First if !same_axes => unknown(),
+            Flattening::LastToFirst | Flattening::Open(_) | Flattening::Pixels(_)
+                if keeps_channels && !same_axes =>
+            {
+                let what = format!("the map that `{}` reshapes", self.name);
+                Order::Channels(if is_map { Flattening::Open(what) } else { Flattening::Pixels(what) })
+            }
             _ if keeps_channels || same_axes => unclear(format!("the map that `{}` reshapes", self.name)),
             _ => unknown(),
         }
