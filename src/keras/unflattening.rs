@@ -256,7 +256,7 @@ fn reshape_axes(
             Use::Unknown(format!("`{name}`, which makes a map or a sequence"))
         }
         _ if splits => Use::Divided(format!("`{name}`, which splits the channels")),
-        Use::Sequence if more_axes => {
+        Use::Sequence | Use::Open if more_axes => {
             Use::Unclear(format!("`{name}`, which reshapes a sequence that may be a map"))
         }
         Use::Same | Use::Sequence | Use::Open | Use::Divided(_) => made.clone(),
