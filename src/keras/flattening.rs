@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::infer::{keeps_shape, product, target_shape};
 use super::json::{Config, InputShape};
-use super::locality::{ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, reshape_target};
+use super::locality::{
+    ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, normalizes_last, reshape_target,
+};
 
 /// What is known about a tensor. The texts are noun phrases: "reads features whose order is not known: …".
 #[derive(Debug, Clone, PartialEq)]
@@ -128,6 +130,12 @@ impl<'a> Reader<'a> {
                 Some(is_first) => self.read_as(input, is_first),
                 None => input,
             },
+            "LayerNormalization" | "RMSNormalization" if normalizes_last(config, self.rank()) => {
+                match input {
+                    Order::Channels(Flattening::LastToFirst) => self.moved(),
+                    other => other,
+                }
+            }
             "SpatialDropout2D" | "SpatialDropout3D" => self.read_as(input, is_first),
             class if keeps_shape(class) => input,
             "Add" | "Subtract" | "Multiply" | "Average" | "Maximum" | "Minimum" => input,
@@ -180,6 +188,15 @@ impl<'a> Reader<'a> {
                 other => self.read_as(other, is_first),
             },
             _ => self.local(input),
+        }
+    }
+
+    /// A map whose channels PyTorch moved to the end for the layer, and maybe back.
+    fn moved(&self) -> Order {
+        match self.rank() {
+            Some(0..=2) => Order::Channels(Flattening::LastToFirst),
+            Some(3) => self.unclear(),
+            _ => Order::Channels(Flattening::Open(format!("the output of `{}`", self.name))),
         }
     }
 

@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use super::infer::{keeps_shape, product, target_shape};
 use super::json::{Config, InputShape};
-use super::locality::{ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, reshape_target};
+use super::locality::{
+    ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, normalizes_last, reshape_target,
+};
 
 /// What the readers of a tensor say of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +116,14 @@ pub(super) fn of_layer(
             Use::Sequence if rank == 3 => both(name),
             _ => normalized_axis(config, rank, name),
         },
+        "LayerNormalization" | "RMSNormalization"
+            if rank > 2 && normalizes_last(config, shape.map(Vec::len)) =>
+        {
+            match made {
+                Use::Map => Use::Unclear(format!("`{name}`, which reads it with its features last")),
+                made => elementwise(made, shape),
+            }
+        }
         "Add" | "Subtract" | "Multiply" | "Average" | "Maximum" | "Minimum" => elementwise(made, shape),
         _ if keeps_shape(class) => elementwise(made, shape),
         "Concatenate" => concatenate(made, name),

@@ -424,6 +424,25 @@ fn flattened_pixels() {
     flat(gate.layer("s", "Multiply", json!({}), &["in", "r"], &MAP), "s").check(("g", PLAIN), ("d", None));
 }
 
+/// PyTorch moves the channels to the end for `nn.LayerNorm`, and flattens or makes a map before or after.
+#[test]
+fn features_normalized_last() {
+    let conv = || Graph::of(&[4, 3, 2]).conv("c", "in", &[4, 3]);
+    let flat =
+        |graph: Graph, of: &str| graph.layer("f", "Flatten", json!({}), &[of], &[72]).dense("d", "f", 5);
+    for class in ["LayerNormalization", "RMSNormalization"] {
+        let norm = |graph: Graph, of: &str| graph.same("n", class, of, &MAP);
+        flat(norm(conv(), "c"), "n").check(("c", PLAIN), ("d", None));
+        let pool = norm(conv(), "c").same("p", "MaxPooling2D", "n", &MAP);
+        flat(pool, "p").check(("c", PLAIN), ("d", Some(&MAP)));
+        let made = norm(Graph::of(&[5]).dense("d", "in", 72).reshape("m", "d", &MAP), "m");
+        made.conv("c", "n", &[4, 3]).check(("d", None), ("c", PLAIN));
+    }
+    // All of an image at once.
+    let all = conv().layer("n", "LayerNormalization", json!({"axis": [1, 2, 3]}), &["c"], &MAP);
+    flat(all, "n").check(("c", PLAIN), ("d", Some(&MAP)));
+}
+
 /// Features at each position, divided among the columns and channels of a map whose rows the positions are.
 #[test]
 fn divided_features_of_a_sequence() {
