@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::infer::{keeps_shape, product, target_shape};
 use super::json::{Config, InputShape};
-use super::locality::{ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, reshape_target};
+use super::locality::{
+    ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, normalizes_last, reshape_target,
+};
 
 /// What is known about a tensor. The texts are noun phrases: "reads features whose order is not known: …".
 #[derive(Debug, Clone, PartialEq)]
@@ -20,14 +22,22 @@ pub(super) enum Order {
 /// What flattening a tensor means in PyTorch.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Flattening {
-    /// The same: PyTorch has these axes in the same order (features, sequences of embeddings).
+    /// The same: PyTorch has these axes in the same order (features).
     Same,
+    /// The same, for features at positions in a row (embeddings, say).
+    Sequence,
+    /// A sequence that was reshaped to more axes: those of a map, or its features divided (among heads, say).
+    Reshaped(String),
     /// A feature map, channels last.
     LastToFirst,
     /// A feature map, channels first as in PyTorch.
     First,
-    /// An input map of which nothing has told yet where its channels are.
-    Open(usize),
+    /// A map of which nothing has told yet where its channels are, or whether it is one.
+    Open(String),
+    /// The pixels of a map in a row, channels last. PyTorch flattens them as a sequence or as the map.
+    Pixels(String),
+    /// Two axes, of which nothing has told whether they are those of a sequence or of a map.
+    Line(String),
     /// A sequence of maps, one per step of time.
     Steps(Box<Flattening>),
     /// Not known, and of what.
@@ -48,8 +58,8 @@ pub(super) struct Reader<'a> {
 pub(super) fn of_input(rank: Option<usize>) -> Order {
     Order::Channels(match rank {
         Some(0..=2) => Flattening::Same,
-        Some(3) => Flattening::Unclear("an input of rank 3, which may be a sequence or a map".to_owned()),
-        Some(rank) => Flattening::Open(rank),
+        Some(3) => Flattening::Line("an input of rank 3, which may be a sequence or a map".to_owned()),
+        Some(rank) => Flattening::Open(format!("an input of rank {rank} with its channels first or last")),
         None => Flattening::Unclear("an input of unknown rank".to_owned()),
     })
 }
@@ -62,18 +72,34 @@ pub(super) fn all_of(inputs: &[Order], name: &str) -> Order {
 }
 
 fn merge(a: Order, b: &Order, name: &str) -> Order {
-    use Flattening::{Open, Same};
     match (a, b) {
         (a, b) if a == *b => a,
         (Order::Unknown(reason), _) => Order::Unknown(reason),
         (_, Order::Unknown(reason)) => Order::Unknown(reason.clone()),
-        // A gate of one value per channel scales a map. Maps that are combined have one order of axes.
-        (Order::Channels(Same | Open(_)), Order::Channels(kind)) => Order::Channels(kind.clone()),
-        (Order::Channels(kind), Order::Channels(Same | Open(_))) => Order::Channels(kind),
-        (Order::Channels(_), Order::Channels(_)) => {
-            unclear(format!("the inputs of `{name}`, maps of different orders"))
+        (Order::Channels(a), Order::Channels(b)) => {
+            let both = combined(&a, b).or_else(|| combined(b, &a)).cloned();
+            both.map_or_else(
+                || unclear(format!("the inputs of `{name}`, maps or sequences of different orders")),
+                Order::Channels,
+            )
         }
         _ => Order::Unknown(format!("the inputs of `{name}`, features of different orders")),
+    }
+}
+
+/// The second of two kinds, where it is that of both combined.
+fn combined<'a>(a: &Flattening, b: &'a Flattening) -> Option<&'a Flattening> {
+    use Flattening::{First, LastToFirst, Line, Open, Pixels, Reshaped, Same, Sequence};
+    match (a, b) {
+        // A gate of one value per channel scales a map.
+        (Same, _)
+        // Maps that are combined have one order of axes.
+        | (Open(_) | Reshaped(_), First | LastToFirst | Open(_))
+        // What is certain of a sequence is not of what it is combined with.
+        | (Sequence | Line(_) | Pixels(_), Pixels(_))
+        | (Sequence | Line(_), Line(_))
+        | (Sequence | Reshaped(_), Reshaped(_)) => Some(b),
+        _ => None,
     }
 }
 
@@ -104,6 +130,12 @@ impl<'a> Reader<'a> {
                 Some(is_first) => self.read_as(input, is_first),
                 None => input,
             },
+            "LayerNormalization" | "RMSNormalization" if normalizes_last(config, self.rank()) => {
+                match input {
+                    Order::Channels(Flattening::LastToFirst) => self.moved(),
+                    other => other,
+                }
+            }
             "SpatialDropout2D" | "SpatialDropout3D" => self.read_as(input, is_first),
             class if keeps_shape(class) => input,
             "Add" | "Subtract" | "Multiply" | "Average" | "Maximum" | "Minimum" => input,
@@ -112,19 +144,25 @@ impl<'a> Reader<'a> {
             "Reshape" => self.reshape(input, target_shape(config).as_deref()),
             "Permute" => self.permute(input, config),
             "Embedding" | "ReversibleEmbedding" | "LSTM" | "GRU" | "SimpleRNN" | "RNN" | "Bidirectional" => {
-                Order::Channels(Flattening::Same)
+                self.sequence()
             }
-            "MultiHeadAttention"
-            | "GroupedQueryAttention"
-            | "Attention"
-            | "AdditiveAttention"
-            | "Dense"
-            | "EinsumDense" => match input {
-                Order::Channels(Flattening::Same) => input,
-                // Features of their own, at positions whose order is that of the input.
+            // Features of their own, at positions whose order is that of the input.
+            "Dense" | "EinsumDense" => match input {
                 _ if self.rank() == Some(2) => Order::Channels(Flattening::Same),
-                _ if !self.class.contains("Dense") && self.rank() == Some(3) => {
-                    Order::Channels(Flattening::Same)
+                Order::Channels(
+                    Flattening::Same
+                    | Flattening::Sequence
+                    | Flattening::Reshaped(_)
+                    | Flattening::Pixels(_)
+                    | Flattening::Line(_),
+                ) => input,
+                _ => self.unclear(),
+            },
+            "MultiHeadAttention" | "GroupedQueryAttention" | "Attention" | "AdditiveAttention" => match input
+            {
+                Order::Channels(Flattening::Reshaped(_) | Flattening::Pixels(_)) => input,
+                Order::Channels(Flattening::Same | Flattening::Sequence | Flattening::Line(_)) => {
+                    self.sequence()
                 }
                 _ => self.unclear(),
             },
@@ -144,11 +182,28 @@ impl<'a> Reader<'a> {
             },
             class if class.starts_with("ConvLSTM") => self.unclear(),
             class if is_local(class) => match input {
-                Order::Channels(Flattening::Same) if self.rank() != Some(2) => self.unclear(),
+                Order::Channels(Flattening::Same | Flattening::Sequence) if self.rank() == Some(3) => {
+                    self.unclear()
+                }
                 other => self.read_as(other, is_first),
             },
             _ => self.local(input),
         }
+    }
+
+    /// A map whose channels PyTorch moved to the end for the layer, and maybe back.
+    fn moved(&self) -> Order {
+        match self.rank() {
+            Some(0..=2) => Order::Channels(Flattening::LastToFirst),
+            Some(3) => self.unclear(),
+            _ => Order::Channels(Flattening::Open(format!("the output of `{}`", self.name))),
+        }
+    }
+
+    /// Features at positions in a row, or of one position.
+    fn sequence(&self) -> Order {
+        let is_vector = self.output.is_some_and(|output| output.len() == 2);
+        Order::Channels(if is_vector { Flattening::Same } else { Flattening::Sequence })
     }
 
     /// One step of time of each input, as the layer in a `TimeDistributed` reads it.
@@ -177,9 +232,11 @@ impl<'a> Reader<'a> {
     pub(super) fn of_steps(&self, made: Order, steps: &[Order]) -> Order {
         match made {
             Order::Channels(Flattening::Same) => match all_of(steps, self.name) {
+                order @ Order::Channels(Flattening::Line(_)) if self.rank() == Some(3) => order,
                 Order::Channels(Flattening::Unclear(_)) if self.rank() == Some(3) => self.unclear(),
-                _ => Order::Channels(Flattening::Same),
+                _ => Order::Channels(Flattening::Sequence),
             },
+            Order::Channels(Flattening::Sequence | Flattening::Reshaped(_) | Flattening::Line(_)) => made,
             Order::Channels(kind) => Order::Channels(Flattening::Steps(Box::new(kind))),
             other => other,
         }
@@ -198,9 +255,13 @@ impl<'a> Reader<'a> {
 
     /// The input, as a layer that knows where the channels are reads it.
     fn read_as(&self, input: Order, is_first: bool) -> Order {
+        let is_map = self.rank().is_some_and(|rank| rank > 3);
         match input {
-            Order::Channels(Flattening::Open(_)) if is_first => Order::Channels(Flattening::First),
-            Order::Channels(Flattening::Open(_)) => Order::Channels(Flattening::LastToFirst),
+            Order::Channels(
+                Flattening::Open(_) | Flattening::Reshaped(_) | Flattening::Same | Flattening::Sequence,
+            ) if is_map => {
+                Order::Channels(if is_first { Flattening::First } else { Flattening::LastToFirst })
+            }
             Order::Channels(Flattening::First) if !is_first => self.contradicts("last"),
             Order::Channels(Flattening::LastToFirst) if is_first => self.contradicts("first"),
             other => other,
@@ -216,10 +277,13 @@ impl<'a> Reader<'a> {
     fn local(&self, input: Order) -> Order {
         let last = |shape: Option<&InputShape>| shape.and_then(|shape| *shape.last()?);
         match input {
-            Order::Channels(Flattening::Same) => input,
-            Order::Channels(_) if last(self.shape).is_some() && last(self.shape) == last(self.output) => {
-                let is_vector = self.output.is_some_and(|output| output.len() == 2);
-                if is_vector { Order::Channels(Flattening::Same) } else { self.unclear() }
+            Order::Channels(Flattening::Same | Flattening::Sequence | Flattening::Reshaped(_)) => input,
+            Order::Channels(kind) if last(self.shape).is_some() && last(self.shape) == last(self.output) => {
+                match (self.output.map(Vec::len), kind) {
+                    (Some(2), _) => Order::Channels(Flattening::Same),
+                    (Some(3), kind @ Flattening::Line(_)) => Order::Channels(kind),
+                    _ => self.unclear(),
+                }
             }
             _ => self.unknown(),
         }
@@ -241,10 +305,14 @@ impl<'a> Reader<'a> {
     /// Row-major flattening of all but the batch. With `transposes` (channels-first flattening) axis 1 is
     /// moved to the end before.
     fn flatten(&self, input: Order, transposes: bool) -> Order {
-        use Flattening::{First, LastToFirst, Open, Same, Steps, Unclear};
+        use Flattening::{First, LastToFirst, Line, Open, Pixels, Reshaped, Same, Sequence, Steps, Unclear};
         let Order::Channels(kind) = input else { return input };
         let Some(rest) = self.shape.and_then(|shape| shape.get(1..)) else {
-            return if kind == Same { Order::Channels(kind) } else { self.flattens("a map of unknown size") };
+            return if kind == Same || kind == Sequence {
+                Order::Channels(Same)
+            } else {
+                self.flattens("a map of unknown size")
+            };
         };
         // Where at most one axis is longer than 1, every order of axes is the same.
         if rest.iter().filter(|size| **size != Some(1)).count() < 2 {
@@ -252,20 +320,20 @@ impl<'a> Reader<'a> {
         }
         let sizes: Option<Vec<usize>> = rest.iter().copied().collect();
         let flattened = match (kind, transposes) {
-            (Same | First, false) => return Order::Channels(Same),
+            (Same | Sequence | First, false) => return Order::Channels(Same),
             (LastToFirst, false) => sizes,
             // One channel on the last axis, or a map with channels first that is one column wide.
             (Open(_), false) if rest.last() == Some(&Some(1)) => return Order::Channels(Same),
-            (Open(rank), false) => {
-                return self.flattens(&format!("an input of rank {rank} with its channels first or last"));
-            }
+            (Open(what), false) => return self.flattens(&what),
             (First | Open(_), true) => sizes.map(|mut sizes| {
                 sizes.rotate_left(1);
                 sizes
             }),
-            (Unclear(what), _) => return self.flattens(&what),
+            (Unclear(what) | Pixels(what) | Line(what) | Reshaped(what), _) => return self.flattens(&what),
             (Steps(_), _) => return self.flattens("a sequence of maps"),
-            (Same | LastToFirst, true) => return self.flattens("channels-last features as channels-first"),
+            (Same | Sequence | LastToFirst, true) => {
+                return self.flattens("channels-last features as channels-first");
+            }
         };
         match flattened {
             Some(sizes) if sizes.last() == Some(&1) => Order::Channels(Same),
@@ -300,12 +368,28 @@ impl<'a> Reader<'a> {
         };
         // Axes of size 1 come and go.
         let same_axes = rest.is_some_and(|rest| long(rest) == long(target));
+        let is_map = long(target).len() > 2;
         match kind {
             Flattening::Same if is_vector && has_positions => {
-                unclear(format!("the map that `{}` makes of features", self.name))
+                let what = format!("the map that `{}` makes of features", self.name);
+                Order::Channels(if is_map { Flattening::Open(what) } else { Flattening::Line(what) })
             }
             Flattening::Same => Order::Channels(Flattening::Same),
+            Flattening::Sequence if is_map => Order::Channels(Flattening::Reshaped(format!(
+                "the sequence that `{}` reshapes, which may be a map",
+                self.name
+            ))),
+            Flattening::Sequence => Order::Channels(Flattening::Sequence),
+            Flattening::Reshaped(_) if is_map => Order::Channels(kind),
+            Flattening::Reshaped(what) if long(target).len() < 2 => self.flattens(&what),
+            Flattening::Reshaped(_) => Order::Channels(Flattening::Sequence),
             Flattening::First if !same_axes => unknown(),
+            Flattening::LastToFirst | Flattening::Open(_) | Flattening::Pixels(_)
+                if keeps_channels && !same_axes =>
+            {
+                let what = format!("the map that `{}` reshapes", self.name);
+                Order::Channels(if is_map { Flattening::Open(what) } else { Flattening::Pixels(what) })
+            }
             _ if keeps_channels || same_axes => unclear(format!("the map that `{}` reshapes", self.name)),
             _ => unknown(),
         }
@@ -338,13 +422,13 @@ impl<'a> Reader<'a> {
             ("Concatenate", _) => self.concatenate(input),
             ("Reshape", Ok(config)) => self.reshape(input, reshape_target(config).as_deref()),
             ("Transpose" | "Swapaxes" | "Moveaxis", _) => match input {
-                Order::Channels(Flattening::Same) => input,
+                Order::Channels(Flattening::Same | Flattening::Sequence | Flattening::Reshaped(_)) => input,
                 Order::Channels(_) => unclear(format!("the axes that `{}` permutes", self.name)),
                 _ => self.unknown(),
             },
             (class, _) if LOCAL.contains(&class) => self.local(input),
             _ => match input {
-                Order::Channels(Flattening::Same) => input,
+                Order::Channels(Flattening::Same | Flattening::Sequence | Flattening::Reshaped(_)) => input,
                 _ => Order::Unknown(format!("the output of `{}` ({})", self.name, self.class)),
             },
         }

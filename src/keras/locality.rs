@@ -40,6 +40,16 @@ pub(super) fn is_channels_first(config: Config<'_>) -> bool {
     matches!(config.text("data_format"), Ok(Some("channels_first")))
 }
 
+/// Whether a normalization is one of the features at each position, which `nn.LayerNorm` wants last.
+pub(super) fn normalizes_last(config: Config<'_>, rank: Option<usize>) -> bool {
+    let last = rank.and_then(|rank| i64::try_from(rank.checked_sub(1)?).ok());
+    match config.axes("axis").ok().flatten().as_deref() {
+        None | Some([-1]) => true,
+        Some([axis]) => Some(*axis) == last,
+        Some(_) => false,
+    }
+}
+
 /// Operations of `keras.ops` that act on each element alone, or combine elements in the same place.
 pub(super) const ELEMENTWISE: &[&str] = &[
     "Abs",

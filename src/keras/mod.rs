@@ -29,6 +29,7 @@ mod sniff;
 mod stored;
 mod template;
 mod tree;
+mod unflattening;
 mod variables;
 mod weights_file;
 mod whole;

@@ -66,7 +66,7 @@ impl Binder<'_> {
     }
 
     pub(super) fn tensor(&self, at: usize) -> &Tensor {
-        self.derived(at).map_or_else(|| &self.checkpoint.tensors[at], |derived| &derived.tensor)
+        derive::tensor(self.checkpoint, self.derived, at)
     }
 
     /// The tensors of the checkpoint that a claim reads.

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Provenance;
-use super::derive::{Dim, Found};
+use super::derive::{Dim, Found, tensor};
 use super::expansion::{Claim, Expansion};
 use super::faults::FaultDetail;
 use super::hints;
@@ -321,7 +321,13 @@ impl<'a> Expansion<'a> {
                 .flat_map(|other| &other.rule.layouts)
                 .collect();
         }
-        match self.place(meeting).choose(index, known) {
+        // One number has no order, whatever it is repeated for.
+        let is_number = claim
+            .sources
+            .iter()
+            .all(|(_, at)| tensor(self.checkpoint, &self.derived, *at).tensor.view.shape().numel() == 1);
+        let outcome = if is_number { Outcome::Plain } else { self.place(meeting).choose(index, known) };
+        match outcome {
             Outcome::Plain => {}
             Outcome::Map { layouts, sizes } => {
                 claim.layouts = layouts;

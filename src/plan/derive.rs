@@ -9,7 +9,7 @@ use super::faults::FaultDetail;
 use super::module::Module;
 use super::quant_state::{QuantState, QuantStateError};
 use super::styles::{MAGNITUDES, Making, Style};
-use crate::checkpoint::Tensor;
+use crate::checkpoint::{Checkpoint, Tensor};
 use crate::lazy::{
     AbsoluteMaxima, Blockwise, Formula as Computed, FormulaError, LazyTensor, LowRank, Masked, Mxfp4,
     NestedMaxima, Scaled, SpectralNorm, WeightNorm,
@@ -363,6 +363,12 @@ impl From<FormulaError> for Failure {
     fn from(error: FormulaError) -> Self {
         Self::Formula(error)
     }
+}
+
+/// The tensor of that number: of the checkpoint, or computed.
+pub(super) fn tensor<'t>(checkpoint: &'t Checkpoint, derived: &'t [Derived], at: usize) -> &'t Tensor {
+    let computed = at.checked_sub(checkpoint.tensors.len()).and_then(|at| derived.get(at));
+    computed.map_or_else(|| &checkpoint.tensors[at], |derived| &derived.tensor)
 }
 
 /// The tensors of the checkpoint, `count` in number, that a tensor is made of.

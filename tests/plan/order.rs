@@ -327,6 +327,33 @@ fn a_prelu_of_channels_on_either_side() {
     );
 }
 
+/// One number has no order: beside a map, of a map that is not told, and for each of its channels or for all.
+#[test]
+fn a_prelu_of_one_number() {
+    let prelu =
+        |sizes: Sizes| made("p", "PReLU", Box::leak(Box::new([("alpha", sizes, "weight", [1].as_slice())])));
+    let map = || FeatureOrder::Flattened(vec![2, 3, 4]);
+    for (sizes, layout) in [
+        ([1].as_slice(), "p/alpha c -> c"),
+        ([24].as_slice(), "p/alpha 1 -> c"),
+        ([1, 1, 4].as_slice(), "p/alpha c -> c h w"),
+    ] {
+        for order in [map(), unknown(), FeatureOrder::Plain] {
+            check(Origin::Json, ALL, &[reading(order.clone(), prelu(sizes))], &[layout]);
+            check(Origin::Json, ALL, &[making(order, prelu(sizes))], &[layout]);
+        }
+    }
+    // A number for each feature has an order, and a template's rules name the map.
+    let each = || made("p", "PReLU", &[("alpha", &[24], "weight", &[24])]);
+    check(Origin::Json, ALL, &[reading(map(), each())], &["p/alpha (c h w) -> (h w c)"]);
+    let head = || made("head", "Dense", &[("kernel", &[24, 11], "weight", &[11, 24])]);
+    let rules = rule("head", "flatten = [2, 3, 4]") + &rule("p", "");
+    let layers = |alpha: Made| [alpha, head()];
+    let told = "head/kernel o (c h w) -> (h w c) o";
+    check(Origin::Template, &rules, &layers(prelu(&[24])), &["p/alpha 1 -> c", told]);
+    check(Origin::Template, &rules, &layers(each()), &["`p/alpha` reads features whose order is not known"]);
+}
+
 #[test]
 fn a_schema_says_only_that_nothing_is_flattened() {
     let error = Schema::parse("s.toml", "schema = 1\n[target]\nflatten = [2, 3, 4]\n", None).unwrap_err();

@@ -1,10 +1,12 @@
 """nn.MultiheadAttention with keys and values of other sizes, and attention with fewer heads for these."""
 
 import functools
+import math
 
 from case import Case, unchanged
 import keras
 from keras import layers
+import torch
 from torch import nn
 
 from modules.both_forms import HEADER, NOTHING_FLATTENED, both_forms, layer, seeded
@@ -81,6 +83,37 @@ def grouped():
     return keras.Model(x, attention(x, x), name="grouped")
 
 
+class Pixels(nn.Module):
+    """Features that become a map of 4×3, attention among its pixels, a map again, and features of that map."""
+
+    channels, height, width = 6, 4, 3
+
+    def __init__(self):
+        super().__init__()
+        self.project = nn.Linear(10, self.channels * self.height * self.width)
+        self.attn = nn.MultiheadAttention(self.channels, 2, batch_first=True)
+        self.norm = nn.BatchNorm2d(self.channels)
+        self.head = nn.Linear(self.channels * self.height * self.width, 7)
+
+    def forward(self, z):
+        x = self.project(z).view(-1, self.channels, self.height, self.width)
+        x = x.flatten(2).transpose(1, 2)
+        x = self.attn(x, x, x)[0].transpose(1, 2)
+        x = self.norm(x.reshape(-1, self.channels, self.height, self.width))
+        return self.head(torch.relu(x).flatten(1))
+
+
+def pixels():
+    shape = (Pixels.height, Pixels.width, Pixels.channels)
+    z = keras.Input((10,))
+    x = layers.Reshape(shape)(layers.Dense(math.prod(shape), name="project")(z))
+    x = layers.Reshape((Pixels.height * Pixels.width, Pixels.channels))(x)
+    x = layers.MultiHeadAttention(2, Pixels.channels // 2, name="attn")(x, x)
+    x = layers.BatchNormalization(epsilon=1e-5, name="norm")(layers.Reshape(shape)(x))
+    x = layers.Flatten()(layers.ReLU()(x))
+    return keras.Model(z, layers.Dense(7, name="head")(x), name="pixels")
+
+
 CASES = [
     *both_forms(cross_case("attention", 90)),
     *both_forms(cross_case("attention_kdim_vdim", 91, kdim=8, vdim=10)),
@@ -97,5 +130,21 @@ CASES = [
             to_keras=unchanged,
             from_torch=unchanged,
         )
+    ),
+    Case(
+        name="attention_pixels",
+        module=seeded(Pixels, 94),
+        model=pixels,
+        samples=lambda random: [(random.normal(size=(2, 10)),)],
+        pairs={name: name for name in ("project", "attn", "norm", "head")},
+        # Attention does not tell whether what it reads is a map; the normalization does, of what is flattened.
+        schema=HEADER
+        + layer("project", "project")
+        + f"unflatten = [{Pixels.height}, {Pixels.width}, {Pixels.channels}]\n"
+        + layer("{x:attn|norm|head}", "{x}"),
+        feature_maps={"head": (Pixels.channels, Pixels.height, Pixels.width)},
+        made_maps={"project": (Pixels.channels, Pixels.height, Pixels.width)},
+        to_keras=unchanged,
+        from_torch=unchanged,
     ),
 ]
