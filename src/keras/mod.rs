@@ -22,6 +22,7 @@ mod locality;
 mod model;
 mod open;
 mod outputs;
+mod own_classes;
 mod places;
 mod renumber;
 mod sharded;
