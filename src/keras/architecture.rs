@@ -101,6 +101,8 @@ pub struct Layer {
     /// (`dense_1`), but so may the model's author name another one: the plan must not let such a class choose
     /// among layouts alone.
     pub class_from_name: bool,
+    /// How an `EinsumDense` reads its kernel, where something tells.
+    pub kernel_axes: Option<KernelAxes>,
     /// The layer's own variables, as a range of [`Architecture::variables`].
     pub variables: Range<usize>,
     /// The layer's group in `.weights.h5`: `layers/conv2d_1`; empty for the root.
@@ -114,6 +116,19 @@ pub struct Layer {
     pub features: FeatureOrder,
     /// How the features on the last axis of the layer's output are ordered for what reads them.
     pub outputs: FeatureOrder,
+}
+
+/// How the equation of an `EinsumDense` reads the axes of its kernel: `abc,ced->abde` contracts the first, and makes
+/// of the third and the second, in that order, the features that an `nn.Linear` makes in one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelAxes {
+    /// The axes that are contracted with the input, in the order of the input.
+    pub input: Vec<usize>,
+    /// The axes that the output has of it alone, in the order of the output. An axis in neither list is one of the
+    /// input and the output both, for which an `nn.Linear` has nothing.
+    pub output: Vec<usize>,
+    /// Whether the bias, if there is one, is of the output's axes in `output` alone.
+    pub has_plain_bias: bool,
 }
 
 /// A layer without variables. Its settings decide what the model computes all the same.

@@ -35,7 +35,7 @@ mod weights_file;
 mod whole;
 
 pub use architecture::{
-    Architecture, FeatureOrder, Generation, Layer, LegacyNames, Origin, Variable, Weightless,
+    Architecture, FeatureOrder, Generation, KernelAxes, Layer, LegacyNames, Origin, Variable, Weightless,
 };
 pub use carried::{Carried, CarriedDataset};
 pub use error::{CustomLayer, Error, ErrorKind};

@@ -88,6 +88,7 @@ impl Builder {
             config: stripped(object.and_then(|object| object.get("config"))),
             built: object.map_or_else(InputShapes::default, |object| InputShapes::read(object, class)),
             own: Vec::new(),
+            kernel_axes: None,
             children: Vec::new(),
             graph: None,
             features: None,

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::architecture::Generation;
+use super::architecture::{Generation, KernelAxes};
 use super::error::ErrorKind;
 use super::graph::join;
 use super::json::Config;
 use super::layers::{
-    InputShapes, Policy, Projection, Rules, Spec, Specs, cell_of, grouped_query, is_stateless, multi_head,
-    own_variables,
+    InputShapes, Policy, Projection, Rules, Spec, Specs, cell_of, grouped_query, is_stateless, kernel_axes,
+    multi_head, own_variables,
 };
 use super::tree::{Node, NodeId, Tree};
 
@@ -47,7 +47,7 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
             let place = node.place.clone();
             let made: Vec<_> =
                 projections.into_iter().map(|made| projection(made, config)).collect::<Result<_, _>>()?;
-            for (attribute, name, own) in made {
+            for (attribute, name, own, kernel_axes) in made {
                 let child = tree.nodes.len();
                 tree.nodes.push(Node {
                     name: name.to_owned(),
@@ -56,6 +56,7 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
                     config: serde_json::Value::Null,
                     built: InputShapes::default(),
                     own,
+                    kernel_axes: Some(kernel_axes),
                     children: Vec::new(),
                     graph: None,
                     features: None,
@@ -68,8 +69,10 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
             continue;
         }
         let own = own_variables(&node.class, config, inputs, rules)?.unwrap_or_else(Vec::new);
+        let kernel_axes = if node.class == "EinsumDense" { Some(kernel_axes(config)?) } else { None };
         if let Some(node) = tree.nodes.get_mut(id) {
             node.own = own;
+            node.kernel_axes = kernel_axes;
         }
     }
     for id in 0..tree.nodes.len() {
@@ -84,9 +87,10 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
     Ok(())
 }
 
-type Made = (&'static str, &'static str, Vec<Spec>);
+type Made = (&'static str, &'static str, Vec<Spec>, KernelAxes);
 
 fn projection(projection: Projection, config: Config<'_>) -> Result<Made, ErrorKind> {
+    let kernel_axes = projection.kernel_axes();
     let Projection { attribute, name, kernel, bias } = projection;
     let policy = Policy::read(config)?;
     let mut specs = Specs::new(config.layer, policy.dtype);
@@ -97,7 +101,7 @@ fn projection(projection: Projection, config: Config<'_>) -> Result<Made, ErrorK
     if let Some(history) = policy.float8(config.layer)? {
         specs.float8(history)?;
     }
-    Ok((attribute, name, specs.finish()))
+    Ok((attribute, name, specs.finish(), kernel_axes))
 }
 
 /// The copy of the wrapped kernel, and the vector of the power iteration.

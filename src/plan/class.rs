@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Provenance;
 use super::derive::Found;
+use super::equation;
 use super::expansion::{Claim, Expansion};
 use super::faults::FaultDetail;
 use super::hints;
@@ -317,15 +318,22 @@ impl<'a> Expansion<'a> {
                 .flat_map(|other| &other.rule.layouts)
                 .collect();
         }
-        match self.place(meeting).choose(index, known) {
-            Outcome::Plain => {}
+        let refused = match self.place(meeting).choose(index, known) {
+            Outcome::Plain => None,
             Outcome::Map { layouts, sizes } => {
                 claim.layouts = layouts;
                 claim.sizes = sizes;
                 // Who says what was flattened before the layer knows its class.
                 claim.rivals.clear();
+                None
             }
-            Outcome::Refused { detail, hint } => {
+            Outcome::Refused { detail, hint } => Some((detail, hint)),
+        };
+        let variable = &self.architecture.variables[index];
+        let kept = || equation::keep(&mut claim.layouts, known, layer, variable);
+        match refused.map_or_else(kept, Err) {
+            Ok(()) => {}
+            Err((detail, hint)) => {
                 self.fault(&pair.rule.position, detail, Some(hint));
                 self.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));
                 let inputs: Vec<usize> =

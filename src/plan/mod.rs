@@ -17,6 +17,7 @@ mod bind;
 mod binding;
 mod class;
 mod derive;
+mod equation;
 mod expansion;
 mod explain;
 mod faults;

@@ -5,6 +5,7 @@
 mod classes;
 mod computed;
 mod custom;
+mod einsum;
 mod inside;
 mod language;
 mod made;
