@@ -42,8 +42,8 @@ pub(super) fn read(object: &Value) -> Result<(Tree, NodeId), ErrorKind> {
     let root = match model_kind(object) {
         Some(kind) if has_layers => builder.model(kind, object, "")?,
         _ if has_layers => {
-            let custom = CustomLayer { layer: String::new(), class: class.to_owned() };
-            return Err(ErrorKind::CustomClasses { layers: vec![custom] });
+            let class = text(object, "registered_name").unwrap_or(class).to_owned();
+            return Err(ErrorKind::CustomModel { class });
         }
         _ => return Err(ErrorKind::Subclassed { class: class.to_owned() }),
     };

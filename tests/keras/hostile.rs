@@ -53,6 +53,13 @@ fn what_is_refused() {
     // Without what Keras' own would need, it is no broken one.
     custom["config"] = json!({"name": "d"});
     check_layer(&custom, &is_custom);
+    // The model itself.
+    let config = json!({"name": "s", "layers": [dense(3, &json!([null, 3]), &Value::Null)]});
+    let model =
+        json!({"module": null, "class_name": "Sequential", "config": config, "registered_name": "p>Mine"});
+    check_refused(&model.to_string(), |kind| {
+        kind.to_string().starts_with("the model is a `p>Mine`, which is not a class of Keras")
+    });
     // Not registered, or from a module that only looks like one of Keras'.
     for module in [Value::Null, json!("keras_layers"), json!("__main__")] {
         custom["module"] = module;
