@@ -8,7 +8,7 @@ use super::graph::join;
 use super::json::Config;
 use super::layers::{
     InputShapes, Policy, Projection, Rules, Spec, Specs, cell_of, grouped_query, is_stateless, kernel_axes,
-    multi_head, own_variables,
+    last_names, multi_head, own_variables,
 };
 use super::tree::{Node, NodeId, Tree};
 
@@ -28,10 +28,15 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
         let inputs = shapes.get(&id).unwrap_or(&none);
         let config = Config::new(&node.config, &node.place)?;
         let is_unbuilt = tree.generation == Generation::Keras3 && node.built.is_empty();
-        let rules = Rules { generation: tree.generation, is_unbuilt };
+        let rules = Rules { generation: tree.generation, is_made: false, is_unbuilt };
         if let Some((cell, name)) = cell_of(&node.class) {
             let path = join(&node.place, name);
-            let specs = own_variables(cell, config.named(&path), &inputs.without_time(), rules)?;
+            let specs = own_variables(
+                cell,
+                config.named(&path),
+                &inputs.without_time(),
+                Rules { is_made: true, ..rules },
+            )?;
             let child = node.children.first().map(|&(_, child)| child);
             if let Some(cell) = child.and_then(|child| tree.nodes.get_mut(child)) {
                 cell.own = specs.unwrap_or_else(Vec::new);
@@ -92,7 +97,8 @@ type Made = (&'static str, &'static str, Vec<Spec>, KernelAxes);
 fn projection(projection: Projection, config: Config<'_>) -> Result<Made, ErrorKind> {
     let kernel_axes = projection.kernel_axes();
     let Projection { attribute, name, kernel, bias } = projection;
-    let policy = Policy::read(config)?;
+    let path = join(config.layer, name);
+    let policy = Policy::read(config, last_names(&path, 2))?;
     let mut specs = Specs::new(config.layer, policy.dtype);
     specs.weight("kernel", kernel)?;
     if let Some(bias) = bias {

@@ -20,7 +20,7 @@ pub(super) use class::{class_of_group, is_builtin, is_of_applications, is_statel
 pub(super) use einsum::{einsum_output, kernel_axes};
 pub(super) use names::{current_name, variable_names};
 pub(super) use operations::is_operation_class;
-pub(super) use own::{Rules, own_variables};
+pub(super) use own::{Rules, last_names, own_variables};
 pub(super) use policy::Policy;
 pub(super) use recurrent::cell_of;
 pub(super) use shapes::InputShapes;
