@@ -181,6 +181,17 @@ pub struct Variable {
     pub value: Option<LazyTensor>,
 }
 
+impl Variable {
+    /// Takes the value that the model's own file has. A whole number has the type that the file says: which one a count
+    /// has depends on Keras' backend (`int64` of TensorFlow), which no configuration tells.
+    pub(super) fn take(&mut self, value: LazyTensor) {
+        if [self.dtype, value.dtype].iter().all(|dtype| matches!(dtype, Dtype::I32 | Dtype::I64)) {
+            self.dtype = value.dtype;
+        }
+        self.value = Some(value);
+    }
+}
+
 impl Architecture {
     /// Reads an architecture: `.json`, `.keras` (also unzipped), a whole-model `.h5`, or a template, told apart
     /// by content.
@@ -207,5 +218,39 @@ impl Architecture {
     /// As [`Architecture::open`].
     pub fn from_bytes(path: &Path, bytes: Bytes) -> Result<Self, Error> {
         open::read_bytes(path, bytes).map_err(|kind| Error { path: path.to_owned(), kind })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::{ByteOrder, Strided};
+
+    fn check(own: Dtype, stored: Dtype, expected: Dtype) {
+        let shape = Shape::new([]).unwrap();
+        let storage = Bytes::held(vec![0; 8]).into();
+        let view = Strided::contiguous(shape.clone());
+        let mut variable = Variable {
+            path: VariablePath::new("n/count"),
+            layer: 0,
+            name: "count".to_owned(),
+            index: 2,
+            shape,
+            dtype: own,
+            trainable: false,
+            initial: None,
+            value: None,
+        };
+        variable.take(LazyTensor { dtype: stored, view, byte_order: ByteOrder::Little, storage });
+        assert_eq!(variable.dtype, expected, "{own} {stored}");
+    }
+
+    #[test]
+    fn whole_numbers_are_of_the_file() {
+        check(Dtype::I32, Dtype::I64, Dtype::I64);
+        check(Dtype::I64, Dtype::I32, Dtype::I32);
+        // bfloat16 may be stored as float32.
+        check(Dtype::Bf16, Dtype::F32, Dtype::Bf16);
+        check(Dtype::I32, Dtype::F32, Dtype::I32);
     }
 }
