@@ -331,16 +331,12 @@ impl<'a> Expansion<'a> {
         };
         let variable = &self.architecture.variables[index];
         let kept = || equation::keep(&mut claim.layouts, known, layer, variable);
-        match refused.map_or_else(kept, Err) {
-            Ok(()) => {}
-            Err((detail, hint)) => {
-                self.fault(&pair.rule.position, detail, Some(hint));
-                self.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));
-                let inputs: Vec<usize> =
-                    claim.sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
-                self.excused_tensors.extend(inputs);
-                return;
-            }
+        if let Some((detail, hint)) = refused.or_else(kept) {
+            self.fault(&pair.rule.position, detail, Some(hint));
+            self.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));
+            let inputs: Vec<usize> = claim.sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
+            self.excused_tensors.extend(inputs);
+            return;
         }
         self.claim(meeting, claim);
     }

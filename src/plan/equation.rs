@@ -5,22 +5,17 @@ use crate::keras::{KernelAxes, Layer, Variable};
 use crate::schema::ClassVariable;
 use crate::tensor::Layout;
 
-/// Keeps the layouts that read a kernel as the layer does. A lone one is the schema's word.
-///
-/// # Errors
-/// The fault and a hint, where none is left, or where the bias is not one of features.
+/// Keeps the layouts that read a kernel as the layer does; a lone one is the schema's word. A fault and a hint where none
+/// is left, or where the bias is not one of features.
 pub(super) fn keep(
     layouts: &mut Vec<&Layout>,
     known: &ClassVariable,
     layer: &Layer,
     variable: &Variable,
-) -> Result<(), (FaultDetail, String)> {
-    let Some(axes) = &layer.kernel_axes else { return Ok(()) };
-    if layouts.len() < 2 {
-        return Ok(());
-    }
+) -> Option<(FaultDetail, String)> {
+    let axes = layer.kernel_axes.as_ref().filter(|_| layouts.len() > 1)?;
     let refused = |reason: &'static str, hint: String| {
-        Err((FaultDetail::Equation { variable: variable.path.clone(), reason }, hint))
+        Some((FaultDetail::Equation { variable: variable.path.clone(), reason }, hint))
     };
     match known.name() {
         "kernel" => {
@@ -29,14 +24,14 @@ pub(super) fn keep(
                 true => {
                     refused("no layout of its class reads the kernel so", hint(axes, variable.shape.rank()))
                 }
-                false => Ok(()),
+                false => None,
             }
         }
         "bias" if !axes.has_plain_bias => {
             let hint = "an nn.Linear has no such bias: write a [[tensor]] rule that says what is meant";
             refused("the bias is not of the features that the kernel makes", hint.to_owned())
         }
-        _ => Ok(()),
+        _ => None,
     }
 }
 

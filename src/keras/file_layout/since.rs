@@ -11,8 +11,10 @@ use super::KerasVersion;
 /// Classes, each with the minor version of Keras 3 that brought it.
 const CLASSES: &[(u32, &[&str])] = &[
     (2, &["FlaxLayer", "JaxLayer", "MelSpectrogram"]),
+    // Of that name; `OrthogonalInitializer` before.
+    (4, &["Orthogonal"]),
     (6, &["AutoContrast", "Pipeline", "Solarization"]),
-    (7, &["MaxNumBoundingBoxes", "Orthogonal", "STFT", "STFTSpectrogram"]),
+    (7, &["MaxNumBoundingBoxes", "STFT", "STFTSpectrogram"]),
     (
         8,
         &[
