@@ -101,6 +101,8 @@ pub struct Layer {
     /// (`dense_1`), but so may the model's author name another one: the plan must not let such a class choose
     /// among layouts alone.
     pub class_from_name: bool,
+    /// How an `EinsumDense` reads its kernel, where something tells.
+    pub kernel_axes: Option<KernelAxes>,
     /// The layer's own variables, as a range of [`Architecture::variables`].
     pub variables: Range<usize>,
     /// The layer's group in `.weights.h5`: `layers/conv2d_1`; empty for the root.
@@ -114,6 +116,19 @@ pub struct Layer {
     pub features: FeatureOrder,
     /// How the features on the last axis of the layer's output are ordered for what reads them.
     pub outputs: FeatureOrder,
+}
+
+/// How the equation of an `EinsumDense` reads the axes of its kernel: `abc,ced->abde` contracts the first, and makes
+/// of the third and the second, in that order, the features that an `nn.Linear` makes in one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelAxes {
+    /// The axes that are contracted with the input, in the order of the input.
+    pub input: Vec<usize>,
+    /// The axes that the output has of it alone, in the order of the output. An axis in neither list is one of the
+    /// input and the output both, for which an `nn.Linear` has nothing.
+    pub output: Vec<usize>,
+    /// Whether the bias, if there is one, is of the output's axes in `output` alone.
+    pub has_plain_bias: bool,
 }
 
 /// A layer without variables. Its settings decide what the model computes all the same.
@@ -166,6 +181,17 @@ pub struct Variable {
     pub value: Option<LazyTensor>,
 }
 
+impl Variable {
+    /// Takes the value that the model's own file has. A whole number has the type that the file says: which one a count
+    /// has depends on Keras' backend (`int64` of TensorFlow), which no configuration tells.
+    pub(super) fn take(&mut self, value: LazyTensor) {
+        if [self.dtype, value.dtype].iter().all(|dtype| matches!(dtype, Dtype::I32 | Dtype::I64)) {
+            self.dtype = value.dtype;
+        }
+        self.value = Some(value);
+    }
+}
+
 impl Architecture {
     /// Reads an architecture: `.json`, `.keras` (also unzipped), a whole-model `.h5`, or a template, told apart
     /// by content.
@@ -192,5 +218,39 @@ impl Architecture {
     /// As [`Architecture::open`].
     pub fn from_bytes(path: &Path, bytes: Bytes) -> Result<Self, Error> {
         open::read_bytes(path, bytes).map_err(|kind| Error { path: path.to_owned(), kind })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::{ByteOrder, Strided};
+
+    fn check(own: Dtype, stored: Dtype, expected: Dtype) {
+        let shape = Shape::new([]).unwrap();
+        let storage = Bytes::held(vec![0; 8]).into();
+        let view = Strided::contiguous(shape.clone());
+        let mut variable = Variable {
+            path: VariablePath::new("n/count"),
+            layer: 0,
+            name: "count".to_owned(),
+            index: 2,
+            shape,
+            dtype: own,
+            trainable: false,
+            initial: None,
+            value: None,
+        };
+        variable.take(LazyTensor { dtype: stored, view, byte_order: ByteOrder::Little, storage });
+        assert_eq!(variable.dtype, expected, "{own} {stored}");
+    }
+
+    #[test]
+    fn whole_numbers_are_of_the_file() {
+        check(Dtype::I32, Dtype::I64, Dtype::I64);
+        check(Dtype::I64, Dtype::I32, Dtype::I32);
+        // bfloat16 may be stored as float32.
+        check(Dtype::Bf16, Dtype::F32, Dtype::Bf16);
+        check(Dtype::I32, Dtype::F32, Dtype::I32);
     }
 }

@@ -39,6 +39,7 @@ impl ErrorKind {
         matches!(
             self,
             Self::CustomClasses { .. }
+                | Self::CustomModel { .. }
                 | Self::Subclassed { .. }
                 | Self::Quantized { .. }
                 | Self::NotBuilt { .. }
@@ -126,13 +127,22 @@ pub enum ErrorKind {
     },
     /// Classes that Keras does not have.
     #[error(
-        "{} not layers of Keras, so their variables are unknown: save a template with \
+        "{} unknown: save a template with \
          `model.save_weights(\"template.weights.h5\")` of the built model and give that as the architecture",
         list(layers)
     )]
     CustomClasses {
         /// The layers.
         layers: Vec<CustomLayer>,
+    },
+    /// A model of the user's class that lists its layers, which may have others too.
+    #[error(
+        "the model is a `{class}`, which is not a class of Keras, so its variables are unknown: save a template with \
+         `model.save_weights(\"template.weights.h5\")` of the built model and give that as the architecture"
+    )]
+    CustomModel {
+        /// The class, as the file names it.
+        class: String,
     },
     /// Quantized layers hold other variables.
     #[error(
@@ -478,5 +488,9 @@ fn list(layers: &[CustomLayer]) -> String {
     if layers.len() > SHOWN {
         names.push(format!("{} more", layers.len() - SHOWN));
     }
-    format!("{} {}", names.join(", "), if layers.len() == 1 { "is" } else { "are" })
+    let rest = match layers {
+        [_] => "is not a layer of Keras, so its variables are",
+        _ => "are not layers of Keras, so their variables are",
+    };
+    format!("{} {rest}", names.join(", "))
 }

@@ -22,6 +22,7 @@ mod locality;
 mod model;
 mod open;
 mod outputs;
+mod own_classes;
 mod places;
 mod renumber;
 mod sharded;
@@ -35,7 +36,7 @@ mod weights_file;
 mod whole;
 
 pub use architecture::{
-    Architecture, FeatureOrder, Generation, Layer, LegacyNames, Origin, Variable, Weightless,
+    Architecture, FeatureOrder, Generation, KernelAxes, Layer, LegacyNames, Origin, Variable, Weightless,
 };
 pub use carried::{Carried, CarriedDataset};
 pub use error::{CustomLayer, Error, ErrorKind};

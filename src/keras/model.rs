@@ -13,8 +13,9 @@ use super::json::{Config, InputShape, input_shape, missing, text};
 use super::layers::{
     InputShapes, canonical_class, cell_of, is_builtin, is_of_applications, is_operation_class, is_stateless,
 };
+use super::own_classes::{ModelKind, model_kind};
 use super::tree::{Groups, Node, NodeId, StepKind, Tree, Wiring};
-use super::{features, infer, outputs, renumber, variables};
+use super::{features, infer, outputs, own_classes, renumber, variables};
 
 /// Fields of a configuration that hold the configurations of other layers.
 const NESTED_FIELDS: [&str; 8] =
@@ -41,8 +42,8 @@ pub(super) fn read(object: &Value) -> Result<(Tree, NodeId), ErrorKind> {
     let root = match model_kind(object) {
         Some(kind) if has_layers => builder.model(kind, object, "")?,
         _ if has_layers => {
-            let custom = CustomLayer { layer: String::new(), class: class.to_owned() };
-            return Err(ErrorKind::CustomClasses { layers: vec![custom] });
+            let class = text(object, "registered_name").unwrap_or(class).to_owned();
+            return Err(ErrorKind::CustomModel { class });
         }
         _ => return Err(ErrorKind::Subclassed { class: class.to_owned() }),
     };
@@ -58,35 +59,6 @@ pub(super) fn read(object: &Value) -> Result<(Tree, NodeId), ErrorKind> {
     features::propagate(&mut tree, root);
     outputs::propagate(&mut tree, root);
     Ok((tree, root))
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum ModelKind {
-    Functional,
-    Sequential,
-}
-
-/// Which kind of model an object of Keras itself is. `model_config` has no modules.
-fn model_kind(object: &Value) -> Option<ModelKind> {
-    const MODULES: [&str; 6] = [
-        "keras.src.models",
-        "keras.models",
-        "keras.src.engine",
-        "keras.engine",
-        "tf_keras.src.engine",
-        "tf_keras.models",
-    ];
-    let is_known = match text(object, "module") {
-        None => true,
-        Some(module) => {
-            matches!(module, "keras" | "tf_keras") || MODULES.iter().any(|known| module.starts_with(known))
-        }
-    };
-    match text(object, "class_name").filter(|_| is_known)? {
-        "Functional" | "Model" => Some(ModelKind::Functional),
-        "Sequential" => Some(ModelKind::Sequential),
-        _ => None,
-    }
 }
 
 struct Builder {
@@ -116,6 +88,7 @@ impl Builder {
             config: stripped(object.and_then(|object| object.get("config"))),
             built: object.map_or_else(InputShapes::default, |object| InputShapes::read(object, class)),
             own: Vec::new(),
+            kernel_axes: None,
             children: Vec::new(),
             graph: None,
             features: None,
@@ -131,13 +104,10 @@ impl Builder {
         if self.tree.generation == Generation::Keras2 {
             return false;
         }
-        match text(object, "module") {
-            Some(module) => module.starts_with("keras.src.ops") || module.starts_with("keras.ops"),
-            None => {
-                let is_layer = object.pointer("/config/trainable").is_some();
-                is_operation_class(class) && !is_layer
-            }
-        }
+        own_classes::is_operation(object).unwrap_or_else(|| {
+            let is_layer = object.pointer("/config/trainable").is_some();
+            is_operation_class(class) && !is_layer
+        })
     }
 
     /// A layer or model inside the one at `parent`. `name` overrides the one in its configuration.
@@ -192,8 +162,8 @@ impl Builder {
         path: &str,
     ) -> Result<NodeId, ErrorKind> {
         let class = canonical_class(class);
-        let is_known = is_of_keras(object) && is_builtin(class, self.tree.generation)
-            || is_of_applications(class, text(object, "module"));
+        let is_known = own_classes::is_layer(object) && is_builtin(class, self.tree.generation)
+            || own_classes::is_of_applications(object) && is_of_applications(class);
         if !is_known {
             let registered = text(object, "registered_name").unwrap_or(class);
             self.custom.push(CustomLayer { layer: path.to_owned(), class: registered.to_owned() });
@@ -304,7 +274,7 @@ impl Builder {
                 *kind = StepKind::Operation(class.to_owned(), settings);
                 continue;
             }
-            if class == "InputLayer" {
+            if class == "InputLayer" && own_classes::is_layer(entry) {
                 groups.next(class);
                 *kind = StepKind::Input(batch_shape(entry));
                 continue;
@@ -327,7 +297,7 @@ impl Builder {
             if kinds.is_empty() {
                 shape = batch_shape(entry).or(shape);
             }
-            if class == "InputLayer" {
+            if class == "InputLayer" && own_classes::is_layer(entry) {
                 continue;
             }
             let node = self.layer(entry, config.layer, None)?;
@@ -344,17 +314,6 @@ impl Builder {
         let order = graph.order(config.layer)?;
         Ok((children, Wiring { graph, order, kinds }))
     }
-}
-
-/// Whether a layer's module is one of Keras' own. `model_config` and Keras before 2.12 have no modules; a class
-/// of the user's is `package>Class` there.
-fn is_of_keras(object: &Value) -> bool {
-    const MODULES: [&str; 4] = ["keras.layers", "keras.src.layers", "tf_keras.layers", "tf_keras.src.layers"];
-    text(object, "module").is_none_or(|module| {
-        MODULES.iter().any(|known| {
-            module.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
-    })
 }
 
 /// The shape of an input layer, or of a layer that Keras 2 gave one. Keras 2 called it `batch_input_shape`, and

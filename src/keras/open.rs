@@ -90,7 +90,7 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
         let value = dataset.as_deref().and_then(|dataset| places.take(dataset));
         let Some(variable) = architecture.variables.get_mut(at) else { continue };
         match (&value, dataset) {
-            (Some(value), _) if *value.view.shape() == variable.shape => variable.value = Some(value.clone()),
+            (Some(value), _) if *value.view.shape() == variable.shape => variable.take(value.clone()),
             (_, dataset) => {
                 return Err(ErrorKind::WeightsDiffer {
                     variable: variable.path.clone(),

@@ -118,7 +118,7 @@ impl Template {
                 let named = class::fixed_name(&tree.name, parent);
                 below.path = join(&place.path, label.or(named).unwrap_or(&tree.name));
             }
-            self.layer(&tree, vars, &below, found)?;
+            self.layer(&tree, vars, &below, parent, found)?;
             this = Some(Parent::new(&tree, found));
         }
         if let Some((name, _)) = tree.datasets.first() {
@@ -140,6 +140,7 @@ impl Template {
         tree: &StoredGroup,
         vars: StoredGroup,
         place: &Place,
+        parent: Option<&Parent>,
         found: Option<Found>,
     ) -> Result<(), ErrorKind> {
         if let Some(group) = vars.groups.first() {
@@ -179,6 +180,8 @@ impl Template {
                 value: Some(tensor),
             });
         }
+        let kernel = self.variables.get(first).map_or(&[][..], |first| first.shape.sizes());
+        let kernel_axes = class::axes_of(&tree.name, parent, kernel);
         let attribute = place.group.strip_prefix("layers/").unwrap_or(&place.group);
         let has_alias = !place.group.is_empty() && attribute != place.path;
         self.layers.push(Layer {
@@ -187,6 +190,7 @@ impl Template {
             aliases: if has_alias { vec![attribute.to_owned()] } else { vec![] },
             class: found.map(|found| found.class.to_owned()),
             class_from_name: found.is_some_and(|found| found.is_from_name),
+            kernel_axes,
             variables: first..self.variables.len(),
             group: place.group.clone(),
             inside: Vec::new(),

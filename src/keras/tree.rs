@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::tensor::VariablePath;
 
-use super::architecture::{Architecture, FeatureOrder, Generation, Layer, Origin, Variable, Weightless};
+use super::architecture::{
+    Architecture, FeatureOrder, Generation, KernelAxes, Layer, Origin, Variable, Weightless,
+};
 use super::carried::Carried;
 use super::error::ErrorKind;
 use super::graph::{Graph, Order, join};
@@ -41,6 +43,8 @@ pub(super) struct Node {
     pub(super) built: InputShapes,
     /// The variables of its own.
     pub(super) own: Vec<Spec>,
+    /// How it reads its kernel, when it is an `EinsumDense`.
+    pub(super) kernel_axes: Option<KernelAxes>,
     /// The layers inside, in the order of the walk, each with its group below this one's.
     pub(super) children: Vec<(String, NodeId)>,
     /// How the layers inside are connected, when it is a model.
@@ -178,6 +182,7 @@ impl Walk {
             aliases: Vec::new(),
             class: Some(class.clone()),
             class_from_name: false,
+            kernel_axes: node.kernel_axes.take(),
             variables: first..first + own.len(),
             group: group.to_owned(),
             inside: Vec::new(),

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::architecture::Generation;
+use super::architecture::{Generation, KernelAxes};
 use super::error::ErrorKind;
 use super::graph::join;
 use super::json::Config;
 use super::layers::{
-    InputShapes, Policy, Projection, Rules, Spec, Specs, cell_of, grouped_query, is_stateless, multi_head,
-    own_variables,
+    InputShapes, Policy, Projection, Rules, Spec, Specs, cell_of, grouped_query, is_stateless, kernel_axes,
+    last_names, multi_head, own_variables,
 };
 use super::tree::{Node, NodeId, Tree};
 
@@ -28,10 +28,15 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
         let inputs = shapes.get(&id).unwrap_or(&none);
         let config = Config::new(&node.config, &node.place)?;
         let is_unbuilt = tree.generation == Generation::Keras3 && node.built.is_empty();
-        let rules = Rules { generation: tree.generation, is_unbuilt };
+        let rules = Rules { generation: tree.generation, is_made: false, is_unbuilt };
         if let Some((cell, name)) = cell_of(&node.class) {
             let path = join(&node.place, name);
-            let specs = own_variables(cell, config.named(&path), &inputs.without_time(), rules)?;
+            let specs = own_variables(
+                cell,
+                config.named(&path),
+                &inputs.without_time(),
+                Rules { is_made: true, ..rules },
+            )?;
             let child = node.children.first().map(|&(_, child)| child);
             if let Some(cell) = child.and_then(|child| tree.nodes.get_mut(child)) {
                 cell.own = specs.unwrap_or_else(Vec::new);
@@ -47,7 +52,7 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
             let place = node.place.clone();
             let made: Vec<_> =
                 projections.into_iter().map(|made| projection(made, config)).collect::<Result<_, _>>()?;
-            for (attribute, name, own) in made {
+            for (attribute, name, own, kernel_axes) in made {
                 let child = tree.nodes.len();
                 tree.nodes.push(Node {
                     name: name.to_owned(),
@@ -56,6 +61,7 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
                     config: serde_json::Value::Null,
                     built: InputShapes::default(),
                     own,
+                    kernel_axes: Some(kernel_axes),
                     children: Vec::new(),
                     graph: None,
                     features: None,
@@ -68,8 +74,10 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
             continue;
         }
         let own = own_variables(&node.class, config, inputs, rules)?.unwrap_or_else(Vec::new);
+        let kernel_axes = if node.class == "EinsumDense" { Some(kernel_axes(config)?) } else { None };
         if let Some(node) = tree.nodes.get_mut(id) {
             node.own = own;
+            node.kernel_axes = kernel_axes;
         }
     }
     for id in 0..tree.nodes.len() {
@@ -84,11 +92,13 @@ pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Re
     Ok(())
 }
 
-type Made = (&'static str, &'static str, Vec<Spec>);
+type Made = (&'static str, &'static str, Vec<Spec>, KernelAxes);
 
 fn projection(projection: Projection, config: Config<'_>) -> Result<Made, ErrorKind> {
+    let kernel_axes = projection.kernel_axes();
     let Projection { attribute, name, kernel, bias } = projection;
-    let policy = Policy::read(config)?;
+    let path = join(config.layer, name);
+    let policy = Policy::read(config, last_names(&path, 2))?;
     let mut specs = Specs::new(config.layer, policy.dtype);
     specs.weight("kernel", kernel)?;
     if let Some(bias) = bias {
@@ -97,7 +107,7 @@ fn projection(projection: Projection, config: Config<'_>) -> Result<Made, ErrorK
     if let Some(history) = policy.float8(config.layer)? {
         specs.float8(history)?;
     }
-    Ok((attribute, name, specs.finish()))
+    Ok((attribute, name, specs.finish(), kernel_axes))
 }
 
 /// The copy of the wrapped kernel, and the vector of the power iteration.

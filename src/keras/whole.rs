@@ -132,7 +132,7 @@ fn set(
             found: Some(Box::new(tensor.view.shape().clone())),
         });
     }
-    variable.value = Some(tensor);
+    variable.take(tensor);
     Ok(())
 }
 

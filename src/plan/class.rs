@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Provenance;
 use super::derive::{Dim, Found, tensor};
+use super::equation;
 use super::expansion::{Claim, Expansion};
 use super::faults::FaultDetail;
 use super::hints;
@@ -327,22 +328,25 @@ impl<'a> Expansion<'a> {
             .iter()
             .all(|(_, at)| tensor(self.checkpoint, &self.derived, *at).tensor.view.shape().numel() == 1);
         let outcome = if is_number { Outcome::Plain } else { self.place(meeting).choose(index, known) };
-        match outcome {
-            Outcome::Plain => {}
+        let refused = match outcome {
+            Outcome::Plain => None,
             Outcome::Map { layouts, sizes } => {
                 claim.layouts = layouts;
                 claim.sizes = sizes;
                 // Who says what was flattened before the layer knows its class.
                 claim.rivals.clear();
+                None
             }
-            Outcome::Refused { detail, hint } => {
-                self.fault(&pair.rule.position, detail, Some(hint));
-                self.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));
-                let inputs: Vec<usize> =
-                    claim.sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
-                self.excused_tensors.extend(inputs);
-                return;
-            }
+            Outcome::Refused { detail, hint } => Some((detail, hint)),
+        };
+        let variable = &self.architecture.variables[index];
+        let kept = || equation::keep(&mut claim.layouts, known, layer, variable);
+        if let Some((detail, hint)) = refused.or_else(kept) {
+            self.fault(&pair.rule.position, detail, Some(hint));
+            self.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));
+            let inputs: Vec<usize> = claim.sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
+            self.excused_tensors.extend(inputs);
+            return;
         }
         self.claim(meeting, claim);
     }

@@ -221,6 +221,14 @@ pub enum FaultDetail {
         /// The variable.
         variable: VariablePath,
     },
+    /// The equation of an `EinsumDense` reads its kernel in a way of its own.
+    #[error("the equation of the layer of `{variable}` is not of an nn.Linear's kind: {reason}")]
+    Equation {
+        /// The variable.
+        variable: VariablePath,
+        /// What is not.
+        reason: &'static str,
+    },
     /// The rule says another order of features than the architecture's graph.
     #[error("the rule says `{key} = {said:?}` for layer `{layer}`, and the architecture `{key} = {found:?}`")]
     OrderContradiction {
@@ -433,7 +441,9 @@ impl Fault {
             | FaultDetail::IncompleteCapture { .. }
             | FaultDetail::PartlyFilled { .. }
             | FaultDetail::Missing { .. } => FaultKind::Missing,
-            FaultDetail::Shape { .. } | FaultDetail::Uncomputable { .. } => FaultKind::Shape,
+            FaultDetail::Shape { .. } | FaultDetail::Uncomputable { .. } | FaultDetail::Equation { .. } => {
+                FaultKind::Shape
+            }
             FaultDetail::Arithmetic { .. } | FaultDetail::Dtype { .. } | FaultDetail::Unloadable { .. } => {
                 FaultKind::Dtype
             }

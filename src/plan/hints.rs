@@ -62,6 +62,12 @@ pub(super) fn conversion(source: Dtype, target: Dtype) -> Option<String> {
         }
         (_, true) => "save the tensor in the variable's type: only equal complex types are copied",
         (false, false) if source.is_float() && is_quantized(target) => QUANTIZED,
+        (false, false) if !source.is_float() && matches!(target, Dtype::I32 | Dtype::I64) => {
+            return Some(format!(
+                "save the tensor as {target}, as by `tensor.to(torch.{target})`, if that holds its values; or give the \
+                 variable its value with [[fill]], or with [[keep]] from the architecture's file"
+            ));
+        }
         (false, false) => return None,
     };
     Some(hint.to_owned())
@@ -117,6 +123,13 @@ mod tests {
     fn check(source: &[usize], target: &[usize], expected: Option<&str>) {
         let hint = permutation(&Shape::new(source).unwrap(), &Shape::new(target).unwrap());
         assert_eq!(hint.as_deref(), expected);
+    }
+
+    #[test]
+    fn conversions() {
+        let hint = conversion(Dtype::I64, Dtype::I32).unwrap();
+        assert!(hint.starts_with("save the tensor as int32, as by `tensor.to(torch.int32)`"), "{hint}");
+        assert_eq!(conversion(Dtype::F32, Dtype::I32), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod binding;
 mod class;
 mod dense;
 mod derive;
+mod equation;
 mod expansion;
 mod explain;
 mod faults;

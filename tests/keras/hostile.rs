@@ -44,6 +44,29 @@ fn what_is_refused() {
         &custom,
         &|kind| matches!(kind, ErrorKind::CustomClasses { layers } if layers[0].class == "p>Mine"),
     );
+    // A class of the user's with the name of one of Keras', which has all that Keras' own would need.
+    let mut custom = dense(3, &json!([null, 3]), &Value::Null);
+    custom["module"] = Value::Null;
+    custom["registered_name"] = json!("p>Dense");
+    let is_custom = |kind: &ErrorKind| matches!(kind, ErrorKind::CustomClasses { layers } if layers[0].class == "p>Dense");
+    check_layer(&custom, &is_custom);
+    // Without what Keras' own would need, it is no broken one.
+    custom["config"] = json!({"name": "d"});
+    check_layer(&custom, &is_custom);
+    // The model itself.
+    let config = json!({"name": "s", "layers": [dense(3, &json!([null, 3]), &Value::Null)]});
+    let model =
+        json!({"module": null, "class_name": "Sequential", "config": config, "registered_name": "p>Mine"});
+    check_refused(&model.to_string(), |kind| {
+        kind.to_string().starts_with("the model is a `p>Mine`, which is not a class of Keras")
+    });
+    // Not registered, or from a module that only looks like one of Keras'.
+    for module in [Value::Null, json!("keras_layers"), json!("__main__")] {
+        custom["module"] = module;
+        custom["registered_name"] = json!("Dense");
+        let is_custom = |kind: &ErrorKind| matches!(kind, ErrorKind::CustomClasses { .. });
+        check_layer(&custom, &is_custom);
+    }
 }
 
 #[test]

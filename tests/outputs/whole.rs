@@ -80,6 +80,7 @@ fn refuses() {
     assert_eq!(whole("subclassed.weights.h5", ""), LayoutError::NoConfig);
     assert!(matches!(whole("all_layers.json", "2.15"), LayoutError::OtherGeneration { own: 3, .. }));
     assert!(matches!(whole("all_layers.json", "3.0.5"), LayoutError::Misloaded { .. }));
+    assert!(matches!(whole("frozen.json", "3.12.0"), LayoutError::ConfigTooNew { .. }));
     let legacy = refusal("subclassed.weights.h5", FILL, &form(Format::LegacyH5, ""), "out.h5");
     assert_eq!(legacy, LayoutError::LayerOrder);
     assert!(plan(&testdata("all_layers.json"), FILL, &form(Format::WholeH5, ""), None).notes.len() < 40);

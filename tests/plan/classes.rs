@@ -31,12 +31,6 @@ fn dense() {
     );
     check("EinsumDense", &[("weight", &[5, 3])], &[("kernel", &[3, 5], "o i -> i o")]);
     check("EinsumDense", &[("weight", &[5, 3])], &[("kernel", &[5, 3], "o i -> o i")]);
-    check(
-        "EinsumDense",
-        &[("weight", &[6, 5]), ("bias", &[6])],
-        &[("kernel", &[5, 2, 3], "(h k) i -> i h k"), ("bias", &[2, 3], "(h k) -> h k")],
-    );
-    check("EinsumDense", &[("weight", &[5, 6])], &[("kernel", &[2, 3, 5], "o (h k) -> h k o")]);
     check("Embedding", &[("weight", &[7, 3])], &[("embeddings", &[7, 3], "v e -> v e")]);
 }
 

@@ -86,6 +86,7 @@ pub(crate) fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture 
             aliases: Vec::new(),
             class: (!class.is_empty()).then(|| (*class).to_owned()),
             class_from_name: false,
+            kernel_axes: None,
             variables: start..architecture.variables.len(),
             group: format!("layers/{path}"),
             inside: Vec::new(),

@@ -6,6 +6,7 @@ mod adapters;
 mod classes;
 mod computed;
 mod custom;
+mod einsum;
 mod features;
 mod groups;
 mod inside;

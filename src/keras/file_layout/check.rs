@@ -9,6 +9,7 @@ use crate::tensor::Dtype;
 use super::super::architecture::{Architecture, Generation, Layer, Origin, Weightless};
 use super::super::legacy::{is_trainable, untold_freezing};
 use super::reader::{config, stored_dtype};
+use super::since::unknown_to;
 use super::{Form, Format, LayoutError};
 
 /// Refuses what the reader could not load.
@@ -109,6 +110,11 @@ fn check_config(architecture: &Architecture, form: &Form) -> Result<(), LayoutEr
     let config = config(architecture).ok_or(LayoutError::NoConfig)?;
     if form.format == Format::Keras && config.get("module").is_none_or(Value::is_null) {
         return Err(LayoutError::NoModules);
+    }
+    if let Some(version) = form.keras.filter(|version| version.major == 3)
+        && let Some((minor, what)) = unknown_to(&config, version)
+    {
+        return Err(LayoutError::ConfigTooNew { what, since: format!("3.{minor}"), version });
     }
     Ok(())
 }

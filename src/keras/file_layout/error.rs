@@ -110,6 +110,19 @@ pub enum LayoutError {
         /// The first that can.
         since: String,
     },
+    /// A whole model for a Keras that does not know what its configuration says.
+    #[error(
+        "the architecture's configuration has {what}, which came with Keras {since}, and Keras {version} does not load \
+         it: write the weights alone, or save the architecture with Keras {version}"
+    )]
+    ConfigTooNew {
+        /// What is too new, such as an argument of a class.
+        what: String,
+        /// The version that brought it.
+        since: String,
+        /// The reader.
+        version: KerasVersion,
+    },
     /// A whole model for the other generation of Keras.
     #[error(
         "the architecture's configuration is one of Keras {own}, which Keras {version} cannot be relied on to \

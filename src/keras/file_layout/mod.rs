@@ -19,6 +19,7 @@ mod legacy;
 mod place;
 mod reader;
 mod shards;
+mod since;
 mod tree;
 mod weights;
 

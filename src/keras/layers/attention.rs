@@ -1,6 +1,6 @@
 //! The projections inside the attention layers.
 
-use crate::keras::architecture::Generation;
+use crate::keras::architecture::{Generation, KernelAxes};
 use crate::keras::error::ErrorKind;
 use crate::keras::json::Config;
 
@@ -16,6 +16,23 @@ pub(in crate::keras) struct Projection {
     pub(in crate::keras) kernel: Vec<usize>,
     /// The bias's shape, when there is one.
     pub(in crate::keras) bias: Option<Vec<usize>>,
+}
+
+impl Projection {
+    /// How it reads its kernel: the output projection contracts the heads, the others make them.
+    pub(in crate::keras) fn kernel_axes(&self) -> KernelAxes {
+        projection_axes(self.name, self.kernel.len())
+    }
+}
+
+/// How the projection of that name reads a kernel of that rank.
+pub(in crate::keras) fn projection_axes(name: &str, rank: usize) -> KernelAxes {
+    let contracted = if name == "attention_output" { 2 } else { 1 };
+    KernelAxes {
+        input: (0..contracted).collect(),
+        output: (contracted..rank).collect(),
+        has_plain_bias: true,
+    }
 }
 
 /// The projections of `MultiHeadAttention` in the order in which `.weights.h5` walks their attributes: by

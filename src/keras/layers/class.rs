@@ -206,12 +206,9 @@ pub fn canonical_class(class: &str) -> &str {
 /// The layers that models of `keras.applications` bring along: ConvNeXt and InceptionResNetV2.
 const OF_APPLICATIONS: &[&str] = &["CustomScaleLayer", "LayerScale"];
 
-/// Whether a layer is one that a model of `keras.applications` brings along, by its class and module.
-pub(in crate::keras) fn is_of_applications(class: &str, module: Option<&str>) -> bool {
-    const MODULES: [&str; 3] =
-        ["keras.src.applications.", "keras.applications.", "tf_keras.src.applications."];
-    let is_there = module.is_some_and(|module| MODULES.iter().any(|known| module.starts_with(known)));
-    is_there && OF_APPLICATIONS.contains(&class)
+/// Whether a class is one that a model of `keras.applications` brings along.
+pub(in crate::keras) fn is_of_applications(class: &str) -> bool {
+    OF_APPLICATIONS.contains(&class)
 }
 
 /// Whether that generation of Keras has a layer of that class, whose variables are known.

@@ -1,10 +1,56 @@
 //! The variables of `EinsumDense` (Keras' `einsum_dense.py`).
 
-use crate::keras::architecture::Generation;
+use crate::keras::architecture::{Generation, KernelAxes};
 use crate::keras::error::ErrorKind;
 use crate::keras::json::{Config, InputShape};
 
 use super::shapes::{InputShapes, open_size};
+
+/// The letters of an equation of one input and one kernel.
+struct Letters {
+    input: Vec<char>,
+    kernel: Vec<char>,
+    output: Vec<char>,
+    /// Input and output start with an ellipsis.
+    is_left_elided: bool,
+    /// Input and output end with one.
+    is_right_elided: bool,
+}
+
+impl Letters {
+    fn read(config: Config<'_>) -> Result<Self, ErrorKind> {
+        let expected = "an equation such as `abc,cd->abd`";
+        let wrong = || config.wrong("equation", expected);
+        let equation = config.text("equation")?.ok_or_else(wrong)?.replace(' ', "");
+        let (operands, output) = equation.split_once("->").ok_or_else(wrong)?;
+        let (input, kernel) = operands.split_once(',').ok_or_else(wrong)?;
+        let is_left_elided = input.starts_with("...") && output.starts_with("...");
+        let is_right_elided = input.ends_with("...") && output.ends_with("...");
+        let letters = |text: &str| -> Result<Vec<char>, ErrorKind> {
+            let text = if is_left_elided { text.strip_prefix("...") } else { None }.unwrap_or(text);
+            let text = if is_right_elided { text.strip_suffix("...") } else { None }.unwrap_or(text);
+            if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphabetic()) {
+                return Err(wrong());
+            }
+            Ok(text.chars().collect())
+        };
+        let (input, kernel, output) = (letters(input)?, letters(kernel)?, letters(output)?);
+        Ok(Self { input, kernel, output, is_left_elided, is_right_elided })
+    }
+}
+
+/// How the equation reads the kernel.
+pub(in crate::keras) fn kernel_axes(config: Config<'_>) -> Result<KernelAxes, ErrorKind> {
+    let Letters { input, kernel, output, .. } = Letters::read(config)?;
+    let of_kernel = |letters: &[char], others: &[char]| -> Vec<usize> {
+        let own = letters.iter().filter(|letter| !others.contains(letter));
+        own.filter_map(|letter| kernel.iter().position(|other| other == letter)).collect()
+    };
+    let made: Vec<char> = output.iter().copied().filter(|letter| !input.contains(letter)).collect();
+    let bias_axes = config.text("bias_axes")?.unwrap_or_default();
+    let has_plain_bias = bias_axes.chars().all(|letter| made.contains(&letter));
+    Ok(KernelAxes { input: of_kernel(&input, &output), output: of_kernel(&output, &input), has_plain_bias })
+}
 
 /// An equation of one input and one kernel, and the shapes of its input and output.
 struct Equation<'a> {
@@ -28,22 +74,7 @@ impl<'a> Equation<'a> {
         input_shape: &'a InputShape,
         generation: Generation,
     ) -> Result<Self, ErrorKind> {
-        let expected = "an equation such as `abc,cd->abd`";
-        let wrong = || config.wrong("equation", expected);
-        let equation = config.text("equation")?.ok_or_else(wrong)?.replace(' ', "");
-        let (operands, output) = equation.split_once("->").ok_or_else(wrong)?;
-        let (input, kernel) = operands.split_once(',').ok_or_else(wrong)?;
-        let is_left_elided = input.starts_with("...") && output.starts_with("...");
-        let is_right_elided = input.ends_with("...") && output.ends_with("...");
-        let letters = |text: &str| -> Result<Vec<char>, ErrorKind> {
-            let text = if is_left_elided { text.strip_prefix("...") } else { None }.unwrap_or(text);
-            let text = if is_right_elided { text.strip_suffix("...") } else { None }.unwrap_or(text);
-            if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphabetic()) {
-                return Err(wrong());
-            }
-            Ok(text.chars().collect())
-        };
-        let (input, kernel, output) = (letters(input)?, letters(kernel)?, letters(output)?);
+        let Letters { input, kernel, output, is_left_elided, is_right_elided } = Letters::read(config)?;
         let elided = input_shape.len().checked_sub(input.len());
         let elided = elided.ok_or_else(|| open_size(config.layer, input_shape))?;
         let mut output_shape: InputShape = vec![input_shape.first().copied().flatten()];
@@ -134,6 +165,25 @@ mod tests {
         let inputs = InputShapes::of([Ok(vec![None, Some(5), Some(4)])]);
         let (kernel, bias) = shapes(Config::of(&object, "e").unwrap(), &inputs).unwrap();
         assert_eq!((kernel.as_slice(), bias.as_deref()), expected, "{equation}");
+    }
+
+    fn check_axes(equation: &str, bias: Option<&str>, expected: (&[usize], &[usize], bool)) {
+        let object = json!({"config": {"equation": equation, "bias_axes": bias}});
+        let found = kernel_axes(Config::of(&object, "e").unwrap()).unwrap();
+        assert_eq!((&*found.input, &*found.output, found.has_plain_bias), expected, "{equation}");
+    }
+
+    #[test]
+    fn how_kernels_are_read() {
+        check_axes("abc,cd->abd", None, (&[0], &[1], true));
+        check_axes("abc,dc->abd", Some("d"), (&[1], &[0], true));
+        check_axes("abc,ced->abde", Some("de"), (&[0], &[2, 1], true));
+        check_axes("abc,cde->abed", None, (&[0], &[2, 1], true));
+        check_axes("btnh,hnd->btd", None, (&[1, 0], &[2], true));
+        check_axes("btd,ndh->btnh", None, (&[1], &[0, 2], true));
+        check_axes("...x,xy->...y", Some("y"), (&[0], &[1], true));
+        check_axes("abc,cd->abd", Some("b"), (&[0], &[1], false));
+        check_axes("abc,bcd->abd", None, (&[1], &[2], true));
     }
 
     #[test]

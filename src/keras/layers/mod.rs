@@ -14,13 +14,13 @@ mod recurrent;
 mod shapes;
 mod specs;
 
-pub(super) use attention::{Projection, grouped_query, multi_head};
+pub(super) use attention::{Projection, grouped_query, multi_head, projection_axes};
 pub use class::canonical_class;
 pub(super) use class::{class_of_group, is_builtin, is_of_applications, is_stateless, snake};
-pub(super) use einsum::einsum_output;
+pub(super) use einsum::{einsum_output, kernel_axes};
 pub(super) use names::{current_name, variable_names};
 pub(super) use operations::is_operation_class;
-pub(super) use own::{Rules, own_variables};
+pub(super) use own::{Rules, last_names, own_variables};
 pub(super) use policy::Policy;
 pub(super) use recurrent::cell_of;
 pub(super) use shapes::InputShapes;

@@ -17,9 +17,17 @@ use super::{convolution, einsum, locally_connected, normalization, recurrent};
 pub(in crate::keras) struct Rules {
     /// The generation.
     pub(in crate::keras) generation: Generation,
+    /// Whether another layer makes this one, as a recurrent layer its cell.
+    pub(in crate::keras) is_made: bool,
     /// Whether nothing says that the layer was built before it was saved, so that `LayerNormalization` and
     /// `RMSNormalization` of 3.14 and later would sort its axes yet.
     pub(in crate::keras) is_unbuilt: bool,
+}
+
+/// So many of a path's last names.
+pub(in crate::keras) fn last_names(path: &str, count: usize) -> &str {
+    let at = path.rmatch_indices('/').nth(count.saturating_sub(1));
+    at.and_then(|(at, _)| path.get(at..)?.strip_prefix('/')).unwrap_or(path)
 }
 
 /// The variables of a layer of that class, or `None` when the class is none that owns variables.
@@ -31,7 +39,7 @@ pub(in crate::keras) fn own_variables(
 ) -> Result<Option<Vec<Spec>>, ErrorKind> {
     let layer = config.layer;
     let last = || inputs.size(-1, layer);
-    let policy = Policy::read(config)?;
+    let policy = Policy::read(config, last_names(layer, if rules.is_made { 2 } else { 1 }))?;
     let mut specs = Specs::new(layer, policy.dtype);
     match class {
         "Dense" => {

@@ -31,8 +31,46 @@ pub(in crate::keras) enum Quantization {
 
 impl Policy {
     /// The policy of a layer. A `quantization_config` beside it says only how `quantize` would work.
-    pub(in crate::keras) fn read(config: Config<'_>) -> Result<Self, ErrorKind> {
+    ///
+    /// `path` is the layer's `path` in Keras when it builds the configuration again: its name, or, of what a layer makes
+    /// itself, the two names.
+    pub(in crate::keras) fn read(config: Config<'_>, path: &str) -> Result<Self, ErrorKind> {
         let Some(policy) = config.get("dtype") else { return Ok(Self::plain(Dtype::F32)) };
+        match text(policy, "class_name") {
+            Some("DTypePolicyMap") => Self::of_map(config, policy, path),
+            _ => Self::of(config, policy),
+        }
+    }
+
+    /// The policy that a `DTypePolicyMap` (`dtype_policy_map.py`) has for a path: that of the key that equals it, that of
+    /// the one that matches it as a regular expression, or the default. Which part of a path must match is not the same
+    /// in all versions, so a key that could match and would change something is refused.
+    fn of_map(config: Config<'_>, map: &Value, path: &str) -> Result<Self, ErrorKind> {
+        let default = match map.pointer("/config/default_policy") {
+            None | Some(Value::Null) => Self::plain(Dtype::F32),
+            Some(policy) => Self::of(config, policy)?,
+        };
+        let keys = match map.pointer("/config/policy_map") {
+            Some(Value::Object(keys)) => keys,
+            None | Some(Value::Null) => return Ok(default),
+            Some(_) => return Err(config.wrong("dtype", "a dtype policy")),
+        };
+        if let Some(policy) = keys.get(path) {
+            return Self::of(config, policy);
+        }
+        for (key, policy) in keys {
+            let is_plain =
+                key.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '/'));
+            if (!is_plain || path.contains(key)) && Self::of(config, policy)? != default {
+                let policy = format!("DTypePolicyMap with the pattern {key}");
+                return Err(ErrorKind::DtypePolicy { layer: config.layer.into(), policy });
+            }
+        }
+        Ok(default)
+    }
+
+    /// A policy that is no map of others.
+    fn of(config: Config<'_>, policy: &Value) -> Result<Self, ErrorKind> {
         let unsupported =
             |policy: &str| ErrorKind::DtypePolicy { layer: config.layer.into(), policy: policy.into() };
         let field = |name: &str| policy.pointer(&format!("/config/{name}"));
@@ -46,8 +84,12 @@ impl Policy {
             Value::Object(_) => match text(policy, "class_name") {
                 // Keras 2 called it `Policy`.
                 Some("DTypePolicy" | "FloatDTypePolicy" | "Policy") => {
-                    let name = field("name").and_then(Value::as_str).ok_or_else(|| unsupported("unnamed"))?;
-                    (name, Quantization::None)
+                    let name = match field("name") {
+                        // That of Keras' settings, as where a layer has none.
+                        Some(Value::Null) => Some("float32"),
+                        name => name.and_then(Value::as_str),
+                    };
+                    (name.ok_or_else(|| unsupported("unnamed"))?, Quantization::None)
                 }
                 Some(class) if is_quantized(class) => {
                     let source = field("source_name").and_then(Value::as_str).unwrap_or("float32");
@@ -105,7 +147,7 @@ mod tests {
 
     fn check(dtype: &Value, expected: (Dtype, Quantization)) {
         let object = json!({"config": {"dtype": dtype}});
-        let found = Policy::read(Config::of(&object, "x").unwrap()).unwrap();
+        let found = Policy::read(Config::of(&object, "a/x").unwrap(), "x").unwrap();
         assert_eq!((found.dtype, found.quantization), expected, "{dtype}");
     }
 
@@ -123,5 +165,38 @@ mod tests {
         let integers = |name: &str| Quantization::Integers(name.to_owned());
         check(&policy("QuantizedDTypePolicy", config), (Dtype::F32, integers("QuantizedDTypePolicy int8")));
         check(&json!("int4_from_float32"), (Dtype::F32, integers("int4_from_float32")));
+    }
+
+    #[test]
+    fn maps() {
+        let named = |name: &str| json!({"class_name": "DTypePolicy", "config": {"name": name}});
+        let map = |default: Value, keys: Value| json!({"class_name": "DTypePolicyMap", "config": {"default_policy": default, "policy_map": keys}});
+        let check_map = |default: Value, keys: Value, expected| {
+            check(&map(default, keys), (expected, Quantization::None))
+        };
+        check_map(json!("bfloat16"), json!({}), Dtype::Bf16);
+        check_map(named("float16"), Value::Null, Dtype::F16);
+        check_map(json!("float32"), json!({"x": named("float16")}), Dtype::F16);
+        check_map(Value::Null, json!({"y": named("float16"), "xy": named("float16")}), Dtype::F32);
+        // That changes nothing.
+        check_map(json!("float32"), json!({".*": named("mixed_float16")}), Dtype::F32);
+        let refused = |default: Value, keys: Value| {
+            let object = json!({"config": {"dtype": map(default, keys)}});
+            Policy::read(Config::of(&object, "a/long").unwrap(), "long").unwrap_err()
+        };
+        for keys in
+            [json!({"l.*": named("float16")}), json!({"on": named("float16")}), json!({"": named("float16")})]
+        {
+            let error = refused(json!("float32"), keys);
+            assert!(matches!(error, ErrorKind::DtypePolicy { .. }), "{error}");
+        }
+        let nested = refused(map(Value::Null, json!({})), json!({}));
+        assert!(matches!(nested, ErrorKind::DtypePolicy { .. }), "{nested}");
+        let integers = Policy::read(
+            Config::of(&json!({"config": {"dtype": map(json!("int8_from_float32"), json!({}))}}), "x")
+                .unwrap(),
+            "x",
+        );
+        assert!(integers.unwrap().float8("x").is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! What a template tells of classes, and of the names that Keras gives what it puts into its own layers.
 
-use super::super::layers::{cell_of, class_of_group};
+use super::super::architecture::KernelAxes;
+use super::super::layers::{cell_of, class_of_group, projection_axes};
 use super::super::stored::StoredGroup;
 
 /// A class that a template tells.
@@ -20,8 +21,11 @@ pub(super) struct Parent {
 
 impl Parent {
     pub(super) fn new(tree: &StoredGroup, found: Option<Found>) -> Self {
-        let is_attention = has_all(tree, &["query_dense", "key_dense", "value_dense", "output_dense"])
-            || has_all(tree, &["_query_dense", "_key_dense", "_value_dense", "_output_dense"]);
+        // The attributes may be private, in some classes of KerasHub one of them.
+        let has = |name: &str| {
+            tree.groups.iter().any(|group| group.name.strip_prefix('_').unwrap_or(&group.name) == name)
+        };
+        let is_attention = ["query_dense", "key_dense", "value_dense", "output_dense"].into_iter().all(has);
         Self { found, is_attention }
     }
 }
@@ -79,6 +83,14 @@ pub(super) fn fixed_name(attribute: &str, parent: Option<&Parent>) -> Option<&'s
     // A class by name alone may be another layer's.
     let above = parent.found.filter(|found| !found.is_from_name && attribute == "cell")?;
     cell_of(above.class).map(|(_, name)| name)
+}
+
+/// How a projection of an attention layer reads its kernel. Where heads and input are as many, the kernel may as well be
+/// one that has the heads first (Gemma's in KerasHub).
+pub(super) fn axes_of(attribute: &str, parent: Option<&Parent>, kernel: &[usize]) -> Option<KernelAxes> {
+    let name = projection(attribute).filter(|_| parent.is_some_and(|parent| parent.is_attention))?;
+    let is_clear = name == "attention_output" || kernel.first() != kernel.get(1);
+    (is_clear && kernel.len() == 3).then(|| projection_axes(name, kernel.len()))
 }
 
 /// The projections of attention layers (`multi_head_attention.py`, `grouped_query_attention.py`).

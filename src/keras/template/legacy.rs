@@ -162,6 +162,7 @@ impl Model {
             aliases: Vec::new(),
             class: class.map(str::to_owned),
             class_from_name: class.is_some(),
+            kernel_axes: None,
             variables: 0..0,
             group: String::new(),
             inside: Vec::new(),
