@@ -327,27 +327,26 @@ fn leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// Writes a file of one dataset with one element; the error, or nothing.
+fn write_one(binding: &Binding, allow_overflow: bool) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let shape = Shape::new([1]).unwrap();
+    let dataset = Dataset { content: Content::Variable(0), attributes: vec![] };
+    let tree = Group { children: vec![("d".to_owned(), Node::Dataset(dataset))], ..Group::default() };
+    let targets = [(binding, &shape, "dense/bias".to_owned())];
+    let options = WriteOptions { allow_overflow, ..options(1) };
+    let path = folder.path().join("out.h5");
+    match write_tree(tree, &targets, &path, &options, &Silent { cancelled: false }) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    }
+}
+
 #[test]
 fn arithmetic_beyond_its_type() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("out.h5");
-    let shape = Shape::new([1]).unwrap();
-    let tree = Group {
-        children: vec![(
-            "d".to_owned(),
-            Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] }),
-        )],
-        ..Group::default()
-    };
     let run = |value: f32, arithmetic: Arithmetic, allow_overflow: bool| {
         let value = one(f32_part(&[value], vec![], 0));
-        let binding = Binding { arithmetic, ..binding(0, Dtype::F64, value) };
-        let targets = [(&binding, &shape, "dense/bias".to_owned())];
-        let options = WriteOptions { allow_overflow, ..options(1) };
-        match write_tree(tree.clone(), &targets, &path, &options, &Silent { cancelled: false }) {
-            Ok(_) => String::new(),
-            Err(error) => error.to_string(),
-        }
+        write_one(&Binding { arithmetic, ..binding(0, Dtype::F64, value) }, allow_overflow)
     };
     let scale = Arithmetic { scale: Some(4.0), ..Arithmetic::default() };
     let offset = Arithmetic { offset: Some(3e38), ..Arithmetic::default() };
@@ -365,24 +364,8 @@ fn arithmetic_beyond_its_type() {
 
 #[test]
 fn sums_beyond_their_type() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("out.h5");
-    let shape = Shape::new([1]).unwrap();
-    let tree = Group {
-        children: vec![(
-            "d".to_owned(),
-            Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] }),
-        )],
-        ..Group::default()
-    };
     let run = |terms: Vec<Term>, dtype: Dtype, allow_overflow: bool| {
-        let binding = binding(0, dtype, Value::Gather(terms));
-        let targets = [(&binding, &shape, "dense/bias".to_owned())];
-        let options = WriteOptions { allow_overflow, ..options(1) };
-        match write_tree(tree.clone(), &targets, &path, &options, &Silent { cancelled: false }) {
-            Ok(_) => String::new(),
-            Err(error) => error.to_string(),
-        }
+        write_one(&binding(0, dtype, Value::Gather(terms)), allow_overflow)
     };
     let single = |value: f32| term(Dtype::F32, &[&value.to_le_bytes()]);
     let large = || vec![single(3e38), single(3e38), single(-3e38)];

@@ -1,7 +1,13 @@
 //! Adapters (PEFT): small tensors that change a model, not a model (formats/pytorch.md section 6).
 
-use std::collections::HashSet;
+mod config;
 
+use std::collections::HashSet;
+use std::path::Path;
+
+pub use config::{AdapterConfig, AdapterConfigError};
+
+use super::error::ErrorKind;
 use super::state_dict::{Tensor, Warning};
 
 /// Names that only adapters use, as one segment of a key.
@@ -14,6 +20,21 @@ const NAMES: [&str; 7] = [
     "ia3_l",
     "prompt_embeddings",
 ];
+
+/// Names of the factors of low-rank adapters.
+const FACTORS: [&str; 2] = ["lora_A", "lora_embedding_A"];
+
+/// What PEFT keeps beside a checkpoint that holds low-rank adapters together with the weights that they change;
+/// `None` where the checkpoint holds none, or nothing is beside it. `path` is the checkpoint's file or folder.
+pub(super) fn config(path: &Path, tensors: &[Tensor]) -> Result<Option<AdapterConfig>, ErrorKind> {
+    let is_factor = |tensor: &Tensor| tensor.key.as_str().split('.').any(|name| FACTORS.contains(&name));
+    let is_base = |tensor: &Tensor| tensor.key.as_str().split('.').any(|name| name == "base_layer");
+    if !tensors.iter().any(is_factor) || !tensors.iter().any(is_base) {
+        return Ok(None);
+    }
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    Ok(AdapterConfig::beside(folder)?)
+}
 
 /// A warning when tensors of a state_dict belong to an adapter, and those that it changes are not there.
 pub(super) fn warning(tensors: &[Tensor]) -> Option<Warning> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::tensor::{Printable, StateDictKey};
 
+use super::adapter::AdapterConfigError;
 use super::dcp::DcpError;
 use super::export::ExportError;
 use super::files::FileError;
@@ -104,6 +105,12 @@ pub enum ErrorKind {
         /// The reason.
         kind: Box<ErrorKind>,
     },
+    /// What PEFT keeps beside the checkpoint cannot be read.
+    #[error(
+        "adapter_config.json beside it, which says how the adapters in it are merged, cannot be read: {0}; mend it, \
+         or move it away and say `lora = {{ alpha = 16 }}` in the schema's [source]"
+    )]
+    AdapterConfig(#[from] AdapterConfigError),
     /// The archive of torch.jit.save cannot be read.
     #[error("{0}")]
     TorchScript(#[from] TorchScriptError),

@@ -28,10 +28,15 @@ impl Checkpoint {
     /// When it is not a checkpoint, is not supported, or breaks the rules of its form; when the state_dict is
     /// ambiguous, or one of its tensors cannot be read exactly.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
-        open(path, options).map_err(|kind| Error { path: path.to_owned(), kind })
+        let read = open(path, options).and_then(|mut checkpoint| {
+            checkpoint.adapter = adapter::config(path, &checkpoint.tensors)?;
+            Ok(checkpoint)
+        });
+        read.map_err(|kind| Error { path: path.to_owned(), kind })
     }
 
-    /// Reads the bytes of a checkpoint that is a file, as [`Self::open`] does. `path` only names it.
+    /// Reads the bytes of a checkpoint that is a file, as [`Self::open`] does. `path` only names it, so nothing
+    /// beside it is read.
     ///
     /// # Errors
     /// As [`Self::open`]; an index of shards cannot be read from its bytes.
@@ -146,6 +151,7 @@ fn finish(path: &Path, form: Form, mut read: Read) -> Result<Checkpoint, ErrorKi
         stripped,
         written_by: read.written_by,
         trainer: read.trainer,
+        adapter: None,
         warnings,
     })
 }

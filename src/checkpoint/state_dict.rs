@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::lazy::LazyTensor;
 use crate::tensor::{Printable, StateDictKey};
 
+use super::adapter::AdapterConfig;
 use super::error::{article, list};
 use super::find::{Candidate, as_key};
 use super::form::Form;
@@ -35,6 +36,9 @@ pub struct Checkpoint {
     pub written_by: Option<String>,
     /// Whose conventions the file follows, where they are known: `Lightning 2.6.6`.
     pub trainer: Option<String>,
+    /// What `adapter_config.json` beside it says, where it holds low-rank adapters and the weights that they
+    /// change.
+    pub adapter: Option<AdapterConfig>,
     /// What a reader of the report should know.
     pub warnings: Vec<Warning>,
 }

@@ -6,8 +6,10 @@ use serde_json::{Value as Json, json};
 
 use super::element::{self, Number};
 use super::escape::escape;
+use super::excerpt;
 use super::expected::{self, Expected};
 use super::failure::Failure;
+use super::faults::place;
 use super::ledger;
 use super::terminal::{HEADING, Terminal};
 use crate::lazy::LazyTensor;
@@ -74,13 +76,15 @@ impl Said<'_> {
         writeln!(out, "{HEADING}{}{HEADING:#} {shape} {}", escape(self.path), binding.dtype)?;
         writeln!(out, "\n{HEADING}Rule{HEADING:#} {}", escape(&ledger::provenance(&binding.provenance)))?;
         if let Some(position) = binding.provenance.position() {
-            for (number, line) in (position.line()..).zip(position.snippet().lines()) {
-                writeln!(out, "  {number:>4} | {}", escape(line))?;
-            }
+            excerpt::quote(position, out)?;
         }
         if let Some(detail) = self.detail {
             for (name, value) in &detail.captures {
                 writeln!(out, "  {{{}}} is {}", escape(name), escape(value))?;
+            }
+            if let Some(entry) = &detail.entry {
+                writeln!(out, "\n{HEADING}Class{HEADING:#} {}", place(entry))?;
+                excerpt::quote(entry, out)?;
             }
         }
         writeln!(out, "\n{HEADING}Values{HEADING:#} {}", escape(&ledger::how(binding)))?;
@@ -154,6 +158,10 @@ impl Said<'_> {
             "dtype": self.binding.dtype.name(),
             "rule": ledger::provenance(&self.binding.provenance),
             "text": self.binding.provenance.position().map(Position::snippet),
+            "class": detail.and_then(|detail| detail.entry.as_ref()).map(|entry| json!({
+                "place": place(entry),
+                "text": entry.snippet(),
+            })),
             "captures": pairs(detail.map(|detail| &detail.captures)),
             "sizes": detail.map(|detail| detail.sizes.iter().map(|(axis, size)| (axis.clone(), json!(size))).collect::<Json>()),
             "values": ledger::how(self.binding),

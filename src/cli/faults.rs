@@ -1,10 +1,12 @@
 //! The faults of a plan, grouped.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::escape::{escape, escape_message};
+use super::excerpt;
 use super::terminal::{ERROR, HEADING, HINT, PLACE, Terminal};
-use crate::plan::{Fault, FaultKind, Faults};
+use crate::plan::{Fault, FaultDetail, FaultKind, Faults};
 use crate::schema::Position;
 
 /// The groups, in the order in which they are worth reading: what is wrong before what follows from it.
@@ -30,6 +32,7 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
     terminal.label(ERROR, "error", format!("{faults}; nothing was written"));
     let has_rule_faults = faults.faults.iter().any(|fault| fault.kind() == FaultKind::Rule);
     let mut text = String::new();
+    let mut shown = HashSet::new();
     for (kind, name, meaning) in GROUPS {
         let group: Vec<&Fault> = faults.faults.iter().filter(|fault| fault.kind() == kind).collect();
         if group.is_empty() {
@@ -43,8 +46,14 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
             for fault in run {
                 let message = escape_message(&fault.to_string()).replace('\n', "\n  ");
                 let _ = writeln!(text, "  {message}");
-                if let Some(position) = &fault.position {
+                for position in places(fault) {
                     let _ = writeln!(text, "    {PLACE}at {}{PLACE:#}", place(position));
+                    let value = keys(fault).iter().find_map(|key| position.value_of(key));
+                    let quoted = value.as_ref().unwrap_or(position);
+                    // A hundred faults of one rule need its line once.
+                    if shown.insert((quoted.file.name.clone(), quoted.span.clone())) {
+                        excerpt::underline(quoted, &mut text);
+                    }
                 }
             }
             if let Some(hint) = run.first().and_then(|fault| hint(fault, follows)) {
@@ -54,6 +63,34 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
         }
     }
     terminal.error_text(&text);
+}
+
+/// The rules that a fault is about: two where they collide.
+fn places(fault: &Fault) -> Vec<&Position> {
+    match &fault.detail {
+        FaultDetail::Duplicate { first, second, .. } => vec![first, second],
+        _ => fault.position.iter().collect(),
+    }
+}
+
+/// The keys of a rule that a fault is about, the first that the rule has.
+fn keys(fault: &Fault) -> &'static [&'static str] {
+    match &fault.detail {
+        FaultDetail::UnusedRule { keras: true, .. }
+        | FaultDetail::UnknownTarget { .. }
+        | FaultDetail::AmbiguousPath { .. }
+        | FaultDetail::Evaluate { .. }
+        | FaultDetail::UnknownClass { .. }
+        | FaultDetail::UntoldClass { .. }
+        | FaultDetail::UnknownVariable { .. }
+        | FaultDetail::Duplicate { .. }
+        | FaultDetail::NothingToKeep { .. } => &["keras"],
+        FaultDetail::ClassMismatch { .. } => &["class"],
+        FaultDetail::OrderContradiction { key: "flatten", .. }
+        | FaultDetail::SeveralMaps { key: "flatten", .. } => &["flatten"],
+        FaultDetail::OrderContradiction { .. } | FaultDetail::SeveralMaps { .. } => &["unflatten"],
+        _ => &["torch", "keras"],
+    }
 }
 
 /// What is said of a fault; what a rule is to blame for has a hint of its own.

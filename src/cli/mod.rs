@@ -12,6 +12,7 @@ mod coverage;
 mod diff;
 mod element;
 mod escape;
+mod excerpt;
 mod exit;
 mod expected;
 mod explain;

@@ -14,8 +14,8 @@ use crate::keras::Architecture;
 use crate::keras::file_layout::{self, Form};
 use crate::schema::{CaptureValue, Captures, Class, Reduce};
 use crate::tensor::{
-    Capture, CopyAxis, Dtype, Layout, Operation, Side, SolveError, SourcePiece, StateDictKey, StridedCopy,
-    TargetPiece, rearrange,
+    Capture, CopyAxis, Dtype, Layout, Side, SolveError, SourcePiece, StateDictKey, StridedCopy, TargetPiece,
+    rearrange,
 };
 
 /// What a claim is bound with.
@@ -35,16 +35,16 @@ pub(super) struct Binder<'a> {
 }
 
 /// What covers a variable once: copies, each from a tensor.
-type Copies = Vec<(usize, StridedCopy)>;
+pub(super) type Copies = Vec<(usize, StridedCopy)>;
 
 /// A value per target of a claim, as the sum of its terms.
-type Solution = Vec<Vec<Copies>>;
+pub(super) type Solution = Vec<Vec<Copies>>;
 
 /// The layout that fits (none for a copy of equal shape), and what it makes.
 type Solved<'a> = (Option<&'a Layout>, Solution);
 
 /// Why one layout gives no solution.
-enum Refusal {
+pub(super) enum Refusal {
     Solve(SolveError),
     Fault(Box<FaultDetail>),
 }
@@ -185,7 +185,7 @@ impl Binder<'_> {
                     return Err(self.several(claim, first.as_str(), layout.as_str()));
                 }
                 (Ok(_), Some(_)) => {}
-                (Err(Refusal::Solve(error)), _) => attempts.push((layout.as_str().to_owned(), error)),
+                (Err(Refusal::Solve(reason)), _) => attempts.push(self.refused(claim, layout, reason)),
                 (Err(Refusal::Fault(detail)), _) => refused = Some(detail),
             }
         }
@@ -220,102 +220,11 @@ impl Binder<'_> {
         rivals.find(|rival| self.attempt(claim, Some(rival)).is_ok_and(|other| !equal(&other, solution)))
     }
 
-    /// Another class than the one that the layer's name tells would read the tensor in another way.
-    fn untold(&self, claim: &Claim<'_>, first: &str, second: &str) -> Box<Fault> {
-        let mut fault = self.several(claim, first, second);
-        fault.hint = Some(self.only_named(claim));
-        fault
-    }
-
-    fn only_named(&self, claim: &Claim<'_>) -> String {
-        let (_, target) = self.first_pair(claim);
-        let class = self.architecture.layers.get(target.layer).and_then(|layer| layer.class.as_deref());
-        format!(
-            "only its name says that the layer is of class {}: say the class in the rule, as `class = \"…\"`",
-            class.unwrap_or("unknown")
-        )
-    }
-
-    fn several(&self, claim: &Claim<'_>, first: &str, second: &str) -> Box<Fault> {
-        let (source, target) = self.first_pair(claim);
-        let detail = FaultDetail::SeveralLayouts {
-            key: source.key.clone(),
-            source_shape: source.tensor.view.shape().clone(),
-            variable: target.path.clone(),
-            target_shape: target.shape.clone(),
-            first: first.to_owned(),
-            second: second.to_owned(),
-        };
-        let hint = "say the one that is meant, as `layout = …` in a [[tensor]] rule".to_owned();
-        fault(claim, detail, Some(hint))
-    }
-
-    fn first_pair<'s>(&'s self, claim: &Claim<'_>) -> (&'s Tensor, &'s crate::keras::Variable) {
+    pub(super) fn first_pair<'s>(&'s self, claim: &Claim<'_>) -> (&'s Tensor, &'s crate::keras::Variable) {
         (self.tensor(claim.sources[0].1), &self.architecture.variables[claim.targets[0].1])
     }
 
-    fn misfit(&self, claim: &Claim<'_>, mut attempts: Vec<(String, SolveError)>) -> Box<Fault> {
-        let (source, target) = self.first_pair(claim);
-        // A layout for tensors of another rank was not meant, where one for this rank is there.
-        let is_of_rank = |error: &SolveError| !matches!(error, SolveError::Rank { side: Side::Source, .. });
-        if attempts.iter().any(|(_, error)| is_of_rank(error)) {
-            attempts.retain(|(_, error)| is_of_rank(error));
-        }
-        // Within a class there is no layout to be said.
-        let is_of_class = matches!(claim.provenance, Provenance::Class { .. });
-        let hint = match is_of_class {
-            false => self
-                .class_layout(claim)
-                .or_else(|| hints::permutation(source.tensor.view.shape(), &target.shape)),
-            true if !claim.rivals.is_empty() => Some(self.only_named(claim)),
-            true if claim.sizes.is_empty() => hints::permutation(source.tensor.view.shape(), &target.shape)
-                .map(|hint| format!("{hint}; the class has another: are two axes exchanged in the model?")),
-            true => {
-                let sizes: Vec<String> = claim.sizes.values().map(ToString::to_string).collect();
-                let product = claim.sizes.values().product::<usize>();
-                Some(format!("the flattened map's sizes {} make {product} features", sizes.join(" × ")))
-            }
-        };
-        let detail = FaultDetail::Shape {
-            key: source.key.clone(),
-            source_shape: source.tensor.view.shape().clone(),
-            variable: target.path.clone(),
-            target_shape: target.shape.clone(),
-            attempts,
-        };
-        fault(claim, detail, hint)
-    }
-
-    /// The layout of the layer's class, where the rule says another one that does not fit.
-    fn class_layout(&self, claim: &Claim<'_>) -> Option<String> {
-        let (_, target) = self.first_pair(claim);
-        let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
-        let layout =
-            self.class_layouts(claim).iter().find(|layout| self.attempt(claim, Some(layout)).is_ok())?;
-        Some(format!(
-            "`{}` fits, the layout of the `{}` of a {class}: say it in the rule, or pair the module with the layer \
-             in a [[layer]] rule",
-            layout.as_str(),
-            target.name
-        ))
-    }
-
-    /// The layouts that the layer's class has for the variable of a [[tensor]] rule.
-    fn class_layouts(&self, claim: &Claim<'_>) -> &[Layout] {
-        let (_, target) = self.first_pair(claim);
-        let of_class = || {
-            if matches!(claim.provenance, Provenance::Class { .. }) {
-                return None;
-            }
-            let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
-            let known =
-                self.classes.get(class)?.variables.iter().find(|known| known.name() == target.name)?;
-            Some(known.rule.layouts.as_slice())
-        };
-        of_class().unwrap_or(&[])
-    }
-
-    fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {
+    pub(super) fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {
         let (torch, keras) = axes(claim, layout);
         let variable = || self.architecture.variables[claim.targets[0].1].path.clone();
         if let Some((capture, missing)) = torch.missing().or_else(|| keras.missing()) {
@@ -341,8 +250,7 @@ impl Binder<'_> {
             })
             .collect();
         let captures: Vec<Capture> = torch.captures().chain(keras.captures()).collect();
-        let mut sizes = claim.rule.sizes.clone();
-        sizes.extend(claim.sizes.clone());
+        let sizes = claim.given();
         let mut solution: Solution = vec![Vec::new(); targets.len()];
         for sources in terms.into_values() {
             let views: Vec<&crate::tensor::Strided> =
@@ -355,14 +263,7 @@ impl Binder<'_> {
                 solution[0].push(vec![(sources[0].1, copy)]);
                 continue;
             };
-            let operation = Operation {
-                layout,
-                sizes: &sizes,
-                order: &claim.rule.order,
-                slice: &claim.rule.slice,
-                take: &claim.rule.take,
-                captures: &captures,
-            };
+            let operation = claim.operation(layout, &sizes, &captures);
             let pieces: Vec<SourcePiece<'_>> = sources
                 .iter()
                 .zip(&views)
@@ -400,7 +301,7 @@ fn said(layout: &Layout, sizes: &BTreeMap<String, usize>) -> String {
     if sizes.is_empty() { layout.as_str().to_owned() } else { format!("{layout}, {}", sizes.join(" ")) }
 }
 
-fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Box<Fault> {
+pub(super) fn fault(claim: &Claim<'_>, detail: FaultDetail, hint: Option<String>) -> Box<Fault> {
     let position = match (&detail, &claim.rule.layout_position) {
         (FaultDetail::Shape { .. } | FaultDetail::SeveralLayouts { .. }, Some(position))
             if !matches!(claim.provenance, Provenance::Class { .. }) =>

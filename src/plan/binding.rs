@@ -35,6 +35,8 @@ pub struct Plan {
 /// How a binding came about.
 #[derive(Debug, Clone)]
 pub struct Detail {
+    /// What the layer's class says of the variable, where its rule goes by the class.
+    pub entry: Option<Position>,
     /// The captures of its rule, with their values.
     pub captures: Vec<(String, String)>,
     /// The sizes of the layout's axes; in the tensor, of an axis that is cut.
@@ -123,7 +125,7 @@ pub enum Provenance {
 /// A remark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// The layer or variable it is about.
+    /// The layers, variables or tensors it is about.
     pub about: String,
     /// The remark, a whole sentence.
     pub text: String,

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use super::adapter::{self, Adapted, AdapterError, Said};
 use super::binding::Derivation;
 use super::expansion::Expansion;
 use super::faults::FaultDetail;
 use super::module::Module;
 use super::quant_state::{QuantState, QuantStateError};
-use super::styles::{Making, Style};
+use super::styles::{MAGNITUDES, Making, Style};
 use crate::checkpoint::Tensor;
 use crate::lazy::{
-    AbsoluteMaxima, Blockwise, Formula as Computed, FormulaError, LazyTensor, LowRank, LowRankScale, Masked,
-    Mxfp4, NestedMaxima, Scaled, SpectralNorm, WeightNorm,
+    AbsoluteMaxima, Blockwise, Formula as Computed, FormulaError, LazyTensor, LowRank, Masked, Mxfp4,
+    NestedMaxima, Scaled, SpectralNorm, WeightNorm,
 };
 use crate::schema::{Captures, Compute, Formula, LowRank as Adapters, Rule, Tables, TensorRule};
 use crate::tensor::StateDictKey;
@@ -44,7 +45,10 @@ pub(super) type Found = Result<Vec<(Captures, usize)>, Box<Refused>>;
 #[derive(Clone, Copy)]
 struct Beside {
     dim: Option<usize>,
-    adapters: Adapters,
+    /// What the rule says of adapters.
+    rule: Adapters,
+    /// What `source.lora` says.
+    source: Adapters,
 }
 
 impl Expansion<'_> {
@@ -57,9 +61,12 @@ impl Expansion<'_> {
         of: &Rule,
         dim: Option<usize>,
     ) -> Found {
+        let source = of.scope.low_rank;
         match &rule.compute {
-            Some(compute) => self.computed(module, rule, compute, dim),
-            None => self.named(module, rule, Beside { dim, adapters: of.scope.low_rank }),
+            Some(compute) => {
+                self.computed(module, rule, compute, Beside { dim, rule: compute.low_rank, source })
+            }
+            None => self.named(module, rule, Beside { dim, rule: Adapters::default(), source }),
         }
     }
 
@@ -94,13 +101,7 @@ impl Expansion<'_> {
         Ok(found)
     }
 
-    fn computed(
-        &mut self,
-        module: &Module,
-        rule: &TensorRule,
-        compute: &Compute,
-        dim: Option<usize>,
-    ) -> Found {
+    fn computed(&mut self, module: &Module, rule: &TensorRule, compute: &Compute, beside: Beside) -> Found {
         let mut found = Vec::new();
         for (captures, at) in self.source.matching(module, &rule.torch) {
             let mut inputs = Vec::new();
@@ -121,7 +122,6 @@ impl Expansion<'_> {
             let rank = self.checkpoint.tensors[at].tensor.view.shape().rank();
             let style = Style { making: Making::Formula(compute.formula), inputs, rank };
             let key = self.source.keys[at].to_owned();
-            let beside = Beside { dim, adapters: compute.low_rank };
             found.push((captures, self.derive(&key, &style, beside)?));
         }
         Ok(found)
@@ -147,12 +147,22 @@ impl Expansion<'_> {
         // The prefix that the schema strips from the keys stays a part of the name.
         let prefix = first.key.as_str().strip_suffix(self.source.keys[inputs[0]]).unwrap_or("");
         let key = StateDictKey::new(format!("{prefix}{key}"));
-        let (tensor, formula) = match self.build(style, beside) {
+        let Built { tensor, formula, remark } = match self.build(style, beside) {
             Ok(built) => built,
             Err(Failure::Alpha) => {
-                let hint = "say it in the schema: `lora = { alpha = 16 }` in [source]; PEFT keeps it in \
-                            adapter_config.json as `lora_alpha`";
+                let hint = "put PEFT's adapter_config.json beside the checkpoint, or say its `lora_alpha` in the \
+                            schema: `lora = { alpha = 16 }` in [source]";
                 return Err(refused(FaultDetail::UntoldAlpha { key }, Some(hint)));
+            }
+            Err(Failure::Adapter(source)) => {
+                let hint = source.hint();
+                return Err(refused(FaultDetail::Adapter { key, source }, Some(hint)));
+            }
+            Err(Failure::Dora(at)) => {
+                let magnitudes = self.checkpoint.tensors[at].key.clone();
+                let mut refused = refused(FaultDetail::Dora { key, magnitudes }, Some(adapter::MERGE_FIRST));
+                refused.inputs.push(at);
+                return Err(refused);
             }
             Err(Failure::Formula(source)) => {
                 let hint = matches!(source, FormulaError::Dim { .. }).then_some(
@@ -171,12 +181,13 @@ impl Expansion<'_> {
             (tensor.key.clone(), tensor.tensor.clone())
         });
         let derivation = Arc::new(Derivation { formula, sources: sources.collect() });
+        self.remarks.adapted.extend(remark.map(|remark| (remark, key.clone())));
         let tensor = Tensor { key, tensor, storage_number: None, tied_to: None, role: first.role };
         self.derived.push(Derived { tensor, derivation, inputs });
         Ok(self.checkpoint.tensors.len() + self.derived.len() - 1)
     }
 
-    fn build(&self, style: &Style, beside: Beside) -> Result<(LazyTensor, String), Failure> {
+    fn build(&self, style: &Style, beside: Beside) -> Result<Built, Failure> {
         let find = |role: &str| {
             let at = style.inputs.iter().find(|(other, _)| *other == role).map(|(_, at)| *at)?;
             Some(self.checkpoint.tensors[at].tensor.clone())
@@ -192,8 +203,12 @@ impl Expansion<'_> {
             formula.pop();
             formula.push_str(&format!("; {text})"));
         };
+        let mut remark = None;
         let computed = match style.making {
-            Making::Base => return Ok((input("")?, "base_layer".to_owned())),
+            Making::Base => {
+                return Ok(Built { tensor: input("")?, formula: "base_layer".to_owned(), remark: None });
+            }
+            Making::Dora => return Err(self.dora(style).map_or(Failure::Alpha, Failure::Dora)),
             Making::Formula(Formula::WeightNorm) => {
                 Computed::WeightNorm(WeightNorm::new(input("g")?, input("v")?)?)
             }
@@ -209,13 +224,26 @@ impl Expansion<'_> {
                 Computed::Mxfp4(Mxfp4::new(input("blocks")?, input("scales")?)?)
             }
             Making::Formula(Formula::Lora) | Making::LoraEmbedding => {
-                let alpha = beside.adapters.alpha.ok_or(Failure::Alpha)?;
-                let is_embedding = style.making == Making::LoraEmbedding;
-                let transposed = is_embedding || beside.adapters.transposed;
-                let scale = LowRankScale { alpha, by_root: beside.adapters.by_root, transposed };
-                let low_rank = LowRank::new(input("weight")?, input("a")?, input("b")?, scale)?;
+                if let Some(magnitudes) = self.dora(style) {
+                    return Err(Failure::Dora(magnitudes));
+                }
+                let (weight, a, b) = (input("weight")?, input("a")?, input("b")?);
+                let adapted = Adapted {
+                    key: self.input_key(style, "weight"),
+                    axes: weight.view.shape().rank(),
+                    is_embedding: style.making == Making::LoraEmbedding,
+                    rank: a.view.shape().sizes().first().copied().unwrap_or(0),
+                };
+                let said = Said {
+                    rule: beside.rule,
+                    source: beside.source,
+                    config: self.checkpoint.adapter.as_ref(),
+                };
+                let (scale, is_read) = adapter::scale(said, adapted)?.ok_or(Failure::Alpha)?;
+                let low_rank = LowRank::new(weight, a, b, scale)?;
                 let root = if scale.by_root { "√" } else { "" };
-                note(format!("{alpha} / {root}{}", low_rank.rank()));
+                note(format!("{} / {root}{}", scale.alpha, low_rank.rank()));
+                remark = is_read.then(|| adapter::remark(scale, low_rank.rank()));
                 Computed::LowRank(low_rank)
             }
             Making::Formula(Formula::Dequantize) => {
@@ -251,15 +279,47 @@ impl Expansion<'_> {
                 )?))
             }
         };
-        Ok((computed.tensor(), formula))
+        Ok(Built { tensor: computed.tensor(), formula, remark })
     }
+
+    /// The key of a tensor of a formula.
+    fn input_key(&self, style: &Style, role: &str) -> &str {
+        let at = style.inputs.iter().find(|(other, _)| *other == role).map(|(_, at)| *at);
+        at.map_or("", |at| self.checkpoint.tensors[at].key.as_str())
+    }
+
+    /// `DoRA`'s magnitudes beside the tensors of a style, if there are any.
+    fn dora(&self, style: &Style) -> Option<usize> {
+        style.inputs.iter().find_map(|(_, at)| {
+            let (module, _) = self.source.keys[*at].rsplit_once('.').unwrap_or(("", ""));
+            let base = module.strip_suffix("base_layer")?;
+            let start = format!("{base}{MAGNITUDES}");
+            self.source.keys.iter().position(|key| key.starts_with(&start))
+        })
+    }
+}
+
+/// A tensor, how it is computed, and what there is to say about that.
+struct Built {
+    tensor: LazyTensor,
+    formula: String,
+    remark: Option<String>,
 }
 
 /// Why a tensor cannot be computed.
 enum Failure {
     Formula(FormulaError),
     Alpha,
+    Adapter(AdapterError),
+    /// With the place of its magnitudes.
+    Dora(usize),
     State(QuantStateError),
+}
+
+impl From<AdapterError> for Failure {
+    fn from(error: AdapterError) -> Self {
+        Self::Adapter(error)
+    }
 }
 
 impl From<FormulaError> for Failure {
@@ -284,6 +344,7 @@ const fn name(making: Making) -> &'static str {
         Making::Formula(Formula::Lora) | Making::LoraEmbedding => "lora",
         Making::Formula(Formula::Mxfp4) => "mxfp4",
         Making::Formula(Formula::Dequantize) | Making::Int8 | Making::FourBit => "dequantize",
+        Making::Dora => "dora",
         Making::Base => "base_layer",
     }
 }

@@ -8,12 +8,13 @@ use super::derive::Derived;
 use super::faults::{Fault, FaultDetail};
 use super::hints;
 use super::module::Module;
-use super::names::{SourceNames, TargetNames};
+use super::names::{Lookup, SourceNames, TargetNames};
 use super::notes::Remarks;
+use super::refusals::Refusal;
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
 use crate::schema::{Captures, Pattern, Position, Rule, RuleKind, Schema, TensorRule};
-use crate::tensor::Layout;
+use crate::tensor::{Capture, Layout, Operation};
 
 /// Tensors that one rule gives to variables, with the layouts that may carry them over.
 pub(super) struct Claim<'a> {
@@ -39,6 +40,26 @@ pub(super) struct Claim<'a> {
     pub(super) rivals: Vec<&'a Layout>,
 }
 
+impl Claim<'_> {
+    /// The sizes that are given: by the rule, and by the architecture.
+    pub(super) fn given(&self) -> BTreeMap<String, usize> {
+        let mut sizes = self.rule.sizes.clone();
+        sizes.extend(self.sizes.clone());
+        sizes
+    }
+
+    /// One of its layouts, with the sizes that are given and the captures that are axes of it.
+    pub(super) fn operation<'o>(
+        &'o self,
+        layout: &'o Layout,
+        sizes: &'o BTreeMap<String, usize>,
+        captures: &'o [Capture],
+    ) -> Operation<'o> {
+        let TensorRule { order, slice, take, .. } = self.rule;
+        Operation { layout, sizes, order, slice, take, captures }
+    }
+}
+
 /// A module or tensor whose rule leads nowhere.
 pub(super) struct Stray {
     /// The tensors.
@@ -62,6 +83,8 @@ pub(super) struct Expansion<'a> {
     pub(super) claims: Vec<Claim<'a>>,
     /// The faults.
     pub(super) faults: Vec<Fault>,
+    /// Tensors of rules that cannot be had.
+    pub(super) refusals: Vec<Refusal>,
     /// Modules and tensors whose rule computed a path that is not there.
     pub(super) strays: Vec<Stray>,
     /// Tensors that a class has no use for, with the rule.
@@ -96,15 +119,27 @@ impl<'a> Expansion<'a> {
             return;
         }
         let hint = if keras {
-            hints::nearest(pattern.as_str(), self.architecture.layers.iter().map(|layer| layer.path.as_str()))
+            let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
+            match rule.kind {
+                RuleKind::Layer(_) | RuleKind::Sequence(_) => hints::nearest(pattern.as_str(), layers),
+                _ => self.near_variable(pattern.as_str()),
+            }
         } else {
             let modules = self.source.modules.iter().map(|(module, _)| *module);
-            let is_layer = !matches!(rule.kind, RuleKind::Tensor(_));
-            let tensor = self.source.keys.iter().find(|key| is_layer && pattern.matches(key).is_some());
-            tensor.and_then(|key| key.rsplit_once('.')).map(|(module, name)| {
-                format!("`{module}.{name}` is a tensor; [[layer]] and [[sequence]] name the module: `{module}`")
-            })
-            .or_else(|| hints::nearest(pattern.as_str(), modules.chain(self.source.keys.iter().copied())))
+            let keys = || self.source.keys.iter().copied();
+            match rule.kind {
+                RuleKind::Layer(_) | RuleKind::Sequence(_) => keys()
+                    .find(|key| pattern.matches(key).is_some())
+                    .and_then(|key| key.rsplit_once('.'))
+                    .map(|(module, name)| {
+                        format!(
+                            "`{module}.{name}` is a tensor; [[layer]] and [[sequence]] name the module: `{module}`"
+                        )
+                    })
+                    .or_else(|| hints::misplaced(pattern, modules.clone()))
+                    .or_else(|| hints::nearest(pattern.as_str(), modules)),
+                _ => hints::misplaced(pattern, keys()).or_else(|| hints::nearest(pattern.as_str(), keys())),
+            }
         };
         self.fault(
             &rule.position,
@@ -125,15 +160,32 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// What a path that the architecture lacks may have meant.
-    pub(super) fn near_target<'p>(&self, path: &str, paths: impl Iterator<Item = &'p str>) -> Option<String> {
+    /// What the path of a variable that the architecture lacks may have meant.
+    pub(super) fn near_variable(&self, path: &str) -> Option<String> {
+        let variables = || self.architecture.variables.iter();
+        let layer = path.rsplit_once('/').and_then(|(layer, _)| match self.target.layer(layer) {
+            Some(Lookup::One(at)) => self.architecture.layers.get(at),
+            Some(Lookup::Several) | None => None,
+        });
+        match layer {
+            Some(layer) => {
+                let own = variables().skip(layer.variables.start).take(layer.variables.len());
+                let names: Vec<String> = own.map(|variable| format!("`{}`", variable.name)).collect();
+                Some(format!("layer `{}` has {}", layer.path, names.join(", ")))
+            }
+            None => hints::nearest(path, variables().map(|variable| variable.path.as_str())),
+        }
+    }
+
+    /// What a path that the architecture lacks may have meant; `near` is what is named alike.
+    pub(super) fn near_target(&self, path: &str, near: Option<String>) -> Option<String> {
         let below = path.split_once('/').map(|(_, below)| below);
         let rooted =
             below.filter(|below| self.target.layer(below).is_some() || self.target.variable(below).is_some());
         if let Some(below) = rooted {
             return Some(format!("the root model's own name is no part of a path: `{below}`"));
         }
-        hints::nearest(path, paths).or_else(|| {
+        near.or_else(|| {
             let file = self.architecture.path.display();
             Some(if self.architecture.origin.is_template() {
                 format!("a template knows layers by their `name`: `ptw2k inspect {file}` lists them")

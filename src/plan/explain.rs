@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::bind::{Binder, axes};
-use super::binding::Detail;
+use super::binding::{Detail, Provenance};
 use super::expansion::Claim;
 use crate::schema::{CaptureValue, Captures};
-use crate::tensor::{Capture, Operation};
+use crate::tensor::Capture;
 
 impl Binder<'_> {
     /// What is to be said of each variable of a claim, which could be bound.
@@ -25,16 +25,8 @@ impl Binder<'_> {
             if let (Some(layout), Some((_, source))) = (layout, claim.sources.first()) {
                 let (torch, keras) = axes(claim, Some(layout));
                 let ends: Vec<Capture> = torch.captures().chain(keras.captures()).collect();
-                let mut given = claim.rule.sizes.clone();
-                given.extend(claim.sizes.clone());
-                let operation = Operation {
-                    layout,
-                    sizes: &given,
-                    order: &claim.rule.order,
-                    slice: &claim.rule.slice,
-                    take: &claim.rule.take,
-                    captures: &ends,
-                };
+                let given = claim.given();
+                let operation = claim.operation(layout, &given, &ends);
                 nature = Some(operation.nature());
                 let source = self.tensor(*source).tensor.view.shape();
                 // It was solved before.
@@ -43,7 +35,9 @@ impl Binder<'_> {
                 }
                 sizes.extend(ends.iter().map(|axis| (axis.name.clone(), axis.count)));
             }
-            (*variable, Detail { captures, sizes, nature })
+            let entry =
+                matches!(claim.provenance, Provenance::Class { .. }).then(|| claim.rule.position.clone());
+            (*variable, Detail { entry, captures, sizes, nature })
         };
         claim.targets.iter().map(detail).collect()
     }

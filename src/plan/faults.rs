@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::adapter::AdapterError;
 use super::quant_state::QuantStateError;
 use crate::lazy::FormulaError;
 use crate::schema::{EvaluateError, Position};
-use crate::tensor::{Dtype, Shape, SolveError, StateDictKey, VariablePath};
+use crate::tensor::{Dtype, Shape, SizeEquation, SolveError, StateDictKey, VariablePath};
 
 /// The complete list of faults of a plan, in the order: rules, bindings, missing, unexpected.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -25,6 +26,19 @@ pub struct Fault {
     pub position: Option<Position>,
     /// What to do, or what was nearly right.
     pub hint: Option<String>,
+}
+
+/// A layout that does not fit.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The layout.
+    pub layout: String,
+    /// Why it does not fit.
+    pub reason: SolveError,
+    /// What it makes of the sizes, where that is more than one name to each axis.
+    pub equations: Vec<SizeEquation>,
+    /// The sizes that the axis which nothing determines may have, where they are few.
+    pub choices: Vec<usize>,
 }
 
 /// The groups in which faults are reported.
@@ -59,13 +73,13 @@ pub enum FaultDetail {
         /// Whether it is the keras side that matches nothing.
         keras: bool,
     },
-    /// A rule computes a path that the architecture lacks.
-    #[error("`{torch}` goes to `{keras}`, which the architecture does not have")]
+    /// A rule computes a path that the architecture lacks; several rules one each for the same module or tensor.
+    #[error("`{torch}` goes to {}", lacking(.keras))]
     UnknownTarget {
         /// The module or tensor.
         torch: String,
-        /// The path.
-        keras: String,
+        /// The path, or those of each rule.
+        keras: Vec<String>,
     },
     /// A path that leads to more than one layer.
     #[error("`{path}` names more than one layer of the architecture; use its group's path")]
@@ -243,6 +257,24 @@ pub enum FaultDetail {
         /// The tensor.
         key: StateDictKey,
     },
+    /// What `adapter_config.json` says cannot be followed.
+    #[error("`{key}` is changed by an adapter (LoRA), and {source}")]
+    Adapter {
+        /// The tensor.
+        key: StateDictKey,
+        /// What it says.
+        source: AdapterError,
+    },
+    /// An adapter that is not merged.
+    #[error(
+        "`{key}` is changed by a DoRA adapter (`{magnitudes}`), which is not merged: it is more than the sum of LoRA"
+    )]
+    Dora {
+        /// The tensor.
+        key: StateDictKey,
+        /// The tensor that tells.
+        magnitudes: StateDictKey,
+    },
     /// A formula lacks a tensor.
     #[error("there is no tensor `{key}`, the `{role}` that the rule computes with")]
     MissingInput {
@@ -286,8 +318,8 @@ pub enum FaultDetail {
         variable: VariablePath,
         /// Its shape.
         target_shape: Shape,
-        /// Each layout that was tried, with the reason; none for a copy of equal shape.
-        attempts: Vec<(String, SolveError)>,
+        /// Each layout that was tried; none for a copy of equal shape.
+        attempts: Vec<Attempt>,
     },
     /// An element type that cannot become the variable's.
     #[error("`{key}` is {source_dtype}, which cannot become {target_dtype} for `{variable}`")]
@@ -362,6 +394,8 @@ impl Fault {
             | FaultDetail::SequenceOrder { .. }
             | FaultDetail::OrderContradiction { .. }
             | FaultDetail::UntoldAlpha { .. }
+            | FaultDetail::Adapter { .. }
+            | FaultDetail::Dora { .. }
             | FaultDetail::QuantState { .. }
             | FaultDetail::NothingToKeep { .. } => FaultKind::Rule,
             FaultDetail::Duplicate { .. } => FaultKind::Duplicate,
@@ -402,15 +436,40 @@ fn list(keys: &[StateDictKey]) -> String {
     keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// `` `a`, `b` or `c`, none of which the architecture has ``.
+fn lacking(paths: &[String]) -> String {
+    let quoted: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+    match quoted.as_slice() {
+        [others @ .., last] if !others.is_empty() => {
+            format!("{} or {last}, none of which the architecture has", others.join(", "))
+        }
+        quoted => format!("{}, which the architecture does not have", quoted.join(", ")),
+    }
+}
+
 fn missing_values(values: &[String]) -> String {
     let verb = if values.len() == 1 { "is" } else { "are" };
     format!("{} {verb}", values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", "))
 }
 
-fn tried(attempts: &[(String, SolveError)]) -> String {
-    let mut text = String::new();
-    for (layout, reason) in attempts {
-        text.push_str(&format!("\n  by `{layout}`: {reason}"));
+fn tried(attempts: &[Attempt]) -> String {
+    attempts.iter().map(|attempt| format!("\n  {attempt}")).collect()
+}
+
+/// The layout and the reason, and each equation in a line of its own.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { layout, reason, equations, choices } = self;
+        write!(f, "by `{layout}`: {reason}")?;
+        if let (SolveError::Undetermined { axis }, [others @ .., last]) = (reason, choices.as_slice()) {
+            let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+            let or = if others.is_empty() { "" } else { " or " };
+            write!(f, "\n    `{axis}` may be {}{or}{last}", others.join(", "))?;
+        }
+        let width = equations.iter().map(|equation| equation.text.chars().count()).max().unwrap_or(0);
+        for SizeEquation { text, of } in equations {
+            write!(f, "\n    {text:width$}   {of}")?;
+        }
+        Ok(())
     }
-    text
 }

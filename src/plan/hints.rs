@@ -1,5 +1,6 @@
 //! What was nearly right.
 
+use crate::schema::{Pattern, Separator};
 use crate::tensor::{Dtype, Shape};
 
 /// The least similarity (Jaro-Winkler, 0 to 1) at which a name is worth suggesting.
@@ -22,6 +23,24 @@ pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     }
     let names: Vec<String> = scored.iter().take(SUGGESTIONS).map(|(_, name)| format!("`{name}`")).collect();
     Some(format!("did you mean {}?", names.join(" or ")))
+}
+
+/// What to do about a pattern that matches names once a prefix of theirs, or its own, is left out.
+pub(super) fn misplaced<'a>(
+    pattern: &Pattern,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Option<String> {
+    let below = |name: &'a str| name.match_indices('.').map(move |(at, _)| name.split_at(at + 1));
+    let lacking = names.clone().flat_map(below).find(|(_, rest)| pattern.matches(rest).is_some());
+    if let Some((prefix, rest)) = lacking {
+        return Some(format!(
+            "`{prefix}{rest}` matches without `{prefix}`: say `prefix = \"{prefix}\"` in [source], or name it whole"
+        ));
+    }
+    let (prefix, rest) = pattern.as_str().split_once('.').filter(|(prefix, _)| !prefix.contains('{'))?;
+    let rest = Pattern::parse(rest, Separator::Dot).ok()?;
+    let name = names.clone().find(|name| rest.matches(name).is_some())?;
+    Some(format!("without its `{prefix}.` the rule matches `{name}`"))
 }
 
 /// What to do about a layer that Keras has quantized.
@@ -70,6 +89,7 @@ pub(super) fn permutation(source: &Shape, target: &Shape) -> Option<String> {
     };
     match found.as_slice() {
         [] => None,
+        [order] if order.is_sorted() => Some("the shapes match as they are, without a layout".to_owned()),
         [order] => Some(format!("the shapes match after transposing: layout = {}", layout(order))),
         [first, .., last] => Some(format!(
             "the shapes match after transposing in more than one way, such as {} and {}",

@@ -3,18 +3,23 @@
 use super::class::Pairing;
 use super::expansion::{Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
+use super::hints;
 use super::module::Module;
 use super::names::Lookup;
 use crate::keras::{Architecture, FeatureOrder, Layer, canonical_class};
-use crate::schema::{Class, LayerRule, Rule};
+use crate::schema::{Class, EvaluateError, LayerRule, Rule};
 
 impl<'a> Expansion<'a> {
     /// `[[layer]]`.
     pub(super) fn layers(&mut self, rule: &'a Rule, layer: &'a LayerRule) {
         let (mut used, mut arrived, first_stray) = (false, false, self.strays.len());
         for (captures, module) in self.source.modules_of(&layer.torch) {
+            let path = layer.keras.substitute(&captures, &rule.scope.tables);
+            if matches!(path, Err(EvaluateError::NothingToJoin { .. })) {
+                continue;
+            }
             used = true;
-            let path = match layer.keras.substitute(&captures, &rule.scope.tables) {
+            let path = match path {
                 Ok(path) => path,
                 Err(source) => {
                     let torch = module.to_string();
@@ -33,10 +38,10 @@ impl<'a> Expansion<'a> {
                 }
                 None => {
                     let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
-                    let hint = self.near_target(path.as_str(), layers);
+                    let hint = self.near_target(path.as_str(), hints::nearest(path.as_str(), layers));
                     let detail = FaultDetail::UnknownTarget {
                         torch: module.to_string(),
-                        keras: path.as_str().to_owned(),
+                        keras: vec![path.as_str().to_owned()],
                     };
                     let fault = Fault { detail, position: Some(rule.position.clone()), hint };
                     let below = self.source.below(&module).into_iter();

@@ -320,11 +320,25 @@ impl<'a> Ledger<'a> {
 
     /// Modules whose rule leads nowhere, unless another rule or an `ignore` took care of their tensors.
     pub(super) fn report_strays(&mut self) {
+        let mut first: BTreeMap<String, usize> = BTreeMap::new();
         for Stray { tensors, fault, stands } in std::mem::take(&mut self.expansion.strays) {
             let open = |at: &usize| !self.used.contains(at) && !self.expansion.ignored.contains_key(at);
-            if stands || tensors.iter().any(open) {
-                self.faults.push(fault);
+            if !stands && !tensors.iter().any(open) {
+                continue;
             }
+            // Rules for one module, none of which leads to a layer: other spellings of its path.
+            if let FaultDetail::UnknownTarget { torch, keras } = &fault.detail
+                && !stands
+            {
+                let known = first.get(torch).and_then(|&at| self.faults.get_mut(at));
+                if let Some(Fault { detail: FaultDetail::UnknownTarget { keras: paths, .. }, .. }) = known {
+                    let new = keras.iter().filter(|path| !paths.contains(path)).cloned().collect::<Vec<_>>();
+                    paths.extend(new);
+                    continue;
+                }
+                first.insert(torch.clone(), self.faults.len());
+            }
+            self.faults.push(fault);
         }
         self.faults.sort_by_key(Fault::kind);
     }

@@ -5,13 +5,14 @@
 //!         ├→ claims    layer.rs sequence.rs    which tensors a rule gives to which variables
 //! names  ─┘   │        tensor.rs
 //!             ▼
-//!             │        derive.rs styles.rs       tensors that are computed from others
-//!          bindings    bind.rs order.rs        layouts solved, element types decided
+//!             │        derive.rs styles.rs     tensors that are computed from others (adapter.rs: LoRA's scale)
+//!          bindings    bind.rs order.rs        layouts solved, element types decided; misfit.rs where not
 //!             │
 //!             ▼
 //!           plan       ledger.rs notes.rs      every variable once, every tensor accounted for
 //! ```
 
+mod adapter;
 mod axes;
 mod bind;
 mod binding;
@@ -23,6 +24,7 @@ mod faults;
 mod hints;
 mod layer;
 mod ledger;
+mod misfit;
 mod module;
 mod names;
 mod notes;
@@ -31,15 +33,17 @@ mod options;
 mod order;
 mod planner;
 mod quant_state;
+mod refusals;
 mod sequence;
 mod styles;
 mod tensor;
 mod untold;
 
+pub use adapter::AdapterError;
 pub use binding::{
     Binding, Derivation, Detail, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
 };
-pub use faults::{Fault, FaultDetail, FaultKind, Faults};
+pub use faults::{Attempt, Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;
 pub use planner::plan;
 pub use quant_state::QuantStateError;

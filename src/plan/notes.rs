@@ -6,18 +6,20 @@ use super::binding::{Binding, Note, Provenance, Value};
 use super::numerics::numerics;
 use super::options::PlanOptions;
 use crate::keras::{Architecture, file_layout};
-use crate::tensor::Dtype;
+use crate::tensor::{Dtype, StateDictKey};
 
 /// How many layers a note names before it counts the rest.
 const NAMED: usize = 3;
 
-/// Variables that the making of the plan had something to say about.
+/// What the making of the plan had something to say about.
 #[derive(Default)]
 pub(super) struct Remarks {
     /// Layers that a sequence paired by the order of the files alone.
     pub(super) by_order: Vec<usize>,
     /// Variables that are a part of a tensor, by `slice` or `take`.
     pub(super) cut: Vec<usize>,
+    /// Keys of weights that an adapter changes as PEFT's file says, each with what it says.
+    pub(super) adapted: Vec<(String, StateDictKey)>,
 }
 
 /// The notes of a plan, each kind once with all that it is about.
@@ -47,6 +49,9 @@ pub(super) fn notes(
     for &index in &remarks.cut {
         let text = "reads a part of its tensor, as the rule's `slice` or `take` says";
         add(text.to_owned(), architecture.variables[index].path.as_str());
+    }
+    for (text, key) in &remarks.adapted {
+        add(text.clone(), key.as_str());
     }
     for &index in left_out {
         let text = "no value, left out of the file: load it with `skip_mismatch=True`";

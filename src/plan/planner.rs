@@ -39,6 +39,7 @@ pub fn plan(
         derived: Vec::new(),
         claims: Vec::new(),
         faults: Vec::new(),
+        refusals: Vec::new(),
         strays: Vec::new(),
         ignored: BTreeMap::new(),
         remarks: Remarks::default(),
@@ -57,6 +58,8 @@ pub fn plan(
             RuleKind::Fill(_) | RuleKind::Keep(_) => {}
         }
     }
+
+    expansion.report_refusals();
 
     let derived = std::mem::take(&mut expansion.derived);
     let binder = Binder {

@@ -10,6 +10,7 @@
 //! | `x_orig`, `x_mask` | `x`, by `torch.nn.utils.prune` |
 //! | `base_layer.x`, and of a weight `lora_A.a.weight`, `lora_B.a.weight` | `x`, by PEFT |
 //! | `base_layer.weight`, `lora_embedding_A.a`, `lora_embedding_B.a` | the same of an embedding |
+//! | `base_layer.weight` and `lora_magnitude_vector.a.weight` | `weight`, by DoRA, which is refused |
 //! | `x_blocks`, `x_scales` of bytes | `x`, as gpt-oss stores it |
 //! | `weight` of int8, `SCB` | `weight`, by bitsandbytes' `Linear8bitLt` |
 //! | `x` of bytes, `x.absmax`, `x.quant_map`, `x.quant_state.bitsandbytes__nf4` or `__fp4` | `x`, by its `Linear4bit` |
@@ -21,6 +22,9 @@ use crate::lazy::{FormulaError, Mxfp4, SpectralNorm, WeightNorm};
 use crate::schema::Formula;
 use crate::tensor::Dtype;
 
+/// The name of `DoRA`'s magnitudes beside a base layer (peft/tuners/lora/dora.py).
+pub(super) const MAGNITUDES: &str = "lora_magnitude_vector";
+
 /// How a tensor is made of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Making {
@@ -30,6 +34,8 @@ pub(super) enum Making {
     Base,
     /// `LoRA` of an embedding: the factors are those of the transposed weight.
     LoraEmbedding,
+    /// `DoRA`: `LoRA` with magnitudes beside its factors, which is not computed.
+    Dora,
     /// int8 with `SCB`.
     Int8,
     /// Numbers of four bits with a table of values.
@@ -200,10 +206,11 @@ impl Finder<'_> {
         if last != "weight" {
             return plain();
         }
-        // Another adaptation than by two factors is none that is known.
-        let magnitude = format!("{base}lora_magnitude_vector");
-        if self.below(&magnitude).next().is_some() {
-            return Vec::new();
+        if self.below(&format!("{base}{MAGNITUDES}")).next().is_some() {
+            let start = format!("{base}lora_");
+            let parts = self.below(&start).filter_map(|rest| self.one(&format!("{start}{rest}")));
+            let inputs: Vec<_> = std::iter::once(weight).chain(parts).map(|at| ("", at)).collect();
+            return vec![(key, self.style(Making::Dora, weight, &inputs))];
         }
         let mut found = Vec::new();
         for (first, second, end, making) in [

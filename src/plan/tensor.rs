@@ -8,7 +8,7 @@ use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
 use super::module::Module;
 use super::names::Lookup;
-use crate::schema::{Captures, Pattern, Rule, TensorRule};
+use crate::schema::{Captures, EvaluateError, Pattern, Rule, TensorRule};
 
 /// Terms of a sum, each with its tensors.
 type Terms<'a> = Vec<(&'a TensorRule, Vec<(Captures, usize)>)>;
@@ -60,6 +60,8 @@ impl<'a> Expansion<'a> {
         let torch = sources.first().map_or_else(String::new, |(_, at)| self.key_of(*at));
         let path = match keras.substitute(both, &rule.scope.tables) {
             Ok(path) => path,
+            // The rule does not speak of it.
+            Err(EvaluateError::NothingToJoin { .. }) => return,
             Err(source) => return self.fault(&rule.position, FaultDetail::Evaluate { torch, source }, None),
         };
         let targets: Vec<(Captures, usize)> = if path.is_literal() {
@@ -87,9 +89,8 @@ impl<'a> Expansion<'a> {
             }
         };
         if targets.is_empty() {
-            let paths = self.architecture.variables.iter().map(|variable| variable.path.as_str());
-            let hint = self.near_target(path.as_str(), paths);
-            let detail = FaultDetail::UnknownTarget { torch, keras: path.as_str().to_owned() };
+            let hint = self.near_target(path.as_str(), self.near_variable(path.as_str()));
+            let detail = FaultDetail::UnknownTarget { torch, keras: vec![path.as_str().to_owned()] };
             let fault = Fault { detail, position: Some(rule.position.clone()), hint };
             let tensors = sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
             self.strays.push(Stray { tensors, fault, stands: false });
@@ -146,12 +147,6 @@ impl<'a> Expansion<'a> {
             terms.push((term, found));
         }
         Ok(terms)
-    }
-
-    /// Reports why the tensors of a rule cannot be had.
-    pub(super) fn refuse(&mut self, rule: &Rule, refused: Refused) {
-        self.excused_tensors.extend(refused.inputs);
-        self.fault(&rule.position, refused.detail, refused.hint);
     }
 
     /// The key of a tensor without the prefix.

@@ -80,6 +80,31 @@ impl Position {
         Self { file: Arc::clone(&self.file), span }
     }
 
+    /// The value of a key, where the place is a table with a header and a line of it begins with the key.
+    #[must_use]
+    pub fn value_of(&self, key: &str) -> Option<Self> {
+        let table = self.snippet();
+        let mut end = self.span.start;
+        for line in table.split_inclusive('\n').take_while(|_| table.starts_with('[')) {
+            end += line.len();
+            let value =
+                line.trim_start().strip_prefix(key).and_then(|rest| rest.trim_start().strip_prefix('='));
+            if let Some(value) = value.map(str::trim_start) {
+                let start = end - value.len();
+                return Some(self.at(start..start + value.trim_end().len()));
+            }
+        }
+        None
+    }
+
+    /// The lines of the file that the place begins and ends in, whole, each with its number from 1.
+    pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        let start = self.before().rfind('\n').map_or(0, |end| end + 1);
+        let rest = self.file.text.get(start..).unwrap_or("");
+        let count = 1 + self.snippet().matches('\n').count();
+        (self.line()..).zip(rest.lines()).take(count)
+    }
+
     fn before(&self) -> &str {
         self.file.text.get(..self.span.start).unwrap_or(&self.file.text)
     }
@@ -109,5 +134,23 @@ mod tests {
         check(6..8, "s.toml:2:1", "é");
         check(11..14, "s.toml:2:5", "\"x\"");
         check(90..91, "s.toml:3:1", "");
+    }
+
+    #[test]
+    fn values_and_lines() {
+        let text = "# rules\n[[layer]]\ntorch = 'a'\nkerasier = 2\n  keras=  'é'  \n".to_owned();
+        let file = Arc::new(SourceFile { name: "s.toml".into(), text, used_by: None });
+        let table = Position { file, span: 8..60 };
+        let value = |key: &str| table.value_of(key).map(|at| format!("{at} {}", at.snippet()));
+        assert_eq!(value("torch").as_deref(), Some("s.toml:3:9 'a'"));
+        assert_eq!(value("keras").as_deref(), Some("s.toml:5:11 'é'"));
+        assert_eq!(value("layout"), None);
+        let of = |position: &Position| {
+            position.lines().map(|(at, line)| format!("{at} {line}")).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&table.at(26..29)), ["3 torch = 'a'"]);
+        assert_eq!(of(&table.at(12..40)), ["2 [[layer]]", "3 torch = 'a'", "4 kerasier = 2"]);
+        // A place within a line has no keys.
+        assert!(table.at(18..30).value_of("torch").is_none());
     }
 }

@@ -120,6 +120,8 @@ pub struct TensorRule {
     pub add: Vec<TensorRule>,
     /// `scale`, `offset` and `round`.
     pub arithmetic: Arithmetic,
+    /// Its table, to the end of the last value.
+    pub position: Position,
     /// Where `torch`, `keras` and `layout` stand (their values).
     pub torch_position: Position,
     /// Of `keras`.
@@ -157,15 +159,15 @@ pub enum Formula {
     Dequantize,
 }
 
-/// What a checkpoint with low-rank adapters does not tell.
+/// What a checkpoint with low-rank adapters does not tell, as far as a schema says it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LowRank {
     /// `lora_alpha`.
     pub alpha: Option<f64>,
     /// `use_rslora`: it is divided by the root of the rank.
-    pub by_root: bool,
+    pub by_root: Option<bool>,
     /// `fan_in_fan_out`: the weights are (in, out).
-    pub transposed: bool,
+    pub transposed: Option<bool>,
 }
 
 /// How a capture that is absent from the target is removed.

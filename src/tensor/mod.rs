@@ -15,8 +15,8 @@ pub(crate) use copy::clip;
 pub use copy::{CopyAxis, StridedCopy};
 pub use dtype::{ByteOrder, Dtype};
 pub use layout::{
-    Capture, Inverse, Layout, LayoutError, LayoutErrorKind, Nature, Operation, Rearranged, Side, Slice,
-    SolveError, SourcePiece, TargetPiece, rearrange,
+    Capture, Inverse, Layout, LayoutError, LayoutErrorKind, Nature, Operation, Rearranged, Side,
+    SizeEquation, Slice, SolveError, SourcePiece, TargetPiece, rearrange,
 };
 pub use name::{Printable, StateDictKey, VariablePath};
 pub use shape::{MAX_RANK, Shape, ShapeError};

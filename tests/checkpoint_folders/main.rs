@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod adapter;
 mod damage;
 mod header;
 mod hub;

@@ -9,16 +9,16 @@ use ptw2k::tensor::Dtype;
 use crate::made::{Spec, architecture, checkpoint, layer};
 use crate::rules::render;
 
-type Tensors<'a> = &'a [(&'a str, &'a [usize])];
+pub(crate) type Tensors<'a> = &'a [(&'a str, &'a [usize])];
 
-fn check(schema: &str, tensors: Tensors<'_>, layers: &[Spec<'_>]) -> String {
+pub(crate) fn check(schema: &str, tensors: Tensors<'_>, layers: &[Spec<'_>]) -> String {
     render(schema, &checkpoint(tensors), architecture(Origin::Json, layers), &PlanOptions::default())
 }
 
-const DENSE: Tensors<'_> = &[("kernel", &[3, 2])];
-const ONE: &str = "[[tensor]]\ntorch = 'a.weight'\nkeras = 'd/kernel'\nlayout = 'o i -> i o'\n";
+pub(crate) const DENSE: Tensors<'_> = &[("kernel", &[3, 2])];
+pub(crate) const ONE: &str = "[[tensor]]\ntorch = 'a.weight'\nkeras = 'd/kernel'\nlayout = 'o i -> i o'\n";
 
-fn one(tensors: Tensors<'_>) -> String {
+pub(crate) fn one(tensors: Tensors<'_>) -> String {
     check(ONE, tensors, &[layer("d", "Dense", DENSE)])
 }
 
@@ -81,48 +81,45 @@ fn the_axis_of_spectral_norm() {
     ");
 }
 
+/// What is the same of many tensors of a rule is said once.
 #[test]
-fn adapters() {
-    let base = ("a.base_layer.weight", &[2, 3][..]);
-    let a = ("a.lora_A.default.weight", &[4, 3][..]);
-    let b = ("a.lora_B.default.weight", &[2, 4][..]);
-    let with = |tensors: Tensors<'_>| {
-        check(&format!("[source]\nlora = {{ alpha = 8 }}\n{ONE}"), tensors, &[layer("d", "Dense", DENSE)])
-    };
-    assert_snapshot!(with(&[base, a, b]), @"d/kernel (3, 2) = a.weight [o i -> i o] line 4");
-    assert_snapshot!(with(&[base]), @"d/kernel (3, 2) = a.weight [o i -> i o] line 4");
-    assert_snapshot!(one(&[base, a, b]), @"
-    Rule: `a.weight` is changed by an adapter (LoRA), whose alpha the checkpoint does not tell
+fn many_of_one_rule() {
+    let keys: Vec<[String; 3]> = (0..3)
+        .map(|i| {
+            ["base_layer.weight", "lora_A.default.weight", "lora_B.default.weight"]
+                .map(|key| format!("b.{i}.{key}"))
+        })
+        .collect();
+    let tensors: Vec<(&str, &[usize])> = keys
+        .iter()
+        .flat_map(|[base, a, b]| [(base.as_str(), &[2, 3][..]), (a.as_str(), &[4, 3]), (b.as_str(), &[2, 4])])
+        .collect();
+    let rule = "[[layer]]\ntorch = 'b.{i}'\nkeras = 'd_{i}'\n";
+    let layers = ["d_0", "d_1", "d_2"].map(|name| layer(name, "Dense", DENSE));
+    assert_snapshot!(check(rule, &tensors, &layers), @"
+    Rule: `b.0.weight` is changed by an adapter (LoRA), whose alpha the checkpoint does not tell
       at line 2
-      hint: say it in the schema: `lora = { alpha = 16 }` in [source]; PEFT keeps it in adapter_config.json as `lora_alpha`
+      hint: put PEFT's adapter_config.json beside the checkpoint, or say its `lora_alpha` in the schema: `lora = { alpha = 16 }` in [source]; the same is true of 2 more tensors of the rule, such as `b.2.weight`
     ");
-    assert_snapshot!(with(&[base, a, ("a.lora_B.default.weight", &[2, 5])]), @"
-    Shape: `a.weight` cannot be computed by lora: `b` has shape (2, 5), where (2, 4) is needed: the outputs of the weight and the rank of `a`
-      at line 4
+    // One tensor of three variables.
+    let attention: Tensors<'_> =
+        &[("query/kernel", &[6, 2, 3]), ("key/kernel", &[6, 2, 3]), ("value/kernel", &[6, 2, 3])];
+    let parts: Tensors<'_> =
+        &[("a.in_proj_weight_g", &[7, 1]), ("a.in_proj_weight_v", &[18, 6]), ("a.in_proj_weight", &[18, 6])];
+    let rule = "[[tensor]]\ntorch = { v = 'a.in_proj_weight_v', g = 'a.in_proj_weight_g' }\ncompute = 'weight_norm'\n\
+                keras = ['a/query/kernel', 'a/key/kernel', 'a/value/kernel']\nlayout = '(h k) e -> e h k'";
+    assert_snapshot!(check(rule, parts, &[layer("a", "Mine", attention)]), @"
+    Shape: `a.in_proj_weight_v` cannot be computed by weight_norm: `g` has shape (7, 1), where one axis of the shape (18, 6) of `v` is needed, with a 1 for each other, or a single number
+      at line 2
+    Unexpected: `a.in_proj_weight` (18, 6) float32 has no use
+      hint: map it with a rule, or list it in `source.ignore`
     ");
-    assert_snapshot!(with(&[base, ("a.lora_A.default.weight", &[4, 5]), b]), @"
-    Shape: `a.weight` cannot be computed by lora: `a` has shape (4, 5), where (rank, in …) of the weight's shape (2, 3) is needed
-      at line 4
-    ");
-    assert_snapshot!(with(&[base, a, b, ("a.lora_A.other.weight", &[4, 3]), ("a.lora_B.other.weight", &[2, 4])]), @"
-    Ambiguous: `a.weight` is there in several forms: lora(a.base_layer.weight, a.lora_A.default.weight, a.lora_B.default.weight); lora(a.base_layer.weight, a.lora_A.other.weight, a.lora_B.other.weight)
-      at line 4
+    let forms: Tensors<'_> =
+        &[("a.in_proj_weight_g", &[18, 1]), ("a.in_proj_weight_v", &[18, 6]), ("a.in_proj_weight", &[18, 6])];
+    assert_snapshot!(check("[[layer]]\ntorch = 'a'\nkeras = 'a'", forms, &[layer("a", "MultiHeadAttention", attention)]), @"
+    Ambiguous: `a.in_proj_weight` is there in several forms: a.in_proj_weight; weight_norm(a.in_proj_weight_g, a.in_proj_weight_v)
+      at line 2
       hint: write a [[tensor]] rule that says how it is computed, with `compute`, and list the others in `source.ignore`
-    ");
-    assert_snapshot!(with(&[base, a, b, ("a.lora_magnitude_vector.default.weight", &[2])]), @"
-    Rule: the rule for `a.weight` matches no tensor of the checkpoint
-      at line 4
-      hint: `ptw2k inspect` shows the names in the checkpoint; remove the rule, or say `optional = true` in it
-    Missing: `d/kernel` (3, 2) gets no value
-      hint: `a.base_layer.weight` is unused and has the same sizes: map it with a rule
-    Unexpected: `a.base_layer.weight` (2, 3) float32 has no use
-      hint: map it with a rule, or list it in `source.ignore`
-    Unexpected: `a.lora_A.default.weight` (4, 3) float32 has no use
-      hint: map it with a rule, or list it in `source.ignore`
-    Unexpected: `a.lora_B.default.weight` (2, 4) float32 has no use
-      hint: map it with a rule, or list it in `source.ignore`
-    Unexpected: `a.lora_magnitude_vector.default.weight` (2,) float32 has no use
-      hint: map it with a rule, or list it in `source.ignore`
     ");
 }
 

@@ -35,6 +35,7 @@ pub(crate) fn checkpoint(tensors: &[(&str, &[usize])]) -> Checkpoint {
         stripped: Vec::new(),
         written_by: None,
         trainer: None,
+        adapter: None,
         warnings: Vec::new(),
     }
 }

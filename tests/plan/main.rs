@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod adapters;
 mod classes;
 mod computed;
 mod custom;
+mod features;
 mod inside;
 mod language;
 mod made;
 mod order;
 mod rules;
+mod sizes;
 mod traps;
+mod unmatched;

@@ -344,7 +344,6 @@ fn compute_faults() {
     t:4:9 `{ g = "a", w = "b" }`: `torch` needs `v` | `weight_norm` is computed from `torch = { v = "…", g = "…" }`
     t:4:20 `w`: unknown key `w` in `torch` | the keys here are `v`, `g`
     "#);
-    assert_snapshot!(tensor("torch = { weight = \"a\", a = \"b\", b = \"c\" }\ncompute = \"lora\""), @r#"t:2:1 `[[tensor]]`: `compute = "lora"` needs `alpha` | PEFT keeps it in adapter_config.json as `lora_alpha`"#);
     assert_snapshot!(tensor("torch = { weight = \"a\", a = \"b\", b = \"c\" }\ncompute = \"lora\"\nalpha = 0"), @"t:6:9 `0`: `alpha` must be a number above 0");
     assert_snapshot!(tensor("torch = { v = \"a\", g = \"{x:*}\" }\ncompute = \"weight_norm\"\nalpha = 2\ndim = 1"), @r#"
     t:4:24 `"{x:*}"`: the capture `x` is not bound: the torch side does not have it | the tensors are found by the captures of `v`
@@ -354,7 +353,6 @@ fn compute_faults() {
     assert_snapshot!(tensor("torch = \"a\"\nrslora = true"), @r#"t:5:10 `true`: `rslora` is a key of `compute = "lora"`, which the rule does not have | of adapters that the checkpoint's names tell, say it in `[source]`: `lora = { alpha = 16 }`"#);
     assert_snapshot!(faults("[source]\nlora = 3"), @"t:3:8 `3`: `lora` must be a table, as in `{ alpha = 16 }`, not an integer");
     assert_snapshot!(faults("[source]\nlora = { alfa = 3 }"), @"
-    t:3:8 `{ alfa = 3 }`: `source.lora` needs `alpha`
     t:3:10 `alfa`: unknown key `alfa` in `source.lora` | did you mean `alpha`?
     ");
 }

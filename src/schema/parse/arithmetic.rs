@@ -101,6 +101,7 @@ pub(super) fn terms(
             dim: None,
             add: Vec::new(),
             arithmetic: Arithmetic::default(),
+            position: faults.position(item.whole_span()),
             torch_position: faults.position(text.span()),
             keras_position: faults.position(text.span()),
             layout_position: item.get("layout").map(|value| faults.position(value.span())),

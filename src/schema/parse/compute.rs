@@ -103,11 +103,6 @@ pub(super) fn compute(
         inputs.push((*role, pattern));
     }
     let low_rank = low_rank(table, faults);
-    if texts.formula == Formula::Lora && low_rank.alpha.is_none() && table.get("alpha").is_none() {
-        faults
-            .add(table.span(), FaultKind::Missing { key: "alpha", table: "`compute = \"lora\"`" })
-            .help("PEFT keeps it in adapter_config.json as `lora_alpha`");
-    }
     of_another(table, texts.formula, texts.name, faults);
     (faults.list.len() == before).then_some(Compute { formula: texts.formula, inputs, low_rank })
 }
@@ -140,8 +135,8 @@ pub(super) fn low_rank(table: &Table<'_>, faults: &mut Faults) -> LowRank {
     let alpha = table.get("alpha").and_then(|value| positive("alpha", value, faults));
     LowRank {
         alpha,
-        by_root: table.boolean("rslora", faults) == Some(true),
-        transposed: table.boolean("fan_in_fan_out", faults) == Some(true),
+        by_root: table.boolean("rslora", faults),
+        transposed: table.boolean("fan_in_fan_out", faults),
     }
 }
 
@@ -163,6 +158,5 @@ pub(super) fn of_source(table: &Table<'_>, faults: &mut Faults) -> LowRank {
     }
     let Some(table) = Table::of("lora", value, "`source.lora`", faults) else { return LowRank::default() };
     table.check_keys(LOW_RANK_KEYS, faults);
-    table.required("alpha", faults);
     low_rank(&table, faults)
 }

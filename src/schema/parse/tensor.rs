@@ -86,6 +86,7 @@ pub(super) fn parse(
         arithmetic: arithmetic::arithmetic(table, faults),
         torch,
         keras,
+        position: faults.position(table.whole_span()),
         torch_position: faults.position(torch_span),
         keras_position: faults.position(keras_span),
         layout_position: table.get("layout").map(|value| faults.position(value.span())),

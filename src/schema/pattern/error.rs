@@ -113,6 +113,13 @@ pub enum EvaluateError {
         /// The capture.
         name: String,
     },
+    /// A capture that is joined has no segments, and something stands beside it: the rule does not speak of such a
+    /// name.
+    #[error("the capture `{name}` has no segments that could be joined")]
+    NothingToJoin {
+        /// The capture.
+        name: String,
+    },
     /// An expression computes with a text.
     #[error("`{value}` is not an integer and cannot be computed with in `{{{expression}}}`")]
     NotInteger {

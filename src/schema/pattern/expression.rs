@@ -82,6 +82,16 @@ impl Expression {
         }
     }
 
+    /// The capture that it joins, where that has no segments.
+    pub(super) fn joins_nothing(&self, values: &Captures) -> Option<&str> {
+        match self {
+            Self::Join(name, _) if values.get(name).is_some_and(|value| value.to_string().is_empty()) => {
+                Some(name)
+            }
+            _ => None,
+        }
+    }
+
     /// The value; `text` is the expression as written, for errors.
     pub(super) fn evaluate(
         &self,

@@ -300,7 +300,13 @@ impl Pattern {
         for part in &self.parts {
             let letters = match part {
                 Part::Text(letters) => letters.clone(),
-                Part::Expression { text, tree } => tree.evaluate(values, tables, text)?.to_string(),
+                Part::Expression { text, tree } => match tree.joins_nothing(values) {
+                    // What stands beside it would be left over, as in `encoder_`.
+                    Some(name) if self.parts.len() > 1 => {
+                        return Err(EvaluateError::NothingToJoin { name: name.to_owned() });
+                    }
+                    _ => tree.evaluate(values, tables, text)?.to_string(),
+                },
                 Part::Capture { name, kind, joint, .. } => match values.get(name) {
                     Some(value) => self.spell(value, kind, *joint),
                     None => {

@@ -18,7 +18,7 @@ pub enum SolveError {
         expected: usize,
     },
     /// An axis' size is not the product of its names' sizes.
-    #[error("axis {axis} of the {side} shape {shape} would have to be {expected} ({group})")]
+    #[error("axis {axis} of the {side} {shape} would have to be {expected} ({group})")]
     Size {
         /// Which side.
         side: Side,
@@ -28,11 +28,12 @@ pub enum SolveError {
         shape: Shape,
         /// The size that the layout asks for.
         expected: usize,
-        /// The axis in the layout, with sizes: `h=3 d=5`.
+        /// What makes the size that is asked for: the axis in the layout, with sizes (`h=3 d=5`), or the parts that a
+        /// capture joins.
         group: String,
     },
     /// An axis' size is not divisible by the sizes that are known.
-    #[error("axis {axis} of the {side} shape {shape} is not divisible by {divisor} ({group})")]
+    #[error("axis {axis} of the {side} {shape} is not divisible by {divisor} ({group})")]
     Indivisible {
         /// Which side.
         side: Side,
@@ -52,7 +53,7 @@ pub enum SolveError {
         axis: String,
     },
     /// An axis has different sizes on the two sides.
-    #[error("axis `{axis}` is {source_size} in the source and {target_size} in the target")]
+    #[error("axis `{axis}` is {source_size} in the tensor and {target_size} in the variable")]
     Unequal {
         /// The axis.
         axis: String,
@@ -62,7 +63,7 @@ pub enum SolveError {
         target_size: usize,
     },
     /// An axis of the source appears nowhere in the target.
-    #[error("axis `{axis}` of the source is lost: name it on the right, or use `take` or `reduce`")]
+    #[error("axis `{axis}` of the tensor is lost: name it on the right, or use `take` or `reduce`")]
     Lost {
         /// The axis.
         axis: String,

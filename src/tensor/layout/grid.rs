@@ -6,7 +6,7 @@ use super::error::SolveError;
 use super::expression::Group;
 use super::operation::{Capture, Operation, Slice};
 use super::rearrange::{SourcePiece, TargetPiece};
-use super::solve::{Side, Sizes, extent, size_error, solve};
+use super::solve::{Side, Sizes, extent, solve};
 use crate::tensor::{CopyAxis, Shape, StridedCopy};
 
 /// Elements from one step of each named axis to the next.
@@ -122,8 +122,11 @@ impl<'a> Grid<'a> {
                         let shape = self.shape(side, source, target);
                         let total = starts[starts.len() - 1];
                         if total != shape.sizes()[axis] {
-                            let sizes = self.sizes(source, target);
-                            return Err(size_error(self.operation, side, axis, shape, total, sizes));
+                            let parts: Vec<String> =
+                                starts.windows(2).map(|ends| (ends[1] - ends[0]).to_string()).collect();
+                            let group = format!("the parts {} of `{}`", parts.join(" + "), capture.name);
+                            let shape = shape.clone();
+                            return Err(SolveError::Size { side, axis, shape, expected: total, group });
                         }
                     }
                 }

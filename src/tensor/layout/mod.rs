@@ -1,5 +1,6 @@
 //! Layout expressions, `(h d) e -> e h d`: parsed, solved against shapes, turned into strided copies.
 
+mod equations;
 mod error;
 mod expression;
 mod grid;
@@ -8,6 +9,7 @@ mod operation;
 mod rearrange;
 mod solve;
 
+pub use equations::SizeEquation;
 pub use error::SolveError;
 pub use expression::{Layout, LayoutError, LayoutErrorKind};
 pub use inverse::{Inverse, Nature};

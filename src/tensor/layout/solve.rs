@@ -19,8 +19,8 @@ pub enum Side {
 impl fmt::Display for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Source => "source",
-            Self::Target => "target",
+            Self::Source => "tensor",
+            Self::Target => "variable",
         })
     }
 }
@@ -54,6 +54,37 @@ struct Unknowns<'a> {
 
 /// Solves the sizes for one source and one target.
 pub(super) fn solve(operation: &Operation<'_>, source: &Shape, target: &Shape) -> Result<Sizes, SolveError> {
+    let equations = equations(operation, source, target)?;
+    let sizes = Unknowns::found(operation, &equations)?.finish()?;
+    for equation in equations.iter().filter(|equation| !equation.ragged) {
+        equation.verify(operation, &sizes)?;
+    }
+    Ok(sizes)
+}
+
+/// The products that stay open for one source and one target: the axes that nothing determines, and what they make.
+pub(super) fn open<'a>(
+    operation: &'a Operation<'a>,
+    source: &'a Shape,
+    target: &'a Shape,
+) -> Result<Vec<(Vec<&'a str>, usize)>, SolveError> {
+    let equations = equations(operation, source, target)?;
+    let unknowns = Unknowns::found(operation, &equations)?;
+    let mut open = Vec::new();
+    for equation in &equations {
+        let (unknown, known) = unknowns.factors(equation)?;
+        if !unknown.is_empty() && known > 0 {
+            open.push((unknown, equation.size() / known));
+        }
+    }
+    Ok(open)
+}
+
+fn equations<'a>(
+    operation: &'a Operation<'a>,
+    source: &'a Shape,
+    target: &'a Shape,
+) -> Result<Vec<Equation<'a>>, SolveError> {
     let layout = operation.layout;
     let mut equations = Vec::new();
     for (side, shape, groups) in
@@ -67,15 +98,7 @@ pub(super) fn solve(operation: &Operation<'_>, source: &Shape, target: &Shape) -
             equations.push(Equation { side, axis, shape, group, ragged });
         }
     }
-    let mut unknowns = Unknowns::new(operation);
-    unknowns.propagate(&equations, false)?;
-    // Parts of equal size are assumed only for what nothing else determines.
-    unknowns.propagate(&equations, true)?;
-    let sizes = unknowns.finish()?;
-    for equation in equations.iter().filter(|equation| !equation.ragged) {
-        equation.verify(operation, &sizes)?;
-    }
-    Ok(sizes)
+    Ok(equations)
 }
 
 impl<'a> Unknowns<'a> {
@@ -90,6 +113,38 @@ impl<'a> Unknowns<'a> {
             .map(|name| if sliced(name) { (name, None) } else { given(name) })
             .collect();
         Self { operation, source, target }
+    }
+
+    /// What the equations determine.
+    fn found(operation: &'a Operation<'a>, equations: &[Equation<'a>]) -> Result<Self, SolveError> {
+        let mut unknowns = Self::new(operation);
+        unknowns.propagate(equations, false)?;
+        // Parts of equal size are assumed only for what nothing else determines.
+        unknowns.propagate(equations, true)?;
+        Ok(unknowns)
+    }
+
+    /// The names of an equation's axis that are unknown, and the product of the others.
+    fn factors(&self, equation: &Equation<'a>) -> Result<(Vec<&'a str>, usize), SolveError> {
+        let sizes = match equation.side {
+            Side::Source => &self.source,
+            Side::Target => &self.target,
+        };
+        let mut known = 1_usize;
+        let mut unknown = Vec::new();
+        for name in equation.group {
+            let size = match self.operation.capture(name) {
+                Some(capture) => Some(capture.count),
+                None => sizes.get(name.as_str()).copied().flatten(),
+            };
+            match size {
+                Some(size) => {
+                    known = known.checked_mul(size).ok_or(SolveError::Overflow { side: equation.side })?;
+                }
+                None => unknown.push(name.as_str()),
+            }
+        }
+        Ok((unknown, known))
     }
 
     /// Solves every equation with one unknown until none is left.
@@ -143,26 +198,8 @@ impl<'a> Unknowns<'a> {
     }
 
     fn solve_equation(&mut self, equation: &Equation<'a>) -> Result<bool, SolveError> {
-        let sizes = match equation.side {
-            Side::Source => &mut self.source,
-            Side::Target => &mut self.target,
-        };
-        let mut known = 1_usize;
-        let mut unknown = None;
-        for name in equation.group {
-            let size = match self.operation.capture(name) {
-                Some(capture) => Some(capture.count),
-                None => sizes.get(name.as_str()).copied().flatten(),
-            };
-            match size {
-                Some(size) => {
-                    known = known.checked_mul(size).ok_or(SolveError::Overflow { side: equation.side })?;
-                }
-                None if unknown.is_some() => return Ok(false),
-                None => unknown = Some(name.as_str()),
-            }
-        }
-        let Some(name) = unknown else { return Ok(false) };
+        let (unknown, known) = self.factors(equation)?;
+        let &[name] = unknown.as_slice() else { return Ok(false) };
         let size = equation.size();
         if known == 0 {
             return Ok(false);
@@ -176,6 +213,10 @@ impl<'a> Unknowns<'a> {
                 group: equation.group.join(" "),
             });
         }
+        let sizes = match equation.side {
+            Side::Source => &mut self.source,
+            Side::Target => &mut self.target,
+        };
         sizes.insert(name, Some(size / known));
         Ok(true)
     }
@@ -229,29 +270,14 @@ impl Equation<'_> {
         if expected == self.size() {
             return Ok(());
         }
-        Err(size_error(operation, self.side, self.axis, self.shape, expected, sizes))
+        let named: Vec<String> = self
+            .group
+            .iter()
+            .map(|name| format!("{name}={}", operation.size(self.side, name, sizes)))
+            .collect();
+        let group = if named.is_empty() { "a unit axis".to_owned() } else { named.join(" ") };
+        Err(SolveError::Size { side: self.side, axis: self.axis, shape: self.shape.clone(), expected, group })
     }
-}
-
-/// The error for an axis that should have another size.
-pub(super) fn size_error(
-    operation: &Operation<'_>,
-    side: Side,
-    axis: usize,
-    shape: &Shape,
-    expected: usize,
-    sizes: &Sizes,
-) -> SolveError {
-    let group = &operation.groups(side)[axis];
-    let named: Vec<String> = group
-        .iter()
-        .map(|name| match operation.capture(name) {
-            Some(capture) => format!("{name}={}", capture.count),
-            None => format!("{name}={}", sizes.get(name).map_or(0, |size| size.on(side))),
-        })
-        .collect();
-    let group = if named.is_empty() { "a unit axis".to_owned() } else { named.join(" ") };
-    SolveError::Size { side, axis, shape: shape.clone(), expected, group }
 }
 
 /// The product of the sizes of these names.

@@ -1,7 +1,7 @@
 """PEFT's adapters, merged on the way: a small transformer with adapted embeddings, projections and convolution."""
 
 
-from case import Case, unchanged
+from case import Case, save_state_dict, unchanged
 import keras
 from keras import layers
 import torch
@@ -71,9 +71,15 @@ def merged(build):
     return lambda _: build().merge_and_unload().state_dict()
 
 
-def schema(lora, more=""):
+def save_with_config(module, path):
+    """The state_dict, and beside it what PEFT keeps of its adapters."""
+    save_state_dict(module, path)
+    module.peft_config["default"].save_pretrained(path.parent)
+
+
+def schema(said):
     return (
-        f'{HEADER}[source]\nprefix = "base_model.model."\nlora = {{ {lora} }}\n{more}'
+        f'{HEADER}[source]\nprefix = "base_model.model."\n{said}'
         + NOTHING_FLATTENED
         + layer("embedding", "embedding", "Embedding")
         + layer("conv", "conv", "Conv1D")
@@ -83,8 +89,9 @@ def schema(lora, more=""):
     )
 
 
-def lora_case(name, seed, schema, **options):
+def lora_case(name, seed, schema, read=False, **options):
     build = adapted(seed, **options)
+    beside = {"save": save_with_config, "notes": READ} if read else {}
     return Case(
         name=name,
         module=build,
@@ -102,21 +109,38 @@ def lora_case(name, seed, schema, **options):
         },
         to_keras=unchanged,
         from_torch=unchanged,
+        **beside,
     )
 
 
+# What the plan says of alphas that were read: those of two weights are their own, and the rank of a third.
+READ = tuple(
+    f"alpha {alpha} over the root of its rank {rank}, as adapter_config.json beside the checkpoint says"
+    for alpha, rank in [(ALPHA, RANK), (5, RANK), (4, RANK), (ALPHA, 2)]
+)
 HEAD = layer("head", "head", "Dense")
 SAVED_HEAD = layer("head.modules_to_save.default", "head", "Dense")
 
 CASES = [
-    *both_forms(lora_case("lora", 140, schema(f"alpha = {ALPHA}") + HEAD)),
+    *both_forms(lora_case("lora", 140, schema(f"lora = {{ alpha = {ALPHA} }}\n") + HEAD)),
     *both_forms(
         lora_case(
             "lora_rslora",
             141,
-            schema(f"alpha = {ALPHA}, rslora = true", 'ignore = "head.original_module.*"\n') + SAVED_HEAD,
+            schema(f'lora = {{ alpha = {ALPHA}, rslora = true }}\nignore = "head.original_module.*"\n') + SAVED_HEAD,
             use_rslora=True,
             modules_to_save=["head"],
+        )
+    ),
+    *both_forms(
+        lora_case(
+            "lora_read",
+            142,
+            schema("") + HEAD,
+            read=True,
+            use_rslora=True,
+            alpha_pattern={"up": 5, "attn.q_proj": 4},
+            rank_pattern={"^down": 2},
         )
     ),
 ]

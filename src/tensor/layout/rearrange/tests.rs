@@ -293,7 +293,7 @@ fn refuses_what_does_not_fit() {
             axis: 0,
             shape: shape(&[4]),
             expected: 3,
-            group: "g=2 o=1".into()
+            group: "the parts 1 + 2 of `g`".into()
         })
     );
     let missing = apply("o -> g o", &captures(&[("g", Side::Source, 2)]), &[(&[1], &[1])], &[(&[], &[2, 1])]);
