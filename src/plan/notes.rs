@@ -1,6 +1,6 @@
 //! What the weights alone cannot make equal, and other remarks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::binding::{Binding, Note, Provenance, Value};
 use super::numerics::numerics;
@@ -33,11 +33,14 @@ pub(super) fn notes(
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut add = |text: String, about: &str| notes.entry(text).or_default().push(about.to_owned());
     let layers = architecture.layers.iter();
-    let with_weights =
-        layers.filter_map(|layer| Some((&layer.path, layer.class.as_ref()?, layer.config.as_ref()?)));
-    let without = architecture.weightless.iter().map(|layer| (&layer.path, &layer.class, &layer.config));
-    for (path, class, config) in with_weights.chain(without) {
-        for text in numerics(class, config, architecture.generation) {
+    let backward = backward(architecture);
+    let with_weights = layers.enumerate().filter_map(|(at, layer)| {
+        Some((&layer.path, layer.class.as_ref()?, layer.config.as_ref()?, backward.contains(&at)))
+    });
+    let without = architecture.weightless.iter();
+    let without = without.map(|layer| (&layer.path, &layer.class, &layer.config, false));
+    for (path, class, config, is_backward) in with_weights.chain(without) {
+        for text in numerics(class, config, architecture.generation, is_backward) {
             add(text, path);
         }
     }
@@ -81,6 +84,14 @@ pub(super) fn notes(
         add(text, "");
     }
     notes.into_iter().map(|(text, about)| Note { about: summary(&about), text }).collect()
+}
+
+/// The second halves of Bidirectionals.
+fn backward(architecture: &Architecture) -> HashSet<usize> {
+    let layers = &architecture.layers;
+    let both = layers.iter().filter(|layer| layer.class.as_deref() == Some("Bidirectional"));
+    let halves = both.flat_map(|layer| layer.inside.iter().copied());
+    halves.filter(|&half| layers[half].group.ends_with("/backward_layer")).collect()
 }
 
 /// `a, b, c and 5 more`.

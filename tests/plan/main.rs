@@ -10,6 +10,7 @@ mod features;
 mod inside;
 mod language;
 mod made;
+mod notes;
 mod order;
 mod rules;
 mod sizes;
