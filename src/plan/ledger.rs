@@ -227,22 +227,46 @@ impl<'a> Ledger<'a> {
             };
             self.faults.push(fault);
         }
-        self.refuse_partly_filled_layers();
+        self.refuse_partly_filled_layers(options);
     }
 
-    /// Keras loads a layer whole or not at all: one without some of its variables would lose the others too.
-    fn refuse_partly_filled_layers(&mut self) {
+    /// Keras loads a layer whole or not at all: one without some of its variables would lose the others too. From a
+    /// legacy file, a layer of the model goes with all those inside (`legacy_h5_format.py`).
+    fn refuse_partly_filled_layers(&mut self, options: &PlanOptions) {
+        if self.left_out.is_empty() {
+            return;
+        }
+        let architecture = self.expansion.architecture;
+        let mut units: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        if options.form.format.is_legacy() {
+            for (place, variable) in architecture.legacy_entries() {
+                let layer = place.split('/').next().unwrap_or_default();
+                units.entry(layer.to_owned()).or_default().push(variable);
+            }
+        }
+        let unit_of: BTreeMap<usize, &[usize]> =
+            units.values().flat_map(|unit| unit.iter().map(|&at| (at, unit.as_slice()))).collect();
         for &index in &self.left_out {
-            let layer = &self.expansion.architecture.layers[self.variable(index).layer];
-            let Some(bound) = layer.variables.clone().find(|other| self.bindings.contains_key(other)) else {
+            let layer = &architecture.layers[self.variable(index).layer];
+            let unit = unit_of.get(&index).map_or(&[][..], |unit| unit);
+            let mut together = layer.variables.clone().chain(unit.iter().copied());
+            let Some(bound) = together.find(|other| self.bindings.contains_key(other)) else {
                 continue;
             };
             let detail = FaultDetail::PartlyFilled {
                 variable: self.variable(index).path.clone(),
                 other: self.variable(bound).path.clone(),
             };
-            let hint = "give it a value with [[fill]], build the layer without it, or use a template as the \
-                        architecture, whose values are kept";
+            let hint = match layer.variables.contains(&bound) {
+                true => {
+                    "give it a value with [[fill]], build the layer without it, or use a template as the \
+                     architecture, whose values are kept"
+                }
+                false => {
+                    "give it a value with [[fill]], or write a `.weights.h5`, from which Keras loads the layers \
+                     inside one each for itself"
+                }
+            };
             self.faults.push(Fault { detail, position: None, hint: Some(hint.to_owned()) });
         }
     }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use super::binding::{Binding, Note, Provenance, Value};
 use super::numerics::numerics;
 use super::options::PlanOptions;
-use crate::keras::{Architecture, file_layout};
+use crate::keras::Architecture;
+use crate::keras::file_layout::{self, Form};
 use crate::tensor::{Dtype, StateDictKey};
 
 /// How many layers a note names before it counts the rest.
@@ -57,8 +58,7 @@ pub(super) fn notes(
         add(text.clone(), key.as_str());
     }
     for &index in left_out {
-        let text = "no value, left out of the file: load it with `skip_mismatch=True`";
-        add(text.to_owned(), architecture.variables[index].path.as_str());
+        add(left_out_note(&options.form), architecture.variables[index].path.as_str());
     }
     for binding in bindings {
         let path = architecture.variables[binding.variable].path.as_str();
@@ -84,6 +84,14 @@ pub(super) fn notes(
         add(text, "");
     }
     notes.into_iter().map(|(text, about)| Note { about: summary(&about), text }).collect()
+}
+
+/// How Keras loads a file that lacks a variable. `load_model` never does (`saving_lib.py`), and by position no legacy
+/// file is read that has fewer layers or weights than the model (`legacy_h5_format.py`).
+fn left_out_note(form: &Form) -> String {
+    let arguments =
+        if form.format.is_legacy() { "by_name=True, skip_mismatch=True" } else { "skip_mismatch=True" };
+    format!("no value, left out of the file: load it with `model.load_weights(…, {arguments})`")
 }
 
 /// The second halves of Bidirectionals.

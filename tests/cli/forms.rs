@@ -117,6 +117,14 @@ fn another_order_is_a_difference() {
     }
     check("diff_order", 8, &folder.run(&["diff", "trained.h5", "frozen.h5"]));
     check("diff_order_json", 8, &folder.run(&["diff", "trained.h5", "frozen.h5", "--json"]));
+    // By name, Keras skips a layer of the model with all layers inside when any of them lacks a weight.
+    let part = ["-a", "trained.json", "--allow-missing", "sub/q/*", "--allow-unexpected", "q.*"];
+    folder.write("part.toml", "schema = 1\n[[layer]]\ntorch = \"p\"\nkeras = \"sub/p\"\n");
+    let convert = |output: &str| {
+        folder.run(&[&["bn.safetensors", "-s", "part.toml", "-o", output], &part[..]].concat())
+    };
+    check("part_of_a_nested_model", 0, &convert("part.weights.h5"));
+    check("part_of_a_nested_model_legacy", 6, &convert("part.h5"));
     // The model in an archive and the one of a checkpoint tell an order, and one that holds groups does not.
     let equal = "exit 0\n";
     let different = "exit 8\n";
