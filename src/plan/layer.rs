@@ -1,9 +1,8 @@
 //! `[[layer]]`: modules to layers.
 
 use super::class::Pairing;
-use super::expansion::{Expansion, Stray};
+use super::expansion::{Expansion, Stray, Wanted};
 use super::faults::{Fault, FaultDetail};
-use super::hints;
 use super::module::Module;
 use super::names::Lookup;
 use crate::keras::{Architecture, FeatureOrder, Layer, canonical_class};
@@ -37,16 +36,15 @@ impl<'a> Expansion<'a> {
                     self.fault(&rule.position, FaultDetail::AmbiguousPath { path }, None);
                 }
                 None => {
-                    let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
-                    let hint = self.near_target(path.as_str(), hints::nearest(path.as_str(), layers));
                     let detail = FaultDetail::UnknownTarget {
                         torch: module.to_string(),
                         keras: vec![path.as_str().to_owned()],
                     };
-                    let fault = Fault { detail, position: Some(rule.position.clone()), hint };
+                    let fault = Fault { detail, position: Some(rule.position.clone()), hint: None };
+                    let wanted = Wanted::Layer(path.as_str().to_owned());
                     let below = self.source.below(&module).into_iter();
                     let tensors = below.filter(|(_, name)| !name.contains('.')).map(|(at, _)| at).collect();
-                    self.strays.push(Stray { tensors, fault, stands: false });
+                    self.strays.push(Stray { tensors, fault, wanted, stands: false });
                 }
             }
         }

@@ -13,6 +13,7 @@ mod made;
 mod notes;
 mod order;
 mod rules;
+mod scale;
 mod sizes;
 mod traps;
 mod unmatched;
