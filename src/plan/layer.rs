@@ -65,7 +65,27 @@ impl<'a> Expansion<'a> {
             outer: at,
             outputs: &FeatureOrder::Plain,
         };
-        self.pair(pair, module);
+        if !self.is_named_like_another(rule, module, at) {
+            self.pair(pair, module);
+        }
+    }
+
+    /// Whether an optional rule leads a module to a second layer of its name: `a_b` besides `a.b`. Such rules try
+    /// spellings of one path, and the module is for one layer.
+    fn is_named_like_another(&mut self, rule: &Rule, module: &Module, at: usize) -> bool {
+        let Some(&other) = self.paired.get(module.path()).filter(|_| rule.optional) else { return false };
+        let path = |at: usize| self.architecture.layers.get(at).map_or("", |layer| layer.path.as_str());
+        let (first, second) = (path(other), path(at));
+        let plain = |path: &str| path.replace(['/', '.'], "_");
+        if other == at || plain(first) != plain(second) {
+            return false;
+        }
+        let (first, second) = (first.to_owned(), second.to_owned());
+        let detail = FaultDetail::SeveralLayers { module: module.to_string(), first, second };
+        let hint = "rename one of the layers, or write a schema of your own that says what each of them gets";
+        self.fault(&rule.position, detail, Some(hint.to_owned()));
+        self.excuse(module, self.architecture.layers.get(at).map_or(0..0, |layer| layer.variables.clone()));
+        true
     }
 
     /// The class of a layer; none after a fault.
