@@ -131,7 +131,8 @@ pub struct KernelAxes {
     pub has_plain_bias: bool,
 }
 
-/// A layer without variables. Its settings decide what the model computes all the same.
+/// A layer without variables, or an operation of `keras.ops` in the graph. Its settings decide what the model computes
+/// all the same.
 #[derive(Debug, Clone)]
 pub struct Weightless {
     /// Layer names from the root, joined by `/`.

@@ -87,7 +87,12 @@ impl Binder<'_> {
         let is_open = |attempt: &Attempt| matches!(attempt.reason, SolveError::Undetermined { .. });
         let hint = self.groups_hint(claim).or_else(|| match is_of_class {
             // The reason says what to do.
-            _ if attempts.iter().any(is_open) => None,
+            _ if attempts.iter().any(|attempt| is_open(attempt) || is_of_part(&attempt.reason)) => None,
+            true if self.is_gru_of_one_bias(claim) => Some(
+                "`reset_after=False` keeps one bias where PyTorch's GRU has two, and computes something else: build \
+                 the layer with `reset_after=True`"
+                    .to_owned(),
+            ),
             false => self
                 .class_layout(claim)
                 .or_else(|| hints::permutation(source.tensor.view.shape(), &target.shape)),
@@ -108,6 +113,14 @@ impl Binder<'_> {
             attempts,
         };
         fault(claim, detail, hint)
+    }
+
+    /// Whether the variable is the bias of a GRU that adds it before it resets; one that resets after, as PyTorch's
+    /// does, has a row for each of its two (`gru.py`).
+    fn is_gru_of_one_bias(&self, claim: &Claim<'_>) -> bool {
+        let (_, target) = self.first_pair(claim);
+        let class = self.architecture.layers.get(target.layer).and_then(|layer| layer.class.as_deref());
+        matches!(class, Some("GRU" | "GRUCell")) && target.name == "bias" && target.shape.rank() == 1
     }
 
     /// The layout of the layer's class, where the rule says another one that does not fit.
@@ -138,4 +151,15 @@ impl Binder<'_> {
         let class = self.architecture.layers.get(target.layer)?.class.as_deref()?;
         self.classes.get(class)?.variables.iter().find(|known| known.name() == target.name)
     }
+}
+
+/// Whether what the rule says of parts of an axis is wrong, and not its layout.
+fn is_of_part(error: &SolveError) -> bool {
+    matches!(
+        error,
+        SolveError::SliceOutOfRange { .. }
+            | SolveError::TakeOutOfRange { .. }
+            | SolveError::NotAPermutation { .. }
+            | SolveError::UnknownAxis { .. }
+    )
 }

@@ -217,3 +217,25 @@ fn captures_as_axes() {
       at line 5
     ");
 }
+
+/// What is wrong with parts of an axis is no matter of the layout.
+#[test]
+fn parts_that_are_not_there() {
+    let layers = [layer("f", "Dense", &[("kernel", &[6, 12])])];
+    let rule = "[[tensor]]\ntorch = 'w'\nkeras = 'f/kernel'\nlayout = 'o e -> e o'\n";
+    for part in ["take = {o = 99}", "order = {o = [0, 1]}", "slice = {o = '20:'}"] {
+        let said = crate::rules::check(&format!("{rule}{part}\n"), &[("w", &[12, 6])], &layers);
+        assert!(said.contains("does not fit") && !said.contains("hint"), "{part}: {said}");
+    }
+}
+
+/// Keras' other GRU has one bias.
+#[test]
+fn gru_that_resets_before() {
+    let layers =
+        [layer("r", "GRUCell", &[("kernel", &[8, 15]), ("recurrent_kernel", &[5, 15]), ("bias", &[15])])];
+    let tensors: &[(&str, &[usize])] =
+        &[("r.weight_ih", &[15, 8]), ("r.weight_hh", &[15, 5]), ("r.bias_ih", &[15]), ("r.bias_hh", &[15])];
+    let said = crate::rules::check("[[layer]]\ntorch = 'r'\nkeras = 'r'\n", tensors, &layers);
+    assert!(said.contains("  hint: `reset_after=False` keeps one bias"), "{said}");
+}
