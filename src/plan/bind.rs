@@ -336,7 +336,7 @@ fn identity(view: &crate::tensor::Strided, shape: &crate::tensor::Shape) -> Resu
     Ok(StridedCopy { axes, source_offset: view.offset(), target_offset: 0 })
 }
 
-fn equal(one: &Solution, other: &Solution) -> bool {
+pub(super) fn equal(one: &Solution, other: &Solution) -> bool {
     let collapsed = |solution: &Solution| -> Solution {
         let collapse = |(tensor, copy): &(usize, StridedCopy)| (*tensor, copy.collapse());
         let terms =

@@ -18,6 +18,7 @@ use crate::schema::{Captures, Pattern, Position, Rule, RuleKind, Schema, TensorR
 use crate::tensor::{Capture, Layout, Operation};
 
 /// Tensors that one rule gives to variables, with the layouts that may carry them over.
+#[derive(Clone)]
 pub(super) struct Claim<'a> {
     /// The rule that made it.
     pub(super) provenance: Provenance,

@@ -54,6 +54,12 @@ impl<'a> Ledger<'a> {
             }
             match self.binder.bind(claim) {
                 Ok(bindings) => {
+                    if let Some(text) = self.binder.unpermuted(claim) {
+                        self.expansion
+                            .remarks
+                            .unpermuted
+                            .extend(claim.targets.iter().map(|(_, variable)| (text.clone(), *variable)));
+                    }
                     if self.binder.explain {
                         self.details.extend(self.binder.details(claim));
                     }

@@ -94,7 +94,8 @@ impl Binder<'_> {
                     .to_owned(),
             ),
             false => self
-                .class_layout(claim)
+                .map_layout(claim)
+                .or_else(|| self.class_layout(claim))
                 .or_else(|| hints::permutation(source.tensor.view.shape(), &target.shape)),
             true if !claim.rivals.is_empty() => Some(self.only_named(claim)),
             true if claim.sizes.is_empty() => hints::permutation(source.tensor.view.shape(), &target.shape)

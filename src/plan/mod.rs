@@ -39,6 +39,7 @@ mod refusals;
 mod sequence;
 mod styles;
 mod tensor;
+mod unpermuted;
 mod untold;
 
 pub use adapter::AdapterError;

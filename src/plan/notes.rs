@@ -19,6 +19,8 @@ pub(super) struct Remarks {
     pub(super) by_order: Vec<usize>,
     /// Variables that are a part of a tensor, by `slice` or `take`.
     pub(super) cut: Vec<usize>,
+    /// Variables beside a flattened map whose rule leaves the features as they are, each with what is said of it.
+    pub(super) unpermuted: Vec<(String, usize)>,
     /// Keys of weights that an adapter changes as PEFT's file says, each with what it says.
     pub(super) adapted: Vec<(String, StateDictKey)>,
 }
@@ -53,6 +55,9 @@ pub(super) fn notes(
     for &index in &remarks.cut {
         let text = "reads a part of its tensor, as the rule's `slice` or `take` says";
         add(text.to_owned(), architecture.variables[index].path.as_str());
+    }
+    for (text, index) in &remarks.unpermuted {
+        add(text.clone(), architecture.variables[*index].path.as_str());
     }
     for (text, key) in &remarks.adapted {
         add(text.clone(), key.as_str());

@@ -31,7 +31,7 @@ pub(super) struct Place<'a> {
 }
 
 /// One side of a layer.
-enum Side<'a> {
+pub(super) enum Side<'a> {
     Plain,
     Map(Vec<&'a Layout>, BTreeMap<String, usize>),
     Refused(String),
@@ -290,7 +290,7 @@ pub(super) fn features(sizes: &[usize]) -> Option<usize> {
 
 /// The layouts for a map of that rank, with the map's sizes by axis: the right side's group names them in the
 /// order in which Keras flattens.
-fn of_map<'a>(layouts: &'a [Layout], sizes: &[usize]) -> Side<'a> {
+pub(super) fn of_map<'a>(layouts: &'a [Layout], sizes: &[usize]) -> Side<'a> {
     if sizes.len() < 2 {
         return Side::Plain;
     }

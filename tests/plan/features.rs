@@ -36,6 +36,38 @@ fn a_dense_after_a_flatten() {
     ");
 }
 
+/// What a [[tensor]] rule says is done, and told where it leaves the features of a map as they are.
+#[test]
+fn a_layout_beside_a_map() {
+    let tensors: &[(&str, &[usize])] = &[("fc.weight", &[11, 24])];
+    let rule = |layout: &str| {
+        let dense = Spec("fc", "Dense", FeatureOrder::Flattened(vec![2, 3, 4]), &[("kernel", &[24, 11])]);
+        check(&format!("[[tensor]]\ntorch = 'fc.weight'\nkeras = 'fc/kernel'\n{layout}"), tensors, &[dense])
+    };
+    insta::assert_snapshot!(rule("layout = 'o i -> i o'"), @"
+    fc/kernel (24, 11) = fc.weight [o i -> i o] line 2
+    note: fc/kernel: reads a flattened map of 2 × 3 × 4, the channels last, and the rule's layout is not `o (c h w) -> (h w c) o`: right only if the PyTorch module flattens channels last too
+    ");
+    insta::assert_snapshot!(rule("layout = 'o (c h w) -> (h w c) o'\nsizes = { h = 2, w = 3 }"), @"fc/kernel (24, 11) = fc.weight [o (c h w) -> (h w c) o] line 2");
+    insta::assert_snapshot!(rule("layout = 'o i -> o i'"), @r#"
+    Shape: `fc.weight` (11, 24) does not fit `fc/kernel` (24, 11)
+      by `o i -> o i`: axis `i` is 24 in the tensor and 11 in the variable
+      at line 5
+      hint: the layer reads a flattened map of 2 × 3 × 4, the channels last: pair the module with it in a [[layer]] rule, or say `layout = "o (c h w) -> (h w c) o"` and `sizes = { c = 4, h = 2, w = 3 }`
+    "#);
+    let outputs = before_reshape(
+        "Dense",
+        FeatureOrder::Plain,
+        FeatureOrder::Flattened(vec![2, 3, 4]),
+        &[("bias", &[24])],
+    );
+    let bias = "[[tensor]]\ntorch = 'fc.bias'\nkeras = 'fc/bias'\n";
+    insta::assert_snapshot!(render(bias, &checkpoint(&[("fc.bias", &[24])]), outputs, &PlanOptions::default()), @"
+    fc/bias (24,) = fc.bias [] line 2
+    note: fc/bias: makes a flattened map of 2 × 3 × 4, the channels last, and the rule's layout is not `(c h w) -> (h w c)`: right only if the PyTorch module flattens channels last too
+    ");
+}
+
 /// A layer whose output is reordered.
 fn before_reshape<'a>(
     class: &'a str,
