@@ -9,7 +9,7 @@ use super::archive::Archive;
 use super::carried::Carried;
 use super::error::ErrorKind;
 use super::file_layout;
-use super::json::MAX_CONFIG_BYTES;
+use super::json::{MAX_CONFIG_BYTES, from_python};
 use super::sniff::{Content, UTF8_MARK, sniff};
 use super::stored::{Places, Stored};
 use super::weights_file::{legacy_group, stored_legacy};
@@ -125,10 +125,10 @@ fn parse_text(text: &[u8]) -> Result<(serde_json::Value, Vec<u8>), ErrorKind> {
         return Err(ErrorKind::TooLarge { part: "the configuration", bytes, limit: MAX_CONFIG_BYTES });
     }
     let text = text.strip_prefix(UTF8_MARK).unwrap_or(text);
-    let value: serde_json::Value = serde_json::from_slice(text)?;
+    let value = from_python(text)?;
     // `json.dump(model.to_json())` makes a text of the text.
     Ok(match value {
-        serde_json::Value::String(inner) => (serde_json::from_str(&inner)?, inner.into_bytes()),
+        serde_json::Value::String(inner) => (from_python(inner.as_bytes())?, inner.into_bytes()),
         value => (value, text.to_vec()),
     })
 }

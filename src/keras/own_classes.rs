@@ -37,10 +37,12 @@ pub(super) fn is_layer(object: &Value) -> bool {
     is_own(object, |module| MODULES.iter().any(|known| is_in(module, known)))
 }
 
-/// Whether an object is an operation of `keras.ops`; `None` where it does not say.
+/// Whether an object is an operation of `keras.ops`, or of `keras.activations`, whose `relu` is one of its own where it
+/// has a slope (`activations.py`); `None` where it does not say.
 pub(super) fn is_operation(object: &Value) -> Option<bool> {
+    const MODULES: [&str; 3] = ["keras.src.ops", "keras.ops", "keras.src.activations"];
     object.get("module")?;
-    Some(is_own(object, |module| is_in(module, "keras.src.ops") || is_in(module, "keras.ops")))
+    Some(is_own(object, |module| MODULES.iter().any(|known| is_in(module, known))))
 }
 
 /// Whether an object is of a class that a model of `keras.applications` brings along.
@@ -114,5 +116,8 @@ mod tests {
             ),
             Some(true)
         );
+        let module = "keras.src.activations.activations";
+        let relu = json!({"class_name": "ReLU", "module": module, "registered_name": "ReLU"});
+        assert_eq!(is_operation(&relu), Some(true));
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::tensor::Dtype;
 
 use super::super::architecture::{Architecture, Generation};
+use super::super::json::from_python;
 use super::super::legacy::shared_kernel;
 use super::check::{check_optimizer, frozen_inside};
 use super::{Form, Format};
@@ -69,7 +70,7 @@ pub fn remarks(architecture: &Architecture, form: &Form) -> Vec<String> {
 
 /// The configuration.
 pub(super) fn config(architecture: &Architecture) -> Option<Value> {
-    serde_json::from_slice(architecture.carried.config.as_ref()?.as_slice()).ok()
+    from_python(architecture.carried.config.as_ref()?.as_slice()).ok()
 }
 
 /// The version of Keras that a file names: the reader's, or that which the configuration names (that of Keras 2
