@@ -23,6 +23,7 @@ mod inputs;
 mod inspect;
 mod interrupt;
 mod ledger;
+mod order;
 mod plan;
 mod progress;
 mod schemas;

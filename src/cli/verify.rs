@@ -10,6 +10,7 @@ use super::element::{self, Raw};
 use super::exit::Exit;
 use super::expected::{self, Expected};
 use super::failure::Failure;
+use super::order::moved;
 use super::terminal::Terminal;
 use super::{args, inputs, ledger, table};
 use crate::keras::WeightsFile;
@@ -108,7 +109,10 @@ fn compare(plan: &Plan, file: &WeightsFile) -> Result<Vec<(String, Difference)>,
         })
         .collect();
     let planned: HashSet<usize> = pairs.iter().filter_map(|&(_, at)| at).collect();
-    let moved = moved(&listed);
+    // What the file has of them, in its own order.
+    let mut in_file = listed.clone();
+    in_file.sort_unstable();
+    let moved = moved(&listed, &in_file);
     let compare = |(binding, at): (&Binding, Option<usize>)| {
         let Some(variable) = architecture.variables.get(binding.variable) else { return Ok(None) };
         let found = match at.and_then(|at| file.variables.get(at)) {
@@ -163,19 +167,6 @@ fn described(value: Json) -> Json {
         Json::Array(items) => Json::Array(items.into_iter().map(described).collect()),
         other => other,
     }
-}
-
-/// The datasets that a legacy file has in another order than the architecture: for each its place in both.
-/// `listed` has those that both have, in the architecture's order; the places in the file should rise.
-fn moved(listed: &[usize]) -> HashMap<usize, (usize, usize)> {
-    let mut rising = listed.to_vec();
-    rising.sort_unstable();
-    let ranks: HashMap<usize, usize> = rising.into_iter().enumerate().map(|(rank, at)| (at, rank)).collect();
-    let places = listed.iter().enumerate();
-    places
-        .filter_map(|(expected, at)| Some((*at, (expected, *ranks.get(at)?))))
-        .filter(|(_, (expected, found))| expected != found)
-        .collect()
 }
 
 fn compare_variable(

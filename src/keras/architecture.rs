@@ -116,7 +116,8 @@ pub struct Layer {
     pub outputs: FeatureOrder,
 }
 
-/// A layer without variables. Its settings decide what the model computes all the same.
+/// A layer without variables, or an operation of `keras.ops` in the graph. Its settings decide what the model computes
+/// all the same.
 #[derive(Debug, Clone)]
 pub struct Weightless {
     /// Layer names from the root, joined by `/`.

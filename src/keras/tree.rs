@@ -160,6 +160,7 @@ impl Walk {
         }
         let is_listed = self.holds_variables(id);
         self.places.insert(id, is_listed.then_some(self.layers.len()));
+        self.operations(id, path);
         let Some(node) = self.nodes.get_mut(id) else { return Ok(None) };
         if !is_listed {
             // A model of such layers has a configuration of no interest.
@@ -208,6 +209,20 @@ impl Walk {
             layer.inside = inside;
         }
         Ok(Some(layer))
+    }
+
+    /// Lists the operations of a model's graph.
+    fn operations(&mut self, id: NodeId, path: &str) {
+        let graph = self.nodes.get(id).and_then(|node| node.graph.as_ref());
+        let Some(Wiring { graph, kinds, .. }) = graph else { return };
+        let found = graph.steps.iter().zip(kinds).filter_map(|(step, kind)| match kind {
+            StepKind::Operation(class, config) => {
+                let path = join(path, &step.name);
+                Some(Weightless { path, class: class.clone(), config: config.clone() })
+            }
+            StepKind::Layer(_) | StepKind::Input(_) => None,
+        });
+        self.weightless.extend(found);
     }
 
     /// Lists the layers inside one, and tells which they are.

@@ -137,7 +137,7 @@ impl Expansion<'_> {
                     Some(input) => inputs.push((*role, input)),
                     None => {
                         let detail = FaultDetail::MissingInput { role, key: key.clone() };
-                        let hint = super::hints::nearest(&key, self.source.keys.iter().copied());
+                        let hint = self.nearest(&key, self.source.keys.iter().copied());
                         return Err(Box::new(Refused { detail, hint, inputs: vec![at] }));
                     }
                 }

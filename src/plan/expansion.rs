@@ -1,5 +1,6 @@
 //! Claims: which tensors a rule gives to which variables, and what was found out on the way to them.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -66,11 +67,24 @@ impl Claim<'_> {
 pub(super) struct Stray {
     /// The tensors.
     pub(super) tensors: Vec<usize>,
-    /// The fault, which stands when no other rule uses the tensors.
+    /// The fault, which stands when no other rule uses the tensors; without its hint.
     pub(super) fault: Fault,
+    /// What the hint is to be about.
+    pub(super) wanted: Wanted,
     /// It stands in any case: the rule leads nowhere for all that it matches.
     pub(super) stands: bool,
 }
+
+/// The path of a layer or variable that the architecture lacks. What it may have meant is looked up only for faults
+/// that are told.
+pub(super) enum Wanted {
+    Layer(String),
+    Variable(String),
+}
+
+/// How many names are compared for hints in one plan, and matched for them, until no more hint is looked for. The names
+/// of a small model are all compared; with tens of thousands, the first faults get hints, in a fraction of a second.
+const COMPARED: usize = 1_000_000;
 
 /// Both sides of a conversion and what has been found on the way.
 pub(super) struct Expansion<'a> {
@@ -97,6 +111,8 @@ pub(super) struct Expansion<'a> {
     pub(super) lacking: BTreeMap<usize, (Position, String)>,
     /// The first layer that a rule's `flatten` or `unflatten` fits, by the rule's place and the key.
     pub(super) mapped: BTreeMap<(usize, &'static str), usize>,
+    /// How many names have been compared for hints.
+    pub(super) compared: Cell<usize>,
     /// The layer that each module goes to.
     pub(super) paired: BTreeMap<String, usize>,
     /// Variables that a fault has already been reported for.
@@ -123,7 +139,7 @@ impl<'a> Expansion<'a> {
         let hint = if keras {
             let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
             match rule.kind {
-                RuleKind::Layer(_) | RuleKind::Sequence(_) => hints::nearest(pattern.as_str(), layers),
+                RuleKind::Layer(_) | RuleKind::Sequence(_) => self.nearest(pattern.as_str(), layers),
                 _ => self.near_variable(pattern.as_str()),
             }
         } else {
@@ -138,9 +154,9 @@ impl<'a> Expansion<'a> {
                             "`{module}.{name}` is a tensor; [[layer]] and [[sequence]] name the module: `{module}`"
                         )
                     })
-                    .or_else(|| hints::misplaced(pattern, modules.clone()))
-                    .or_else(|| hints::nearest(pattern.as_str(), modules)),
-                _ => hints::misplaced(pattern, keys()).or_else(|| hints::nearest(pattern.as_str(), keys())),
+                    .or_else(|| self.misplaced(pattern, modules.clone()))
+                    .or_else(|| self.nearest(pattern.as_str(), modules)),
+                _ => self.misplaced(pattern, keys()).or_else(|| self.nearest(pattern.as_str(), keys())),
             }
         };
         self.fault(
@@ -175,19 +191,53 @@ impl<'a> Expansion<'a> {
                 let names: Vec<String> = own.map(|variable| format!("`{}`", variable.name)).collect();
                 Some(format!("layer `{}` has {}", layer.path, names.join(", ")))
             }
-            None => hints::nearest(path, variables().map(|variable| variable.path.as_str())),
+            None => self.nearest(path, variables().map(|variable| variable.path.as_str())),
+        }
+    }
+
+    /// The names most similar to a name or pattern, while there is time for it.
+    pub(super) fn nearest<'n>(&self, wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+        let names: Vec<&str> = names.collect();
+        if !self.may_compare(names.len()) {
+            return None;
+        }
+        hints::nearest(wanted, names.into_iter())
+    }
+
+    fn misplaced<'n>(&self, pattern: &Pattern, names: impl Iterator<Item = &'n str>) -> Option<String> {
+        let names: Vec<&str> = names.collect();
+        if !self.may_compare(names.len()) {
+            return None;
+        }
+        hints::misplaced(pattern, names.iter().copied())
+    }
+
+    fn may_compare(&self, names: usize) -> bool {
+        let compared = self.compared.get();
+        self.compared.set(compared.saturating_add(names));
+        compared < COMPARED
+    }
+
+    /// What a path that leads nowhere may have meant.
+    pub(super) fn hint(&self, wanted: &Wanted) -> Option<String> {
+        match wanted {
+            Wanted::Layer(path) => {
+                let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
+                self.near_target(path, || self.nearest(path, layers))
+            }
+            Wanted::Variable(path) => self.near_target(path, || self.near_variable(path)),
         }
     }
 
     /// What a path that the architecture lacks may have meant; `near` is what is named alike.
-    pub(super) fn near_target(&self, path: &str, near: Option<String>) -> Option<String> {
+    fn near_target(&self, path: &str, near: impl FnOnce() -> Option<String>) -> Option<String> {
         let below = path.split_once('/').map(|(_, below)| below);
         let rooted =
             below.filter(|below| self.target.layer(below).is_some() || self.target.variable(below).is_some());
         if let Some(below) = rooted {
             return Some(format!("the root model's own name is no part of a path: `{below}`"));
         }
-        near.or_else(|| {
+        near().or_else(|| {
             let file = self.architecture.path.display();
             Some(if self.architecture.origin.is_template() {
                 format!("a template knows layers by their `name`: `ptw2k inspect {file}` lists them")

@@ -367,6 +367,16 @@ pub enum FaultDetail {
         /// The variable.
         variable: VariablePath,
     },
+    /// A module that rules lead to two layers whose paths are spellings of one name.
+    #[error("module `{module}` is named like two layers, `{first}` and `{second}`")]
+    SeveralLayers {
+        /// The module.
+        module: String,
+        /// A layer.
+        first: String,
+        /// Another.
+        second: String,
+    },
     /// A waived variable of a layer whose others have values.
     #[error(
         "`{variable}` would be left out, and Keras loads a layer whole or not at all: `{other}` would not be loaded either"
@@ -427,6 +437,7 @@ impl Fault {
             | FaultDetail::OutputOrder { .. }
             | FaultDetail::BothOrders { .. }
             | FaultDetail::SeveralForms { .. }
+            | FaultDetail::SeveralLayers { .. }
             | FaultDetail::SeveralMaps { .. } => FaultKind::Ambiguous,
             FaultDetail::MissingInput { .. }
             | FaultDetail::MissingTerm { .. }

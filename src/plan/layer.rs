@@ -1,9 +1,8 @@
 //! `[[layer]]`: modules to layers.
 
 use super::class::Pairing;
-use super::expansion::{Expansion, Stray};
+use super::expansion::{Expansion, Stray, Wanted};
 use super::faults::{Fault, FaultDetail};
-use super::hints;
 use super::module::Module;
 use super::names::Lookup;
 use crate::keras::{Architecture, FeatureOrder, Layer, canonical_class};
@@ -37,16 +36,15 @@ impl<'a> Expansion<'a> {
                     self.fault(&rule.position, FaultDetail::AmbiguousPath { path }, None);
                 }
                 None => {
-                    let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
-                    let hint = self.near_target(path.as_str(), hints::nearest(path.as_str(), layers));
                     let detail = FaultDetail::UnknownTarget {
                         torch: module.to_string(),
                         keras: vec![path.as_str().to_owned()],
                     };
-                    let fault = Fault { detail, position: Some(rule.position.clone()), hint };
+                    let fault = Fault { detail, position: Some(rule.position.clone()), hint: None };
+                    let wanted = Wanted::Layer(path.as_str().to_owned());
                     let below = self.source.below(&module).into_iter();
                     let tensors = below.filter(|(_, name)| !name.contains('.')).map(|(at, _)| at).collect();
-                    self.strays.push(Stray { tensors, fault, stands: false });
+                    self.strays.push(Stray { tensors, fault, wanted, stands: false });
                 }
             }
         }
@@ -67,7 +65,27 @@ impl<'a> Expansion<'a> {
             outer: at,
             outputs: &FeatureOrder::Plain,
         };
-        self.pair(pair, module);
+        if !self.is_named_like_another(rule, module, at) {
+            self.pair(pair, module);
+        }
+    }
+
+    /// Whether an optional rule leads a module to a second layer of its name: `a_b` besides `a.b`. Such rules try
+    /// spellings of one path, and the module is for one layer.
+    fn is_named_like_another(&mut self, rule: &Rule, module: &Module, at: usize) -> bool {
+        let Some(&other) = self.paired.get(module.path()).filter(|_| rule.optional) else { return false };
+        let path = |at: usize| self.architecture.layers.get(at).map_or("", |layer| layer.path.as_str());
+        let (first, second) = (path(other), path(at));
+        let plain = |path: &str| path.replace(['/', '.'], "_");
+        if other == at || plain(first) != plain(second) {
+            return false;
+        }
+        let (first, second) = (first.to_owned(), second.to_owned());
+        let detail = FaultDetail::SeveralLayers { module: module.to_string(), first, second };
+        let hint = "rename one of the layers, or write a schema of your own that says what each of them gets";
+        self.fault(&rule.position, detail, Some(hint.to_owned()));
+        self.excuse(module, self.architecture.layers.get(at).map_or(0..0, |layer| layer.variables.clone()));
+        true
     }
 
     /// The class of a layer; none after a fault.

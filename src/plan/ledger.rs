@@ -1,5 +1,6 @@
 //! The accounts of both sides: every variable has one value, every tensor one reason.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bind::Binder;
@@ -10,7 +11,7 @@ use super::names::Lookup;
 use super::options::PlanOptions;
 use crate::keras::Variable;
 use crate::schema::{Pattern, Rule, RuleKind};
-use crate::tensor::{Arithmetic, CopyAxis, StateDictKey, StridedCopy};
+use crate::tensor::{Arithmetic, CopyAxis, Shape, StateDictKey, StridedCopy};
 
 /// The accounts of both sides.
 pub(super) struct Ledger<'a> {
@@ -193,6 +194,7 @@ impl<'a> Ledger<'a> {
 
     /// Every variable has a value, is bookkeeping that Keras begins with, is waived, or is missing.
     pub(super) fn account_for_variables(&mut self, options: &PlanOptions) {
+        let unused = OnceCell::new();
         for index in 0..self.expansion.architecture.variables.len() {
             if self.bindings.contains_key(&index) || self.expansion.excused.contains(&index) {
                 continue;
@@ -223,42 +225,63 @@ impl<'a> Ledger<'a> {
                 Some((position, hint)) => {
                     Fault { detail, position: Some(position.clone()), hint: Some(hint.clone()) }
                 }
-                None => Fault { detail, position: None, hint: self.missing_hint(variable) },
+                None => Fault {
+                    detail,
+                    position: None,
+                    hint: self.missing_hint(variable, unused.get_or_init(|| self.unused_by_sizes())),
+                },
             };
             self.faults.push(fault);
         }
-        self.refuse_partly_filled_layers();
+        self.refuse_partly_filled_layers(options);
     }
 
-    /// Keras loads a layer whole or not at all: one without some of its variables would lose the others too.
-    fn refuse_partly_filled_layers(&mut self) {
+    /// Keras loads a layer whole or not at all: one without some of its variables would lose the others too. From a
+    /// legacy file, a layer of the model goes with all those inside (`legacy_h5_format.py`).
+    fn refuse_partly_filled_layers(&mut self, options: &PlanOptions) {
+        if self.left_out.is_empty() {
+            return;
+        }
+        let architecture = self.expansion.architecture;
+        let mut units: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        if options.form.format.is_legacy() {
+            for (place, variable) in architecture.legacy_entries() {
+                let layer = place.split('/').next().unwrap_or_default();
+                units.entry(layer.to_owned()).or_default().push(variable);
+            }
+        }
+        let unit_of: BTreeMap<usize, &[usize]> =
+            units.values().flat_map(|unit| unit.iter().map(|&at| (at, unit.as_slice()))).collect();
         for &index in &self.left_out {
-            let layer = &self.expansion.architecture.layers[self.variable(index).layer];
-            let Some(bound) = layer.variables.clone().find(|other| self.bindings.contains_key(other)) else {
+            let layer = &architecture.layers[self.variable(index).layer];
+            let unit = unit_of.get(&index).map_or(&[][..], |unit| unit);
+            let mut together = layer.variables.clone().chain(unit.iter().copied());
+            let Some(bound) = together.find(|other| self.bindings.contains_key(other)) else {
                 continue;
             };
             let detail = FaultDetail::PartlyFilled {
                 variable: self.variable(index).path.clone(),
                 other: self.variable(bound).path.clone(),
             };
-            let hint = "give it a value with [[fill]], build the layer without it, or use a template as the \
-                        architecture, whose values are kept";
+            let hint = match layer.variables.contains(&bound) {
+                true => {
+                    "give it a value with [[fill]], build the layer without it, or use a template as the \
+                     architecture, whose values are kept"
+                }
+                false => {
+                    "give it a value with [[fill]], or write a `.weights.h5`, from which Keras loads the layers \
+                     inside one each for itself"
+                }
+            };
             self.faults.push(Fault { detail, position: None, hint: Some(hint.to_owned()) });
         }
     }
 
     /// The unused tensors that could be meant: of the same shape, or of a permuted one.
-    fn missing_hint(&self, variable: &Variable) -> Option<String> {
-        let tensors = &self.expansion.checkpoint.tensors;
-        let mut wanted = variable.shape.sizes().to_vec();
-        wanted.sort_unstable();
-        let fitting = tensors.iter().enumerate().filter(|(at, tensor)| {
-            let mut sizes = tensor.tensor.view.shape().sizes().to_vec();
-            sizes.sort_unstable();
-            sizes == wanted && !self.used.contains(at) && !self.expansion.ignored.contains_key(at)
-        });
-        let keys: Vec<&str> = fitting.map(|(_, tensor)| tensor.key.as_str()).collect();
-        match keys.as_slice() {
+    fn missing_hint(&self, variable: &Variable, unused: &BTreeMap<Vec<usize>, Vec<usize>>) -> Option<String> {
+        let fitting = unused.get(&sorted(&variable.shape)).map_or(&[][..], Vec::as_slice);
+        let key = |&at: &usize| self.expansion.checkpoint.tensors[at].key.as_str();
+        match fitting.iter().take(2).map(key).collect::<Vec<_>>().as_slice() {
             [] => Some(
                 "no unused tensor has the same sizes: where PyTorch keeps it with others in one tensor, split that \
                  with a [[tensor]] rule; a constant is [[fill]]"
@@ -267,6 +290,17 @@ impl<'a> Ledger<'a> {
             [key] => Some(format!("`{key}` is unused and has the same sizes: map it with a rule")),
             _ => None,
         }
+    }
+
+    /// The unused tensors by their sizes, in rising order.
+    fn unused_by_sizes(&self) -> BTreeMap<Vec<usize>, Vec<usize>> {
+        let mut found: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+        for (at, tensor) in self.expansion.checkpoint.tensors.iter().enumerate() {
+            if !self.used.contains(&at) && !self.expansion.ignored.contains_key(&at) {
+                found.entry(sorted(tensor.tensor.view.shape())).or_default().push(at);
+            }
+        }
+        found
     }
 
     /// Every tensor is used, ignored by a rule, waived, in no state_dict, or unexpected.
@@ -321,7 +355,7 @@ impl<'a> Ledger<'a> {
     /// Modules whose rule leads nowhere, unless another rule or an `ignore` took care of their tensors.
     pub(super) fn report_strays(&mut self) {
         let mut first: BTreeMap<String, usize> = BTreeMap::new();
-        for Stray { tensors, fault, stands } in std::mem::take(&mut self.expansion.strays) {
+        for Stray { tensors, mut fault, wanted, stands } in std::mem::take(&mut self.expansion.strays) {
             let open = |at: &usize| !self.used.contains(at) && !self.expansion.ignored.contains_key(at);
             if !stands && !tensors.iter().any(open) {
                 continue;
@@ -338,8 +372,16 @@ impl<'a> Ledger<'a> {
                 }
                 first.insert(torch.clone(), self.faults.len());
             }
+            fault.hint = self.expansion.hint(&wanted);
             self.faults.push(fault);
         }
         self.faults.sort_by_key(Fault::kind);
     }
+}
+
+/// The sizes of a shape in rising order.
+fn sorted(shape: &Shape) -> Vec<usize> {
+    let mut sizes = shape.sizes().to_vec();
+    sizes.sort_unstable();
+    sizes
 }

@@ -126,6 +126,10 @@ impl<'a> SourceNames<'a> {
 
     /// The modules that a layer rule names, each with its captures, in the order of the file.
     pub(super) fn modules_of(&self, torch: &Pattern) -> Vec<(Captures, Module)> {
+        if torch.is_literal() && !torch.has_parameter() {
+            let found = self.by_module.contains_key(torch.as_str());
+            return found.then(|| (Captures::new(), Module::of(torch.as_str()))).into_iter().collect();
+        }
         if !torch.has_parameter() {
             let modules = self.modules.iter();
             return modules.filter_map(|(path, _)| Some((torch.matches(path)?, Module::of(path)))).collect();

@@ -1,11 +1,12 @@
 //! What the weights alone cannot make equal, and other remarks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::binding::{Binding, Note, Provenance, Value};
 use super::numerics::numerics;
 use super::options::PlanOptions;
-use crate::keras::{Architecture, file_layout};
+use crate::keras::Architecture;
+use crate::keras::file_layout::{self, Form};
 use crate::tensor::{Dtype, StateDictKey};
 
 /// How many layers a note names before it counts the rest.
@@ -33,11 +34,14 @@ pub(super) fn notes(
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut add = |text: String, about: &str| notes.entry(text).or_default().push(about.to_owned());
     let layers = architecture.layers.iter();
-    let with_weights =
-        layers.filter_map(|layer| Some((&layer.path, layer.class.as_ref()?, layer.config.as_ref()?)));
-    let without = architecture.weightless.iter().map(|layer| (&layer.path, &layer.class, &layer.config));
-    for (path, class, config) in with_weights.chain(without) {
-        for text in numerics(class, config, architecture.generation) {
+    let backward = backward(architecture);
+    let with_weights = layers.enumerate().filter_map(|(at, layer)| {
+        Some((&layer.path, layer.class.as_ref()?, layer.config.as_ref()?, backward.contains(&at)))
+    });
+    let without = architecture.weightless.iter();
+    let without = without.map(|layer| (&layer.path, &layer.class, &layer.config, false));
+    for (path, class, config, is_backward) in with_weights.chain(without) {
+        for text in numerics(class, config, architecture.generation, is_backward) {
             add(text, path);
         }
     }
@@ -54,8 +58,7 @@ pub(super) fn notes(
         add(text.clone(), key.as_str());
     }
     for &index in left_out {
-        let text = "no value, left out of the file: load it with `skip_mismatch=True`";
-        add(text.to_owned(), architecture.variables[index].path.as_str());
+        add(left_out_note(&options.form), architecture.variables[index].path.as_str());
     }
     for binding in bindings {
         let path = architecture.variables[binding.variable].path.as_str();
@@ -81,6 +84,22 @@ pub(super) fn notes(
         add(text, "");
     }
     notes.into_iter().map(|(text, about)| Note { about: summary(&about), text }).collect()
+}
+
+/// How Keras loads a file that lacks a variable. `load_model` never does (`saving_lib.py`), and by position no legacy
+/// file is read that has fewer layers or weights than the model (`legacy_h5_format.py`).
+fn left_out_note(form: &Form) -> String {
+    let arguments =
+        if form.format.is_legacy() { "by_name=True, skip_mismatch=True" } else { "skip_mismatch=True" };
+    format!("no value, left out of the file: load it with `model.load_weights(…, {arguments})`")
+}
+
+/// The second halves of Bidirectionals.
+fn backward(architecture: &Architecture) -> HashSet<usize> {
+    let layers = &architecture.layers;
+    let both = layers.iter().filter(|layer| layer.class.as_deref() == Some("Bidirectional"));
+    let halves = both.flat_map(|layer| layer.inside.iter().copied());
+    halves.filter(|&half| layers[half].group.ends_with("/backward_layer")).collect()
 }
 
 /// `a, b, c and 5 more`.

@@ -29,15 +29,25 @@ const TORCH_LEAKY_RELU: f64 = 0.01;
 const KERAS_LEAKY_RELU_LAYER: f64 = 0.3;
 const KERAS_LEAKY_RELU: f64 = 0.2;
 
-/// What the plan says of a layer of that class with these settings. A setting that is left out has Keras'
-/// default.
-pub(super) fn numerics(class: &str, config: &Value, generation: Generation) -> Vec<String> {
+/// What the plan says of a layer of that class, or of an operation that stands in the graph, with these settings. A
+/// setting that is left out has Keras' default. `is_backward` tells the second half of a Bidirectional, which has
+/// to read from the end.
+pub(super) fn numerics(
+    class: &str,
+    config: &Value,
+    generation: Generation,
+    is_backward: bool,
+) -> Vec<String> {
     let settings = Settings { class, config, generation };
     let mut notes = Vec::new();
+    if !is_backward {
+        settings.direction(&mut notes);
+    }
     settings.normalization(&mut notes);
     settings.padding(&mut notes);
     settings.recurrence(&mut notes);
     settings.activation(&mut notes);
+    settings.operation(&mut notes);
     notes
 }
 
@@ -93,14 +103,24 @@ impl<'a> Settings<'a> {
         let any_above_one = |value: &Value| {
             is_above_one(value) || value.as_array().is_some_and(|sizes| sizes.iter().any(is_above_one))
         };
-        // Pooling without strides has those of its window, which is 2 when it is left out.
-        let is_pooling = self.class.contains("Pooling");
+        // Pooling without strides has those of its window, which is 2 when it is left out. The operations of the
+        // graph are `AveragePool` and `MaxPool`.
+        let is_pooling = self.class.contains("Pool");
         let strides = self.get("strides").or_else(|| self.get("pool_size"));
         let is_strided = strides.map_or(is_pooling, any_above_one);
         if is_strided && self.class.ends_with("Transpose") {
             notes.push(
                 "padding is \"same\" in a transposed convolution: Keras crops to strides × input; PyTorch's \
                  `padding` and `output_padding` may crop other rows"
+                    .to_owned(),
+            );
+        } else if is_strided && self.class.starts_with("MaxPool") {
+            // `padding_mode` of PyTorch's pooling is −∞ (`torch/nn/functional.py`).
+            notes.push(
+                "padding is \"same\" in max pooling with strides above 1: Keras pads more at the end than at the \
+                 beginning, PyTorch evenly, both with −∞; padding=\"valid\" agrees with PyTorch after \
+                 ZeroPadding where no value is negative (after a ReLU), else after \
+                 `keras.ops.pad(…, constant_values=-1e30)`"
                     .to_owned(),
             );
         } else if is_strided {
@@ -110,7 +130,7 @@ impl<'a> Settings<'a> {
                     .to_owned(),
             );
         }
-        if self.class.starts_with("AveragePooling") {
+        if self.class.starts_with("AveragePool") {
             notes.push(
                 "padding is \"same\" in an average: Keras does not count the padding; PyTorch does, unless \
                  count_include_pad=False"
@@ -140,18 +160,36 @@ impl<'a> Settings<'a> {
         }
     }
 
+    fn direction(&self, notes: &mut Vec<String>) {
+        if self.get("go_backwards") == Some(&Value::Bool(true)) {
+            notes.push(
+                "go_backwards is true: Keras reads the sequence from its end, and returns it in that order; \
+                 PyTorch has no such switch"
+                    .to_owned(),
+            );
+        }
+    }
+
     fn activation(&self, notes: &mut Vec<String>) {
-        if self.class == "LeakyReLU" {
+        // The layer, and the function where it stands in the graph.
+        if let "LeakyReLU" | "LeakyRelu" = self.class {
             // Keras 2 calls it `alpha`.
             let slope = self.number("negative_slope").or_else(|| self.number("alpha"));
-            let slope = slope.unwrap_or(KERAS_LEAKY_RELU_LAYER);
+            let default = if self.class == "LeakyReLU" { KERAS_LEAKY_RELU_LAYER } else { KERAS_LEAKY_RELU };
+            let slope = slope.unwrap_or(default);
             if !close(slope, TORCH_LEAKY_RELU) {
                 notes.push(leaky(slope));
             }
-        } else if self.class == "ELU"
+        } else if let "ELU" | "Elu" | "Celu" = self.class
             && let Some(alpha) = self.number("alpha").filter(|&alpha| !close(alpha, 1.0))
         {
             notes.push(format!("alpha is {alpha}; PyTorch's default is 1"));
+        } else if self.class == "ReLU" {
+            for name in ["negative_slope", "threshold"] {
+                if let Some(value) = self.number(name).filter(|&value| value != 0.0) {
+                    notes.push(format!("{name} of the ReLU is {value}; PyTorch's ReLU has 0"));
+                }
+            }
         }
         let Some(activation) = self.get("activation") else { return };
         match function(activation) {
@@ -172,6 +210,23 @@ impl<'a> Settings<'a> {
                 }
             }
             Some(_) => {}
+        }
+    }
+
+    /// Functions of `keras.ops` that stand in the graph, with their arguments as settings (`ops/nn.py`,
+    /// `ops/numpy.py`).
+    fn operation(&self, notes: &mut Vec<String>) {
+        if self.class == "Gelu" && self.get("approximate") == Some(&Value::Bool(true)) {
+            notes.push("approximate is true in gelu; PyTorch's default is the exact function".to_owned());
+        }
+        if let "Std" | "Var" = self.class
+            && self.config.get("keepdims").is_some()
+        {
+            notes.push(
+                "a standard deviation or variance: Keras divides by the number of values, PyTorch by one less \
+                 unless correction=0"
+                    .to_owned(),
+            );
         }
     }
 }
@@ -203,7 +258,7 @@ mod tests {
     }
 
     fn check_in(generation: Generation, class: &str, config: Value, expected: &[&str]) {
-        let found = numerics(class, &config, generation);
+        let found = numerics(class, &config, generation, false);
         let agrees = found.len() == expected.len()
             && found.iter().zip(expected).all(|(found, expected)| found.starts_with(expected));
         assert!(agrees, "{class} {config}: {found:?}");
@@ -240,7 +295,7 @@ mod tests {
         let strided = ["padding is \"same\" with strides above 1"];
         let average = ["padding is \"same\" in an average"];
         let both = [strided[0], average[0]];
-        for class in ["Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D", "MaxPooling2D"] {
+        for class in ["Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv"] {
             check(class, json!({"padding": "same", "strides": [1, 2]}), &strided);
             check(class, json!({"padding": "same", "strides": 2}), &strided);
             check(class, json!({"padding": "same", "strides": [1, 1]}), &[]);
@@ -248,10 +303,20 @@ mod tests {
             check(class, json!({"strides": [2, 2]}), &[]);
         }
         check("Conv2D", json!({"padding": "same"}), &[]);
-        check("MaxPooling2D", json!({"padding": "same"}), &strided);
-        check("MaxPooling2D", json!({"padding": "same", "strides": null, "pool_size": [3, 3]}), &strided);
-        check("AveragePooling2D", json!({"padding": "same", "strides": [1, 1]}), &average);
-        check("AveragePooling2D", json!({"padding": "same", "strides": [2, 2]}), &both);
+        // PyTorch pads with −∞, so zeros around are another thing.
+        let most = ["padding is \"same\" in max pooling with strides above 1"];
+        for class in ["MaxPooling2D", "MaxPool"] {
+            check(class, json!({"padding": "same", "strides": [1, 2]}), &most);
+            check(class, json!({"padding": "same", "strides": null, "pool_size": [3, 3]}), &most);
+            check(class, json!({"padding": "same", "strides": null, "pool_size": 3}), &most);
+            check(class, json!({"padding": "same", "strides": 1, "pool_size": 3}), &[]);
+            check(class, json!({"padding": "valid", "strides": 2, "pool_size": 3}), &[]);
+        }
+        check("MaxPooling2D", json!({"padding": "same"}), &most);
+        for class in ["AveragePooling2D", "AveragePool"] {
+            check(class, json!({"padding": "same", "strides": [1, 1]}), &average);
+            check(class, json!({"padding": "same", "strides": [2, 2]}), &both);
+        }
         let transposed = ["padding is \"same\" in a transposed convolution"];
         check("Conv2DTranspose", json!({"padding": "same", "strides": [2, 2]}), &transposed);
         check("Conv2DTranspose", json!({"padding": "same", "strides": [1, 1]}), &[]);
@@ -275,6 +340,31 @@ mod tests {
         check("Bidirectional", json!({"merge_mode": "sum"}), &["merge_mode is sum"]);
         check("Bidirectional", json!({"merge_mode": "concat"}), &[]);
         check("Bidirectional", json!({"merge_mode": null}), &[]);
+        for class in ["LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM2D"] {
+            check(class, json!({"go_backwards": true}), &["go_backwards is true: Keras reads"]);
+            check(class, json!({"go_backwards": false}), &[]);
+            assert!(numerics(class, &json!({"go_backwards": true}), Generation::Keras3, true).is_empty());
+        }
+    }
+
+    /// Functions that stand in the graph, with the settings that Keras writes for them.
+    #[test]
+    fn operations() {
+        let slope = ["the slope of the leaky ReLU is 0.2"];
+        check("LeakyRelu", json!({"negative_slope": 0.2}), &slope);
+        check("LeakyRelu", json!({}), &slope);
+        check("LeakyRelu", json!({"negative_slope": 0.01}), &[]);
+        for class in ["Elu", "Celu"] {
+            check(class, json!({"alpha": 0.3}), &["alpha is 0.3; PyTorch's default is 1"]);
+            check(class, json!({"alpha": 1.0}), &[]);
+        }
+        check("Gelu", json!({"approximate": true}), &["approximate is true in gelu"]);
+        check("Gelu", json!({"approximate": false}), &[]);
+        check("Std", json!({"axis": 1, "keepdims": false}), &["a standard deviation or variance"]);
+        check("Var", json!({"axis": 1, "keepdims": false}), &["a standard deviation or variance"]);
+        // Layers of one's own may have such names.
+        check("Var", json!({}), &[]);
+        check("Gelu", json!({}), &[]);
     }
 
     #[test]
@@ -300,5 +390,8 @@ mod tests {
         check_in(Generation::Keras2, "LeakyReLU", json!({"alpha": 0.009_999_999_776}), &[]);
         check("ELU", json!({"alpha": 0.5}), &["alpha is 0.5; PyTorch's default is 1"]);
         check("ELU", json!({"alpha": 1.0}), &[]);
+        check("ReLU", json!({"negative_slope": 0.1}), &["negative_slope of the ReLU is 0.1; PyTorch's"]);
+        check("ReLU", json!({"threshold": 0.5}), &["threshold of the ReLU is 0.5; PyTorch's"]);
+        check("ReLU", json!({"negative_slope": 0.0, "threshold": 0.0, "max_value": 6.0}), &[]);
     }
 }

@@ -1,5 +1,6 @@
 //! The story of a plan: rules make claims, claims become bindings, and what is left over is accounted for.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bind::Binder;
@@ -45,6 +46,7 @@ pub fn plan(
         remarks: Remarks::default(),
         lacking: BTreeMap::new(),
         mapped: BTreeMap::new(),
+        compared: Cell::new(0),
         paired: BTreeMap::new(),
         excused: BTreeSet::new(),
         excused_tensors: BTreeSet::new(),

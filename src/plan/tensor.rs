@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Provenance;
 use super::derive::{Dim, Refused};
-use super::expansion::{Claim, Expansion, Stray};
+use super::expansion::{Claim, Expansion, Stray, Wanted};
 use super::faults::{Fault, FaultDetail};
 use super::module::Module;
 use super::names::Lookup;
@@ -89,11 +89,11 @@ impl<'a> Expansion<'a> {
             }
         };
         if targets.is_empty() {
-            let hint = self.near_target(path.as_str(), self.near_variable(path.as_str()));
             let detail = FaultDetail::UnknownTarget { torch, keras: vec![path.as_str().to_owned()] };
-            let fault = Fault { detail, position: Some(rule.position.clone()), hint };
+            let fault = Fault { detail, position: Some(rule.position.clone()), hint: None };
+            let wanted = Wanted::Variable(path.as_str().to_owned());
             let tensors = sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
-            self.strays.push(Stray { tensors, fault, stands: false });
+            self.strays.push(Stray { tensors, fault, wanted, stands: false });
             return;
         }
         let terms = match self.terms_of(&Module::of(""), rule, tensor, both) {
@@ -142,7 +142,7 @@ impl<'a> Expansion<'a> {
             if found.is_empty() {
                 let pattern = term.torch.substitute(both, &of.scope.tables);
                 let pattern = pattern.map_or_else(|_| term.torch.to_string(), |pattern| pattern.to_string());
-                let hint = super::hints::nearest(&pattern, self.source.keys.iter().copied());
+                let hint = self.nearest(&pattern, self.source.keys.iter().copied());
                 let detail = FaultDetail::MissingTerm { pattern };
                 return Err(Box::new(Refused { detail, hint, inputs: Vec::new() }));
             }

@@ -75,3 +75,71 @@ fn checkpoints_through_a_schema() {
     check("diff_checkpoint", 0, &diff("weights.pt", "out.weights.h5"));
     check("diff_checkpoints", 0, &diff("weights.pt", "weights.pt"));
 }
+
+/// Two BatchNormalizations in a nested model, which Keras trains or not.
+fn nested(trainable: bool) -> String {
+    use serde_json::{Value as Json, json};
+    let object = |module: &str, class: &str, config: Json| json!({ "module": module, "class_name": class, "registered_name": null, "config": config });
+    let layer = |name: &str| {
+        let config = json!({ "name": name, "trainable": trainable, "axis": -1 });
+        object("keras.layers", "BatchNormalization", config)
+    };
+    let input = json!({ "batch_shape": [null, 6], "name": "in" });
+    let input = object("keras.layers", "InputLayer", input);
+    let inner = json!({ "name": "sub", "trainable": trainable, "layers": [layer("p"), layer("q")] });
+    let inner = object("keras", "Sequential", inner);
+    let outer = json!({ "name": "outer", "layers": [input, inner] });
+    object("keras", "Sequential", outer).to_string()
+}
+
+/// Keras reads legacy files by order: what stands at another place is another weight, whatever it is called.
+#[test]
+fn another_order_is_a_difference() {
+    let folder = Folder::new();
+    let names = ["weight", "bias", "running_mean", "running_var"];
+    let keys: Vec<String> =
+        ["p", "q"].iter().flat_map(|layer| names.map(|name| format!("{layer}.{name}"))).collect();
+    let values: Vec<Vec<u8>> = (0..8_u8).map(|at| f32::from(at).to_le_bytes().repeat(6)).collect();
+    let tensors: Vec<_> = keys
+        .iter()
+        .zip(&values)
+        .map(|(key, value)| (key.as_str(), "F32", &[6][..], value.as_slice()))
+        .collect();
+    folder.write_tensors("bn.safetensors", &tensors);
+    folder.write("schema.toml", "schema = 1\n[[layer]]\ntorch = \"{n:p|q}\"\nkeras = \"sub/{n}\"\n");
+    for (name, trainable) in [("trained", true), ("frozen", false)] {
+        folder.write(&format!("{name}.json"), nested(trainable));
+        for output in [format!("{name}.h5"), format!("{name}.keras"), format!("{name}.weights.h5")] {
+            let model = format!("{name}.json");
+            let said = folder.run(&["bn.safetensors", "-s", "schema.toml", "-a", &model, "-o", &output]);
+            assert!(said.starts_with("exit 0\n"), "{said}");
+        }
+    }
+    check("diff_order", 8, &folder.run(&["diff", "trained.h5", "frozen.h5"]));
+    check("diff_order_json", 8, &folder.run(&["diff", "trained.h5", "frozen.h5", "--json"]));
+    // By name, Keras skips a layer of the model with all layers inside when any of them lacks a weight.
+    let part = ["-a", "trained.json", "--allow-missing", "sub/q/*", "--allow-unexpected", "q.*"];
+    folder.write("part.toml", "schema = 1\n[[layer]]\ntorch = \"p\"\nkeras = \"sub/p\"\n");
+    let convert = |output: &str| {
+        folder.run(&[&["bn.safetensors", "-s", "part.toml", "-o", output], &part[..]].concat())
+    };
+    check("part_of_a_nested_model", 0, &convert("part.weights.h5"));
+    check("part_of_a_nested_model_legacy", 6, &convert("part.h5"));
+    // The model in an archive and the one of a checkpoint tell an order, and one that holds groups does not.
+    let equal = "exit 0\n";
+    let different = "exit 8\n";
+    for (one, other, expected) in [
+        ("trained.h5", "trained.keras", equal),
+        ("trained.h5", "frozen.keras", different),
+        ("frozen.keras", "trained.h5", different),
+        ("trained.h5", "frozen.weights.h5", equal),
+        ("trained.keras", "frozen.keras", equal),
+    ] {
+        let said = folder.run(&["diff", one, other]);
+        assert!(said.starts_with(expected), "{one} {other}: {said}");
+    }
+    for (model, expected) in [("trained.json", equal), ("frozen.json", different)] {
+        let said = folder.run(&["diff", "bn.safetensors", "trained.h5", "-s", "schema.toml", "-a", model]);
+        assert!(said.starts_with(expected), "{model}: {said}");
+    }
+}

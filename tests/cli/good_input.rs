@@ -148,6 +148,9 @@ fn waivers() {
     check("waivers_inspect", 0, &folder.run(&["inspect", "weights.weights.h5"]));
     let verify = ["verify", "weights.pt", "weights.weights.h5", "--schema", "schema.toml"];
     check("waivers_verify", 0, &folder.run(&[&verify[..], &waivers].concat()));
+    // Keras reads legacy files by position, and by name only when told so.
+    let legacy = [&CONVERT[..], &["-o", "out.h5"], &waivers].concat();
+    check("waivers_convert_legacy", 0, &folder.run(&legacy));
 }
 
 #[test]

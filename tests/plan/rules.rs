@@ -157,7 +157,7 @@ fn settings_of_layers_without_variables() {
     d/kernel (4, 3) = d.weight [o i -> i o] Dense, line 2
     note: elu: alpha is 0.5; PyTorch's default is 1
     note: mean: padding is "same" in an average: Keras does not count the padding; PyTorch does, unless count_include_pad=False
-    note: pool: padding is "same" with strides above 1: Keras pads more at the end than at the beginning, PyTorch evenly; ZeroPadding and padding="valid" agree with PyTorch
+    note: pool: padding is "same" in max pooling with strides above 1: Keras pads more at the end than at the beginning, PyTorch evenly, both with −∞; padding="valid" agrees with PyTorch after ZeroPadding where no value is negative (after a ReLU), else after `keras.ops.pad(…, constant_values=-1e30)`
     note: act: the slope of the leaky ReLU is 0.2; PyTorch's default is 0.01
     note: leaky: the slope of the leaky ReLU is 0.3; PyTorch's default is 0.01
     "#);

@@ -127,3 +127,20 @@ fn spellings_of_same_names() {
       hint: `net.fc.weight` is unused and has the same sizes: map it with a rule
     ");
 }
+
+/// Two layers that one module is named like: neither is meant more than the other.
+#[test]
+fn two_layers_of_one_name() {
+    let dense: &[(&str, &[usize])] = &[("kernel", &[3, 2])];
+    let layers = [layer("a_b", "Dense", dense), layer("a.b", "Dense", dense)];
+    let said = render(
+        "extends = 'same-names'\n",
+        &checkpoint(&[("a.b.weight", &[2, 3])]),
+        architecture(Origin::Json, &layers),
+        &PlanOptions::default(),
+    );
+    assert_snapshot!(said.lines().filter(|line| !line.contains("at line")).collect::<Vec<_>>().join("\n"), @"
+    Ambiguous: module `a.b` is named like two layers, `a_b` and `a.b`
+      hint: rename one of the layers, or write a schema of your own that says what each of them gets
+    ");
+}

@@ -1,11 +1,14 @@
 //! The values of two files.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 use super::matching::Pair;
 use super::side::{Side, SideVariable};
 use crate::cli::element::{self, Number, Raw};
 use crate::cli::failure::Failure;
+use crate::cli::order::moved;
 use crate::lazy::LazyTensor;
 use crate::tensor::{Dtype, Shape};
 
@@ -30,6 +33,8 @@ pub(super) enum Difference {
     Dtype { one: Dtype, other: Dtype },
     /// Other values.
     Values(Values),
+    /// Other places among the weights of a legacy file, counted from 0.
+    Order { one: usize, other: usize },
 }
 
 pub(super) struct Values {
@@ -43,7 +48,8 @@ pub(super) struct Values {
 
 /// Every difference, in the order of the pairs.
 pub(super) fn compare(one: &Side, other: &Side, pairs: &[Pair]) -> Result<Vec<Differing>, Failure> {
-    let compare = |&(first, second): &Pair| -> Result<Option<Differing>, Failure> {
+    let moved = moved_pairs(one, other, pairs);
+    let compare = |(number, &(first, second)): (usize, &Pair)| -> Result<Option<Differing>, Failure> {
         let first = first.and_then(|at| one.variables.get(at));
         let second = second.and_then(|at| other.variables.get(at));
         let found = match (first, second) {
@@ -55,6 +61,8 @@ pub(super) fn compare(one: &Side, other: &Side, pairs: &[Pair]) -> Result<Vec<Di
             (None, Some(_)) => Some(Difference::OnlyInOther),
             (None, None) => None,
         };
+        let found =
+            found.or_else(|| moved.get(&number).map(|&(one, other)| Difference::Order { one, other }));
         let Some(difference) = found else { return Ok(None) };
         // Either may know more names; the first file's come first.
         let known = |name: fn(&SideVariable) -> Option<&str>| {
@@ -65,8 +73,24 @@ pub(super) fn compare(one: &Side, other: &Side, pairs: &[Pair]) -> Result<Vec<Di
         let name = name.or_else(|| place.clone()).unwrap_or_default();
         Ok(Some(Differing { name, place, difference }))
     };
-    let found: Result<Vec<_>, Failure> = pairs.par_iter().map(compare).collect();
+    let found: Result<Vec<_>, Failure> = pairs.par_iter().enumerate().map(compare).collect();
     Ok(found?.into_iter().flatten().collect())
+}
+
+/// The pairs, as indices, that stand at another place in the order of legacy files, where one of the two is such a
+/// file and both tell an order.
+fn moved_pairs(one: &Side, other: &Side, pairs: &[Pair]) -> HashMap<usize, (usize, usize)> {
+    let (Some(ones), Some(others)) = (&one.order, &other.order) else { return HashMap::new() };
+    if !one.is_legacy && !other.is_legacy {
+        return HashMap::new();
+    }
+    let shared = || pairs.iter().enumerate().filter(|(_, (one, other))| one.is_some() && other.is_some());
+    let list = |order: &[usize], side: fn(&Pair) -> Option<usize>| -> Vec<usize> {
+        let numbers: HashMap<usize, usize> =
+            shared().filter_map(|(number, pair)| Some((side(pair)?, number))).collect();
+        order.iter().filter_map(|at| numbers.get(at).copied()).collect()
+    };
+    moved(&list(ones, |pair| pair.0), &list(others, |pair| pair.1))
 }
 
 fn compare_tensors(one: &LazyTensor, other: &LazyTensor) -> Option<Difference> {

@@ -16,9 +16,10 @@ const PLACES: [fn(&SideVariable) -> Option<&str>; 2] =
 /// most. `None` where that is not even half of the smaller file. What only the other has comes last.
 pub(super) fn pair(one: &Side, other: &Side) -> Option<Vec<Pair>> {
     let smaller = one.variables.len().min(other.variables.len());
+    let are_legacy = one.is_legacy && other.is_legacy;
     let by_order = match (&one.order, &other.order) {
-        (Some(one), Some(other)) if one.len() == other.len() => {
-            Some(one.iter().copied().zip(other.iter().copied()).collect())
+        (Some(ones), Some(others)) if are_legacy && ones.len() == others.len() => {
+            Some(ones.iter().copied().zip(others.iter().copied()).collect())
         }
         _ => None,
     };

@@ -48,6 +48,9 @@ fn describe(difference: &Difference) -> String {
             let values = table::count(*count, "value");
             format!("{values}, by at most {max_abs:.2e}, first at {first:?}: {one} and {other}")
         }
+        Difference::Order { one, other } => format!(
+            "weight {one} in the first and {other} in the second, counted from 0: Keras reads legacy files by order"
+        ),
     }
 }
 
@@ -69,6 +72,7 @@ fn to_json(differing: &Differing) -> Json {
                 "other": other,
             }),
         ),
+        Difference::Order { one, other } => ("order", json!({ "one": one, "other": other })),
     };
     let variable = place.as_ref().unwrap_or(name);
     json!({ "variable": variable, "path": name, "difference": kind, "detail": detail })

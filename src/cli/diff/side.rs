@@ -1,6 +1,7 @@
 //! One of two files that are compared: its variables by every name under which the other may have them.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::cli::expected::{self, NoValues};
@@ -14,7 +15,10 @@ use crate::tensor::Shape;
 pub(super) struct Side {
     pub(super) path: PathBuf,
     pub(super) variables: Vec<SideVariable>,
-    /// The variables in the order of a legacy file, where it is one.
+    /// The file is a legacy one, which Keras reads by order.
+    pub(super) is_legacy: bool,
+    /// The variables in the order of a legacy file: of this one, or of one that Keras writes of the model. `None`
+    /// where nothing tells it.
     pub(super) order: Option<Vec<usize>>,
 }
 
@@ -52,7 +56,7 @@ impl Side {
 
     fn of_architecture(path: &Path, architecture: Architecture) -> Self {
         let is_legacy = matches!(architecture.origin, Origin::WholeH5 | Origin::LegacyTemplate);
-        let order = if is_legacy { architecture.legacy_order() } else { None };
+        let order = architecture.legacy_order();
         let places = architecture.weights_h5_places().into_iter().zip(architecture.legacy_places());
         let variables = architecture.variables.into_iter().zip(places).filter_map(|(variable, places)| {
             let (group_place, legacy_place) = places;
@@ -65,7 +69,7 @@ impl Side {
                 value: Value::Stored(variable.value?),
             })
         });
-        Self { path: path.to_owned(), variables: variables.collect(), order }
+        Self { path: path.to_owned(), variables: variables.collect(), is_legacy, order }
     }
 
     fn of_datasets(path: &Path, file: WeightsFile) -> Self {
@@ -82,13 +86,18 @@ impl Side {
                 value: Value::Stored(stored.tensor),
             }
         });
-        Self { path: path.to_owned(), variables: variables.collect(), order }
+        Self { path: path.to_owned(), variables: variables.collect(), is_legacy, order }
     }
 
     /// What a checkpoint becomes.
     pub(super) fn of_plan(path: &Path, plan: Plan) -> Self {
         let Plan { architecture, bindings, .. } = plan;
         let (group_places, legacy_places) = (architecture.weights_h5_places(), architecture.legacy_places());
+        // Variables without a value are none of the side's.
+        let numbers: HashMap<usize, usize> =
+            bindings.iter().enumerate().map(|(number, binding)| (binding.variable, number)).collect();
+        let order = architecture.legacy_order();
+        let order = order.map(|all| all.iter().filter_map(|at| numbers.get(at).copied()).collect());
         let variables = bindings.into_iter().filter_map(|binding| {
             let at = binding.variable;
             let variable = architecture.variables.get(at)?;
@@ -103,7 +112,7 @@ impl Side {
                 value: Value::Planned(Box::new(binding), variable.shape.clone()),
             })
         });
-        Self { path: path.to_owned(), variables: variables.collect(), order: None }
+        Self { path: path.to_owned(), variables: variables.collect(), is_legacy: false, order }
     }
 }
 
