@@ -82,6 +82,7 @@ fn keys(fault: &Fault) -> &'static [&'static str] {
         | FaultDetail::Evaluate { .. }
         | FaultDetail::UnknownClass { .. }
         | FaultDetail::UntoldClass { .. }
+        | FaultDetail::Container { .. }
         | FaultDetail::UnknownVariable { .. }
         | FaultDetail::Duplicate { .. }
         | FaultDetail::NothingToKeep { .. } => &["keras"],

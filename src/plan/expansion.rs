@@ -67,6 +67,8 @@ impl Claim<'_> {
 pub(super) struct Stray {
     /// The tensors.
     pub(super) tensors: Vec<usize>,
+    /// Of a layer that only holds others: all tensors below the module. The fault also stands when no rule is for any.
+    pub(super) below: Vec<usize>,
     /// The fault, which stands when no other rule uses the tensors; without its hint.
     pub(super) fault: Fault,
     /// What the hint is to be about.
@@ -78,6 +80,8 @@ pub(super) struct Stray {
 /// The path of a layer or variable that the architecture lacks. What it may have meant is looked up only for faults
 /// that are told.
 pub(super) enum Wanted {
+    /// Nothing is looked up: what to do is known.
+    Said(String),
     Layer(String),
     Variable(String),
 }
@@ -221,6 +225,7 @@ impl<'a> Expansion<'a> {
     /// What a path that leads nowhere may have meant.
     pub(super) fn hint(&self, wanted: &Wanted) -> Option<String> {
         match wanted {
+            Wanted::Said(hint) => Some(hint.clone()),
             Wanted::Layer(path) => {
                 let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
                 self.near_target(path, || self.nearest(path, layers))

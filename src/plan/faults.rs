@@ -103,6 +103,16 @@ pub enum FaultDetail {
         /// Its class.
         class: String,
     },
+    /// A layer without variables of its own, whose class has no rules.
+    #[error(
+        "layer `{layer}` is a `{class}`, a model of its own: its variables are those of the layers inside"
+    )]
+    Container {
+        /// The layer.
+        layer: String,
+        /// Its class.
+        class: String,
+    },
     /// A layer whose class is not known.
     #[error("the architecture does not tell the class of layer `{layer}`")]
     UntoldClass {
@@ -418,6 +428,7 @@ impl Fault {
             | FaultDetail::Evaluate { .. }
             | FaultDetail::UnknownClass { .. }
             | FaultDetail::UntoldClass { .. }
+            | FaultDetail::Container { .. }
             | FaultDetail::ClassMismatch { .. }
             | FaultDetail::UnknownVariable { .. }
             | FaultDetail::NoGroups { .. }

@@ -3,6 +3,7 @@
 use super::class::Pairing;
 use super::expansion::{Expansion, Stray, Wanted};
 use super::faults::{Fault, FaultDetail};
+use super::hints;
 use super::module::Module;
 use super::names::Lookup;
 use crate::keras::{Architecture, FeatureOrder, Layer, canonical_class};
@@ -27,6 +28,7 @@ impl<'a> Expansion<'a> {
                 }
             };
             match self.target.layer(path.as_str()) {
+                Some(Lookup::One(at)) if self.passes_over(rule, layer, &module, at) => {}
                 Some(Lookup::One(at)) => {
                     arrived = true;
                     self.layer(rule, layer, &module, at);
@@ -44,7 +46,7 @@ impl<'a> Expansion<'a> {
                     let wanted = Wanted::Layer(path.as_str().to_owned());
                     let below = self.source.below(&module).into_iter();
                     let tensors = below.filter(|(_, name)| !name.contains('.')).map(|(at, _)| at).collect();
-                    self.strays.push(Stray { tensors, fault, wanted, stands: false });
+                    self.strays.push(Stray { tensors, below: Vec::new(), fault, wanted, stands: false });
                 }
             }
         }
@@ -110,21 +112,26 @@ impl<'a> Expansion<'a> {
                 );
                 (FaultDetail::UntoldClass { layer: layer.path.clone() }, hint)
             }
-            (None, None) => {
+            (None, None) => self.container(pair.at).unwrap_or_else(|| {
                 let example = example(architecture, layer);
                 let hint = format!("say the Keras class in the rule, such as `class = \"{example}\"`");
                 (FaultDetail::UntoldClass { layer: layer.path.clone() }, hint)
-            }
+            }),
             (found, told) => {
                 let name = if layer.class_from_name { told.or(found) } else { found.or(told) };
                 let name = name.unwrap_or_default();
                 if let Some(class) = pair.rule.scope.classes.get(name) {
                     return Some(class);
                 }
-                let hint =
-                    format!("write [class.{name}] in the schema, or [[tensor]] rules for its variables");
-                let detail = FaultDetail::UnknownClass { layer: layer.path.clone(), class: name.to_owned() };
-                (detail, hint)
+                match self.container(pair.at).filter(|_| pair.told.is_none()) {
+                    Some(found) => found,
+                    None => {
+                        let detail =
+                            FaultDetail::UnknownClass { layer: layer.path.clone(), class: name.to_owned() };
+                        let known = pair.rule.scope.classes.keys().map(String::as_str);
+                        (detail, hints::unknown_class(name, pair.told == Some(name), known))
+                    }
+                }
             }
         };
         self.fault(position, detail, Some(hint));

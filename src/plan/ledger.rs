@@ -355,9 +355,18 @@ impl<'a> Ledger<'a> {
     /// Modules whose rule leads nowhere, unless another rule or an `ignore` took care of their tensors.
     pub(super) fn report_strays(&mut self) {
         let mut first: BTreeMap<String, usize> = BTreeMap::new();
-        for Stray { tensors, mut fault, wanted, stands } in std::mem::take(&mut self.expansion.strays) {
+        let strays = std::mem::take(&mut self.expansion.strays);
+        let told: BTreeSet<usize> = strays
+            .iter()
+            .filter(|stray| stray.below.is_empty())
+            .flat_map(|stray| stray.tensors.clone())
+            .collect();
+        for Stray { tensors, below, mut fault, wanted, stands } in strays {
             let open = |at: &usize| !self.used.contains(at) && !self.expansion.ignored.contains_key(at);
-            if !stands && !tensors.iter().any(open) {
+            let untouched =
+                |at: &usize| open(at) && !told.contains(at) && !self.expansion.excused_tensors.contains(at);
+            let is_for_none = !below.is_empty() && below.iter().all(untouched);
+            if !stands && !is_for_none && !tensors.iter().any(open) {
                 continue;
             }
             // Rules for one module, none of which leads to a layer: other spellings of its path.

@@ -17,6 +17,7 @@ mod axes;
 mod bind;
 mod binding;
 mod class;
+mod container;
 mod dense;
 mod derive;
 mod expansion;

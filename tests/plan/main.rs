@@ -11,6 +11,7 @@ mod groups;
 mod inside;
 mod language;
 mod made;
+mod nested;
 mod notes;
 mod order;
 mod rules;

@@ -116,10 +116,10 @@ fn spellings_of_same_names() {
     );
     assert_snapshot!(said, @"
     Rule: `head` goes to `head`, which the architecture does not have
-      at line 14
+      at line 15
       hint: did you mean `haed`?
     Rule: `net.fc` goes to `net/fc`, `net_fc` or `net.fc`, none of which the architecture has
-      at line 14
+      at line 15
       hint: did you mean `net_fcc`?
     Missing: `haed/kernel` (2, 5) gets no value
       hint: `head.weight` is unused and has the same sizes: map it with a rule
