@@ -34,6 +34,7 @@ mod numerics;
 mod options;
 mod order;
 mod planner;
+mod prefix;
 mod quant_state;
 mod refusals;
 mod sequence;
