@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::args::Source;
+use super::better::better;
 use super::escape::escape;
 use super::failure::Failure;
 use super::interrupt;
@@ -92,7 +93,10 @@ pub(super) fn plan_with(
         architecture.ok_or_else(|| Failure::NoArchitecture { schema: schema.file.name.clone() })?;
     let architecture = Architecture::open(architecture)?;
     let options = PlanOptions { form: form(&architecture), ..options };
-    Ok(plan::plan(&checkpoint, schema, architecture, &options)?)
+    plan::plan(&checkpoint, schema, architecture, &options).map_err(|faults| {
+        let better = better(&faults, schema, &checkpoint, path, &options);
+        Failure::Faults { faults, better }
+    })
 }
 
 /// Compares the checksums of all records that the plan reads, and warns of those that are wrong. A signal ends

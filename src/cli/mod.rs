@@ -4,6 +4,7 @@
 
 mod addition;
 pub mod args;
+mod better;
 mod binary;
 mod candidates;
 mod completions;
