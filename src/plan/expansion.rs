@@ -90,6 +90,9 @@ pub(super) enum Wanted {
 /// of a small model are all compared; with tens of thousands, the first faults get hints, in a fraction of a second.
 const COMPARED: usize = 1_000_000;
 
+/// How many layers of a template are named as examples.
+const EXAMPLES: usize = 3;
+
 /// Both sides of a conversion and what has been found on the way.
 pub(super) struct Expansion<'a> {
     pub(super) checkpoint: &'a Checkpoint,
@@ -245,7 +248,14 @@ impl<'a> Expansion<'a> {
         near().or_else(|| {
             let file = self.architecture.path.display();
             Some(if self.architecture.origin.is_template() {
-                format!("a template knows layers by their `name`: `ptw2k inspect {file}` lists them")
+                let paths = self.architecture.layers.iter().filter(|layer| !layer.variables.is_empty());
+                let more = if paths.clone().count() > EXAMPLES { ", …" } else { "" };
+                let paths: Vec<String> =
+                    paths.take(EXAMPLES).map(|layer| format!("`{}`", layer.path)).collect();
+                format!(
+                    "this template knows its layers as {}{more}: `ptw2k inspect {file}` lists them",
+                    paths.join(", ")
+                )
             } else {
                 format!("`ptw2k inspect {file}` lists the layers")
             })

@@ -1,5 +1,7 @@
 //! `[[layer]]`: modules to layers.
 
+use std::collections::BTreeSet;
+
 use super::class::Pairing;
 use super::expansion::{Expansion, Stray, Wanted};
 use super::faults::{Fault, FaultDetail};
@@ -13,6 +15,7 @@ impl<'a> Expansion<'a> {
     /// `[[layer]]`.
     pub(super) fn layers(&mut self, rule: &'a Rule, layer: &'a LayerRule) {
         let (mut used, mut arrived, first_stray) = (false, false, self.strays.len());
+        let (mut untold, first_fault) = (Vec::new(), self.faults.len());
         for (captures, module) in self.source.modules_of(&layer.torch) {
             let path = layer.keras.substitute(&captures, &rule.scope.tables);
             if matches!(path, Err(EvaluateError::NothingToJoin { .. })) {
@@ -31,6 +34,11 @@ impl<'a> Expansion<'a> {
                 Some(Lookup::One(at)) if self.passes_over(rule, layer, &module, at) => {}
                 Some(Lookup::One(at)) => {
                     arrived = true;
+                    if layer.class.is_none()
+                        && self.architecture.layers.get(at).is_some_and(|at| at.class.is_none())
+                    {
+                        untold.push(at);
+                    }
                     self.layer(rule, layer, &module, at);
                 }
                 Some(Lookup::Several) => {
@@ -50,10 +58,32 @@ impl<'a> Expansion<'a> {
                 }
             }
         }
+        self.tell_to_split(first_fault, &untold);
         if !used {
             self.unused(rule, &layer.torch, false);
         } else if !arrived && !rule.optional {
             self.let_stand(first_stray);
+        }
+    }
+
+    /// One rule that reaches layers of several classes, none of which the template tells: saying the class that fits
+    /// one of them would be wrong for the others.
+    fn tell_to_split(&mut self, first_fault: usize, untold: &[usize]) {
+        let layers = || untold.iter().filter_map(|&at| self.architecture.layers.get(at));
+        let classes: BTreeSet<&str> = layers().map(|layer| example(self.architecture, layer)).collect();
+        if classes.len() < 2 {
+            return;
+        }
+        let classes: Vec<String> = classes.into_iter().map(|class| format!("`{class}`")).collect();
+        let hint = format!(
+            "a rule has one class, and these layers look like {}: split the rule, and say the `class` in each",
+            classes.join(" and ")
+        );
+        let paths: BTreeSet<&str> = layers().map(|layer| layer.path.as_str()).collect();
+        for fault in self.faults.iter_mut().skip(first_fault) {
+            if matches!(&fault.detail, FaultDetail::UntoldClass { layer } if paths.contains(layer.as_str())) {
+                fault.hint = Some(hint.clone());
+            }
         }
     }
 
