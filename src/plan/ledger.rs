@@ -10,7 +10,7 @@ use super::faults::{Fault, FaultDetail};
 use super::names::Lookup;
 use super::options::PlanOptions;
 use crate::keras::Variable;
-use crate::schema::{Pattern, Rule, RuleKind};
+use crate::schema::{Glob, Pattern, Rule, RuleKind};
 use crate::tensor::{Arithmetic, CopyAxis, Shape, StateDictKey, StridedCopy};
 
 /// The accounts of both sides.
@@ -315,16 +315,17 @@ impl<'a> Ledger<'a> {
             }
             let key = tensor.key.as_str();
             let relative = self.expansion.source.keys[at];
+            let is_named = |glob: &&Glob| glob.matches(key) || glob.matches(relative);
             let ignored = self
                 .expansion
                 .schema
                 .ignore
                 .iter()
-                .find(|glob| glob.matches(key) || glob.matches(relative))
+                .find(is_named)
                 .map(|glob| Provenance::Rule(glob.position.clone()))
                 .or_else(|| self.expansion.ignored.get(&at).cloned())
                 .or_else(|| {
-                    let glob = options.allow_unexpected.iter().find(|glob| glob.matches(key))?;
+                    let glob = options.allow_unexpected.iter().find(is_named)?;
                     Some(Provenance::Waiver(format!("--allow-unexpected {}", glob.text)))
                 })
                 .or_else(|| (!tensor.role.is_in_state_dict()).then_some(Provenance::Role(tensor.role)));
