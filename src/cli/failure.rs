@@ -77,8 +77,8 @@ pub enum Failure {
     NoVariable {
         /// As it was given.
         path: String,
-        /// The most similar path.
-        near: Option<String>,
+        /// What may be meant.
+        hint: Option<String>,
     },
     /// An argument is not a glob.
     #[error("`{text}` of {option} is not a glob")]
