@@ -237,7 +237,7 @@ impl Failure {
             Self::Checkpoint(_) | Self::Unreadable { .. } | Self::NoValue { .. } | Self::Sniff { .. } => {
                 Exit::Checkpoint
             }
-            Self::Values { exit, .. } => *exit,
+            Self::Values { exit, .. } | Self::Mistaken { exit, .. } => *exit,
             Self::Keras(_) => Exit::Architecture,
             Self::Schema(_) => Exit::Schema,
             Self::Faults { .. } => Exit::Faults,

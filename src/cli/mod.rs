@@ -24,6 +24,7 @@ mod inputs;
 mod inspect;
 mod interrupt;
 mod ledger;
+mod mistaken;
 mod order;
 mod plan;
 mod progress;
