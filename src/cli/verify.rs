@@ -93,7 +93,8 @@ fn summary(plan: &Plan, differences: &[(String, Difference)]) -> String {
         |difference: &Difference| matches!(difference, Difference::Absent | Difference::Shape { .. });
     if variables > 1 && count(strangers) == variables {
         return format!(
-            "none of {} is in the file, at its place and in its shape: the file is of another model",
+            "none of {} is in the file, at its place and in its shape: the file is of another model, or of this one built in \
+             another way",
             table::count(variables, "variable")
         );
     }
