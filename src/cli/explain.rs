@@ -21,6 +21,8 @@ use crate::tensor::Shape;
 const VALUES: usize = 6;
 /// Tensors of a binding that are shown with their loops and values; stacked experts come by the hundred.
 const PARTS: usize = 4;
+/// Variables of a layer that are named where it is asked for instead.
+const NAMED: usize = 8;
 /// Elements of a variable whose values are worked out, one by one: a second or two of them.
 const MAX_ELEMENTS: usize = 1 << 24;
 
@@ -31,12 +33,7 @@ pub(super) fn explain(plan: &Plan, path: &str, terminal: Terminal) -> Result<(),
         (variable.path.as_str() == path).then_some((binding, variable))
     });
     let Some((binding, variable)) = found else {
-        let paths = plan.architecture.variables.iter().map(|variable| variable.path.as_str());
-        let near = paths
-            .map(|other| (strsim::jaro_winkler(path, other), other))
-            .max_by(|(one, _), (other, _)| one.total_cmp(other))
-            .map(|(_, near)| near.to_owned());
-        return Err(Failure::NoVariable { path: path.to_owned(), near });
+        return Err(Failure::NoVariable { path: path.to_owned(), hint: meant(plan, path) });
     };
     let unreadable = |source: Unreadable| Failure::Unreadable {
         path: plan.sources.first().cloned().unwrap_or_default(),
@@ -56,6 +53,26 @@ pub(super) fn explain(plan: &Plan, path: &str, terminal: Terminal) -> Result<(),
         after: results(binding, &variable.shape).map_err(unreadable)?,
     };
     if terminal.json { terminal.json_result(&said.to_json()) } else { terminal.result(|out| said.print(out)) }
+}
+
+/// What may be meant by a path that is no variable's: those of the layer that it names, or the most similar.
+fn meant(plan: &Plan, path: &str) -> Option<String> {
+    let paths = || plan.architecture.variables.iter().map(|variable| variable.path.as_str());
+    let below = |layer: &str| {
+        let inside = |other: &&str| other.strip_prefix(layer).is_some_and(|rest| rest.starts_with('/'));
+        let count = paths().filter(inside).count();
+        let mut named: Vec<String> =
+            paths().filter(inside).take(NAMED).map(|path| format!("`{path}`")).collect();
+        if count > named.len() {
+            named.push(format!("and {} more", count - named.len()));
+        }
+        (!named.is_empty()).then(|| format!("layer `{layer}` has {}", named.join(", ")))
+    };
+    below(path).or_else(|| below(path.rsplit_once('/')?.0)).or_else(|| {
+        let similar = paths().map(|other| (strsim::jaro_winkler(path, other), other));
+        let (_, near) = similar.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+        Some(format!("did you mean `{near}`?"))
+    })
 }
 
 /// Everything that is said.

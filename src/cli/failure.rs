@@ -38,8 +38,25 @@ pub enum Failure {
     #[error(transparent)]
     Schema(#[from] schema::Error),
     /// The plan has faults.
-    #[error(transparent)]
-    Faults(#[from] plan::Faults),
+    #[error("{faults}")]
+    Faults {
+        /// The faults.
+        faults: plan::Faults,
+        /// A bundled schema without any.
+        better: Option<&'static str>,
+    },
+    /// A file stands in the place of another.
+    #[error("{} is {is}, not a {wanted}", path.display())]
+    Mistaken {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        is: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+        /// As for a file that cannot be read.
+        exit: Exit,
+    },
     /// The output cannot be written.
     #[error(transparent)]
     Write(Box<writer::Error>),
@@ -60,8 +77,8 @@ pub enum Failure {
     NoVariable {
         /// As it was given.
         path: String,
-        /// The most similar path.
-        near: Option<String>,
+        /// What may be meant.
+        hint: Option<String>,
     },
     /// An argument is not a glob.
     #[error("`{text}` of {option} is not a glob")]
@@ -220,10 +237,10 @@ impl Failure {
             Self::Checkpoint(_) | Self::Unreadable { .. } | Self::NoValue { .. } | Self::Sniff { .. } => {
                 Exit::Checkpoint
             }
-            Self::Values { exit, .. } => *exit,
+            Self::Values { exit, .. } | Self::Mistaken { exit, .. } => *exit,
             Self::Keras(_) => Exit::Architecture,
             Self::Schema(_) => Exit::Schema,
-            Self::Faults(_) => Exit::Faults,
+            Self::Faults { .. } => Exit::Faults,
             Self::Write(_) | Self::Report { .. } => Exit::Output,
             // A reader that has seen enough (`| head`) is no failure.
             Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => Exit::Done,
@@ -250,14 +267,14 @@ impl Failure {
     pub fn report(&self, terminal: Terminal) {
         match self {
             Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => {}
-            Self::Faults(found) if terminal.json => {
+            Self::Faults { faults: found, .. } if terminal.json => {
                 // stderr says the rest when stdout cannot.
                 if let Err(failure) = terminal.json_result(&faults::to_json(found)) {
                     terminal.label(ERROR, "error", failure);
                 }
                 terminal.label(ERROR, "error", found);
             }
-            Self::Faults(found) => faults::report(found, terminal),
+            Self::Faults { faults: found, .. } => faults::report(found, terminal),
             Self::Schema(schema::Error::Invalid { file, faults }) => {
                 let (file, user) = (escape(&file.name), file.user());
                 let user = escape(&user);
@@ -320,7 +337,11 @@ impl Failure {
             Self::NoStem { .. } => "name the output with -o".to_owned(),
             Self::ReportIsOutput { .. } => "give --report another name".to_owned(),
             Self::Schema(error) => error.help()?.to_string(),
-            Self::NoVariable { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::NoVariable { hint: Some(hint), .. } => escape(hint),
+            Self::Faults { better: Some(better), .. } => format!("by the bundled schema `{better}` all fits"),
+            Self::Mistaken { .. } => {
+                "the checkpoint comes first: `ptw2k CHECKPOINT --schema SCHEMA --arch KERAS_FILE`".to_owned()
+            }
             Self::NothingToDo => "`ptw2k --help` shows examples".to_owned(),
             _ => return None,
         })

@@ -20,6 +20,10 @@ const GROUPS: [(FaultKind, &str, &str); 7] = [
     (FaultKind::Unexpected, "unexpected", "tensors without a use"),
 ];
 
+/// Faults of a group that are shown to people. One mistake makes hundreds, which differ in names alone; all are in the
+/// report for machines.
+const SHOWN: usize = 10;
+
 /// So many variables without a value, beside rules that cannot be applied, are told to follow from these
 /// instead of what each could take its value from.
 const FOLLOWING: usize = 3;
@@ -42,7 +46,8 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
         let _ = writeln!(text, "\n{HEADING}{name}{HEADING:#}: {meaning} ({})", group.len());
         let follows = kind == FaultKind::Missing && group.len() >= FOLLOWING && has_rule_faults;
         // A hundred faults in a row with one hint need it once.
-        for run in group.chunk_by(|one, next| hint(one, follows) == hint(next, follows)) {
+        let some = group.get(..SHOWN).unwrap_or(&group);
+        for run in some.chunk_by(|one, next| hint(one, follows) == hint(next, follows)) {
             for fault in run {
                 let message = escape_message(&fault.to_string()).replace('\n', "\n  ");
                 let _ = writeln!(text, "  {message}");
@@ -60,6 +65,9 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
                 let indent = if run.len() > 1 { "  " } else { "    " };
                 let _ = writeln!(text, "{indent}{HINT}hint:{HINT:#} {}", escape_message(hint));
             }
+        }
+        if group.len() > some.len() {
+            let _ = writeln!(text, "  … and {} more (`--json` lists all)", group.len() - some.len());
         }
     }
     terminal.error_text(&text);
@@ -82,6 +90,7 @@ fn keys(fault: &Fault) -> &'static [&'static str] {
         | FaultDetail::Evaluate { .. }
         | FaultDetail::UnknownClass { .. }
         | FaultDetail::UntoldClass { .. }
+        | FaultDetail::Container { .. }
         | FaultDetail::UnknownVariable { .. }
         | FaultDetail::Duplicate { .. }
         | FaultDetail::NothingToKeep { .. } => &["keras"],

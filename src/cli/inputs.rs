@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::args::Source;
+use super::better::better;
 use super::escape::escape;
 use super::failure::Failure;
 use super::interrupt;
 use super::terminal::{Terminal, WARNING};
-use super::warnings;
+use super::{mistaken, warnings};
 use crate::checkpoint::{self, Checkpoint, OpenOptions, as_key};
 use crate::keras::Architecture;
 use crate::keras::file_layout::Form;
@@ -63,7 +64,8 @@ fn plan_of(
     };
     globs("--allow-missing", inputs.allow_missing)?;
     globs("--allow-unexpected", inputs.allow_unexpected)?;
-    let schema = Schema::load(&source.schema)?;
+    let schema = Schema::load(&source.schema)
+        .map_err(|error| mistaken::schema(Path::new(&source.schema), error.into()))?;
     let architecture = source.arch.as_deref().or(schema.architecture.as_deref());
     plan_with(&inputs, &schema, architecture, form, terminal)
 }
@@ -90,9 +92,14 @@ pub(super) fn plan_with(
     }
     let architecture =
         architecture.ok_or_else(|| Failure::NoArchitecture { schema: schema.file.name.clone() })?;
-    let architecture = Architecture::open(architecture)?;
+    let path = architecture;
+    let architecture =
+        Architecture::open(path).map_err(|error| mistaken::architecture(path, error.into()))?;
     let options = PlanOptions { form: form(&architecture), ..options };
-    Ok(plan::plan(&checkpoint, schema, architecture, &options)?)
+    plan::plan(&checkpoint, schema, architecture, &options).map_err(|faults| {
+        let better = better(&faults, schema, &checkpoint, path, &options);
+        Failure::Faults { faults, better }
+    })
 }
 
 /// Compares the checksums of all records that the plan reads, and warns of those that are wrong. A signal ends

@@ -4,6 +4,7 @@
 
 mod addition;
 pub mod args;
+mod better;
 mod binary;
 mod candidates;
 mod completions;
@@ -23,6 +24,7 @@ mod inputs;
 mod inspect;
 mod interrupt;
 mod ledger;
+mod mistaken;
 mod order;
 mod plan;
 mod progress;

@@ -41,6 +41,13 @@ enum Difference {
     Configuration,
 }
 
+impl Difference {
+    /// Whether it is one of what the file has beside the plan's variables.
+    const fn is_of_the_file(&self) -> bool {
+        matches!(self, Self::Unplanned | Self::Carried | Self::Configuration)
+    }
+}
+
 /// Compares every value of a file with what the plan makes of the checkpoint. The plan itself is not judged.
 ///
 /// # Errors
@@ -68,12 +75,37 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
             }
             let rows = differences.iter().map(|(path, difference)| vec![path.clone(), describe(difference)]);
             table::print(out, &["VARIABLE", "DIFFERENCE"], rows)?;
-            let variables = table::count(plan.bindings.len(), "variable");
-            let differ = differences.iter().filter(|(path, _)| path != CONFIGURATION).count();
-            writeln!(out, "\n{differ} of {variables} differ")
+            writeln!(out, "\n{}", summary(&plan, &differences))
         })?;
     }
     Ok(if differences.is_empty() { Exit::Done } else { Exit::Difference })
+}
+
+/// How many variables of the plan differ, and how many datasets the plan does not have.
+fn summary(plan: &Plan, differences: &[(String, Difference)]) -> String {
+    let count = |is: fn(&Difference) -> bool| {
+        let paths = differences.iter().filter(|(_, difference)| is(difference)).map(|(path, _)| path);
+        // A legacy file holds a shared layer's variable more than once.
+        paths.collect::<HashSet<_>>().len()
+    };
+    let variables = plan.bindings.len();
+    let strangers =
+        |difference: &Difference| matches!(difference, Difference::Absent | Difference::Shape { .. });
+    if variables > 1 && count(strangers) == variables {
+        return format!(
+            "none of {} is in the file, at its place and in its shape: the file is of another model, or of this one built in \
+             another way",
+            table::count(variables, "variable")
+        );
+    }
+    let differ = count(|difference| !difference.is_of_the_file());
+    let verb = if differ == 1 { "differs" } else { "differ" };
+    let others = count(|difference| matches!(difference, Difference::Unplanned | Difference::Carried));
+    let others = match others {
+        0 => String::new(),
+        others => format!("; {} of the file beside them", table::count(others, "dataset")),
+    };
+    format!("{differ} of {} {verb}{others}", table::count(variables, "variable"))
 }
 
 /// The name under which the configuration is listed.

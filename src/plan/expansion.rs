@@ -68,6 +68,8 @@ impl Claim<'_> {
 pub(super) struct Stray {
     /// The tensors.
     pub(super) tensors: Vec<usize>,
+    /// Of a layer that only holds others: all tensors below the module. The fault also stands when no rule is for any.
+    pub(super) below: Vec<usize>,
     /// The fault, which stands when no other rule uses the tensors; without its hint.
     pub(super) fault: Fault,
     /// What the hint is to be about.
@@ -79,6 +81,8 @@ pub(super) struct Stray {
 /// The path of a layer or variable that the architecture lacks. What it may have meant is looked up only for faults
 /// that are told.
 pub(super) enum Wanted {
+    /// Nothing is looked up: what to do is known.
+    Said(String),
     Layer(String),
     Variable(String),
 }
@@ -86,6 +90,9 @@ pub(super) enum Wanted {
 /// How many names are compared for hints in one plan, and matched for them, until no more hint is looked for. The names
 /// of a small model are all compared; with tens of thousands, the first faults get hints, in a fraction of a second.
 const COMPARED: usize = 1_000_000;
+
+/// How many layers of a template are named as examples.
+const EXAMPLES: usize = 3;
 
 /// Both sides of a conversion and what has been found on the way.
 pub(super) struct Expansion<'a> {
@@ -222,6 +229,7 @@ impl<'a> Expansion<'a> {
     /// What a path that leads nowhere may have meant.
     pub(super) fn hint(&self, wanted: &Wanted) -> Option<String> {
         match wanted {
+            Wanted::Said(hint) => Some(hint.clone()),
             Wanted::Layer(path) => {
                 let layers = self.architecture.layers.iter().map(|layer| layer.path.as_str());
                 self.near_target(path, || self.nearest(path, layers))
@@ -241,7 +249,14 @@ impl<'a> Expansion<'a> {
         near().or_else(|| {
             let file = self.architecture.path.display();
             Some(if self.architecture.origin.is_template() {
-                format!("a template knows layers by their `name`: `ptw2k inspect {file}` lists them")
+                let paths = self.architecture.layers.iter().filter(|layer| !layer.variables.is_empty());
+                let more = if paths.clone().count() > EXAMPLES { ", …" } else { "" };
+                let paths: Vec<String> =
+                    paths.take(EXAMPLES).map(|layer| format!("`{}`", layer.path)).collect();
+                format!(
+                    "this template knows its layers as {}{more}: `ptw2k inspect {file}` lists them",
+                    paths.join(", ")
+                )
             } else {
                 format!("`ptw2k inspect {file}` lists the layers")
             })

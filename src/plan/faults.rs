@@ -95,9 +95,37 @@ pub enum FaultDetail {
         /// The reason.
         source: EvaluateError,
     },
+    /// No key has a prefix of the schema.
+    #[error("{}", no_prefix(.prefixes, *.keys, .common.as_deref()))]
+    NoPrefix {
+        /// The schema's.
+        prefixes: Vec<String>,
+        /// How many keys there are.
+        keys: usize,
+        /// The first segment of all, with its dot.
+        common: Option<String>,
+    },
+    /// All keys have a prefix that the schema does not strip.
+    #[error("all {keys} keys begin with `{prefix}`, and no rule leads from there to a layer")]
+    UnstrippedPrefix {
+        /// The prefix.
+        prefix: String,
+        /// How many keys there are.
+        keys: usize,
+    },
     /// A layer whose class has no rules.
     #[error("layer `{layer}` is a `{class}`, for which there are no class rules")]
     UnknownClass {
+        /// The layer.
+        layer: String,
+        /// Its class.
+        class: String,
+    },
+    /// A layer without variables of its own, whose class has no rules.
+    #[error(
+        "layer `{layer}` is a `{class}`, a model of its own: its variables are those of the layers inside"
+    )]
+    Container {
         /// The layer.
         layer: String,
         /// Its class.
@@ -421,11 +449,14 @@ impl Fault {
     pub const fn kind(&self) -> FaultKind {
         match self.detail {
             FaultDetail::UnusedRule { .. }
+            | FaultDetail::NoPrefix { .. }
+            | FaultDetail::UnstrippedPrefix { .. }
             | FaultDetail::UnknownTarget { .. }
             | FaultDetail::AmbiguousPath { .. }
             | FaultDetail::Evaluate { .. }
             | FaultDetail::UnknownClass { .. }
             | FaultDetail::UntoldClass { .. }
+            | FaultDetail::Container { .. }
             | FaultDetail::ClassMismatch { .. }
             | FaultDetail::UnknownVariable { .. }
             | FaultDetail::NoGroups { .. }
@@ -488,6 +519,16 @@ fn lacking(paths: &[String]) -> String {
         }
         quoted => format!("{}, which the architecture does not have", quoted.join(", ")),
     }
+}
+
+/// `` no key begins with `module.`; all 17 begin with `model.` ``.
+fn no_prefix(prefixes: &[String], keys: usize, common: Option<&str>) -> String {
+    let prefixes: Vec<String> = prefixes.iter().map(|prefix| format!("`{prefix}`")).collect();
+    let others = match common {
+        Some(common) => format!("; all {keys} begin with `{common}`"),
+        None => String::new(),
+    };
+    format!("no key begins with {}{others}", prefixes.join(" or "))
 }
 
 fn missing_values(values: &[String]) -> String {

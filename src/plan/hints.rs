@@ -25,6 +25,22 @@ pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     Some(format!("did you mean {}?", names.join(" or ")))
 }
 
+/// What to do about a class without rules: another was meant, where a rule says one that is spelt like it.
+pub(super) fn unknown_class<'a>(
+    name: &str,
+    is_told: bool,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> String {
+    let same = known.clone().find(|known| known.eq_ignore_ascii_case(name));
+    let meant = match same {
+        Some(same) => Some(format!("did you mean `{same}`?")),
+        None => nearest(name, known),
+    };
+    meant.filter(|_| is_told).unwrap_or_else(|| {
+        format!("write [class.{name}] in the schema, or [[tensor]] rules for its variables")
+    })
+}
+
 /// What to do about a pattern that matches names once a prefix of theirs, or its own, is left out.
 pub(super) fn misplaced<'a>(
     pattern: &Pattern,

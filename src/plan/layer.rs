@@ -1,8 +1,11 @@
 //! `[[layer]]`: modules to layers.
 
+use std::collections::BTreeSet;
+
 use super::class::Pairing;
 use super::expansion::{Expansion, Stray, Wanted};
 use super::faults::{Fault, FaultDetail};
+use super::hints;
 use super::module::Module;
 use super::names::Lookup;
 use crate::keras::{Architecture, FeatureOrder, Layer, canonical_class};
@@ -12,6 +15,7 @@ impl<'a> Expansion<'a> {
     /// `[[layer]]`.
     pub(super) fn layers(&mut self, rule: &'a Rule, layer: &'a LayerRule) {
         let (mut used, mut arrived, first_stray) = (false, false, self.strays.len());
+        let (mut untold, first_fault) = (Vec::new(), self.faults.len());
         for (captures, module) in self.source.modules_of(&layer.torch) {
             let path = layer.keras.substitute(&captures, &rule.scope.tables);
             if matches!(path, Err(EvaluateError::NothingToJoin { .. })) {
@@ -27,8 +31,14 @@ impl<'a> Expansion<'a> {
                 }
             };
             match self.target.layer(path.as_str()) {
+                Some(Lookup::One(at)) if self.passes_over(rule, layer, &module, at) => {}
                 Some(Lookup::One(at)) => {
                     arrived = true;
+                    if layer.class.is_none()
+                        && self.architecture.layers.get(at).is_some_and(|at| at.class.is_none())
+                    {
+                        untold.push(at);
+                    }
                     self.layer(rule, layer, &module, at);
                 }
                 Some(Lookup::Several) => {
@@ -44,14 +54,36 @@ impl<'a> Expansion<'a> {
                     let wanted = Wanted::Layer(path.as_str().to_owned());
                     let below = self.source.below(&module).into_iter();
                     let tensors = below.filter(|(_, name)| !name.contains('.')).map(|(at, _)| at).collect();
-                    self.strays.push(Stray { tensors, fault, wanted, stands: false });
+                    self.strays.push(Stray { tensors, below: Vec::new(), fault, wanted, stands: false });
                 }
             }
         }
+        self.tell_to_split(first_fault, &untold);
         if !used {
             self.unused(rule, &layer.torch, false);
         } else if !arrived && !rule.optional {
             self.let_stand(first_stray);
+        }
+    }
+
+    /// One rule that reaches layers of several classes, none of which the template tells: saying the class that fits
+    /// one of them would be wrong for the others.
+    fn tell_to_split(&mut self, first_fault: usize, untold: &[usize]) {
+        let layers = || untold.iter().filter_map(|&at| self.architecture.layers.get(at));
+        let classes: BTreeSet<&str> = layers().map(|layer| example(self.architecture, layer)).collect();
+        if classes.len() < 2 {
+            return;
+        }
+        let classes: Vec<String> = classes.into_iter().map(|class| format!("`{class}`")).collect();
+        let hint = format!(
+            "a rule has one class, and these layers look like {}: split the rule, and say the `class` in each",
+            classes.join(" and ")
+        );
+        let paths: BTreeSet<&str> = layers().map(|layer| layer.path.as_str()).collect();
+        for fault in self.faults.iter_mut().skip(first_fault) {
+            if matches!(&fault.detail, FaultDetail::UntoldClass { layer } if paths.contains(layer.as_str())) {
+                fault.hint = Some(hint.clone());
+            }
         }
     }
 
@@ -110,21 +142,26 @@ impl<'a> Expansion<'a> {
                 );
                 (FaultDetail::UntoldClass { layer: layer.path.clone() }, hint)
             }
-            (None, None) => {
+            (None, None) => self.container(pair.at).unwrap_or_else(|| {
                 let example = example(architecture, layer);
                 let hint = format!("say the Keras class in the rule, such as `class = \"{example}\"`");
                 (FaultDetail::UntoldClass { layer: layer.path.clone() }, hint)
-            }
+            }),
             (found, told) => {
                 let name = if layer.class_from_name { told.or(found) } else { found.or(told) };
                 let name = name.unwrap_or_default();
                 if let Some(class) = pair.rule.scope.classes.get(name) {
                     return Some(class);
                 }
-                let hint =
-                    format!("write [class.{name}] in the schema, or [[tensor]] rules for its variables");
-                let detail = FaultDetail::UnknownClass { layer: layer.path.clone(), class: name.to_owned() };
-                (detail, hint)
+                match self.container(pair.at).filter(|_| pair.told.is_none()) {
+                    Some(found) => found,
+                    None => {
+                        let detail =
+                            FaultDetail::UnknownClass { layer: layer.path.clone(), class: name.to_owned() };
+                        let known = pair.rule.scope.classes.keys().map(String::as_str);
+                        (detail, hints::unknown_class(name, pair.told == Some(name), known))
+                    }
+                }
             }
         };
         self.fault(position, detail, Some(hint));

@@ -10,7 +10,7 @@ use super::faults::{Fault, FaultDetail};
 use super::names::Lookup;
 use super::options::PlanOptions;
 use crate::keras::Variable;
-use crate::schema::{Pattern, Rule, RuleKind};
+use crate::schema::{Glob, Pattern, Rule, RuleKind};
 use crate::tensor::{Arithmetic, CopyAxis, Shape, StateDictKey, StridedCopy};
 
 /// The accounts of both sides.
@@ -321,16 +321,17 @@ impl<'a> Ledger<'a> {
             }
             let key = tensor.key.as_str();
             let relative = self.expansion.source.keys[at];
+            let is_named = |glob: &&Glob| glob.matches(key) || glob.matches(relative);
             let ignored = self
                 .expansion
                 .schema
                 .ignore
                 .iter()
-                .find(|glob| glob.matches(key) || glob.matches(relative))
+                .find(is_named)
                 .map(|glob| Provenance::Rule(glob.position.clone()))
                 .or_else(|| self.expansion.ignored.get(&at).cloned())
                 .or_else(|| {
-                    let glob = options.allow_unexpected.iter().find(|glob| glob.matches(key))?;
+                    let glob = options.allow_unexpected.iter().find(is_named)?;
                     Some(Provenance::Waiver(format!("--allow-unexpected {}", glob.text)))
                 })
                 .or_else(|| (!tensor.role.is_in_state_dict()).then_some(Provenance::Role(tensor.role)));
@@ -361,9 +362,18 @@ impl<'a> Ledger<'a> {
     /// Modules whose rule leads nowhere, unless another rule or an `ignore` took care of their tensors.
     pub(super) fn report_strays(&mut self) {
         let mut first: BTreeMap<String, usize> = BTreeMap::new();
-        for Stray { tensors, mut fault, wanted, stands } in std::mem::take(&mut self.expansion.strays) {
+        let strays = std::mem::take(&mut self.expansion.strays);
+        let told: BTreeSet<usize> = strays
+            .iter()
+            .filter(|stray| stray.below.is_empty())
+            .flat_map(|stray| stray.tensors.clone())
+            .collect();
+        for Stray { tensors, below, mut fault, wanted, stands } in strays {
             let open = |at: &usize| !self.used.contains(at) && !self.expansion.ignored.contains_key(at);
-            if !stands && !tensors.iter().any(open) {
+            let untouched =
+                |at: &usize| open(at) && !told.contains(at) && !self.expansion.excused_tensors.contains(at);
+            let is_for_none = !below.is_empty() && below.iter().all(untouched);
+            if !stands && !is_for_none && !tensors.iter().any(open) {
                 continue;
             }
             // Rules for one module, none of which leads to a layer: other spellings of its path.

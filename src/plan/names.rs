@@ -44,7 +44,7 @@ impl<'a> SourceNames<'a> {
 
     /// The names under a prefix. A key without it keeps its own name where `with_others`, and has none for the
     /// rules otherwise.
-    fn under(checkpoint: &'a Checkpoint, prefix: &'a str, with_others: bool) -> Self {
+    pub(super) fn under(checkpoint: &'a Checkpoint, prefix: &'a str, with_others: bool) -> Self {
         let keys: Vec<&str> = checkpoint
             .tensors
             .iter()
@@ -85,7 +85,8 @@ impl<'a> SourceNames<'a> {
         Self { keys, visible, by_key, sorted, modules, by_module, prefix, styles }
     }
 
-    fn any_match(&self, rule: &RuleKind) -> bool {
+    /// Whether a rule matches any of the names.
+    pub(super) fn any_match(&self, rule: &RuleKind) -> bool {
         match rule {
             RuleKind::Tensor(rule) => {
                 let is_made =

@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::names::{SourceNames, TargetNames};
 use super::notes::{self, Remarks};
 use super::options::PlanOptions;
-use super::sequence;
+use super::{prefix, sequence};
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
 use crate::schema::{RuleKind, Schema};
@@ -29,6 +29,9 @@ pub fn plan(
 ) -> Result<Plan, Faults> {
     let unpacked = unpack(checkpoint);
     let checkpoint = unpacked.as_ref().unwrap_or(checkpoint);
+    if let Some(fault) = prefix::lacking(checkpoint, schema) {
+        return Err(Faults { faults: vec![fault] });
+    }
     let source = SourceNames::new(checkpoint, schema);
     let target = TargetNames::new(&architecture);
     let mut expansion = Expansion {
@@ -61,6 +64,10 @@ pub fn plan(
         }
     }
 
+    let leads_nowhere = expansion.claims.is_empty() && !expansion.strays.is_empty();
+    if let Some(fault) = leads_nowhere.then(|| prefix::unstripped(checkpoint, schema, &target)).flatten() {
+        return Err(Faults { faults: vec![fault] });
+    }
     expansion.report_refusals();
 
     let derived = std::mem::take(&mut expansion.derived);

@@ -93,7 +93,7 @@ impl<'a> Expansion<'a> {
             let fault = Fault { detail, position: Some(rule.position.clone()), hint: None };
             let wanted = Wanted::Variable(path.as_str().to_owned());
             let tensors = sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
-            self.strays.push(Stray { tensors, fault, wanted, stands: false });
+            self.strays.push(Stray { tensors, below: Vec::new(), fault, wanted, stands: false });
             return;
         }
         let terms = match self.terms_of(&Module::of(""), rule, tensor, both) {

@@ -33,6 +33,12 @@ pub enum Error {
         /// The longest one supported.
         limit: u64,
     },
+    /// Not UTF-8.
+    #[error("{} is no schema: a schema is a text, TOML in UTF-8", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
     /// No file and no bundled schema of that name.
     #[error("there is no schema `{name}`: neither a file nor one of the bundled schemas{}", near_names(near))]
     Unknown {
@@ -68,7 +74,7 @@ impl Diagnostic for Error {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         match self {
             Self::Unknown { .. } => Some(Box::new("`ptw2k schemas` lists the bundled schemas")),
-            Self::Io { .. } | Self::TooLarge { .. } | Self::Invalid { .. } => None,
+            Self::Io { .. } | Self::TooLarge { .. } | Self::NotText { .. } | Self::Invalid { .. } => None,
         }
     }
 
@@ -77,7 +83,7 @@ impl Diagnostic for Error {
             Self::Invalid { faults, .. } => {
                 Some(Box::new(faults.iter().map(|fault| fault as &dyn Diagnostic)))
             }
-            Self::Io { .. } | Self::TooLarge { .. } | Self::Unknown { .. } => None,
+            Self::Io { .. } | Self::TooLarge { .. } | Self::NotText { .. } | Self::Unknown { .. } => None,
         }
     }
 }

@@ -71,5 +71,6 @@ pub(super) fn read(path: &Path) -> Result<String, Error> {
     if length > MAX_LENGTH {
         return Err(Error::TooLarge { path: path.to_owned(), length, limit: MAX_LENGTH });
     }
-    std::fs::read_to_string(path).map_err(fail)
+    let text = std::fs::read(path).map_err(fail)?;
+    String::from_utf8(text).map_err(|_| Error::NotText { path: path.to_owned() })
 }

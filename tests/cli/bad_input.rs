@@ -341,3 +341,37 @@ fn a_full_disk() {
     assert_eq!(folder.read("weights.weights.h5"), b"the old file");
     check("bad_full_disk", 7, &said);
 }
+
+/// A checkpoint stands where the schema goes, or a Keras file. (For the architecture: `architectures`.)
+#[test]
+fn files_in_places_of_others() {
+    let swapped = ["schema.toml", "--schema", "weights.pt", "--arch", "arch.json"];
+    check_arguments("checkpoint_as_schema", 5, &swapped, |_| {});
+    check_arguments("keras_file_as_schema", 5, &["weights.pt", "--schema", "arch.json"], |_| {});
+    check_spoilt("schema_in_latin_1", 5, |folder| folder.write("schema.toml", b"name = \"caf\xe9\"\n"));
+}
+
+/// A hundred faults of one kind are not shown to people, and another bundled schema fits all.
+#[test]
+fn a_schema_of_another_model() {
+    let folder = Folder::new();
+    let layer = |class: &str, config| serde_json::json!({ "module": "keras.layers", "class_name": class, "config": config });
+    let dense = |k| layer("Dense", serde_json::json!({ "name": format!("classifier_{k}"), "units": 2 }));
+    let input = layer("InputLayer", serde_json::json!({ "name": "input", "batch_shape": [null, 2] }));
+    let layers: Vec<_> = std::iter::once(input).chain((0..12).map(dense)).collect();
+    let config = serde_json::json!({ "name": "model", "layers": layers });
+    let model = serde_json::json!({ "module": "keras", "class_name": "Sequential", "config": config });
+    folder.write("arch.json", model.to_string());
+    let tensor =
+        |k| [(format!("classifier.{k}.weight"), &[2, 2][..]), (format!("classifier.{k}.bias"), &[2])];
+    let tensors: Vec<(String, &[usize])> = (0..12).flat_map(tensor).collect();
+    let rows: Vec<(&str, &str, &[usize], &[u8])> = tensors
+        .iter()
+        .map(|(name, shape)| (name.as_str(), "F32", *shape, &[0; 16][..4 * shape.iter().product::<usize>()]))
+        .collect();
+    folder.write_tensors("weights.safetensors", &rows);
+    let plan = ["plan", "weights.safetensors", "--arch", "arch.json", "--schema", "torchvision/googlenet"];
+    check("bad_schema_of_another_model", 6, &folder.run(&plan));
+    let all = folder.run(&[&plan[..], &["--json"]].concat());
+    assert_eq!(all.matches("gets no value").count(), 24, "{all}");
+}

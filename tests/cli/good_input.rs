@@ -251,6 +251,14 @@ fn differences_are_found() {
     let verify = ["verify", "weights.pt", "other.weights.h5", "--schema", "schema.toml"];
     check("difference_verify", 8, &folder.run(&verify));
     check("difference_verify_json", 8, &folder.run(&[&verify[..], &["--json"]].concat()));
+    let other = Folder::with_case("mnist");
+    assert!(other.run(&CONVERT).starts_with("exit 0\n"));
+    folder.write("mnist.weights.h5", other.read("weights.weights.h5"));
+    check(
+        "difference_verify_another_model",
+        8,
+        &folder.run(&["verify", "weights.pt", "mnist.weights.h5", "-s", "schema.toml"]),
+    );
     let diff = ["diff", "weights.weights.h5", "other.weights.h5"];
     check("difference_diff", 8, &folder.run(&diff));
     check("difference_diff_json", 8, &folder.run(&[&diff[..], &["--json"]].concat()));

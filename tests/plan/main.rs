@@ -12,6 +12,7 @@ mod groups;
 mod inside;
 mod language;
 mod made;
+mod nested;
 mod notes;
 mod order;
 mod rules;
