@@ -168,8 +168,7 @@ impl Binder<'_> {
         if let Some(keys) = self.twins(claim) {
             let (_, target) = self.first_pair(claim);
             let detail = FaultDetail::SeveralSources { variable: target.path.clone(), keys };
-            let hint =
-                "their names are the same under the schema's prefix: ignore one, or choose the other prefix";
+            let hint = "their names are the same under the schema's prefixes: leave all of these but one out of `source.prefix`";
             return Err(fault(claim, detail, Some(hint.to_owned())));
         }
         if claim.layouts.is_empty() {
