@@ -7,19 +7,35 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Outcome, shell, venv};
+use crate::{Outcome, keras, shell, venv};
 
 const MANIFEST: &str = "MANIFEST.toml";
 
 /// The packages whose versions decide what the files hold.
 const PACKAGES: [&str; 5] = ["torch", "torchvision", "keras", "numpy", "h5py"];
 
+/// Scripts that run in other Kerases than that of the judges' environment, once in each. (Files of 2.13.1 have no
+/// environment here: they stay as they are.)
+const OF_KERASES: [(&str, &[&str]); 3] = [
+    ("keras/keras_2/make.py", &["2.15.0"]),
+    ("keras/shapes/make.py", &["2.15.0", "3.8.0", "3.15.1"]),
+    ("keras_files/make.py", &["2.15.0", "3.0.5", "3.10.0", "3.15.1"]),
+];
+
 /// Runs every `testdata/<case>/make.py` and writes the manifest.
 pub(crate) fn remake() -> Outcome {
     let environment = venv::ready()?;
-    for script in files()?.into_values().filter(|path| path.ends_with("make.py")) {
-        let mut command = Command::new(&environment.python);
-        shell::run(command.arg(script).env("PYTHONDONTWRITEBYTECODE", "1"))?;
+    for (name, script) in files()?.into_iter().filter(|(_, path)| path.ends_with("make.py")) {
+        let versions = OF_KERASES.iter().find(|(own, _)| *own == name);
+        for version in versions.map_or(&[keras::NEWEST][..], |(_, versions)| versions) {
+            let (python, packages) = keras::python(version, &environment)?;
+            let mut command = Command::new(python);
+            command.arg(&script).env("PYTHONDONTWRITEBYTECODE", "1");
+            if let Some(packages) = packages {
+                command.env("PYTHONPATH", packages);
+            }
+            shell::run(&mut command)?;
+        }
     }
     write_manifest()
 }

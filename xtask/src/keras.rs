@@ -9,7 +9,7 @@ const VERSIONS: [&str; 8] = ["2.15.0", "3.0.5", "3.3.3", "3.5.0", "3.8.0", "3.10
 /// Keras 2, on an interpreter of its own.
 const KERAS_2: &str = "2.15.0";
 /// The version of the judges' own environment, and of KerasHub's.
-const NEWEST: &str = "3.15.1";
+pub(crate) const NEWEST: &str = "3.15.1";
 /// Those that a run of all tests asks: the oldest Keras 3, which every trap is in, and the newest.
 const FEW: [&str; 3] = ["3.0.5", "3.8.0", NEWEST];
 /// What is judged.
@@ -71,13 +71,18 @@ fn judge(options: &Options<'_>, more: &[&str]) -> Outcome {
     Ok(())
 }
 
-/// `VERSION=PYTHON[,PACKAGES]`
-fn interpreter(version: &str, environment: &venv::Environment) -> Outcome<String> {
-    let (python, packages): (PathBuf, Option<PathBuf>) = match version {
+/// The interpreter of a version, and the folder to put on its `PYTHONPATH`.
+pub(crate) fn python(version: &str, environment: &venv::Environment) -> Outcome<(PathBuf, Option<PathBuf>)> {
+    Ok(match version {
         KERAS_2 => (venv::keras_2()?, None),
         NEWEST => (environment.python.clone(), None),
         old => (environment.python.clone(), Some(venv::old_keras(old)?)),
-    };
+    })
+}
+
+/// `VERSION=PYTHON[,PACKAGES]`
+fn interpreter(version: &str, environment: &venv::Environment) -> Outcome<String> {
+    let (python, packages) = python(version, environment)?;
     let packages = packages.map(|folder| format!(",{}", folder.display())).unwrap_or_default();
     Ok(format!("{version}={}{packages}", python.display()))
 }

@@ -9,6 +9,8 @@ import json
 import os
 import sys
 
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
 import keras
 import numpy as np
 from keras import layers
