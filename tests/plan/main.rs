@@ -6,6 +6,7 @@ mod adapters;
 mod classes;
 mod computed;
 mod custom;
+mod diagnostics;
 mod einsum;
 mod features;
 mod groups;

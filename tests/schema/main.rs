@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod composition;
+mod names;
 
 use std::path::Path;
 
