@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bind::{Binder, equal};
+use super::bind::{Binder, Solution, equal};
 use super::binding::Provenance;
 use super::expansion::Claim;
 use super::order::{Side, of_map};
@@ -27,15 +27,14 @@ impl Binder<'_> {
     pub(super) fn unpermuted(&self, claim: &Claim<'_>) -> Option<String> {
         let map = self.map(claim)?;
         let (_, solution) = self.solve(claim).ok()?;
-        let permuted = self.permuting(claim, &map)?;
-        let other = self.attempt(&permuted.0, Some(permuted.1)).ok()?;
-        (!equal(&other, &solution)).then(|| {
+        let (layout, permuted) = self.permuted(claim, &map)?;
+        (!equal(&permuted, &solution)).then(|| {
             format!(
                 "{} a flattened map of {}, the channels last, and the rule's layout is not `{}`: right only if the \
                  PyTorch module flattens channels last too",
                 map.verb,
                 sizes(&map),
-                permuted.1.as_str()
+                layout.as_str()
             )
         })
     }
@@ -43,8 +42,7 @@ impl Binder<'_> {
     /// The layout that puts them in order, where it fits: `(layout, sizes)` as a rule says them.
     pub(super) fn map_layout(&self, claim: &Claim<'_>) -> Option<String> {
         let map = self.map(claim)?;
-        let (permuted, layout) = self.permuting(claim, &map)?;
-        self.attempt(&permuted, Some(layout)).ok()?;
+        let (layout, _) = self.permuted(claim, &map)?;
         let named: Vec<String> = map.named.iter().map(|(axis, size)| format!("{axis} = {size}")).collect();
         Some(format!(
             "the layer {} a flattened map of {}, the channels last: pair the module with it in a [[layer]] rule, or say \
@@ -56,16 +54,10 @@ impl Binder<'_> {
         ))
     }
 
-    /// The claim with one of the class's layouts for the map.
-    fn permuting<'c>(&self, claim: &Claim<'c>, map: &Map<'c>) -> Option<(Claim<'c>, &'c Layout)>
-    where
-        Self: 'c,
-    {
-        let layout = map.layouts.iter().copied().find(|layout| {
-            let permuted = Claim { layouts: vec![layout], sizes: map.named.clone(), ..claim.clone() };
-            self.attempt(&permuted, Some(layout)).is_ok()
-        })?;
-        Some((Claim { layouts: vec![layout], sizes: map.named.clone(), ..claim.clone() }, layout))
+    /// The first of the class's layouts for the map that fits, and what it makes of the claim.
+    fn permuted<'m>(&self, claim: &Claim<'_>, map: &Map<'m>) -> Option<(&'m Layout, Solution)> {
+        let claim = Claim { sizes: map.named.clone(), ..claim.clone() };
+        map.layouts.iter().find_map(|&layout| Some((layout, self.attempt(&claim, Some(layout)).ok()?)))
     }
 
     /// The map beside the layer of a `[[tensor]]` rule, as far as the graph tells.
