@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::adapter::AdapterError;
+use super::attempt::{Attempt, tried};
 use super::quant_state::QuantStateError;
+use super::wording::{lacking, list, missing_values, no_prefix};
 use crate::lazy::FormulaError;
 use crate::schema::{EvaluateError, Position};
-use crate::tensor::{Dtype, Shape, SizeEquation, SolveError, StateDictKey, VariablePath};
+use crate::tensor::{Dtype, Shape, StateDictKey, VariablePath};
 
 /// The complete list of faults of a plan, in the order: rules, bindings, missing, unexpected.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,19 +28,6 @@ pub struct Fault {
     pub position: Option<Position>,
     /// What to do, or what was nearly right.
     pub hint: Option<String>,
-}
-
-/// A layout that does not fit.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// The layout.
-    pub layout: String,
-    /// Why it does not fit.
-    pub reason: SolveError,
-    /// What it makes of the sizes, where that is more than one name to each axis.
-    pub equations: Vec<SizeEquation>,
-    /// The sizes that the axis which nothing determines may have, where they are few.
-    pub choices: Vec<usize>,
 }
 
 /// The groups in which faults are reported.
@@ -504,56 +493,4 @@ impl fmt::Display for Fault {
 /// `schema.toml:12`.
 pub(crate) fn place(position: &Position) -> String {
     format!("{}:{}{}", position.file.name, position.line(), position.file.user())
-}
-
-fn list(keys: &[StateDictKey]) -> String {
-    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// `` `a`, `b` or `c`, none of which the architecture has ``.
-fn lacking(paths: &[String]) -> String {
-    let quoted: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
-    match quoted.as_slice() {
-        [others @ .., last] if !others.is_empty() => {
-            format!("{} or {last}, none of which the architecture has", others.join(", "))
-        }
-        quoted => format!("{}, which the architecture does not have", quoted.join(", ")),
-    }
-}
-
-/// `` no key begins with `module.`; all 17 begin with `model.` ``.
-fn no_prefix(prefixes: &[String], keys: usize, common: Option<&str>) -> String {
-    let prefixes: Vec<String> = prefixes.iter().map(|prefix| format!("`{prefix}`")).collect();
-    let others = match common {
-        Some(common) => format!("; all {keys} begin with `{common}`"),
-        None => String::new(),
-    };
-    format!("no key begins with {}{others}", prefixes.join(" or "))
-}
-
-fn missing_values(values: &[String]) -> String {
-    let verb = if values.len() == 1 { "is" } else { "are" };
-    format!("{} {verb}", values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", "))
-}
-
-fn tried(attempts: &[Attempt]) -> String {
-    attempts.iter().map(|attempt| format!("\n  {attempt}")).collect()
-}
-
-/// The layout and the reason, and each equation in a line of its own.
-impl fmt::Display for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { layout, reason, equations, choices } = self;
-        write!(f, "by `{layout}`: {reason}")?;
-        if let (SolveError::Undetermined { axis }, [others @ .., last]) = (reason, choices.as_slice()) {
-            let others: Vec<String> = others.iter().map(ToString::to_string).collect();
-            let or = if others.is_empty() { "" } else { " or " };
-            write!(f, "\n    `{axis}` may be {}{or}{last}", others.join(", "))?;
-        }
-        let width = equations.iter().map(|equation| equation.text.chars().count()).max().unwrap_or(0);
-        for SizeEquation { text, of } in equations {
-            write!(f, "\n    {text:width$}   {of}")?;
-        }
-        Ok(())
-    }
 }

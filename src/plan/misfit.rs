@@ -1,9 +1,10 @@
 //! Claims that no layout, or more than one, brings together: what is said about them.
 
+use super::attempt::Attempt;
 use super::bind::{Binder, axes, fault};
 use super::binding::Provenance;
 use super::expansion::Claim;
-use super::faults::{Attempt, Fault, FaultDetail};
+use super::faults::{Fault, FaultDetail};
 use super::hints;
 use crate::schema::ClassVariable;
 use crate::tensor::{Capture, Layout, Side, SolveError};

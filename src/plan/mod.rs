@@ -13,6 +13,7 @@
 //! ```
 
 mod adapter;
+mod attempt;
 mod axes;
 mod bind;
 mod binding;
@@ -43,12 +44,14 @@ mod styles;
 mod tensor;
 mod unpermuted;
 mod untold;
+mod wording;
 
 pub use adapter::AdapterError;
+pub use attempt::Attempt;
 pub use binding::{
     Binding, Dense, Derivation, Detail, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
 };
-pub use faults::{Attempt, Fault, FaultDetail, FaultKind, Faults};
+pub use faults::{Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;
 pub use planner::plan;
 pub use quant_state::QuantStateError;
