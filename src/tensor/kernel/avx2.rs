@@ -1,7 +1,7 @@
-//! Kernels with AVX2: transpositions in registers, whole 64-byte lines stored at once.
+//! Transpositions in the registers of AVX2.
 
-use super::gather::Panel;
 use super::portable;
+use super::transpose::Panel;
 
 /// Whether this machine has the instructions.
 pub(super) fn is_available() -> bool {
@@ -15,25 +15,18 @@ pub(super) fn is_available() -> bool {
     }
 }
 
-/// Transposes a panel: whole blocks in registers, the rest as [`portable::transpose`] does.
+/// Transposes a panel; as every machine does where the instructions are missing.
 pub(super) fn transpose<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], target: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
     if is_available() && panel.fits::<SIZE>(source, target) {
-        let (rows, columns) = (panel.rows.len() / x86::ROWS * x86::ROWS, panel.columns & !7);
-        if rows > 0 && columns > 0 && SIZE > 1 {
-            // SAFETY: AVX2 is there, and every element of the panel lies within the buffers.
-            #[expect(unsafe_code, reason = "vector instructions need it")]
-            unsafe {
-                match SIZE {
-                    2 => x86::panel_2(panel, source.as_ptr(), target.as_mut_ptr()),
-                    4 => x86::panel_4(panel, source.as_ptr(), target.as_mut_ptr()),
-                    _ => x86::panel_8(panel, source.as_ptr(), target.as_mut_ptr()),
-                }
-            }
-            return portable::transpose::<SIZE>(panel, source, target, rows, columns);
+        // SAFETY: AVX2 is there, and every element of the panel lies within the buffers.
+        #[expect(unsafe_code, reason = "vector instructions need it")]
+        unsafe {
+            x86::whole_blocks::<SIZE>(panel, source, target);
         }
+        return portable::rest::<SIZE>(panel, source, target);
     }
-    portable::transpose::<SIZE>(panel, source, target, 0, 0);
+    portable::transpose::<SIZE>(panel, source, target);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -41,51 +34,163 @@ pub(super) fn transpose<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], tar
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::Panel;
-
-    /// Rows of a block, whatever the element.
-    pub(super) const ROWS: usize = 8;
-
-    /// Defines the walk over the whole blocks of a panel: pairs of blocks of 8 columns, so that lines are
-    /// stored whole, down the rows.
-    macro_rules! panel {
-        ($name:ident, $block:ident, $size:literal) => {
-            /// # Safety
-            /// AVX2 is there, and every element of the panel lies within the buffers.
-            #[target_feature(enable = "avx2")]
-            pub(super) unsafe fn $name(panel: &Panel<'_>, source: *const u8, target: *mut u8) {
-                let stride = panel.column_stride;
-                let columns = panel.columns & !7;
-                let mut first = 0;
-                while first < columns {
-                    let end = columns.min(first + 16);
-                    for (index, rows) in panel.rows.as_chunks::<ROWS>().0.iter().enumerate() {
-                        let mut column = first;
-                        while column < end {
-                            // SAFETY: rows `index * 8 ..` and columns `column ..`, eight of each, are elements
-                            // of the panel.
-                            unsafe {
-                                let from = source.add(index * ROWS * $size + column * stride);
-                                $block(from, stride, rows, target.add(column * $size));
-                            }
-                            column += 8;
-                        }
-                    }
-                    first = end;
-                }
-            }
-        };
-    }
-
-    panel!(panel_2, block_2, 2);
-    panel!(panel_4, block_4, 4);
-    panel!(panel_8, block_8, 8);
+    use super::super::transpose::{BLOCK, LINE, Panel, RUN, prefetch};
 
     /// # Safety
-    /// AVX2; eight runs of 16 bytes at `source`, and 16 bytes at each of `rows` in `target`.
+    /// AVX2 is there, and every element of the panel lies within the buffers.
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn whole_blocks<const SIZE: usize>(
+        panel: &Panel<'_>,
+        source: &[u8],
+        target: &mut [u8],
+    ) {
+        let (_, columns) = panel.whole();
+        // Columns that make up a line.
+        let width = LINE / SIZE;
+        for first in (0..columns).step_by(width) {
+            let count = width.min(columns - first);
+            // SAFETY: as the caller promises; these are whole blocks of the panel.
+            unsafe {
+                if panel.is_aliased() {
+                    staged::<SIZE>(panel, first, count, source, target);
+                } else {
+                    direct::<SIZE>(panel, first, count, source, target);
+                }
+            }
+        }
+    }
+
+    /// Turns so many columns from one on, from where they are.
+    ///
+    /// # Safety
+    /// As [`whole_blocks`], and they are whole blocks of the panel.
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn block_2(source: *const u8, stride: usize, rows: &[usize; 8], target: *mut u8) {
+    unsafe fn direct<const SIZE: usize>(
+        panel: &Panel<'_>,
+        first: usize,
+        count: usize,
+        source: &[u8],
+        target: &mut [u8],
+    ) {
+        let width = LINE / SIZE;
+        // With each block of rows so many of the next columns' lines are asked for as it uses up of these.
+        let share = width * BLOCK * SIZE / LINE;
+        for (index, rows) in panel.rows.as_chunks::<BLOCK>().0.iter().enumerate() {
+            let byte = index * BLOCK * SIZE;
+            let next = first + width + byte % LINE / (BLOCK * SIZE) * share;
+            for column in next..next + share {
+                prefetch(source, column * panel.column_stride + byte / LINE * LINE);
+            }
+            for column in (first..first + count).step_by(BLOCK) {
+                // SAFETY: these are elements of the panel.
+                unsafe {
+                    let from = source.as_ptr().add(byte + column * panel.column_stride);
+                    let to = target.as_mut_ptr().add(column * SIZE);
+                    block::<SIZE>(from, panel.column_stride, rows, to);
+                }
+            }
+        }
+    }
+
+    /// Turns so many columns from one on by way of a dense buffer.
+    ///
+    /// # Safety
+    /// As [`direct`].
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn staged<const SIZE: usize>(
+        panel: &Panel<'_>,
+        first: usize,
+        count: usize,
+        source: &[u8],
+        target: &mut [u8],
+    ) {
+        let (rows, _) = panel.whole();
+        let width = LINE / SIZE;
+        let mut staged = [[0; RUN]; LINE];
+        for (run, rows) in panel.rows[..rows].chunks(RUN / SIZE).enumerate() {
+            let bytes = rows.len() * SIZE;
+            for (column, staged) in (first..first + count).zip(&mut staged) {
+                let start = column * panel.column_stride + run * RUN;
+                if bytes == RUN
+                    && let Some(source) = source[start..].first_chunk::<RUN>()
+                {
+                    *staged = *source;
+                } else {
+                    staged[..bytes].copy_from_slice(&source[start..start + bytes]);
+                }
+                let next = start + width * panel.column_stride;
+                prefetch(source, next);
+                if bytes > LINE {
+                    prefetch(source, next + LINE);
+                }
+            }
+            for (index, rows) in rows.as_chunks::<BLOCK>().0.iter().enumerate() {
+                for column in (0..count).step_by(BLOCK) {
+                    // SAFETY: these columns are staged, and these are elements of the panel.
+                    unsafe {
+                        let from = staged[column..].as_ptr().cast::<u8>().add(index * BLOCK * SIZE);
+                        let to = target.as_mut_ptr().add((first + column) * SIZE);
+                        block::<SIZE>(from, RUN, rows, to);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Turns eight columns of eight elements.
+    ///
+    /// # Safety
+    /// AVX2; at `source` eight elements, and again after each stride, eight times in all; room for eight at each
+    /// of `rows` in `target`.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn block<const SIZE: usize>(
+        source: *const u8,
+        stride: usize,
+        rows: &[usize; BLOCK],
+        target: *mut u8,
+    ) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match SIZE {
+                1 => block_1(source, stride, rows, target),
+                2 => block_2(source, stride, rows, target),
+                4 => block_4(source, stride, rows, target),
+                _ => block_8(source, stride, rows, target),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`block`], of elements of one byte.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn block_1(source: *const u8, stride: usize, rows: &[usize; BLOCK], target: *mut u8) {
+        // SAFETY: as the caller promises; loads and stores need no alignment.
+        unsafe {
+            let load = |column: usize| _mm_loadl_epi64(source.add(column * stride).cast());
+            let (a0, a1) = (_mm_unpacklo_epi8(load(0), load(1)), _mm_unpacklo_epi8(load(2), load(3)));
+            let (a2, a3) = (_mm_unpacklo_epi8(load(4), load(5)), _mm_unpacklo_epi8(load(6), load(7)));
+            let (b0, b1) = (_mm_unpacklo_epi16(a0, a1), _mm_unpackhi_epi16(a0, a1));
+            let (b2, b3) = (_mm_unpacklo_epi16(a2, a3), _mm_unpackhi_epi16(a2, a3));
+            let store = |row: usize, two: __m128i| {
+                _mm_storel_epi64(target.add(rows[row]).cast(), two);
+                _mm_storel_epi64(target.add(rows[row + 1]).cast(), _mm_unpackhi_epi64(two, two));
+            };
+            store(0, _mm_unpacklo_epi32(b0, b2));
+            store(2, _mm_unpackhi_epi32(b0, b2));
+            store(4, _mm_unpacklo_epi32(b1, b3));
+            store(6, _mm_unpackhi_epi32(b1, b3));
+        }
+    }
+
+    /// # Safety
+    /// As [`block`], of elements of two bytes.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn block_2(source: *const u8, stride: usize, rows: &[usize; BLOCK], target: *mut u8) {
         // SAFETY: as the caller promises; loads and stores need no alignment.
         unsafe {
             let load = |column: usize| _mm_loadu_si128(source.add(column * stride).cast());
@@ -110,10 +215,10 @@ mod x86 {
     }
 
     /// # Safety
-    /// AVX2; eight runs of 32 bytes at `source`, and 32 bytes at each of `rows` in `target`.
+    /// As [`block`], of elements of four bytes.
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn block_4(source: *const u8, stride: usize, rows: &[usize; 8], target: *mut u8) {
+    unsafe fn block_4(source: *const u8, stride: usize, rows: &[usize; BLOCK], target: *mut u8) {
         // SAFETY: as the caller promises; loads and stores need no alignment.
         unsafe {
             // Columns k and k + 4, half of the rows each, so that no lane is crossed later.
@@ -138,10 +243,10 @@ mod x86 {
     }
 
     /// # Safety
-    /// AVX2; eight runs of 64 bytes at `source`, and 64 bytes at each of `rows` in `target`.
+    /// As [`block`], of elements of eight bytes.
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn block_8(source: *const u8, stride: usize, rows: &[usize; 8], target: *mut u8) {
+    unsafe fn block_8(source: *const u8, stride: usize, rows: &[usize; BLOCK], target: *mut u8) {
         // SAFETY: as the caller promises; loads and stores need no alignment.
         unsafe {
             // Columns k and k + 2, two rows at a time.

@@ -6,7 +6,9 @@ mod gather;
 mod moments;
 mod portable;
 pub(crate) mod small_float;
+mod transpose;
 
 pub use convert::{ConvertError, add_whole, convert, convert_whole};
 pub use gather::{GatherError, Level, gather, gather_at};
 pub use moments::{BLOCK, Moments, add_moments};
+pub use transpose::ALIAS;

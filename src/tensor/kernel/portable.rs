@@ -1,11 +1,8 @@
-//! Kernels for every machine.
+//! Kernels for every machine: whole blocks of a transposition in the registers of eight bytes that all have.
 
 use crate::tensor::CopyAxis;
 
-use super::gather::Panel;
-
-/// Columns and rows of a block: its lines stay in the first-level cache on both sides.
-const BLOCK: usize = 16;
+use super::transpose::{BLOCK, LINE, Panel, RUN, prefetch};
 
 /// Copies the elements along one axis.
 pub(super) fn line<const SIZE: usize>(axis: CopyAxis, source: &[u8], target: &mut [u8]) {
@@ -27,34 +24,134 @@ pub(super) fn line<const SIZE: usize>(axis: CopyAxis, source: &[u8], target: &mu
     }
 }
 
-/// Transposes what of a panel lies at or after these rows or columns (both 0: all of it; otherwise what whole
-/// blocks before them left over).
-pub(super) fn transpose<const SIZE: usize>(
-    panel: &Panel<'_>,
-    source: &[u8],
-    target: &mut [u8],
-    done_rows: usize,
-    done_columns: usize,
-) {
-    let mut block = |rows: std::ops::Range<usize>, columns: std::ops::Range<usize>| {
-        for first in columns.clone().step_by(BLOCK) {
-            let columns = first..columns.end.min(first + BLOCK);
-            for row in rows.clone() {
-                let place = panel.rows[row] + columns.start * SIZE;
-                let line = &mut target[place..place + columns.len() * SIZE];
-                let (elements, _) = line.as_chunks_mut::<SIZE>();
-                for (element, column) in elements.iter_mut().zip(columns.clone()) {
-                    let from = row * SIZE + column * panel.column_stride;
-                    element.copy_from_slice(&source[from..from + SIZE]);
+/// Transposes a panel.
+pub(super) fn transpose<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], target: &mut [u8]) {
+    let (rows, columns) = panel.whole();
+    // Columns that make up a line; at least a block.
+    let width = (LINE / SIZE).max(BLOCK);
+    let mut staged = [[0; RUN]; LINE];
+    for first in (0..columns).step_by(width) {
+        let count = width.min(columns - first);
+        for (run, rows) in panel.rows[..rows].chunks(RUN / SIZE).enumerate() {
+            let bytes = rows.len() * SIZE;
+            for (column, staged) in (first..).zip(&mut staged[..count]) {
+                let start = column * panel.column_stride + run * RUN;
+                match source[start..].first_chunk::<RUN>() {
+                    Some(source) if bytes == RUN => *staged = *source,
+                    _ => staged[..bytes].copy_from_slice(&source[start..start + bytes]),
+                }
+                for line in (0..bytes).step_by(LINE) {
+                    prefetch(source, start + width * panel.column_stride + line);
+                }
+            }
+            for (block, rows) in rows.as_chunks::<BLOCK>().0.iter().enumerate() {
+                for (column, staged) in staged[..count].as_chunks::<BLOCK>().0.iter().enumerate() {
+                    let target = &mut target[(first + column * BLOCK) * SIZE..];
+                    turn::<SIZE>(staged, block * BLOCK * SIZE, rows, target);
                 }
             }
         }
-    };
-    let all_rows = panel.rows.len();
-    if done_rows > 0 && done_columns > 0 {
-        block(done_rows..all_rows, 0..done_columns);
-        block(0..all_rows, done_columns..panel.columns);
-    } else {
-        block(0..all_rows, 0..panel.columns);
     }
+    rest::<SIZE>(panel, source, target);
+}
+
+/// Transposes what whole blocks leave over, element by element.
+pub(super) fn rest<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], target: &mut [u8]) {
+    let (rows, columns) = panel.whole();
+    for (row, place) in panel.rows.iter().enumerate() {
+        let first = if row < rows { columns } else { 0 };
+        let line = &mut target[place + first * SIZE..place + panel.columns * SIZE];
+        for (column, element) in (first..).zip(line.as_chunks_mut::<SIZE>().0) {
+            let from = row * SIZE + column * panel.column_stride;
+            element.copy_from_slice(&source[from..from + SIZE]);
+        }
+    }
+}
+
+/// Turns a block: the eight elements at a byte of each of eight staged columns.
+#[inline(always)]
+fn turn<const SIZE: usize>(
+    staged: &[[u8; RUN]; BLOCK],
+    byte: usize,
+    places: &[usize; BLOCK],
+    target: &mut [u8],
+) {
+    // Eight elements of one, two or four bytes are as many words.
+    let mut columns = [[0; 4]; BLOCK];
+    let mut lines = [[0; 4]; BLOCK];
+    if SIZE <= 4 {
+        for (words, column) in columns.iter_mut().zip(staged) {
+            for (word, bytes) in words.iter_mut().zip(column[byte..byte + BLOCK * SIZE].as_chunks().0) {
+                *word = u64::from_le_bytes(*bytes);
+            }
+        }
+    }
+    match SIZE {
+        1 => {
+            let turned = turn_bytes(columns.map(|[word, ..]| word));
+            lines.iter_mut().zip(turned).for_each(|(line, word)| line[0] = word);
+        }
+        2 => {
+            for (rows, four) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                let turned = turn_pairs(std::array::from_fn(|column| columns[four * 4 + column][rows]));
+                turned.into_iter().enumerate().for_each(|(row, word)| lines[rows * 4 + row][four] = word);
+            }
+        }
+        4 => {
+            for rows in 0..4 {
+                for two in 0..4 {
+                    let pair = [columns[two * 2][rows], columns[two * 2 + 1][rows]];
+                    let [one, other] = exchange(pair, LOW_HALF, 32);
+                    (lines[rows * 2][two], lines[rows * 2 + 1][two]) = (one, other);
+                }
+            }
+        }
+        _ => {
+            for (row, place) in places.iter().enumerate() {
+                let line = &mut target[*place..place + BLOCK * SIZE];
+                for (element, column) in line.as_chunks_mut::<SIZE>().0.iter_mut().zip(staged) {
+                    *element = column[byte..].as_chunks::<SIZE>().0[row];
+                }
+            }
+            return;
+        }
+    }
+    for (line, place) in lines.iter().zip(places) {
+        let target = &mut target[*place..place + BLOCK * SIZE];
+        for (bytes, word) in target.as_chunks_mut().0.iter_mut().zip(line) {
+            *bytes = word.to_le_bytes();
+        }
+    }
+}
+
+/// The lower four bytes of a word, the lower two of each half, the lower one of each pair.
+const LOW_HALF: u64 = 0x0000_0000_FFFF_FFFF;
+const LOW_PAIRS: u64 = 0x0000_FFFF_0000_FFFF;
+const LOW_BYTES: u64 = 0x00FF_00FF_00FF_00FF;
+
+/// Exchanges the upper parts of one word with the lower parts of another.
+#[inline(always)]
+const fn exchange(words: [u64; 2], low: u64, bits: u32) -> [u64; 2] {
+    let [one, other] = words;
+    [one & low | (other & low) << bits, (one >> bits) & low | other & !low]
+}
+
+/// Transposes four columns of four pairs of bytes.
+#[inline(always)]
+const fn turn_pairs([a, b, c, d]: [u64; 4]) -> [u64; 4] {
+    let ([a, b], [c, d]) = (exchange([a, b], LOW_PAIRS, 16), exchange([c, d], LOW_PAIRS, 16));
+    let ([a, c], [b, d]) = (exchange([a, c], LOW_HALF, 32), exchange([b, d], LOW_HALF, 32));
+    [a, b, c, d]
+}
+
+/// Transposes eight columns of eight bytes.
+#[inline(always)]
+const fn turn_bytes([a, b, c, d, e, f, g, h]: [u64; 8]) -> [u64; 8] {
+    let ([a, b], [c, d]) = (exchange([a, b], LOW_BYTES, 8), exchange([c, d], LOW_BYTES, 8));
+    let ([e, f], [g, h]) = (exchange([e, f], LOW_BYTES, 8), exchange([g, h], LOW_BYTES, 8));
+    let ([a, c], [b, d]) = (exchange([a, c], LOW_PAIRS, 16), exchange([b, d], LOW_PAIRS, 16));
+    let ([e, g], [f, h]) = (exchange([e, g], LOW_PAIRS, 16), exchange([f, h], LOW_PAIRS, 16));
+    let ([a, e], [b, f]) = (exchange([a, e], LOW_HALF, 32), exchange([b, f], LOW_HALF, 32));
+    let ([c, g], [d, h]) = (exchange([c, g], LOW_HALF, 32), exchange([d, h], LOW_HALF, 32));
+    [a, b, c, d, e, f, g, h]
 }

@@ -1,0 +1,124 @@
+//! Transpositions: what lies in a row in the source lies far apart in the target, and the other way round.
+//!
+//! ```text
+//! source, columns far apart          target, rows far apart
+//! c0: r0 r1 r2 r3 …                  r0: c0 c1 c2 c3 …
+//! c1: r0 r1 r2 r3 …         →        r1: c0 c1 c2 c3 …
+//! ```
+//!
+//! They are done in blocks of eight by eight, for as many columns as make up a cache line of the target, and
+//! down the rows, while the lines of the source that the next columns need are asked for: neighbouring columns
+//! are pages apart, which no machine foresees. Columns that lie a multiple of [`ALIAS`] apart fall on the same
+//! few places of a cache and would drive each other out of it before they are used up; they are first staged, a
+//! run of each, in a small dense buffer.
+
+use crate::tensor::CopyAxis;
+
+use super::{Level, avx2, portable};
+
+/// Bytes of a cache line.
+pub(super) const LINE: usize = 64;
+
+/// Rows and columns of a block.
+pub(super) const BLOCK: usize = 8;
+
+/// Bytes of a column that are staged at a time: two lines, which are fetched in pairs. What is staged of the
+/// smallest elements is then a quarter of the first-level cache.
+pub(super) const RUN: usize = 128;
+
+/// Bytes that lines are apart which fall on one place of a first-level cache: 64 sets of lines, on all present
+/// machines. Rows of a target are better not that far apart either.
+pub const ALIAS: usize = 4096;
+
+/// Rows of a transposition whose places are worked out at a time: a line's worth of columns of them stays in the
+/// second-level cache.
+const ROW_BLOCK: usize = 256;
+/// Transposes: `rows`, innermost first, are contiguous in the source, `columns` in the target.
+pub(super) fn transpose<const SIZE: usize>(
+    level: Level,
+    rows: &[CopyAxis],
+    columns: CopyAxis,
+    source: &[u8],
+    target: &mut [u8],
+) {
+    let count = rows.iter().map(|axis| axis.size).product::<usize>();
+    let mut places = [0; ROW_BLOCK];
+    let mut steps = vec![0; rows.len()];
+    let mut place = 0;
+    let mut first = 0;
+    while first < count {
+        let block = ROW_BLOCK.min(count - first);
+        for slot in &mut places[..block] {
+            *slot = place * SIZE;
+            for (step, axis) in steps.iter_mut().zip(rows) {
+                *step += 1;
+                place += axis.target_stride;
+                if *step < axis.size {
+                    break;
+                }
+                place -= axis.size * axis.target_stride;
+                *step = 0;
+            }
+        }
+        let panel = Panel {
+            rows: &places[..block],
+            columns: columns.size,
+            column_stride: columns.source_stride * SIZE,
+        };
+        let source = &source[first * SIZE..];
+        match level {
+            Level::Avx2 => avx2::transpose::<SIZE>(&panel, source, target),
+            Level::Portable => portable::transpose::<SIZE>(&panel, source, target),
+        }
+        first += block;
+    }
+}
+
+/// A part of a transposition, in bytes: the element of row `r` and column `c` lies at
+/// `r * SIZE + c * column_stride` of the source and belongs at `rows[r] + c * SIZE` of the target.
+#[derive(Debug)]
+pub(super) struct Panel<'a> {
+    pub(super) rows: &'a [usize],
+    pub(super) columns: usize,
+    pub(super) column_stride: usize,
+}
+
+impl Panel<'_> {
+    /// Whether every element lies within the buffers.
+    pub(super) fn fits<const SIZE: usize>(&self, source: &[u8], target: &[u8]) -> bool {
+        let (Some(columns), Some(rows)) = (self.columns.checked_sub(1), self.rows.len().checked_sub(1))
+        else {
+            return true;
+        };
+        let source_end = columns
+            .checked_mul(self.column_stride)
+            .and_then(|last| last.checked_add((rows + 1).checked_mul(SIZE)?));
+        let target_end =
+            self.rows.iter().max().and_then(|last| last.checked_add(self.columns.checked_mul(SIZE)?));
+        source_end.is_some_and(|end| end <= source.len()) && target_end.is_some_and(|end| end <= target.len())
+    }
+
+    /// Whether the columns' lines drive each other out of the cache.
+    pub(super) const fn is_aliased(&self) -> bool {
+        self.column_stride.is_multiple_of(ALIAS)
+    }
+
+    /// How many rows and columns whole blocks make up.
+    pub(super) const fn whole(&self) -> (usize, usize) {
+        (self.rows.len() / BLOCK * BLOCK, self.columns / BLOCK * BLOCK)
+    }
+}
+
+/// Asks for the line at a place of a buffer, which will be read soon; for nothing beyond its end.
+#[inline(always)]
+pub(super) fn prefetch(source: &[u8], place: usize) {
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "an instruction needs it")]
+    // SAFETY: the instruction reads nothing, so any address will do, and every machine has it.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(source.as_ptr().wrapping_add(place).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (source, place);
+}
