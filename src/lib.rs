@@ -61,6 +61,7 @@
 compile_error!("ptw2k maps whole checkpoints into memory and needs a 64-bit target");
 
 pub mod checkpoint;
+pub mod crew;
 mod error;
 pub mod keras;
 pub mod lazy;

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use flate2::Crc;
 
 use super::{Error, Progress};
+use crate::crew::{Hands, share};
 
 /// Bytes that are read and summed at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -27,7 +28,7 @@ pub(super) fn of_file(
     file: &File,
     path: &Path,
     range: Range<u64>,
-    threads: usize,
+    hands: Hands<'_>,
     progress: &dyn Progress,
 ) -> Result<u32, Error> {
     let len = range.end.saturating_sub(range.start);
@@ -35,9 +36,9 @@ pub(super) fn of_file(
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     let outcome: Mutex<Result<Vec<(usize, Crc)>, Error>> = Mutex::new(Ok(Vec::with_capacity(chunks)));
-    let work = || {
+    let work = |goes_on: &dyn Fn() -> bool| {
         let mut buffer = vec![0; CHUNK_BYTES];
-        while !stop.load(Ordering::Relaxed) {
+        while goes_on() && !stop.load(Ordering::Relaxed) {
             let chunk = next.fetch_add(1, Ordering::Relaxed);
             if chunk >= chunks {
                 break;
@@ -65,15 +66,7 @@ pub(super) fn of_file(
             }
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(chunks) {
-            // A thread that the system refuses is done without.
-            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                break;
-            }
-        }
-        work();
-    });
+    share(hands, chunks, &work);
     let mut sums = outcome.into_inner().unwrap_or_else(PoisonError::into_inner)?;
     sums.sort_unstable_by_key(|&(chunk, _)| chunk);
     let mut whole = Crc::new();
@@ -114,10 +107,13 @@ mod tests {
         io::Write::write_all(&mut file, &bytes).unwrap();
         for (range, threads) in [(5..bytes.len(), 3), (0..bytes.len() - 1, 1), (9..9, 2), (7..8, 4)] {
             let places = range.start as u64..range.end as u64;
-            assert_eq!(of_file(&file, Path::new(""), places, threads, &()).unwrap(), of(&bytes[range]));
+            assert_eq!(
+                of_file(&file, Path::new(""), places, Hands::Own(threads), &()).unwrap(),
+                of(&bytes[range])
+            );
         }
         let beyond = 0..bytes.len() as u64 + 1;
-        assert!(matches!(of_file(&file, Path::new(""), beyond, 2, &()), Err(Error::Io { .. })));
+        assert!(matches!(of_file(&file, Path::new(""), beyond, Hands::Own(2), &()), Err(Error::Io { .. })));
         assert_eq!(of(b"123456789"), 0xcbf4_3926);
     }
 }

@@ -14,12 +14,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::crew::share;
 use crate::plan::{Binding, LoadedStorages, Part, Term, Value};
 use crate::tensor::kernel::{ConvertError, convert, gather};
 use crate::tensor::{ByteOrder, Dtype, StridedCopy, clip};
 
 use super::jobs::{Work, needs_no_conversion, push_jobs, sort};
 use super::tile::{TILE_BYTES, packed, target_runs, unpacked};
+use super::write::hands;
 use super::{Error, Progress, WriteOptions};
 
 /// A dataset to be filled.
@@ -72,9 +74,9 @@ pub(super) fn fill(
     let stop = AtomicBool::new(false);
     // Of several tiles that fail at once the first is told, whoever was faster: tiles are taken in order.
     let failure: Mutex<Option<(usize, Error)>> = Mutex::new(None);
-    let work = || {
+    let work = |goes_on: &dyn Fn() -> bool| {
         let mut buffers = Buffers::default();
-        while !stop.load(Ordering::Relaxed) {
+        while goes_on() && !stop.load(Ordering::Relaxed) {
             let tile = next.fetch_add(1, Ordering::Relaxed);
             if tile >= tiles {
                 break;
@@ -95,16 +97,7 @@ pub(super) fn fill(
             }
         }
     };
-    let threads = options.threads().clamp(1, tiles.max(1));
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            // A thread that the system refuses is done without.
-            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                break;
-            }
-        }
-        work();
-    });
+    share(hands(options, progress), tiles, &work);
     let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
     failure.map_or(Ok(()), |(_, error)| Err(error))
 }

@@ -9,6 +9,7 @@ use crate::keras::file_layout::{Body, Content, Member, OutputFile};
 use super::archive::{Archive, Entry};
 use super::fill::write_at;
 use super::values::Values;
+use super::write::hands;
 use super::{Error, Progress, WriteOptions, checksum, hdf5};
 
 /// A file that is laid out.
@@ -81,7 +82,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<(), Error> {
         let Some(archive) = &self.archive else { return Ok(()) };
         let io_error = |source| Error::Io { path: self.path.clone(), source };
-        let sum = |range| checksum::of_file(file, &self.path, range, options.threads(), progress);
+        let sum = |range| checksum::of_file(file, &self.path, range, hands(options, progress), progress);
         for (offset, bytes) in archive.headers(sum)? {
             write_at(file, &bytes, offset).map_err(io_error)?;
         }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::crew::{Crew, Hands};
 use crate::keras::file_layout::{Form, Group, Layout, lay_out};
 use crate::plan::{Binding, Plan};
 use crate::tensor::{Dtype, Shape};
@@ -50,6 +51,16 @@ pub trait Progress: Sync {
     fn advance(&self, bytes: u64);
     /// Whether to stop; the output is then abandoned.
     fn is_cancelled(&self) -> bool;
+    /// The crew in which the caller holds a place, where several are written at a time: who is free there helps,
+    /// and [`WriteOptions::threads`] does not count.
+    fn crew(&self) -> Option<&Crew> {
+        None
+    }
+}
+
+/// Whose threads do the writing.
+pub(super) fn hands<'c>(options: &WriteOptions, progress: &'c dyn Progress) -> Hands<'c> {
+    progress.crew().map_or_else(|| Hands::Own(options.threads()), Hands::Crew)
 }
 
 /// Nobody listens, and nobody stops it.

@@ -11,7 +11,7 @@ const MAY_USE: [(&str, &[&str]); 7] = [
     ("schema", &["tensor"]),
     ("keras", &["tensor", "lazy"]),
     ("plan", &["tensor", "lazy", "checkpoint", "schema", "keras"]),
-    ("writer", &["tensor", "lazy", "plan", "keras"]),
+    ("writer", &["tensor", "lazy", "plan", "keras", "crew"]),
 ];
 
 /// What the writer may name of `keras`: the file layout, and the architecture that it lays out.
