@@ -7,14 +7,16 @@ mod error;
 mod fill;
 pub mod hdf5;
 mod jobs;
+mod outbox;
+mod outlet;
 mod prepare;
 mod set;
 mod sum;
 mod tile;
+mod tile_writer;
 mod values;
 mod write;
 
 pub use atomic::check_not_input;
 pub use error::Error;
-pub use fill::Target;
 pub use write::{Progress, WriteOptions, Written, check, write, write_tree};

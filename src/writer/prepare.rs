@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::keras::file_layout::{Body, Content, Member, OutputFile};
 
 use super::archive::{Archive, Entry};
-use super::fill::write_at;
+use super::outlet::write_at;
 use super::values::Values;
 use super::write::hands;
 use super::{Error, Progress, WriteOptions, checksum, hdf5};

@@ -24,10 +24,11 @@ use crate::tensor::kernel::{ConvertError, add_whole, convert_whole};
 use crate::tensor::{Arithmetic, ByteOrder, Dtype, clip};
 
 use super::Error;
-use super::fill::{Buffers, TileWriter};
-use super::tile::{packed, target_runs};
+use super::fill::Buffers;
+use super::tile::{packed, runs};
+use super::tile_writer::TileWriter;
 
-impl TileWriter<'_> {
+impl TileWriter<'_, '_> {
     /// Adds what of the terms lies in a range, and leaves the sums as elements of the file in `buffers.out`.
     pub(super) fn add(
         &self,
@@ -130,10 +131,12 @@ impl TileWriter<'_> {
             clip(&part.copy.collapse(), range, &mut |mut copy| {
                 copy.target_offset -= range.start;
                 let dtype = part.source.dtype;
-                let bytes = self.pack(part, &packed(&copy), dtype, gathered, converted)?;
-                let (run, starts) = target_runs(&copy);
-                for (bytes, start) in bytes.chunks_exact(run * dtype.size()).zip(starts) {
-                    add_whole(bytes, dtype, ByteOrder::Little, &mut sums[start..start + run]);
+                let packed = packed(&copy);
+                let bytes = self.pack(part, &packed, dtype, gathered, converted)?;
+                let (run, starts) = runs(&copy, &packed);
+                for (from, to) in starts {
+                    let bytes = &bytes[from * dtype.size()..(from + run) * dtype.size()];
+                    add_whole(bytes, dtype, ByteOrder::Little, &mut sums[to..to + run]);
                 }
                 Ok::<(), Error>(())
             })?;

@@ -6,6 +6,7 @@
 //! is written with one call.
 
 use crate::tensor::StridedCopy;
+use crate::tensor::kernel::ALIAS;
 
 /// Bytes of a tile: its source lines, itself and the pages it is written to stay in the second-level cache.
 pub(super) const TILE_BYTES: usize = 1 << 19;
@@ -17,6 +18,9 @@ const WHOLE_ROWS_BYTES: usize = 3 << 19;
 const SOURCE_RUN_BYTES: usize = 128;
 /// Bytes of target that have to lie in a row for a part to be written on its own.
 const TARGET_RUN_BYTES: usize = 32 * 1024;
+
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
 
 /// The tiles of a copy.
 #[derive(Debug)]
@@ -108,20 +112,48 @@ pub(super) fn unpacked(copy: &StridedCopy) -> StridedCopy {
     unpacked
 }
 
-/// The contiguous runs of a collapsed copy's target: elements of one, and where each starts.
-pub(super) fn target_runs(copy: &StridedCopy) -> (usize, Vec<usize>) {
+/// The same copy into a buffer in which rows that are turned side by side do not lie a multiple of [`ALIAS`] apart:
+/// there is a line between them where they would.
+pub(super) fn spread(copy: &StridedCopy, size: usize) -> StridedCopy {
+    let mut spread = StridedCopy { target_offset: 0, ..copy.clone() };
+    let mut stride = 1;
+    for axis in spread.axes.iter_mut().rev() {
+        if axis.source_stride == 1 && axis.size > 1 && stride > 1 && (stride * size).is_multiple_of(ALIAS) {
+            stride += LINE_BYTES / size;
+        }
+        axis.target_stride = stride;
+        stride *= axis.size;
+    }
+    spread
+}
+
+/// How many elements a buffer has to hold for a copy into it.
+pub(super) fn buffer_len(copy: &StridedCopy) -> usize {
+    if copy.axes.iter().any(|axis| axis.size == 0) {
+        return 0;
+    }
+    copy.axes.iter().map(|axis| (axis.size - 1) * axis.target_stride).sum::<usize>() + 1
+}
+
+/// The runs that are contiguous both in a collapsed copy's target and in the buffer that the same copy was made to:
+/// elements of one, and where each starts in the buffer and in the target.
+pub(super) fn runs(copy: &StridedCopy, buffer: &StridedCopy) -> (usize, Vec<(usize, usize)>) {
     let mut run = 1;
     let mut outer = copy.axes.len();
-    while outer > 0 && copy.axes[outer - 1].target_stride == run {
+    while outer > 0
+        && copy.axes[outer - 1].target_stride == run
+        && buffer.axes[outer - 1].target_stride == run
+    {
         run *= copy.axes[outer - 1].size;
         outer -= 1;
     }
-    let mut starts = vec![copy.target_offset];
-    for axis in &copy.axes[..outer] {
-        starts = starts
-            .iter()
-            .flat_map(|start| (0..axis.size).map(move |step| start + step * axis.target_stride))
-            .collect();
+    let mut starts = vec![(buffer.target_offset, copy.target_offset)];
+    for (axis, in_buffer) in copy.axes[..outer].iter().zip(&buffer.axes) {
+        let of = |&(from, to): &(usize, usize)| {
+            (0..axis.size)
+                .map(move |step| (from + step * in_buffer.target_stride, to + step * axis.target_stride))
+        };
+        starts = starts.iter().flat_map(of).collect();
     }
     (run, starts)
 }

@@ -9,7 +9,8 @@ use crate::plan::{Binding, Plan};
 use crate::tensor::{Dtype, Shape};
 
 use super::atomic::Draft;
-use super::fill::{Target, fill, write_at};
+use super::fill::{Target, fill};
+use super::outlet::{Outlet, write_at};
 use super::prepare::Prepared;
 use super::values::Values;
 use super::{Error, check_not_input, set};
@@ -164,8 +165,10 @@ fn write_layout(
     let drafts: Vec<Draft> =
         files.iter().map(|file| Draft::create(&file.path, file.len)).collect::<Result<_, _>>()?;
     set::check_distinct(&drafts)?;
+    let outlets: Vec<Outlet<'_>> =
+        files.iter().zip(&drafts).map(|(file, draft)| Outlet::new(draft.file(), &file.path)).collect();
     let mut targets = Vec::new();
-    for (file, draft) in files.iter().zip(&drafts) {
+    for ((file, draft), outlet) in files.iter().zip(&drafts).zip(&outlets) {
         let io_error = |source| Error::Io { path: file.path.clone(), source };
         for (offset, bytes) in &file.pieces {
             write_at(draft.file(), bytes, *offset).map_err(io_error)?;
@@ -175,8 +178,7 @@ fn write_layout(
             targets.push(Target {
                 binding: &value.binding,
                 numel: value.shape.numel(),
-                file: draft.file(),
-                path: &file.path,
+                outlet,
                 offset,
                 name: value.name,
             });

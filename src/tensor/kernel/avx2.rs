@@ -47,12 +47,13 @@ mod x86 {
         let (_, columns) = panel.whole();
         // Columns that make up a line.
         let width = LINE / SIZE;
+        let mut dense = [[0; RUN]; LINE];
         for first in (0..columns).step_by(width) {
             let count = width.min(columns - first);
             // SAFETY: as the caller promises; these are whole blocks of the panel.
             unsafe {
                 if panel.is_aliased() {
-                    staged::<SIZE>(panel, first, count, source, target);
+                    staged::<SIZE>(panel, first, count, source, target, &mut dense);
                 } else {
                     direct::<SIZE>(panel, first, count, source, target);
                 }
@@ -105,13 +106,13 @@ mod x86 {
         count: usize,
         source: &[u8],
         target: &mut [u8],
+        staged: &mut [[u8; RUN]; LINE],
     ) {
         let (rows, _) = panel.whole();
         let width = LINE / SIZE;
-        let mut staged = [[0; RUN]; LINE];
         for (run, rows) in panel.rows[..rows].chunks(RUN / SIZE).enumerate() {
             let bytes = rows.len() * SIZE;
-            for (column, staged) in (first..first + count).zip(&mut staged) {
+            for (column, staged) in (first..first + count).zip(&mut *staged) {
                 let start = column * panel.column_stride + run * RUN;
                 if bytes == RUN
                     && let Some(source) = source[start..].first_chunk::<RUN>()

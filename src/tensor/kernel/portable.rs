@@ -76,10 +76,10 @@ fn turn<const SIZE: usize>(
     places: &[usize; BLOCK],
     target: &mut [u8],
 ) {
-    // Eight elements of one, two or four bytes are as many words.
-    let mut columns = [[0; 4]; BLOCK];
-    let mut lines = [[0; 4]; BLOCK];
-    if SIZE <= 4 {
+    // Eight elements of one or two bytes are as many words.
+    let mut columns = [[0; 2]; BLOCK];
+    let mut lines = [[0; 2]; BLOCK];
+    if SIZE <= 2 {
         for (words, column) in columns.iter_mut().zip(staged) {
             for (word, bytes) in words.iter_mut().zip(column[byte..byte + BLOCK * SIZE].as_chunks().0) {
                 *word = u64::from_le_bytes(*bytes);
@@ -88,22 +88,13 @@ fn turn<const SIZE: usize>(
     }
     match SIZE {
         1 => {
-            let turned = turn_bytes(columns.map(|[word, ..]| word));
+            let turned = turn_bytes(columns.map(|[word, _]| word));
             lines.iter_mut().zip(turned).for_each(|(line, word)| line[0] = word);
         }
         2 => {
             for (rows, four) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                 let turned = turn_pairs(std::array::from_fn(|column| columns[four * 4 + column][rows]));
                 turned.into_iter().enumerate().for_each(|(row, word)| lines[rows * 4 + row][four] = word);
-            }
-        }
-        4 => {
-            for rows in 0..4 {
-                for two in 0..4 {
-                    let pair = [columns[two * 2][rows], columns[two * 2 + 1][rows]];
-                    let [one, other] = exchange(pair, LOW_HALF, 32);
-                    (lines[rows * 2][two], lines[rows * 2 + 1][two]) = (one, other);
-                }
             }
         }
         _ => {

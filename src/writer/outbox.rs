@@ -1,0 +1,98 @@
+//! What a worker has filled and not yet written.
+
+use super::outlet::{Outlet, Piece};
+use super::{Error, Progress};
+
+/// Bytes that a worker holds back while others write. One tile is enough that two workers hardly ever wait for each
+/// other, and little memory.
+const HELD_BACK_BYTES: usize = 1 << 20;
+
+/// Filled buffers of one worker. It writes them when nobody else writes to their files, and waits only when it
+/// holds too much.
+pub(super) struct Outbox<'o> {
+    progress: &'o dyn Progress,
+    filled: Vec<Filled<'o>>,
+    /// Bytes to be written.
+    bytes: usize,
+    /// Buffers to be filled again.
+    spare: Vec<Vec<u8>>,
+}
+
+struct Filled<'o> {
+    outlet: &'o Outlet<'o>,
+    buffer: Vec<u8>,
+    pieces: Vec<Piece>,
+    bytes: usize,
+}
+
+impl<'o> Outbox<'o> {
+    pub(super) const fn new(progress: &'o dyn Progress) -> Self {
+        Self { progress, filled: Vec::new(), bytes: 0, spare: Vec::new() }
+    }
+
+    /// A buffer of so many bytes, whatever they are.
+    pub(super) fn buffer(&mut self, len: usize) -> Vec<u8> {
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        buffer.resize(len, 0);
+        buffer
+    }
+
+    /// Takes pieces of a buffer to be written.
+    pub(super) fn post(
+        &mut self,
+        outlet: &'o Outlet<'o>,
+        buffer: Vec<u8>,
+        pieces: Vec<Piece>,
+    ) -> Result<(), Error> {
+        let bytes = pieces.iter().map(|piece| piece.len).sum();
+        self.bytes += bytes;
+        self.filled.push(Filled { outlet, buffer, pieces, bytes });
+        self.send(HELD_BACK_BYTES)
+    }
+
+    /// Takes bytes that lie elsewhere to be written. They are copied only when another worker writes.
+    pub(super) fn post_bytes(
+        &mut self,
+        outlet: &'o Outlet<'o>,
+        bytes: &[u8],
+        place: u64,
+    ) -> Result<(), Error> {
+        if let Some(turn) = outlet.try_turn() {
+            turn.write(bytes, place).map_err(|source| io_error(outlet, source))?;
+            self.progress.advance(bytes.len() as u64);
+            return Ok(());
+        }
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+        self.post(outlet, buffer, vec![Piece { from: 0, len: bytes.len(), place }])
+    }
+
+    /// Writes all that is left.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        self.send(0)
+    }
+
+    /// Writes what can be written without waiting, and waits while there are more than so many bytes.
+    fn send(&mut self, held_back: usize) -> Result<(), Error> {
+        let mut at = 0;
+        while let Some(Filled { outlet, .. }) = self.filled.get(at) {
+            let turn = if self.bytes > held_back { Some(outlet.turn()) } else { outlet.try_turn() };
+            let Some(turn) = turn else {
+                at += 1;
+                continue;
+            };
+            let Filled { outlet, buffer, pieces, bytes } = self.filled.remove(at);
+            turn.write_pieces(&buffer, &pieces).map_err(|source| io_error(outlet, source))?;
+            drop(turn);
+            self.bytes -= bytes;
+            self.progress.advance(bytes as u64);
+            self.spare.push(buffer);
+        }
+        Ok(())
+    }
+}
+
+fn io_error(outlet: &Outlet<'_>, source: std::io::Error) -> Error {
+    Error::Io { path: outlet.path().to_owned(), source }
+}
