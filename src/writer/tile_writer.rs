@@ -98,18 +98,27 @@ impl<'o> TileWriter<'_, 'o> {
     ) -> Result<(), Error> {
         let dtype = self.target.binding.dtype;
         let size = dtype.size();
-        let is_converted = !needs_no_conversion(part, dtype);
-        let buffer = if is_converted { packed(copy) } else { spread(copy, size) };
-        let mut out = outbox.buffer(buffer_len(&buffer) * size);
-        if is_converted {
-            let source = &part.source;
-            buffers.gathered.resize(copy.numel() * source.dtype.size(), 0);
-            self.gather(&buffer, source.dtype.size(), ready(part), &mut buffers.gathered)?;
-            self.convert(&buffers.gathered, source.dtype, source.byte_order, &mut out, dtype)?;
+        let source = &part.source;
+        let gathered = spread(copy, source.dtype.size());
+        let len = buffer_len(&gathered) * source.dtype.size();
+        let (out, filled) = if needs_no_conversion(part, dtype) {
+            let mut out = outbox.buffer(len);
+            self.gather(&gathered, size, ready(part), &mut out)?;
+            (out, gathered)
         } else {
-            self.gather(&buffer, size, ready(part), &mut out)?;
-        }
-        let (run, starts) = runs(copy, &buffer);
+            buffers.gathered.resize(len, 0);
+            self.gather(&gathered, source.dtype.size(), ready(part), &mut buffers.gathered)?;
+            let converted = packed(copy);
+            let mut out = outbox.buffer(buffer_len(&converted) * size);
+            let (run, starts) = runs(&converted, &gathered);
+            for (from, to) in starts {
+                let from = &buffers.gathered[from * source.dtype.size()..][..run * source.dtype.size()];
+                let to = &mut out[to * size..(to + run) * size];
+                self.convert(from, source.dtype, source.byte_order, to, dtype)?;
+            }
+            (out, converted)
+        };
+        let (run, starts) = runs(copy, &filled);
         let piece = |(from, to)| Piece { from: from * size, len: run * size, place: self.place(to * size) };
         outbox.post(self.outlet, out, starts.into_iter().map(piece).collect())
     }

@@ -218,8 +218,19 @@ fn to_float(
             widen(source, target, bf16::from_le_bytes);
             None
         }
-        (Dtype::F32, Dtype::F16) if !big => narrow(source, target, f16::to_le_bytes, f16::is_infinite),
-        (Dtype::F32, Dtype::Bf16) if !big => narrow(source, target, bf16::to_le_bytes, bf16::is_infinite),
+        (Dtype::F32, Dtype::F16) if !big => {
+            let slice = <[f16]>::convert_from_f32_slice;
+            narrow(source, target, f32::from_le_bytes, slice, f16::to_le_bytes, f16::is_infinite)
+        }
+        (Dtype::F32, Dtype::Bf16) if !big => {
+            narrow(source, target, f32::from_le_bytes, round_to_bf16, bf16::to_le_bytes, bf16::is_infinite)
+        }
+        (Dtype::F64, Dtype::F32) if !big => {
+            let slice = |rounded: &mut [f32], values: &[f64]| {
+                rounded.iter_mut().zip(values).for_each(|(rounded, &value)| *rounded = value as f32);
+            };
+            narrow(source, target, f64::from_le_bytes, slice, f32::to_le_bytes, f32::is_infinite)
+        }
         _ => match small_float::values(from) {
             Some(value) => look_up(source, value, target, to),
             None => to_float_one_by_one(source, from, big, target, to),
@@ -231,7 +242,7 @@ fn to_float(
     }
 }
 
-/// Elements that are converted at a time between `float32` and the 16-bit floats, on the stack.
+/// Elements that are converted at a time between floats, on the stack.
 const CHUNK: usize = 256;
 
 /// Converts 16-bit floats to `float32`.
@@ -253,37 +264,57 @@ where
     }
 }
 
-/// Converts `float32` to 16-bit floats. Tells the first finite value that became an infinity, and its place.
-fn narrow<H>(
+/// Converts floats to narrower ones, a chunk at a time. Tells the first finite value that became an infinity, and
+/// its place.
+#[inline]
+fn narrow<const WIDE: usize, const NARROW: usize, W, N>(
     source: &[u8],
     target: &mut [u8],
-    bytes_of: fn(H) -> [u8; 2],
-    is_infinite: fn(H) -> bool,
+    wide: impl Fn([u8; WIDE]) -> W,
+    convert: impl Fn(&mut [N], &[W]),
+    bytes_of: impl Fn(N) -> [u8; NARROW],
+    is_infinite: impl Fn(N) -> bool,
 ) -> Option<(usize, f64)>
 where
-    H: Copy + Default,
-    [H]: HalfFloatSliceExt,
+    W: Copy + Default + Into<f64>,
+    N: Copy + Default,
 {
     let mut overflow = None;
-    let (mut floats, mut halves) = ([0.0_f32; CHUNK], [H::default(); CHUNK]);
+    let (mut values, mut rounded) = ([W::default(); CHUNK], [N::default(); CHUNK]);
     let sources = source.as_chunks().0.chunks(CHUNK);
     for (chunk, (source, target)) in sources.zip(target.as_chunks_mut().0.chunks_mut(CHUNK)).enumerate() {
         let count = source.len().min(target.len());
-        for (float, &bytes) in floats.iter_mut().zip(source) {
-            *float = f32::from_le_bytes(bytes);
+        for (value, &bytes) in values.iter_mut().zip(source) {
+            *value = wide(bytes);
         }
-        let (floats, halves) = (&floats[..count], &mut halves[..count]);
-        halves.convert_from_f32_slice(floats);
-        for (bytes, &half) in target.iter_mut().zip(&*halves) {
-            *bytes = bytes_of(half);
+        let (values, rounded) = (&values[..count], &mut rounded[..count]);
+        convert(rounded, values);
+        for (bytes, &rounded) in target.iter_mut().zip(&*rounded) {
+            *bytes = bytes_of(rounded);
         }
         if overflow.is_none() {
-            let lost = |(float, half): (&f32, &H)| float.is_finite() && is_infinite(*half);
-            let place = floats.iter().zip(&*halves).position(lost);
-            overflow = place.map(|place| (chunk * CHUNK + place, f64::from(floats[place])));
+            let lost =
+                |(value, rounded): (&W, &N)| is_infinite(*rounded) && Into::<f64>::into(*value).is_finite();
+            // Most chunks have no infinity, which all of them at once tell fastest.
+            if rounded.iter().fold(false, |any, &rounded| any | is_infinite(rounded)) {
+                let place = values.iter().zip(&*rounded).position(lost);
+                overflow = place.map(|place| (chunk * CHUNK + place, values[place].into()));
+            }
         }
     }
     overflow
+}
+
+/// Rounds `float32` to `bfloat16` as `half` does one by one, many at a time.
+fn round_to_bf16(rounded: &mut [bf16], values: &[f32]) {
+    for (rounded, value) in rounded.iter_mut().zip(values) {
+        let bits = value.to_bits();
+        let is_nan = bits & 0x7FFF_FFFF > 0x7F80_0000;
+        // To nearest, ties to even; a NaN stays one, and is made quiet.
+        let nearest = bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) >> 16;
+        let quiet = bits >> 16 | 0x0040;
+        *rounded = bf16::from_bits(if is_nan { quiet } else { nearest } as u16);
+    }
 }
 
 /// Converts floats of eight bits, whose values are few. Tells the first finite value that became an infinity,
@@ -470,6 +501,11 @@ mod tests {
             check(&bytes(&|_| true), Dtype::F32, to);
             check(&bytes(&|value| value.abs() < 65_000.0 || !value.is_finite()), Dtype::F32, to);
         }
+        // The same between the `float32`, around their ties, and beyond the largest.
+        let low = [0, 1, 0x0FFF_FFFF, 0x1000_0000, 0x1000_0001, 0x1FFF_FFFF];
+        let wide = |&bits: &u32| low.map(|low| f64::from(f32::from_bits(bits)).to_bits() ^ low);
+        let doubles = floats.iter().step_by(5).flat_map(wide).chain([f64::MAX, f64::MIN].map(f64::to_bits));
+        check(&doubles.flat_map(u64::to_le_bytes).collect::<Vec<u8>>(), Dtype::F64, Dtype::F32);
     }
 
     #[test]
