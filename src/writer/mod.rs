@@ -3,6 +3,7 @@
 mod archive;
 mod atomic;
 mod checksum;
+mod debris;
 mod error;
 mod fill;
 pub mod hdf5;
@@ -14,7 +15,8 @@ mod tile;
 mod values;
 mod write;
 
-pub use atomic::check_not_input;
+pub use atomic::{check_not_input, replace};
+pub use debris::sweep;
 pub use error::Error;
 pub use fill::Target;
 pub use write::{Progress, WriteOptions, Written, check, write, write_tree};
