@@ -57,7 +57,7 @@ fn document(
     loader: &mut Loader,
     faults: &mut Faults,
 ) -> Result<Draft, Error> {
-    let root = Table::root(root);
+    let root = Table::root(root, "the schema");
     root.check_keys(KEYS, faults);
     version(&root, faults);
     let base = match root.string("extends", faults) {
