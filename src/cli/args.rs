@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
-use super::form;
+use super::size::size;
 use crate::checkpoint::{OpenOptions, Quantized};
+use crate::convert;
 use crate::keras::file_layout::{KerasVersion, VersionError};
 use crate::tensor::Dtype;
 
@@ -220,6 +221,15 @@ pub enum Saved {
     Weights,
 }
 
+impl From<Saved> for convert::Saved {
+    fn from(saved: Saved) -> Self {
+        match saved {
+            Saved::Model => Self::Model,
+            Saved::Weights => Self::Weights,
+        }
+    }
+}
+
 /// What a conversion writes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Target {
@@ -234,7 +244,7 @@ pub struct Target {
     #[arg(long, value_name = "WHAT", help_heading = "Writing")]
     pub save: Option<Saved>,
     /// The most that a shard of a `.weights.json` holds: 500MB, 2GB (1024 to the next unit) [default: 5GB]
-    #[arg(long, value_name = "SIZE", value_parser = form::size, help_heading = "Writing")]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Writing")]
     pub max_shard_size: Option<u64>,
     /// Carry over the optimizer's state of the architecture's file
     #[arg(long, help_heading = "Writing")]

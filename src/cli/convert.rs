@@ -12,62 +12,52 @@ use super::args::{Output, Source};
 use super::escape::escape;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::form::Wanted;
-use super::progress::Bar;
+use super::listener::Listener;
 use super::table::count;
 use super::terminal::Terminal;
 use super::{inputs, interrupt, ledger};
-use crate::writer::{self, WriteOptions};
+use crate::convert::Conversion;
+use crate::writer;
 
 /// Converts a checkpoint.
 ///
 /// # Errors
 /// When an input cannot be read, the plan has faults, or the output cannot be written.
 pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<Exit, Failure> {
-    let path = output_path(source, output)?;
-    let wanted = Wanted::new(&path, source, &output.target)?;
-    if let Some(report) = &output.report
-        && (std::path::absolute(report).ok() == std::path::absolute(&path).ok()
-            || wanted.may_be_shard(&path, report))
-    {
-        return Err(Failure::ReportIsOutput { path: report.clone() });
+    let conversion = conversion(source, output)?;
+    if let Some(report) = &output.report {
+        if conversion.may_write(report) {
+            return Err(Failure::ReportIsOutput { path: report.clone() });
+        }
+        let named = [&conversion.source.checkpoint, &conversion.source.schema];
+        refuse_inputs(report, named.into_iter().chain(&conversion.source.architecture))?;
     }
-    let targets: Vec<&Path> = output.report.iter().map(PathBuf::as_path).chain([path.as_path()]).collect();
-    let inputs = [source.checkpoint.as_path(), Path::new(&source.schema)];
-    let inputs: Vec<&Path> = inputs.into_iter().chain(source.arch.as_deref()).collect();
-    refuse_inputs(&targets, &inputs)?;
 
     let started = Instant::now();
-    let plan = inputs::plan(source, &|architecture| wanted.of(architecture), terminal)?;
-    let files = plan.sources.iter().chain(&plan.architecture.carried.files).map(PathBuf::as_path);
-    let inputs: Vec<&Path> = files.chain([plan.architecture.path.as_path()]).collect();
-    refuse_inputs(&targets, &inputs)?;
+    let listener = Listener::new(terminal, &conversion.source.reading);
+    let planned = conversion.plan(&listener).map_err(|error| inputs::told(error, &conversion.source))?;
+    if let Some(report) = &output.report {
+        refuse_inputs(report, &planned.inputs)?;
+    }
     if output.dry_run {
-        writer::check(&plan, &path, &wanted.of(&plan.architecture))?;
-        return super::plan::show(&plan, source, terminal);
+        planned.check()?;
+        return super::plan::show(&planned.plan, source, terminal);
     }
     interrupt::watch()?;
     let report = output.report.as_deref().map(Report::start).transpose()?;
-    inputs::check_records(&plan, output.threads, terminal);
-    let bar = Bar::new(terminal, ledger::byte_len(&plan));
-    let options = WriteOptions {
-        form: wanted.of(&plan.architecture),
-        threads: output.threads.map(std::num::NonZeroUsize::get),
-        allow_overflow: output.allow_overflow,
-    };
-    let written = writer::write(&plan, &path, &options, &bar);
-    bar.finish();
+    let written = planned.write(&listener);
+    listener.finish();
     let written = match written {
-        Err(_) if interrupt::is_interrupted() => return Err(Failure::Interrupted { path }),
-        Err(writer::Error::Source { source: unreadable, .. }) => {
-            return Err(Failure::Unreadable { path: source.checkpoint.clone(), source: unreadable });
+        Err(_) if interrupt::is_interrupted() => {
+            return Err(Failure::Interrupted { path: conversion.output });
         }
         written => written?,
     };
     let seconds = started.elapsed().as_secs_f64();
 
+    let path = &conversion.output;
     if let Some(report) = report {
-        let mut ledger = ledger::to_json(&plan, source);
+        let mut ledger = ledger::to_json(&planned.plan, source);
         ledger["output"] = json!({ "path": path.to_string_lossy(), "bytes": written.bytes });
         report.publish(&ledger)?;
     }
@@ -77,9 +67,9 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
             "variables": written.variables,
             "bytes": written.bytes,
             "seconds": seconds,
-            "unused": plan.unused.len(),
-            "left_out": plan.left_out.len(),
-            "notes": ledger::notes_json(&plan.notes),
+            "unused": written.unused,
+            "left_out": written.left_out,
+            "notes": ledger::notes_json(&written.notes),
         }))?;
     } else if !terminal.quiet {
         terminal.result(|out| {
@@ -87,9 +77,26 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
             let variables = count(written.variables, "variable");
             writeln!(out, "{path}: {variables}, {}, {seconds:.2} s", HumanBytes(written.bytes))
         })?;
-        ledger::remark(&plan.notes, terminal);
+        ledger::remark(&written.notes, terminal);
     }
     Ok(Exit::Done)
+}
+
+/// The arguments, as the library has them.
+fn conversion(source: &Source, output: &Output) -> Result<Conversion, Failure> {
+    let path = output_path(source, output)?;
+    let mut conversion = Conversion::new(&source.checkpoint, &source.schema, path);
+    conversion.source = inputs::source(source);
+    conversion.save = output.target.save.map(Into::into);
+    conversion.keras = source.keras;
+    conversion.dtype = source.dtype;
+    conversion.optimizer = output.target.optimizer;
+    conversion.max_shard_bytes = output.target.max_shard_size;
+    conversion.allow_missing = inputs::allow_missing(&source.allow_missing)?;
+    conversion.allow_unexpected = inputs::allow_unexpected(&source.allow_unexpected)?;
+    conversion.allow_overflow = output.allow_overflow;
+    conversion.threads = output.threads;
+    Ok(conversion)
 }
 
 /// `-o`, or the checkpoint's stem with `.weights.h5` in the current folder.
@@ -105,11 +112,9 @@ fn output_path(source: &Source, output: &Output) -> Result<PathBuf, Failure> {
 }
 
 /// Refuses to write over an input, by whatever name. An input that is not there is for its reader to name.
-fn refuse_inputs(targets: &[&Path], inputs: &[&Path]) -> Result<(), Failure> {
-    for input in inputs.iter().filter(|input| input.exists()) {
-        for target in targets {
-            writer::check_not_input(target, input)?;
-        }
+fn refuse_inputs<'a>(target: &Path, inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    for input in inputs.into_iter().filter(|input| input.exists()) {
+        writer::check_not_input(target, input)?;
     }
     Ok(())
 }

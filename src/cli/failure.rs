@@ -6,45 +6,22 @@ use std::path::PathBuf;
 
 use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
 
-use super::args::Saved;
 use super::escape::escape;
 use super::exit::Exit;
 use super::terminal::{ERROR, HINT, Terminal, columns};
 use super::{candidates, faults};
+use crate::convert::{ConvertError, Saved};
 use crate::lazy::LoadError;
-use crate::tensor::kernel::ConvertError;
-use crate::tensor::{Dtype, Printable};
-use crate::{checkpoint, keras, plan, schema, writer};
+use crate::tensor::{Dtype, Printable, kernel};
+use crate::{checkpoint, keras, schema, writer};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The checkpoint cannot be read.
+    /// The library says why.
     #[error(transparent)]
-    Checkpoint(Box<checkpoint::Error>),
-    /// Values of the checkpoint cannot be read; nothing was written.
-    #[error("{}: {}", path.display(), escape(&source.to_string()))]
-    Unreadable {
-        /// The checkpoint.
-        path: PathBuf,
-        /// The tensor, and the reason.
-        source: plan::Unreadable,
-    },
-    /// A Keras file cannot be read.
-    #[error(transparent)]
-    Keras(Box<keras::Error>),
-    /// The schema is not valid.
-    #[error(transparent)]
-    Schema(#[from] schema::Error),
-    /// The plan has faults.
-    #[error("{faults}")]
-    Faults {
-        /// The faults.
-        faults: plan::Faults,
-        /// A bundled schema without any.
-        better: Option<&'static str>,
-    },
+    Convert(#[from] ConvertError),
     /// A file stands in the place of another.
     #[error("{} is {is}, not a {wanted}", path.display())]
     Mistaken {
@@ -57,20 +34,11 @@ pub enum Failure {
         /// As for a file that cannot be read.
         exit: Exit,
     },
-    /// The output cannot be written.
-    #[error(transparent)]
-    Write(Box<writer::Error>),
     /// A signal came while writing.
     #[error("interrupted; {} is as it was", path.display())]
     Interrupted {
         /// The output.
         path: PathBuf,
-    },
-    /// Neither the arguments nor the schema name an architecture.
-    #[error("no architecture: neither --arch nor `architecture` in the [target] of {schema} names one")]
-    NoArchitecture {
-        /// The schema.
-        schema: String,
     },
     /// A variable to be explained that the plan does not bind.
     #[error("the plan binds no variable `{path}`")]
@@ -89,29 +57,6 @@ pub enum Failure {
         text: String,
         /// The reason.
         source: schema::GlobError,
-    },
-    /// The output's name stands for no format.
-    #[error("the name {} tells no format", path.display())]
-    UnknownFormat {
-        /// The output.
-        path: PathBuf,
-    },
-    /// --save contradicts the output's name.
-    #[error("the name {} stands for {}, and --save for the other", path.display(), match held {
-        Saved::Model => "a whole model",
-        Saved::Weights => "weights alone",
-    })]
-    SavedAs {
-        /// The output.
-        path: PathBuf,
-        /// What it holds.
-        held: Saved,
-    },
-    /// --max-shard-size for a single file.
-    #[error("{} is one file; --max-shard-size is for sharded weights", path.display())]
-    NotSharded {
-        /// The output.
-        path: PathBuf,
     },
     /// The checkpoint has no name to derive the output's from.
     #[error("{} has no file name to call the output after", path.display())]
@@ -213,19 +158,25 @@ fn also(others: &str) -> String {
 
 impl From<checkpoint::Error> for Failure {
     fn from(error: checkpoint::Error) -> Self {
-        Self::Checkpoint(Box::new(error))
+        Self::Convert(error.into())
     }
 }
 
 impl From<keras::Error> for Failure {
     fn from(error: keras::Error) -> Self {
-        Self::Keras(Box::new(error))
+        Self::Convert(error.into())
+    }
+}
+
+impl From<schema::Error> for Failure {
+    fn from(error: schema::Error) -> Self {
+        Self::Convert(error.into())
     }
 }
 
 impl From<writer::Error> for Failure {
     fn from(error: writer::Error) -> Self {
-        Self::Write(Box::new(error))
+        Self::Convert(error.into())
     }
 }
 
@@ -234,24 +185,16 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Checkpoint(_) | Self::Unreadable { .. } | Self::NoValue { .. } | Self::Sniff { .. } => {
-                Exit::Checkpoint
-            }
+            Self::Convert(error) => exit(error),
+            Self::NoValue { .. } | Self::Sniff { .. } => Exit::Checkpoint,
             Self::Values { exit, .. } | Self::Mistaken { exit, .. } => *exit,
-            Self::Keras(_) => Exit::Architecture,
-            Self::Schema(_) => Exit::Schema,
-            Self::Faults { .. } => Exit::Faults,
-            Self::Write(_) | Self::Report { .. } => Exit::Output,
+            Self::Report { .. } => Exit::Output,
             // A reader that has seen enough (`| head`) is no failure.
             Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => Exit::Done,
             Self::Stdout(_) => Exit::Output,
             Self::Interrupted { .. } => Exit::Interrupted,
-            Self::NoArchitecture { .. }
-            | Self::NoVariable { .. }
+            Self::NoVariable { .. }
             | Self::Glob { .. }
-            | Self::UnknownFormat { .. }
-            | Self::SavedAs { .. }
-            | Self::NotSharded { .. }
             | Self::NoStem { .. }
             | Self::ReportIsOutput { .. }
             | Self::DifferentForms { .. }
@@ -267,21 +210,21 @@ impl Failure {
     pub fn report(&self, terminal: Terminal) {
         match self {
             Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => {}
-            Self::Faults { faults: found, .. } if terminal.json => {
+            Self::Convert(ConvertError::Faults { faults: found, .. }) if terminal.json => {
                 // stderr says the rest when stdout cannot.
                 if let Err(failure) = terminal.json_result(&faults::to_json(found)) {
                     terminal.label(ERROR, "error", failure);
                 }
                 terminal.label(ERROR, "error", found);
             }
-            Self::Faults { faults: found, .. } => faults::report(found, terminal),
-            Self::Schema(schema::Error::Invalid { file, faults }) => {
+            Self::Convert(ConvertError::Faults { faults: found, .. }) => faults::report(found, terminal),
+            Self::Convert(ConvertError::Schema(schema::Error::Invalid { file, faults })) => {
                 let (file, user) = (escape(&file.name), file.user());
                 let user = escape(&user);
                 terminal.label(ERROR, "error", format_args!("the schema {file}{user} is not valid"));
                 faults.iter().for_each(|fault| diagnose(fault, terminal));
             }
-            Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {
+            Self::Convert(ConvertError::Checkpoint(error)) if !error.kind.candidates().is_empty() => {
                 terminal.label(ERROR, "error", error);
                 candidates::report(&error.kind, terminal);
             }
@@ -298,47 +241,17 @@ impl Failure {
     /// What to do, where the message alone does not say.
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoArchitecture { .. } => "save `model.to_json()` of the Keras model to a file and give it \
-                                            with --arch; for a subclassed model, give the file that \
-                                            `model.save_weights(\"template.weights.h5\")` writes"
-                .to_owned(),
-            Self::UnknownFormat { .. } => {
-                "name it `.weights.h5` (Keras 3), `.weights.json` (in shards), `.keras` (the \
-                                           whole model) or `.h5` (every version)"
-                    .to_owned()
-            }
-            Self::SavedAs { held: Saved::Model, .. } => {
-                "name it `.weights.h5` or `.h5`, or leave --save out".to_owned()
-            }
-            Self::SavedAs { held: Saved::Weights, .. } => {
-                "name it `.keras` or `.h5`, or leave --save out".to_owned()
-            }
-            Self::NotSharded { .. } => "name the output `.weights.json`, or leave it out".to_owned(),
+            Self::Convert(error) => return hint(error),
             Self::DifferentForms { .. } => "`ptw2k inspect` lists the variables of each".to_owned(),
             Self::NoSchema { .. } => {
                 "name one with --schema; `ptw2k schemas` lists the bundled ones".to_owned()
             }
-            Self::Write(error) => match &**error {
-                writer::Error::Convert { source: ConvertError::Overflow { target, .. }, .. }
-                    if target.is_float() =>
-                {
-                    "write a larger type with --dtype, or let it become an infinity with --allow-overflow"
-                        .to_owned()
-                }
-                writer::Error::Convert { source: ConvertError::SumOverflow { .. }, .. } => {
-                    "let it become an infinity with --allow-overflow".to_owned()
-                }
-                _ => return None,
-            },
-            Self::Checkpoint(error) if !error.kind.candidates().is_empty() => candidates::hint(&error.kind),
             Self::NoValues { .. } => {
                 "--stats and --hash read checkpoints and weight files; leave them out".to_owned()
             }
             Self::NoStem { .. } => "name the output with -o".to_owned(),
             Self::ReportIsOutput { .. } => "give --report another name".to_owned(),
-            Self::Schema(error) => error.help()?.to_string(),
             Self::NoVariable { hint: Some(hint), .. } => escape(hint),
-            Self::Faults { better: Some(better), .. } => format!("by the bundled schema `{better}` all fits"),
             Self::Mistaken { .. } => {
                 "the checkpoint comes first: `ptw2k CHECKPOINT --schema SCHEMA --arch KERAS_FILE`".to_owned()
             }
@@ -346,6 +259,68 @@ impl Failure {
             _ => return None,
         })
     }
+}
+
+/// The exit code of what the library says.
+const fn exit(error: &ConvertError) -> Exit {
+    match error {
+        ConvertError::Checkpoint(_) | ConvertError::Unreadable { .. } => Exit::Checkpoint,
+        ConvertError::Keras(_) => Exit::Architecture,
+        ConvertError::Schema(_) => Exit::Schema,
+        ConvertError::Faults { .. } => Exit::Faults,
+        ConvertError::Write(_) => Exit::Output,
+        ConvertError::Cancelled { .. } => Exit::Interrupted,
+        ConvertError::NoArchitecture { .. }
+        | ConvertError::UnknownFormat { .. }
+        | ConvertError::SavedAs { .. }
+        | ConvertError::NotSharded { .. } => Exit::Usage,
+    }
+}
+
+/// What to do about what the library says.
+fn hint(error: &ConvertError) -> Option<String> {
+    Some(match error {
+        ConvertError::NoArchitecture { .. } => {
+            "save `model.to_json()` of the Keras model to a file and give it \
+                                                with --arch; for a subclassed model, give the file that \
+                                                `model.save_weights(\"template.weights.h5\")` writes"
+                .to_owned()
+        }
+        ConvertError::UnknownFormat { .. } => {
+            "name it `.weights.h5` (Keras 3), `.weights.json` (in shards), \
+                                               `.keras` (the whole model) or `.h5` (every version)"
+                .to_owned()
+        }
+        ConvertError::SavedAs { held: Saved::Model, .. } => {
+            "name it `.weights.h5` or `.h5`, or leave --save out".to_owned()
+        }
+        ConvertError::SavedAs { held: Saved::Weights, .. } => {
+            "name it `.keras` or `.h5`, or leave --save out".to_owned()
+        }
+        ConvertError::NotSharded { .. } => {
+            "name the output `.weights.json`, or leave --max-shard-size out".to_owned()
+        }
+        ConvertError::Write(error) => match &**error {
+            writer::Error::Convert { source: kernel::ConvertError::Overflow { target, .. }, .. }
+                if target.is_float() =>
+            {
+                "write a larger type with --dtype, or let it become an infinity with --allow-overflow"
+                    .to_owned()
+            }
+            writer::Error::Convert { source: kernel::ConvertError::SumOverflow { .. }, .. } => {
+                "let it become an infinity with --allow-overflow".to_owned()
+            }
+            _ => return None,
+        },
+        ConvertError::Checkpoint(error) if !error.kind.candidates().is_empty() => {
+            candidates::hint(&error.kind)
+        }
+        ConvertError::Schema(error) => error.help()?.to_string(),
+        ConvertError::Faults { better: Some(better), .. } => {
+            format!("by the bundled schema `{better}` all fits")
+        }
+        _ => return None,
+    })
 }
 
 /// The chain below an error; a cause that was just said, alone or within a message, is left out.

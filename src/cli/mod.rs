@@ -4,7 +4,6 @@
 
 mod addition;
 pub mod args;
-mod better;
 mod binary;
 mod candidates;
 mod completions;
@@ -19,16 +18,17 @@ mod expected;
 mod explain;
 mod failure;
 mod faults;
-mod form;
 mod inputs;
 mod inspect;
 mod interrupt;
 mod ledger;
+mod listener;
 mod mistaken;
 mod order;
 mod plan;
 mod progress;
 mod schemas;
+mod size;
 mod sniff;
 mod table;
 mod terminal;
