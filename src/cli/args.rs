@@ -89,8 +89,13 @@ fn explain(error: clap::Error, first: Option<String>) -> clap::Error {
 impl Output {
     /// Whether any of the options is given.
     const fn is_given(&self) -> bool {
-        let Self { target, allow_overflow, threads, report, dry_run } = self;
-        target.is_given() || *allow_overflow || threads.is_some() || report.is_some() || *dry_run
+        let Self { target, allow_overflow, threads, report, depfile, dry_run } = self;
+        target.is_given()
+            || *allow_overflow
+            || threads.is_some()
+            || report.is_some()
+            || depfile.is_some()
+            || *dry_run
     }
 }
 
@@ -266,8 +271,11 @@ pub struct Output {
     /// Write the ledger as JSON: every variable with its sources, every unused tensor with the reason
     #[arg(long, value_name = "FILE", help_heading = "Writing", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
+    /// Write what the output was made from, for Make and Ninja: `OUT: CHECKPOINT SCHEMA …`, every file that was read
+    #[arg(long, value_name = "FILE", help_heading = "Writing", value_hint = ValueHint::FilePath)]
+    pub depfile: Option<PathBuf>,
     /// Plan, but write nothing: the same as `ptw2k plan`
-    #[arg(short = 'n', long, help_heading = "Writing", conflicts_with = "report")]
+    #[arg(short = 'n', long, help_heading = "Writing", conflicts_with_all = ["report", "depfile"])]
     pub dry_run: bool,
 }
 

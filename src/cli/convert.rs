@@ -1,7 +1,6 @@
 //! The main job.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,13 +8,14 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::args::{Output, Source};
+use super::beside::Beside;
 use super::escape::escape;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::listener::Listener;
 use super::table::count;
 use super::terminal::Terminal;
-use super::{inputs, interrupt, ledger};
+use super::{depfile, inputs, interrupt, ledger};
 use crate::convert::Conversion;
 use crate::writer;
 
@@ -25,26 +25,37 @@ use crate::writer;
 /// When an input cannot be read, the plan has faults, or the output cannot be written.
 pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<Exit, Failure> {
     let conversion = conversion(source, output)?;
-    if let Some(report) = &output.report {
-        if conversion.may_write(report) {
-            return Err(Failure::ReportIsOutput { path: report.clone() });
+    let beside: Vec<&Path> = output.report.iter().chain(&output.depfile).map(PathBuf::as_path).collect();
+    for path in &beside {
+        if conversion.may_write(path) {
+            return Err(Failure::BesideIsOutput { path: (*path).to_owned() });
         }
         let named = [&conversion.source.checkpoint, &conversion.source.schema];
-        refuse_inputs(report, named.into_iter().chain(&conversion.source.architecture))?;
+        refuse_inputs(path, named.into_iter().chain(&conversion.source.architecture))?;
+    }
+    if let [report, depfile] = beside.as_slice()
+        && is_same(report, depfile)
+    {
+        return Err(Failure::BesideIsOutput { path: (*report).to_owned() });
     }
 
     let started = Instant::now();
     let listener = Listener::new(terminal, &conversion.source.reading);
     let planned = conversion.plan(&listener).map_err(|error| inputs::told(error, &conversion.source))?;
-    if let Some(report) = &output.report {
-        refuse_inputs(report, &planned.inputs)?;
+    for path in &beside {
+        refuse_inputs(path, &planned.inputs)?;
     }
     if output.dry_run {
         planned.check()?;
         return super::plan::show(&planned.plan, source, terminal);
     }
     interrupt::watch()?;
-    let report = output.report.as_deref().map(Report::start).transpose()?;
+    let report = output.report.as_deref().map(Beside::start).transpose()?;
+    let depfile = output.depfile.as_deref().map(Beside::start).transpose()?;
+    if depfile.is_some() {
+        // A name that it cannot say is found before the work.
+        depfile::rule(std::slice::from_ref(&conversion.output), &planned.inputs)?;
+    }
     let written = planned.write(&listener);
     listener.finish();
     let written = match written {
@@ -59,7 +70,12 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     if let Some(report) = report {
         let mut ledger = ledger::to_json(&planned.plan, source);
         ledger["output"] = json!({ "path": path.to_string_lossy(), "bytes": written.bytes });
-        report.publish(&ledger)?;
+        report.publish(&format!("{ledger:#}\n"))?;
+    }
+    if let Some(depfile) = depfile {
+        // Ninja knows the output by the first.
+        let outputs: Vec<PathBuf> = written.files.iter().rev().cloned().collect();
+        depfile.publish(&depfile::rule(&outputs, &written.inputs)?)?;
     }
     if terminal.json {
         terminal.json_result(&json!({
@@ -111,49 +127,14 @@ fn output_path(source: &Source, output: &Output) -> Result<PathBuf, Failure> {
     Ok(name.into())
 }
 
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((std::path::absolute(one), std::path::absolute(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 /// Refuses to write over an input, by whatever name. An input that is not there is for its reader to name.
 fn refuse_inputs<'a>(target: &Path, inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
     for input in inputs.into_iter().filter(|input| input.exists()) {
         writer::check_not_input(target, input)?;
     }
     Ok(())
-}
-
-/// A report in the making: it appears whole or not at all, and a folder that cannot be written to is found
-/// before the work.
-struct Report<'a> {
-    path: &'a Path,
-    file: tempfile::NamedTempFile,
-}
-
-impl<'a> Report<'a> {
-    fn start(path: &'a Path) -> Result<Self, Failure> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            Some(_) | None => Path::new("."),
-        };
-        if !folder.is_dir() {
-            return Err(writer::Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() }.into());
-        }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".ptw2k-report-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            // As for any new file, less what the umask forbids.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(folder);
-        Ok(Self { path, file: file.map_err(|source| failure(path, source))? })
-    }
-
-    fn publish(mut self, ledger: &serde_json::Value) -> Result<(), Failure> {
-        writeln!(self.file, "{ledger:#}").map_err(|source| failure(self.path, source))?;
-        self.file.persist(self.path).map_err(|error| failure(self.path, error.error))?;
-        Ok(())
-    }
-}
-
-fn failure(path: &Path, source: std::io::Error) -> Failure {
-    Failure::Report { path: path.to_owned(), source }
 }

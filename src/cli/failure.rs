@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
 
+use super::depfile::DepfileError;
 use super::escape::escape;
 use super::exit::Exit;
 use super::terminal::{ERROR, HINT, Terminal, columns};
@@ -64,15 +65,18 @@ pub enum Failure {
         /// The checkpoint.
         path: PathBuf,
     },
-    /// The report would take the output's place.
-    #[error("{} is to be both the output and the report", path.display())]
-    ReportIsOutput {
+    /// The report or the depfile would take the place of the output, or of the other.
+    #[error("{} is to be two of the files that are written: the output, --report, --depfile", path.display())]
+    BesideIsOutput {
         /// Both.
         path: PathBuf,
     },
-    /// The report cannot be written.
-    #[error("cannot write the report {}", path.display())]
-    Report {
+    /// A name that a depfile cannot say.
+    #[error(transparent)]
+    Depfile(#[from] DepfileError),
+    /// The report or the depfile cannot be written.
+    #[error("cannot write {}", path.display())]
+    Beside {
         /// The file.
         path: PathBuf,
         /// The reason.
@@ -188,7 +192,7 @@ impl Failure {
             Self::Convert(error) => exit(error),
             Self::NoValue { .. } | Self::Sniff { .. } => Exit::Checkpoint,
             Self::Values { exit, .. } | Self::Mistaken { exit, .. } => *exit,
-            Self::Report { .. } => Exit::Output,
+            Self::Beside { .. } => Exit::Output,
             // A reader that has seen enough (`| head`) is no failure.
             Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => Exit::Done,
             Self::Stdout(_) => Exit::Output,
@@ -196,7 +200,8 @@ impl Failure {
             Self::NoVariable { .. }
             | Self::Glob { .. }
             | Self::NoStem { .. }
-            | Self::ReportIsOutput { .. }
+            | Self::BesideIsOutput { .. }
+            | Self::Depfile(_)
             | Self::DifferentForms { .. }
             | Self::NoSchema { .. }
             | Self::NoValues { .. }
@@ -250,7 +255,8 @@ impl Failure {
                 "--stats and --hash read checkpoints and weight files; leave them out".to_owned()
             }
             Self::NoStem { .. } => "name the output with -o".to_owned(),
-            Self::ReportIsOutput { .. } => "give --report another name".to_owned(),
+            Self::BesideIsOutput { .. } => "give each a name of its own".to_owned(),
+            Self::Depfile(_) => "give the file another name, or leave --depfile out".to_owned(),
             Self::NoVariable { hint: Some(hint), .. } => escape(hint),
             Self::Mistaken { .. } => {
                 "the checkpoint comes first: `ptw2k CHECKPOINT --schema SCHEMA --arch KERAS_FILE`".to_owned()

@@ -4,11 +4,13 @@
 
 mod addition;
 pub mod args;
+mod beside;
 mod binary;
 mod candidates;
 mod completions;
 mod convert;
 mod coverage;
+mod depfile;
 mod diff;
 mod element;
 mod escape;

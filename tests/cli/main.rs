@@ -5,6 +5,7 @@
 mod bad_input;
 mod computed;
 mod damage;
+mod depfile;
 mod forms;
 mod good_input;
 mod inspect;
