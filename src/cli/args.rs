@@ -285,6 +285,9 @@ pub struct Global {
     /// Print results as JSON
     #[arg(long, global = true, help_heading = "Display")]
     pub json: bool,
+    /// How errors, warnings and notes are told [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = "Display")]
+    pub format: Option<Format>,
     /// No notes, warnings or progress; a conversion that succeeds says nothing
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Display")]
     pub quiet: bool,
@@ -294,6 +297,15 @@ pub struct Global {
     /// When to use colours [default: auto]
     #[arg(long, global = true, value_name = "WHEN", help_heading = "Display")]
     pub color: Option<ColorWhen>,
+}
+
+/// How errors, warnings and notes are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// As annotations of GitHub Actions: each rule that is to blame at its line
+    Github,
 }
 
 /// When to use colours.

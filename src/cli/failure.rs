@@ -1,19 +1,13 @@
-//! Why a command failed: its exit code, and how it is told.
+//! Why a command failed, and its exit code.
 
-use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
-
 use super::depfile::DepfileError;
-use super::escape::escape;
 use super::exit::Exit;
-use super::terminal::{ERROR, HINT, Terminal, columns};
-use super::{candidates, faults};
-use crate::convert::{ConvertError, Saved};
+use crate::convert::ConvertError;
 use crate::lazy::LoadError;
-use crate::tensor::{Dtype, Printable, kernel};
+use crate::tensor::{Dtype, Printable};
 use crate::{checkpoint, keras, schema, writer};
 
 /// Why a command failed.
@@ -210,61 +204,6 @@ impl Failure {
             Self::Signals(_) => Exit::Bug,
         }
     }
-
-    /// Tells it on stderr.
-    pub fn report(&self, terminal: Terminal) {
-        match self {
-            Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => {}
-            Self::Convert(ConvertError::Faults { faults: found, .. }) if terminal.json => {
-                // stderr says the rest when stdout cannot.
-                if let Err(failure) = terminal.json_result(&faults::to_json(found)) {
-                    terminal.label(ERROR, "error", failure);
-                }
-                terminal.label(ERROR, "error", found);
-            }
-            Self::Convert(ConvertError::Faults { faults: found, .. }) => faults::report(found, terminal),
-            Self::Convert(ConvertError::Schema(schema::Error::Invalid { file, faults })) => {
-                let (file, user) = (escape(&file.name), file.user());
-                let user = escape(&user);
-                terminal.label(ERROR, "error", format_args!("the schema {file}{user} is not valid"));
-                faults.iter().for_each(|fault| diagnose(fault, terminal));
-            }
-            Self::Convert(ConvertError::Checkpoint(error)) if !error.kind.candidates().is_empty() => {
-                terminal.label(ERROR, "error", error);
-                candidates::report(&error.kind, terminal);
-            }
-            error => {
-                terminal.label(ERROR, "error", error);
-                causes(error, terminal);
-            }
-        }
-        if let Some(hint) = self.hint() {
-            terminal.label(HINT, "hint", hint);
-        }
-    }
-
-    /// What to do, where the message alone does not say.
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Convert(error) => return hint(error),
-            Self::DifferentForms { .. } => "`ptw2k inspect` lists the variables of each".to_owned(),
-            Self::NoSchema { .. } => {
-                "name one with --schema; `ptw2k schemas` lists the bundled ones".to_owned()
-            }
-            Self::NoValues { .. } => {
-                "--stats and --hash read checkpoints and weight files; leave them out".to_owned()
-            }
-            Self::NoStem { .. } => "name the output with -o".to_owned(),
-            Self::BesideIsOutput { .. } => "give each a name of its own".to_owned(),
-            Self::Depfile(_) => "give the file another name, or leave --depfile out".to_owned(),
-            Self::NoVariable { hint: Some(hint), .. } => escape(hint),
-            Self::Mistaken { .. } => {
-                "the checkpoint comes first: `ptw2k CHECKPOINT --schema SCHEMA --arch KERAS_FILE`".to_owned()
-            }
-            Self::NothingToDo => "`ptw2k --help` shows examples".to_owned(),
-            _ => return None,
-        })
-    }
 }
 
 /// The exit code of what the library says.
@@ -280,98 +219,5 @@ const fn exit(error: &ConvertError) -> Exit {
         | ConvertError::UnknownFormat { .. }
         | ConvertError::SavedAs { .. }
         | ConvertError::NotSharded { .. } => Exit::Usage,
-    }
-}
-
-/// What to do about what the library says.
-fn hint(error: &ConvertError) -> Option<String> {
-    Some(match error {
-        ConvertError::NoArchitecture { .. } => {
-            "save `model.to_json()` of the Keras model to a file and give it \
-                                                with --arch; for a subclassed model, give the file that \
-                                                `model.save_weights(\"template.weights.h5\")` writes"
-                .to_owned()
-        }
-        ConvertError::UnknownFormat { .. } => {
-            "name it `.weights.h5` (Keras 3), `.weights.json` (in shards), \
-                                               `.keras` (the whole model) or `.h5` (every version)"
-                .to_owned()
-        }
-        ConvertError::SavedAs { held: Saved::Model, .. } => {
-            "name it `.weights.h5` or `.h5`, or leave --save out".to_owned()
-        }
-        ConvertError::SavedAs { held: Saved::Weights, .. } => {
-            "name it `.keras` or `.h5`, or leave --save out".to_owned()
-        }
-        ConvertError::NotSharded { .. } => {
-            "name the output `.weights.json`, or leave --max-shard-size out".to_owned()
-        }
-        ConvertError::Write(error) => match &**error {
-            writer::Error::Convert { source: kernel::ConvertError::Overflow { target, .. }, .. }
-                if target.is_float() =>
-            {
-                "write a larger type with --dtype, or let it become an infinity with --allow-overflow"
-                    .to_owned()
-            }
-            writer::Error::Convert { source: kernel::ConvertError::SumOverflow { .. }, .. } => {
-                "let it become an infinity with --allow-overflow".to_owned()
-            }
-            _ => return None,
-        },
-        ConvertError::Checkpoint(error) if !error.kind.candidates().is_empty() => {
-            candidates::hint(&error.kind)
-        }
-        ConvertError::Schema(error) => error.help()?.to_string(),
-        ConvertError::Faults { better: Some(better), .. } => {
-            format!("by the bundled schema `{better}` all fits")
-        }
-        _ => return None,
-    })
-}
-
-/// The chain below an error; a cause that was just said, alone or within a message, is left out.
-fn causes(error: &Failure, terminal: Terminal) {
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !said.contains(&text) {
-            terminal.label(ERROR, "  caused by", &text);
-            said = text;
-        }
-        next = cause.source();
-    }
-}
-
-/// Shows the lines of a schema that are wrong.
-fn diagnose(fault: &schema::Fault, terminal: Terminal) {
-    /// The longest line that is shown with what surrounds it: no terminal is wider, and the renderer counts columns in
-    /// 16 bits.
-    const MAX_LINE: usize = 4000;
-    if fault.position.file.text.lines().any(|line| line.len() > MAX_LINE) {
-        return name_place(fault, terminal);
-    }
-    let is_colored =
-        !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
-    let theme = if is_colored { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    /// Columns when stderr is no terminal: wide enough for most messages on one line.
-    const PLAIN_COLUMNS: u16 = 100;
-    let width = columns(std::io::stderr()).unwrap_or(PLAIN_COLUMNS);
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(usize::from(width));
-    let mut text = String::new();
-    match handler.render_report(&mut text, fault) {
-        Ok(()) => terminal.error_text(&text),
-        Err(std::fmt::Error) => name_place(fault, terminal),
-    }
-}
-
-/// Says what is wrong with a schema, and the place, without its lines.
-fn name_place(fault: &schema::Fault, terminal: Terminal) {
-    terminal.label(ERROR, "error", format_args!("{}: {fault}", fault.position));
-    if let Some((position, label)) = &fault.other {
-        terminal.label(ERROR, "  beside", format_args!("{position}: {label}"));
-    }
-    if let Some(help) = &fault.help {
-        terminal.label(HINT, "  help", help);
     }
 }

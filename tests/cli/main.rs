@@ -7,6 +7,7 @@ mod computed;
 mod damage;
 mod depfile;
 mod forms;
+mod github;
 mod good_input;
 mod inspect;
 mod interrupt;
