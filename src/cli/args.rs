@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
-use super::form;
+use super::size::size;
 use crate::checkpoint::{OpenOptions, Quantized};
+use crate::convert;
 use crate::keras::file_layout::{KerasVersion, VersionError};
 use crate::tensor::Dtype;
 
@@ -88,8 +89,13 @@ fn explain(error: clap::Error, first: Option<String>) -> clap::Error {
 impl Output {
     /// Whether any of the options is given.
     const fn is_given(&self) -> bool {
-        let Self { target, allow_overflow, threads, report, dry_run } = self;
-        target.is_given() || *allow_overflow || threads.is_some() || report.is_some() || *dry_run
+        let Self { target, allow_overflow, threads, report, depfile, dry_run } = self;
+        target.is_given()
+            || *allow_overflow
+            || threads.is_some()
+            || report.is_some()
+            || depfile.is_some()
+            || *dry_run
     }
 }
 
@@ -220,6 +226,15 @@ pub enum Saved {
     Weights,
 }
 
+impl From<Saved> for convert::Saved {
+    fn from(saved: Saved) -> Self {
+        match saved {
+            Saved::Model => Self::Model,
+            Saved::Weights => Self::Weights,
+        }
+    }
+}
+
 /// What a conversion writes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Target {
@@ -234,7 +249,7 @@ pub struct Target {
     #[arg(long, value_name = "WHAT", help_heading = "Writing")]
     pub save: Option<Saved>,
     /// The most that a shard of a `.weights.json` holds: 500MB, 2GB (1024 to the next unit) [default: 5GB]
-    #[arg(long, value_name = "SIZE", value_parser = form::size, help_heading = "Writing")]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Writing")]
     pub max_shard_size: Option<u64>,
     /// Carry over the optimizer's state of the architecture's file
     #[arg(long, help_heading = "Writing")]
@@ -256,8 +271,11 @@ pub struct Output {
     /// Write the ledger as JSON: every variable with its sources, every unused tensor with the reason
     #[arg(long, value_name = "FILE", help_heading = "Writing", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
+    /// Write what the output was made from, for Make and Ninja: `OUT: CHECKPOINT SCHEMA …`, every file that was read
+    #[arg(long, value_name = "FILE", help_heading = "Writing", value_hint = ValueHint::FilePath)]
+    pub depfile: Option<PathBuf>,
     /// Plan, but write nothing: the same as `ptw2k plan`
-    #[arg(short = 'n', long, help_heading = "Writing", conflicts_with = "report")]
+    #[arg(short = 'n', long, help_heading = "Writing", conflicts_with_all = ["report", "depfile"])]
     pub dry_run: bool,
 }
 
@@ -267,6 +285,9 @@ pub struct Global {
     /// Print results as JSON
     #[arg(long, global = true, help_heading = "Display")]
     pub json: bool,
+    /// How errors, warnings and notes are told [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = "Display")]
+    pub format: Option<Format>,
     /// No notes, warnings or progress; a conversion that succeeds says nothing
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Display")]
     pub quiet: bool,
@@ -276,6 +297,15 @@ pub struct Global {
     /// When to use colours [default: auto]
     #[arg(long, global = true, value_name = "WHEN", help_heading = "Display")]
     pub color: Option<ColorWhen>,
+}
+
+/// How errors, warnings and notes are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// As annotations of GitHub Actions: each rule that is to blame at its line
+    Github,
 }
 
 /// When to use colours.

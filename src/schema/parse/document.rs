@@ -86,6 +86,7 @@ fn document(
     let Target { architecture, is_nothing_flattened, is_nothing_unflattened } = target(&root, folder, faults);
     let schema = Schema {
         file: Arc::clone(&faults.file),
+        files: Vec::new(),
         name: root.string("name", faults).map(Spanned::into_inner),
         about: root.string("about", faults).map(Spanned::into_inner),
         prefixes,

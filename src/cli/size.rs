@@ -1,0 +1,31 @@
+//! Sizes on the command line.
+
+/// `--max-shard-size`: a number and its unit, 1024 to the next.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u32); 5] = [("TB", 40), ("GB", 30), ("MB", 20), ("KB", 10), ("B", 0)];
+    let upper = text.trim().to_ascii_uppercase();
+    let unit = UNITS.iter().find_map(|&(unit, bits)| Some((upper.strip_suffix(unit)?, bits)));
+    let (number, bits) = unit.unwrap_or((&upper, 0));
+    let bytes = number.trim_end().parse::<f64>().map(|number| number * 2_f64.powi(bits as i32));
+    match bytes {
+        Ok(bytes) if (1.0..u64::MAX as f64).contains(&bytes) => Ok(bytes as u64),
+        Ok(_) | Err(_) => Err("a size such as 500MB, 2GB or 20KB, 1024 to the next unit".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in
+            [("20KB", 20 << 10), ("500mb", 500 << 20), ("1.5 GB", 3 << 29), ("17", 17), ("9B", 9)]
+        {
+            assert_eq!(size(text), Ok(expected), "{text}");
+        }
+        for text in ["", "GB", "0", "-1GB", "1e30GB", "NaN", "inf", "2 G B", "0.1"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}
