@@ -65,6 +65,8 @@
 //! - [`plan`] imports all three; none of them imports it.
 //! - [`writer`] imports `plan`, and of `keras` only `keras::file_layout` and the architecture it lays out.
 //! - [`mod@convert`] puts all of them together, and none of them imports it.
+//! - [`crew`] imports no other module, and only what writes and runs zoos imports it.
+//! - [`mod@zoo`] sits on `convert`.
 //! - The command line sits on top and nothing imports it; the library never prints and never exits.
 //! - `unsafe` lives only in `lazy::bytes` (the memory map) and in `tensor::kernel` (SIMD), each block with its
 //!   `SAFETY:` reason.
@@ -83,6 +85,7 @@ pub mod plan;
 pub mod schema;
 pub mod tensor;
 pub mod writer;
+pub mod zoo;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
-use super::size::size;
+use super::zoo::Zoo;
 use crate::checkpoint::{OpenOptions, Quantized};
-use crate::convert;
+use crate::convert::{self, size};
 use crate::keras::file_layout::{KerasVersion, VersionError};
 use crate::tensor::Dtype;
 
@@ -130,7 +130,9 @@ Exit codes:
     6  the plan has faults; nothing was written
     7  the output cannot be written
     8  verify or diff found a difference
-  130  interrupted; nothing was written
+    9  the manifest of a zoo cannot run; nothing was written
+   10  jobs of a zoo failed, or were not done
+  130  interrupted; what was being written was not
 
 A checkpoint that is named like a command is given as ./plan.";
 
@@ -145,6 +147,8 @@ pub enum Command {
     Verify(Verify),
     /// Compare two files with weights: of Keras, or checkpoints through a schema
     Diff(Diff),
+    /// Do many conversions in one run, in parallel, and only where something has changed
+    Zoo(Zoo),
     /// List the bundled schemas, or print one
     Schemas(Schemas),
     /// Print a shell's completions
@@ -465,7 +469,7 @@ fn keras_version(text: &str) -> Result<KerasVersion, VersionError> {
     text.parse()
 }
 
-fn at_least_one(number: &str) -> Result<std::num::NonZeroUsize, &'static str> {
+pub(super) fn at_least_one(number: &str) -> Result<std::num::NonZeroUsize, &'static str> {
     number.parse().map_err(|_| "a whole number, at least 1")
 }
 
@@ -525,7 +529,7 @@ mod tests {
             Command::Plan(args) => args.source.open_options(),
             Command::Verify(args) => args.source.open_options(),
             Command::Diff(args) => args.open_options(),
-            Command::Schemas(_) | Command::Completions(_) => unreachable!(),
+            Command::Zoo(_) | Command::Schemas(_) | Command::Completions(_) => unreachable!(),
         };
         check("w.pt -s s.toml", &|args| args.source.unwrap().open_options());
         for line in

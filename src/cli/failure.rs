@@ -8,7 +8,8 @@ use super::exit::Exit;
 use crate::convert::ConvertError;
 use crate::lazy::LoadError;
 use crate::tensor::{Dtype, Printable};
-use crate::{checkpoint, keras, schema, writer};
+use crate::zoo::JobError;
+use crate::{checkpoint, keras, schema, writer, zoo};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,12 @@ pub enum Failure {
     /// The library says why.
     #[error(transparent)]
     Convert(#[from] ConvertError),
+    /// A zoo cannot run.
+    #[error(transparent)]
+    Zoo(#[from] zoo::Error),
+    /// A job of a zoo failed, and not by its conversion.
+    #[error(transparent)]
+    Job(JobError),
     /// A file stands in the place of another.
     #[error("{} is {is}, not a {wanted}", path.display())]
     Mistaken {
@@ -183,7 +190,10 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Convert(error) => exit(error),
+            Self::Convert(error) | Self::Job(JobError::Convert(error)) => exit(error),
+            Self::Zoo(_) => Exit::Manifest,
+            Self::Job(JobError::Input { .. }) => Exit::Checkpoint,
+            Self::Job(_) => Exit::Output,
             Self::NoValue { .. } | Self::Sniff { .. } => Exit::Checkpoint,
             Self::Values { exit, .. } | Self::Mistaken { exit, .. } => *exit,
             Self::Beside { .. } => Exit::Output,

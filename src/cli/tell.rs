@@ -11,8 +11,9 @@ use super::github::Level;
 use super::terminal::{ERROR, HINT, Terminal, columns};
 use super::{candidates, faults, github};
 use crate::convert::{ConvertError, Saved};
+use crate::schema::Position;
 use crate::tensor::kernel;
-use crate::{schema, writer};
+use crate::{schema, writer, zoo};
 
 impl Failure {
     /// Tells it on stderr.
@@ -47,7 +48,17 @@ impl Failure {
                 let (file, user) = (escape(&file.name), file.user());
                 let user = escape(&user);
                 terminal.label(ERROR, "error", format_args!("the schema {file}{user} is not valid"));
-                faults.iter().for_each(|fault| diagnose(fault, terminal));
+                faults.iter().for_each(|fault| Place::of_schema(fault).diagnose(terminal));
+            }
+            Self::Zoo(zoo::Error::Invalid { file, faults }) => {
+                let file = escape(&file.name);
+                terminal.label(ERROR, "error", format_args!("the manifest {file} cannot run"));
+                for fault in faults.iter().take(SHOWN) {
+                    Place::of_manifest(fault).diagnose(terminal);
+                }
+                if let Some(more) = faults.len().checked_sub(SHOWN).filter(|&more| more > 0) {
+                    terminal.label(ERROR, "error", format_args!("… and {more} more of them"));
+                }
             }
             Self::Convert(ConvertError::Checkpoint(error)) if !error.kind.candidates().is_empty() => {
                 terminal.label(ERROR, "error", error);
@@ -94,7 +105,7 @@ impl Failure {
     }
 
     /// What to do, where the message alone does not say.
-    fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Convert(error) => return hint(error),
             Self::DifferentForms { .. } => "`ptw2k inspect` lists the variables of each".to_owned(),
@@ -164,7 +175,7 @@ fn hint(error: &ConvertError) -> Option<String> {
 }
 
 /// The chain below an error; a cause that was just said, alone or within a message, is left out.
-fn causes(error: &Failure) -> Vec<String> {
+pub(super) fn causes(error: &Failure) -> Vec<String> {
     let mut causes = Vec::new();
     let mut said = error.to_string();
     let mut next = error.source();
@@ -179,35 +190,58 @@ fn causes(error: &Failure) -> Vec<String> {
     causes
 }
 
-/// Shows the lines of a schema that are wrong.
-fn diagnose(fault: &schema::Fault, terminal: Terminal) {
-    /// The longest line that is shown with what surrounds it: no terminal is wider, and the renderer counts columns in
-    /// 16 bits.
-    const MAX_LINE: usize = 4000;
-    if fault.position.file.text.lines().any(|line| line.len() > MAX_LINE) {
-        return name_place(fault, terminal);
-    }
-    let is_colored =
-        !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
-    let theme = if is_colored { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    /// Columns when stderr is no terminal: wide enough for most messages on one line.
-    const PLAIN_COLUMNS: u16 = 100;
-    let width = columns(std::io::stderr()).unwrap_or(PLAIN_COLUMNS);
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(usize::from(width));
-    let mut text = String::new();
-    match handler.render_report(&mut text, fault) {
-        Ok(()) => terminal.error_text(&text),
-        Err(std::fmt::Error) => name_place(fault, terminal),
-    }
+/// Faults of a manifest that are shown: one mistake in the defaults is one in every job.
+const SHOWN: usize = 10;
+
+/// What is wrong at a place of a file.
+struct Place<'a> {
+    fault: &'a dyn miette::Diagnostic,
+    position: &'a Position,
+    help: Option<&'a String>,
+    other: Option<&'a (Position, &'static str)>,
 }
 
-/// Says what is wrong with a schema, and the place, without its lines.
-fn name_place(fault: &schema::Fault, terminal: Terminal) {
-    terminal.label(ERROR, "error", format_args!("{}: {fault}", fault.position));
-    if let Some((position, label)) = &fault.other {
-        terminal.label(ERROR, "  beside", format_args!("{position}: {label}"));
+impl<'a> Place<'a> {
+    fn of_schema(fault: &'a schema::Fault) -> Self {
+        let schema::Fault { position, help, other, .. } = fault;
+        Self { fault, position, help: help.as_ref(), other: other.as_ref() }
     }
-    if let Some(help) = &fault.help {
-        terminal.label(HINT, "  help", help);
+
+    fn of_manifest(fault: &'a zoo::Fault) -> Self {
+        let zoo::Fault { position, help, other, .. } = fault;
+        Self { fault, position, help: help.as_ref(), other: other.as_ref() }
+    }
+
+    /// Shows the lines that are wrong.
+    fn diagnose(&self, terminal: Terminal) {
+        /// The longest line that is shown with what surrounds it: no terminal is wider, and the renderer counts columns
+        /// in 16 bits.
+        const MAX_LINE: usize = 4000;
+        if self.position.file.text.lines().any(|line| line.len() > MAX_LINE) {
+            return self.name(terminal);
+        }
+        let is_colored =
+            !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
+        let theme = if is_colored { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        /// Columns when stderr is no terminal: wide enough for most messages on one line.
+        const PLAIN_COLUMNS: u16 = 100;
+        let width = columns(std::io::stderr()).unwrap_or(PLAIN_COLUMNS);
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(usize::from(width));
+        let mut text = String::new();
+        match handler.render_report(&mut text, self.fault) {
+            Ok(()) => terminal.error_text(&text),
+            Err(std::fmt::Error) => self.name(terminal),
+        }
+    }
+
+    /// Says what is wrong, and the place, without its lines.
+    fn name(&self, terminal: Terminal) {
+        terminal.label(ERROR, "error", format_args!("{}: {}", self.position, self.fault));
+        if let Some((position, label)) = self.other {
+            terminal.label(ERROR, "  beside", format_args!("{position}: {label}"));
+        }
+        if let Some(help) = self.help {
+            terminal.label(HINT, "  help", help);
+        }
     }
 }

@@ -36,12 +36,15 @@ mod memory;
 mod planned;
 mod progress;
 mod records;
+mod size;
 mod source;
 
 pub use conversion::{Conversion, convert};
 pub use error::ConvertError;
 pub use form::Saved;
+pub use memory::WORKER_BYTES;
 pub use planned::{Planned, Report};
 pub use progress::Progress;
 pub use records::check_records;
+pub use size::{SizeError, size};
 pub use source::{Opened, Source};

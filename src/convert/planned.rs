@@ -66,6 +66,13 @@ impl Planned {
         memory::estimate(&self.plan, threads)
     }
 
+    /// About how many of these bytes are values that have to be computed (inflated, dequantized), with that many
+    /// threads; the others are buffers, of which each thread has [`WORKER_BYTES`](super::WORKER_BYTES).
+    #[must_use]
+    pub fn computed_memory(&self, threads: NonZeroUsize) -> u64 {
+        memory::held(&self.plan, threads.get())
+    }
+
     /// Finds what would keep the output from being written whatever its values are: a format that cannot hold
     /// the model so that its Keras reads it. Writes nothing.
     ///

@@ -1,6 +1,7 @@
 //! What a caller hears, and how it stops what goes on.
 
 use crate::checkpoint::{Checkpoint, Warning};
+use crate::crew::Crew;
 use crate::writer;
 
 /// What a caller hears of a conversion, and how it stops it. Called from many threads; every method has a
@@ -58,6 +59,12 @@ pub trait Progress: Sync {
     fn is_cancelled(&self) -> bool {
         false
     }
+
+    /// The crew in which the caller holds a place, where several conversions are made at a time: who is free there
+    /// helps with the writing, and [`Conversion::threads`](super::Conversion::threads) counts for the rest alone.
+    fn crew(&self) -> Option<&Crew> {
+        None
+    }
 }
 
 /// Nobody listens, and nobody stops it.
@@ -73,5 +80,9 @@ impl writer::Progress for Writing<'_> {
 
     fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
+    }
+
+    fn crew(&self) -> Option<&Crew> {
+        self.0.crew()
     }
 }
