@@ -131,7 +131,8 @@ mod tests {
         assert!(!third.with_help && third.is_over);
         assert!(budget.try_grant(need(0, 0)).is_none());
         drop(third);
-        assert_eq!((budget.state().used, budget.state().jobs), (0, 0));
+        let state = budget.state();
+        assert_eq!((state.used, state.jobs), (0, 0));
     }
 
     #[test]

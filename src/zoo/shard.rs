@@ -104,7 +104,7 @@ mod tests {
                     .unwrap()
             })
             .collect();
-        assert_eq!(shares, [0, 0, 0, 0]);
+        assert_eq!(shares, [78, 93, 93, 50]);
     }
 
     #[test]

@@ -59,6 +59,17 @@ impl Stamp {
         Ok(Self::from(&path.metadata()?))
     }
 
+    /// Once any further change would be seen: what was changed within the tick of the clock may change again in the
+    /// same tick.
+    pub(super) fn settled(path: &Path) -> io::Result<Self> {
+        let stamp = Self::of(path)?;
+        if !stamp.is_changed_since(Time::now()) {
+            return Ok(stamp);
+        }
+        std::thread::sleep(TICK);
+        Self::of(path)
+    }
+
     /// Whether the file may have changed after it was looked at and have kept its stamp.
     pub(super) fn is_racy(&self, looked: Time) -> bool {
         self.modified.max(self.changed).after(GRANULARITY) >= looked

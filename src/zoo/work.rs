@@ -144,18 +144,18 @@ impl<'w> Worker<'w> {
 
     /// Looks at what is named, before any of it is opened.
     fn look_before(&self) -> Result<Before, JobError> {
-        let time = Time::now();
         let (mut stamps, mut folders) = (Vec::new(), Vec::new());
         for (_, path) in self.job.named_inputs() {
             let unreadable = |source| JobError::Input { path: path.to_owned(), source };
             if path.is_dir() {
                 let names = names_digest(self.job, path).map_err(unreadable)?;
                 folders.push(Folder { path: written(self.job, path), names });
-            } else if let Ok(stamp) = Stamp::of(path) {
+            } else if let Ok(stamp) = Stamp::settled(path) {
                 // What is not there is for its reader to name.
                 stamps.push((path.to_owned(), stamp));
             }
         }
+        let time = Time::now();
         let checkpoint = &self.job.checkpoint;
         let adapter = (!checkpoint.is_dir()).then(|| checkpoint.with_file_name(ADAPTER_CONFIG));
         let absent = adapter.filter(|path| !path.exists()).map(|path| written(self.job, &path));
@@ -230,16 +230,16 @@ impl<'w> Worker<'w> {
     }
 }
 
-/// A file that may have changed between the first look at it and the last.
+/// A file that may have changed between the first look at it and the last. Those that are not named were first looked
+/// at when they were open already, so they must be older.
 fn changed(job: &Job, before: &Before, inputs: &[Input]) -> Option<PathBuf> {
-    let is_other = |path: &Path, stamp: &Stamp| Stamp::of(path).ok().as_ref() != Some(stamp);
-    let named =
-        before.stamps.iter().find(|(path, stamp)| is_other(path, stamp)).map(|(path, _)| path.clone());
-    named.or_else(|| {
-        let inside = |input: &&Input| {
-            input.stamp.is_changed_since(before.time) || is_other(&job.base.join(&input.path), &input.stamp)
+    inputs.iter().map(|input| (job.base.join(&input.path), input.stamp)).find_map(|(path, stamp)| {
+        let first = before.stamps.iter().find(|(named, _)| *named == path).map(|&(_, stamp)| stamp);
+        let is_other = match first {
+            Some(first) => first != stamp,
+            None => stamp.is_changed_since(before.time),
         };
-        inputs.iter().find(inside).map(|input| job.base.join(&input.path))
+        (is_other || Stamp::of(&path).ok() != Some(stamp)).then_some(path)
     })
 }
 

@@ -97,7 +97,7 @@ fn error_json(failure: &Failure) -> Json {
     });
     match failure {
         Failure::Convert(ConvertError::Faults { faults: found, .. }) => {
-            error["faults"] = faults::to_json(found);
+            error["faults"] = faults::to_json(found)["faults"].take();
         }
         Failure::Convert(ConvertError::Schema(schema::Error::Invalid { faults: found, .. })) => {
             let fault = |fault: &schema::Fault| json!({ "place": fault.position.to_string(), "text": fault.to_string(), "help": fault.help });

@@ -144,7 +144,7 @@ impl Listener for Screen<'_> {
                 if self.terminal.verbose {
                     let text = format_args!("{}", self.job(*job));
                     let lines = self.lines();
-                    self.say(&lines, || self.terminal.remark(PLACE, "started", text));
+                    self.say(&lines, || self.terminal.label(PLACE, "started", text));
                 }
             }
             Event::Waiting { job } => {
@@ -204,6 +204,7 @@ impl Listener for Screen<'_> {
                 failure.report(plain);
             });
         } else if let (Some(done), "written") = (&ended.done, ended.outcome)
+            && !self.terminal.quiet
             && (lines.bars.is_none() || self.terminal.verbose)
         {
             let mut text = format!(
@@ -216,7 +217,7 @@ impl Listener for Screen<'_> {
                 text.push_str(&format!(", {}", count(done.notes.len(), "note")));
             }
             self.say(&lines, || {
-                self.terminal.remark(PLACE, "written", text);
+                self.terminal.label(PLACE, "written", text);
                 if self.terminal.verbose {
                     for (about, note) in &done.notes {
                         self.terminal.remark(WARNING, "note", format_args!("{}: {note}", escape(about)));

@@ -76,7 +76,9 @@ pub(super) fn print(
             let output = job.output.to_string_lossy().into_owned();
             let reason = ended.failure.as_ref().map(|failure| first_line(&failure.to_string()).to_owned());
             let (bytes, seconds) = ended.done.as_ref().map_or_else(Default::default, |done| {
-                (HumanBytes(done.bytes).to_string(), format!("{:.2} s", done.seconds))
+                let seconds =
+                    if ended.outcome == "current" { String::new() } else { format!("{:.2} s", done.seconds) };
+                (HumanBytes(done.bytes).to_string(), seconds)
             });
             vec![ended.outcome.to_owned(), output, bytes, seconds, reason.unwrap_or_default()]
         })
