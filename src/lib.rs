@@ -7,19 +7,33 @@
 //! keras architecture → ┘
 //! ```
 //!
-//! The whole way, for a checkpoint, a schema and the text of `model.to_json()`:
+//! In one call, with the Keras architecture that the schema names:
+//!
+//! ```
+//! use ptw2k::convert::{Conversion, convert};
+//!
+//! # let folder = tempfile::tempdir().expect("a temporary folder");
+//! # let output = folder.path().join("mnist.weights.h5");
+//! let conversion = Conversion::new("testdata/mnist/weights.pt", "testdata/mnist/schema.toml", &output);
+//! let report = convert(&conversion, &())?;
+//! assert_eq!(report.variables, 8);
+//! # Ok::<(), ptw2k::convert::ConvertError>(())
+//! ```
+//!
+//! In pieces, each of which is of use alone:
 //!
 //! ```
 //! use std::path::Path;
 //!
 //! use ptw2k::checkpoint::{Checkpoint, OpenOptions};
+//! use ptw2k::convert::ConvertError;
 //! use ptw2k::keras::Architecture;
 //! use ptw2k::keras::file_layout::{Form, Format};
 //! use ptw2k::plan::{self, PlanOptions};
 //! use ptw2k::schema::Schema;
 //! use ptw2k::writer::{self, WriteOptions};
 //!
-//! fn convert(case: &Path, output: &Path) -> Result<(), ptw2k::Error> {
+//! fn convert(case: &Path, output: &Path) -> Result<(), ConvertError> {
 //!     let checkpoint = Checkpoint::open(&case.join("weights.pt"), &OpenOptions::default())?;
 //!     let schema = Schema::open(&case.join("schema.toml"))?;
 //!     let architecture = Architecture::open(&case.join("arch.json"))?;
@@ -28,7 +42,6 @@
 //!     for note in &plan.notes {
 //!         println!("{}: {}", note.about, note.text);
 //!     }
-//!     // `()` listens to no progress; the command line gives its progress bar.
 //!     let form = Form::new(Format::WeightsH5);
 //!     let options = WriteOptions { form, threads: None, allow_overflow: false };
 //!     let written = writer::write(&plan, output, &options, &())?;
@@ -39,7 +52,7 @@
 //! # let folder = tempfile::tempdir().expect("a temporary folder");
 //! # let output = folder.path().join("mnist.weights.h5");
 //! convert(Path::new("testdata/mnist"), &output)?;
-//! # Ok::<(), ptw2k::Error>(())
+//! # Ok::<(), ConvertError>(())
 //! ```
 //!
 //! # Architecture invariants
@@ -51,6 +64,9 @@
 //! - [`checkpoint`], [`schema`] and [`keras`] never import one another.
 //! - [`plan`] imports all three; none of them imports it.
 //! - [`writer`] imports `plan`, and of `keras` only `keras::file_layout` and the architecture it lays out.
+//! - [`mod@convert`] puts all of them together, and none of them imports it.
+//! - [`crew`] imports no other module, and only what writes and runs zoos imports it.
+//! - [`mod@zoo`] sits on `convert`.
 //! - The command line sits on top and nothing imports it; the library never prints and never exits.
 //! - `unsafe` lives only in `lazy::bytes` (the memory map) and in `tensor::kernel` (SIMD), each block with its
 //!   `SAFETY:` reason.
@@ -61,16 +77,18 @@
 compile_error!("ptw2k maps whole checkpoints into memory and needs a 64-bit target");
 
 pub mod checkpoint;
+pub mod convert;
 pub mod crew;
-mod error;
 pub mod keras;
 pub mod lazy;
 pub mod plan;
 pub mod schema;
 pub mod tensor;
 pub mod writer;
+pub mod zoo;
 
 #[cfg(feature = "cli")]
 pub mod cli;
 
-pub use error::Error;
+#[doc(inline)]
+pub use convert::{Conversion, ConvertError, convert};

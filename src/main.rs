@@ -23,6 +23,7 @@ fn run(invocation: &Invocation, terminal: Terminal) -> Result<Exit, Failure> {
         (Some(Command::Plan(args)), _) => cli::plan(args, terminal),
         (Some(Command::Verify(args)), _) => cli::verify(args, terminal),
         (Some(Command::Diff(args)), _) => cli::diff(args, terminal),
+        (Some(Command::Zoo(args)), _) => cli::zoo(args, terminal),
         (Some(Command::Schemas(args)), _) => cli::schemas(args, terminal),
         (Some(Command::Completions(args)), _) => cli::completions(args, terminal),
         (None, Some(source)) => cli::convert(source, &invocation.output, terminal),

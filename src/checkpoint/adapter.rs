@@ -5,7 +5,7 @@ mod config;
 use std::collections::HashSet;
 use std::path::Path;
 
-pub use config::{AdapterConfig, AdapterConfigError};
+pub use config::{AdapterConfig, AdapterConfigError, NAME as ADAPTER_CONFIG};
 
 use super::error::ErrorKind;
 use super::state_dict::{Tensor, Warning};

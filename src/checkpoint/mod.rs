@@ -38,7 +38,7 @@ mod unreadable;
 mod view;
 mod zip;
 
-pub use adapter::{AdapterConfig, AdapterConfigError};
+pub use adapter::{ADAPTER_CONFIG, AdapterConfig, AdapterConfigError};
 pub use check::check_records;
 pub use dcp::DcpError;
 #[cfg(feature = "cli")]

@@ -30,6 +30,7 @@ impl Checkpoint {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
         let read = open(path, options).and_then(|mut checkpoint| {
             checkpoint.adapter = adapter::config(path, &checkpoint.tensors)?;
+            checkpoint.files.extend(checkpoint.adapter.iter().map(|config| config.path.clone()));
             Ok(checkpoint)
         });
         read.map_err(|kind| Error { path: path.to_owned(), kind })

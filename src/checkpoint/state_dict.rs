@@ -16,8 +16,8 @@ use super::pickle::TensorError;
 pub struct Checkpoint {
     /// The file or the folder.
     pub path: PathBuf,
-    /// The files that the tensors lie in, and those that say where: `path` itself when it is a file, and
-    /// the shards of an index or the files of a folder.
+    /// The files that were read: those that the tensors lie in (`path` itself when it is a file, the shards of
+    /// an index or the files of a folder), those that say where, and what PEFT keeps beside them.
     pub files: Vec<PathBuf>,
     /// What kind of file it is.
     pub form: Form,

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
-use super::form;
+use super::zoo::Zoo;
 use crate::checkpoint::{OpenOptions, Quantized};
+use crate::convert::{self, size};
 use crate::keras::file_layout::{KerasVersion, VersionError};
 use crate::tensor::Dtype;
 
@@ -88,8 +89,13 @@ fn explain(error: clap::Error, first: Option<String>) -> clap::Error {
 impl Output {
     /// Whether any of the options is given.
     const fn is_given(&self) -> bool {
-        let Self { target, allow_overflow, threads, report, dry_run } = self;
-        target.is_given() || *allow_overflow || threads.is_some() || report.is_some() || *dry_run
+        let Self { target, allow_overflow, threads, report, depfile, dry_run } = self;
+        target.is_given()
+            || *allow_overflow
+            || threads.is_some()
+            || report.is_some()
+            || depfile.is_some()
+            || *dry_run
     }
 }
 
@@ -124,7 +130,9 @@ Exit codes:
     6  the plan has faults; nothing was written
     7  the output cannot be written
     8  verify or diff found a difference
-  130  interrupted; nothing was written
+    9  the manifest of a zoo cannot run; nothing was written
+   10  jobs of a zoo failed, or were not done
+  130  interrupted; what was being written was not
 
 A checkpoint that is named like a command is given as ./plan.";
 
@@ -139,6 +147,8 @@ pub enum Command {
     Verify(Verify),
     /// Compare two files with weights: of Keras, or checkpoints through a schema
     Diff(Diff),
+    /// Do many conversions in one run, in parallel, and only where something has changed
+    Zoo(Zoo),
     /// List the bundled schemas, or print one
     Schemas(Schemas),
     /// Print a shell's completions
@@ -220,6 +230,15 @@ pub enum Saved {
     Weights,
 }
 
+impl From<Saved> for convert::Saved {
+    fn from(saved: Saved) -> Self {
+        match saved {
+            Saved::Model => Self::Model,
+            Saved::Weights => Self::Weights,
+        }
+    }
+}
+
 /// What a conversion writes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Target {
@@ -234,7 +253,7 @@ pub struct Target {
     #[arg(long, value_name = "WHAT", help_heading = "Writing")]
     pub save: Option<Saved>,
     /// The most that a shard of a `.weights.json` holds: 500MB, 2GB (1024 to the next unit) [default: 5GB]
-    #[arg(long, value_name = "SIZE", value_parser = form::size, help_heading = "Writing")]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Writing")]
     pub max_shard_size: Option<u64>,
     /// Carry over the optimizer's state of the architecture's file
     #[arg(long, help_heading = "Writing")]
@@ -256,8 +275,11 @@ pub struct Output {
     /// Write the ledger as JSON: every variable with its sources, every unused tensor with the reason
     #[arg(long, value_name = "FILE", help_heading = "Writing", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
+    /// Write what the output was made from, for Make and Ninja: `OUT: CHECKPOINT SCHEMA …`, every file that was read
+    #[arg(long, value_name = "FILE", help_heading = "Writing", value_hint = ValueHint::FilePath)]
+    pub depfile: Option<PathBuf>,
     /// Plan, but write nothing: the same as `ptw2k plan`
-    #[arg(short = 'n', long, help_heading = "Writing", conflicts_with = "report")]
+    #[arg(short = 'n', long, help_heading = "Writing", conflicts_with_all = ["report", "depfile"])]
     pub dry_run: bool,
 }
 
@@ -267,6 +289,9 @@ pub struct Global {
     /// Print results as JSON
     #[arg(long, global = true, help_heading = "Display")]
     pub json: bool,
+    /// How errors, warnings and notes are told [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = "Display")]
+    pub format: Option<Format>,
     /// No notes, warnings or progress; a conversion that succeeds says nothing
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Display")]
     pub quiet: bool,
@@ -276,6 +301,15 @@ pub struct Global {
     /// When to use colours [default: auto]
     #[arg(long, global = true, value_name = "WHEN", help_heading = "Display")]
     pub color: Option<ColorWhen>,
+}
+
+/// How errors, warnings and notes are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// As annotations of GitHub Actions: each rule that is to blame at its line
+    Github,
 }
 
 /// When to use colours.
@@ -435,7 +469,7 @@ fn keras_version(text: &str) -> Result<KerasVersion, VersionError> {
     text.parse()
 }
 
-fn at_least_one(number: &str) -> Result<std::num::NonZeroUsize, &'static str> {
+pub(super) fn at_least_one(number: &str) -> Result<std::num::NonZeroUsize, &'static str> {
     number.parse().map_err(|_| "a whole number, at least 1")
 }
 
@@ -495,7 +529,7 @@ mod tests {
             Command::Plan(args) => args.source.open_options(),
             Command::Verify(args) => args.source.open_options(),
             Command::Diff(args) => args.open_options(),
-            Command::Schemas(_) | Command::Completions(_) => unreachable!(),
+            Command::Zoo(_) | Command::Schemas(_) | Command::Completions(_) => unreachable!(),
         };
         check("w.pt -s s.toml", &|args| args.source.unwrap().open_options());
         for line in

@@ -29,10 +29,16 @@ pub(super) fn lines(candidates: &[Candidate], chosen: Option<&[String]>) -> Vec<
 
 /// Says on stderr why none was chosen, and lists them.
 pub(super) fn report(kind: &ErrorKind, terminal: Terminal) {
-    let candidates = kind.candidates();
-    let why = match kind {
+    terminal.label(ERROR, "  caused by", why(kind));
+    let lines = lines(kind.candidates(), None);
+    terminal.error_text(&lines.iter().map(|line| format!("    {line}\n")).collect::<String>());
+}
+
+/// Why none was chosen.
+pub(super) fn why(kind: &ErrorKind) -> String {
+    match kind {
         ErrorKind::Ambiguous { count, .. } => {
-            let all = candidates.len();
+            let all = kind.candidates().len();
             let of_all = if *count < all { format!("{count} of its {all}") } else { format!("its {count}") };
             format!("{of_all} state_dicts are equally likely, and nothing tells which is meant")
         }
@@ -50,10 +56,7 @@ pub(super) fn report(kind: &ErrorKind, terminal: Terminal) {
             )
         }
         other => other.to_string(),
-    };
-    terminal.label(ERROR, "  caused by", why);
-    let lines = lines(candidates, None);
-    terminal.error_text(&lines.iter().map(|line| format!("    {line}\n")).collect::<String>());
+    }
 }
 
 /// How to choose.

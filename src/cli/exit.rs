@@ -22,13 +22,17 @@ pub enum Exit {
     Output = 7,
     /// `verify` or `diff` found a difference.
     Difference = 8,
+    /// A zoo's manifest is not valid, or its jobs do not go together.
+    Manifest = 9,
+    /// Jobs of a zoo failed, or were not done since one had failed.
+    Jobs = 10,
     /// Interrupted; as shells report a process that SIGINT ended (128 + 2).
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every code, in rising order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Done,
         Self::Bug,
         Self::Usage,
@@ -38,6 +42,8 @@ impl Exit {
         Self::Faults,
         Self::Output,
         Self::Difference,
+        Self::Manifest,
+        Self::Jobs,
         Self::Interrupted,
     ];
 
@@ -60,7 +66,9 @@ impl Exit {
             Self::Faults => "the plan has faults; nothing was written",
             Self::Output => "the output cannot be written",
             Self::Difference => "verify or diff found a difference",
-            Self::Interrupted => "interrupted; nothing was written",
+            Self::Manifest => "the manifest of a zoo cannot run; nothing was written",
+            Self::Jobs => "jobs of a zoo failed, or were not done",
+            Self::Interrupted => "interrupted; what was being written was not",
         }
     }
 }
@@ -80,7 +88,7 @@ mod tests {
     #[test]
     fn numbers_are_kept() {
         let codes = Exit::ALL.map(Exit::code);
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 130]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 130]);
     }
 
     #[test]

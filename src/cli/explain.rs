@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::faults::place;
 use super::ledger;
 use super::terminal::{HEADING, Terminal};
+use crate::convert::ConvertError;
 use crate::lazy::LazyTensor;
 use crate::plan::{Binding, Detail, Part, Plan, Unreadable, Value};
 use crate::schema::Position;
@@ -35,7 +36,7 @@ pub(super) fn explain(plan: &Plan, path: &str, terminal: Terminal) -> Result<(),
     let Some((binding, variable)) = found else {
         return Err(Failure::NoVariable { path: path.to_owned(), hint: meant(plan, path) });
     };
-    let unreadable = |source: Unreadable| Failure::Unreadable {
+    let unreadable = |source: Unreadable| ConvertError::Unreadable {
         path: plan.sources.first().cloned().unwrap_or_default(),
         source,
     };

@@ -1,50 +1,29 @@
-//! Why a command failed: its exit code, and how it is told.
+//! Why a command failed, and its exit code.
 
-use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
-
-use super::args::Saved;
-use super::escape::escape;
+use super::depfile::DepfileError;
 use super::exit::Exit;
-use super::terminal::{ERROR, HINT, Terminal, columns};
-use super::{candidates, faults};
+use crate::convert::ConvertError;
 use crate::lazy::LoadError;
-use crate::tensor::kernel::ConvertError;
 use crate::tensor::{Dtype, Printable};
-use crate::{checkpoint, keras, plan, schema, writer};
+use crate::zoo::JobError;
+use crate::{checkpoint, keras, schema, writer, zoo};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The checkpoint cannot be read.
+    /// The library says why.
     #[error(transparent)]
-    Checkpoint(Box<checkpoint::Error>),
-    /// Values of the checkpoint cannot be read; nothing was written.
-    #[error("{}: {}", path.display(), escape(&source.to_string()))]
-    Unreadable {
-        /// The checkpoint.
-        path: PathBuf,
-        /// The tensor, and the reason.
-        source: plan::Unreadable,
-    },
-    /// A Keras file cannot be read.
+    Convert(#[from] ConvertError),
+    /// A zoo cannot run.
     #[error(transparent)]
-    Keras(Box<keras::Error>),
-    /// The schema is not valid.
+    Zoo(#[from] zoo::Error),
+    /// A job of a zoo failed, and not by its conversion.
     #[error(transparent)]
-    Schema(#[from] schema::Error),
-    /// The plan has faults.
-    #[error("{faults}")]
-    Faults {
-        /// The faults.
-        faults: plan::Faults,
-        /// A bundled schema without any.
-        better: Option<&'static str>,
-    },
+    Job(JobError),
     /// A file stands in the place of another.
     #[error("{} is {is}, not a {wanted}", path.display())]
     Mistaken {
@@ -57,20 +36,11 @@ pub enum Failure {
         /// As for a file that cannot be read.
         exit: Exit,
     },
-    /// The output cannot be written.
-    #[error(transparent)]
-    Write(Box<writer::Error>),
     /// A signal came while writing.
     #[error("interrupted; {} is as it was", path.display())]
     Interrupted {
         /// The output.
         path: PathBuf,
-    },
-    /// Neither the arguments nor the schema name an architecture.
-    #[error("no architecture: neither --arch nor `architecture` in the [target] of {schema} names one")]
-    NoArchitecture {
-        /// The schema.
-        schema: String,
     },
     /// A variable to be explained that the plan does not bind.
     #[error("the plan binds no variable `{path}`")]
@@ -90,44 +60,24 @@ pub enum Failure {
         /// The reason.
         source: schema::GlobError,
     },
-    /// The output's name stands for no format.
-    #[error("the name {} tells no format", path.display())]
-    UnknownFormat {
-        /// The output.
-        path: PathBuf,
-    },
-    /// --save contradicts the output's name.
-    #[error("the name {} stands for {}, and --save for the other", path.display(), match held {
-        Saved::Model => "a whole model",
-        Saved::Weights => "weights alone",
-    })]
-    SavedAs {
-        /// The output.
-        path: PathBuf,
-        /// What it holds.
-        held: Saved,
-    },
-    /// --max-shard-size for a single file.
-    #[error("{} is one file; --max-shard-size is for sharded weights", path.display())]
-    NotSharded {
-        /// The output.
-        path: PathBuf,
-    },
     /// The checkpoint has no name to derive the output's from.
     #[error("{} has no file name to call the output after", path.display())]
     NoStem {
         /// The checkpoint.
         path: PathBuf,
     },
-    /// The report would take the output's place.
-    #[error("{} is to be both the output and the report", path.display())]
-    ReportIsOutput {
+    /// The report or the depfile would take the place of the output, or of the other.
+    #[error("{} is to be two of the files that are written: the output, --report, --depfile", path.display())]
+    BesideIsOutput {
         /// Both.
         path: PathBuf,
     },
-    /// The report cannot be written.
-    #[error("cannot write the report {}", path.display())]
-    Report {
+    /// A name that a depfile cannot say.
+    #[error(transparent)]
+    Depfile(#[from] DepfileError),
+    /// The report or the depfile cannot be written.
+    #[error("cannot write {}", path.display())]
+    Beside {
         /// The file.
         path: PathBuf,
         /// The reason.
@@ -213,19 +163,25 @@ fn also(others: &str) -> String {
 
 impl From<checkpoint::Error> for Failure {
     fn from(error: checkpoint::Error) -> Self {
-        Self::Checkpoint(Box::new(error))
+        Self::Convert(error.into())
     }
 }
 
 impl From<keras::Error> for Failure {
     fn from(error: keras::Error) -> Self {
-        Self::Keras(Box::new(error))
+        Self::Convert(error.into())
+    }
+}
+
+impl From<schema::Error> for Failure {
+    fn from(error: schema::Error) -> Self {
+        Self::Convert(error.into())
     }
 }
 
 impl From<writer::Error> for Failure {
     fn from(error: writer::Error) -> Self {
-        Self::Write(Box::new(error))
+        Self::Convert(error.into())
     }
 }
 
@@ -234,26 +190,22 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Checkpoint(_) | Self::Unreadable { .. } | Self::NoValue { .. } | Self::Sniff { .. } => {
-                Exit::Checkpoint
-            }
+            Self::Convert(error) | Self::Job(JobError::Convert(error)) => exit(error),
+            Self::Zoo(_) => Exit::Manifest,
+            Self::Job(JobError::Input { .. }) => Exit::Checkpoint,
+            Self::Job(_) => Exit::Output,
+            Self::NoValue { .. } | Self::Sniff { .. } => Exit::Checkpoint,
             Self::Values { exit, .. } | Self::Mistaken { exit, .. } => *exit,
-            Self::Keras(_) => Exit::Architecture,
-            Self::Schema(_) => Exit::Schema,
-            Self::Faults { .. } => Exit::Faults,
-            Self::Write(_) | Self::Report { .. } => Exit::Output,
+            Self::Beside { .. } => Exit::Output,
             // A reader that has seen enough (`| head`) is no failure.
             Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => Exit::Done,
             Self::Stdout(_) => Exit::Output,
             Self::Interrupted { .. } => Exit::Interrupted,
-            Self::NoArchitecture { .. }
-            | Self::NoVariable { .. }
+            Self::NoVariable { .. }
             | Self::Glob { .. }
-            | Self::UnknownFormat { .. }
-            | Self::SavedAs { .. }
-            | Self::NotSharded { .. }
             | Self::NoStem { .. }
-            | Self::ReportIsOutput { .. }
+            | Self::BesideIsOutput { .. }
+            | Self::Depfile(_)
             | Self::DifferentForms { .. }
             | Self::NoSchema { .. }
             | Self::NoValues { .. }
@@ -262,135 +214,20 @@ impl Failure {
             Self::Signals(_) => Exit::Bug,
         }
     }
-
-    /// Tells it on stderr.
-    pub fn report(&self, terminal: Terminal) {
-        match self {
-            Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => {}
-            Self::Faults { faults: found, .. } if terminal.json => {
-                // stderr says the rest when stdout cannot.
-                if let Err(failure) = terminal.json_result(&faults::to_json(found)) {
-                    terminal.label(ERROR, "error", failure);
-                }
-                terminal.label(ERROR, "error", found);
-            }
-            Self::Faults { faults: found, .. } => faults::report(found, terminal),
-            Self::Schema(schema::Error::Invalid { file, faults }) => {
-                let (file, user) = (escape(&file.name), file.user());
-                let user = escape(&user);
-                terminal.label(ERROR, "error", format_args!("the schema {file}{user} is not valid"));
-                faults.iter().for_each(|fault| diagnose(fault, terminal));
-            }
-            Self::Checkpoint(error) if !error.kind.candidates().is_empty() => {
-                terminal.label(ERROR, "error", error);
-                candidates::report(&error.kind, terminal);
-            }
-            error => {
-                terminal.label(ERROR, "error", error);
-                causes(error, terminal);
-            }
-        }
-        if let Some(hint) = self.hint() {
-            terminal.label(HINT, "hint", hint);
-        }
-    }
-
-    /// What to do, where the message alone does not say.
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NoArchitecture { .. } => "save `model.to_json()` of the Keras model to a file and give it \
-                                            with --arch; for a subclassed model, give the file that \
-                                            `model.save_weights(\"template.weights.h5\")` writes"
-                .to_owned(),
-            Self::UnknownFormat { .. } => {
-                "name it `.weights.h5` (Keras 3), `.weights.json` (in shards), `.keras` (the \
-                                           whole model) or `.h5` (every version)"
-                    .to_owned()
-            }
-            Self::SavedAs { held: Saved::Model, .. } => {
-                "name it `.weights.h5` or `.h5`, or leave --save out".to_owned()
-            }
-            Self::SavedAs { held: Saved::Weights, .. } => {
-                "name it `.keras` or `.h5`, or leave --save out".to_owned()
-            }
-            Self::NotSharded { .. } => "name the output `.weights.json`, or leave it out".to_owned(),
-            Self::DifferentForms { .. } => "`ptw2k inspect` lists the variables of each".to_owned(),
-            Self::NoSchema { .. } => {
-                "name one with --schema; `ptw2k schemas` lists the bundled ones".to_owned()
-            }
-            Self::Write(error) => match &**error {
-                writer::Error::Convert { source: ConvertError::Overflow { target, .. }, .. }
-                    if target.is_float() =>
-                {
-                    "write a larger type with --dtype, or let it become an infinity with --allow-overflow"
-                        .to_owned()
-                }
-                writer::Error::Convert { source: ConvertError::SumOverflow { .. }, .. } => {
-                    "let it become an infinity with --allow-overflow".to_owned()
-                }
-                _ => return None,
-            },
-            Self::Checkpoint(error) if !error.kind.candidates().is_empty() => candidates::hint(&error.kind),
-            Self::NoValues { .. } => {
-                "--stats and --hash read checkpoints and weight files; leave them out".to_owned()
-            }
-            Self::NoStem { .. } => "name the output with -o".to_owned(),
-            Self::ReportIsOutput { .. } => "give --report another name".to_owned(),
-            Self::Schema(error) => error.help()?.to_string(),
-            Self::NoVariable { hint: Some(hint), .. } => escape(hint),
-            Self::Faults { better: Some(better), .. } => format!("by the bundled schema `{better}` all fits"),
-            Self::Mistaken { .. } => {
-                "the checkpoint comes first: `ptw2k CHECKPOINT --schema SCHEMA --arch KERAS_FILE`".to_owned()
-            }
-            Self::NothingToDo => "`ptw2k --help` shows examples".to_owned(),
-            _ => return None,
-        })
-    }
 }
 
-/// The chain below an error; a cause that was just said, alone or within a message, is left out.
-fn causes(error: &Failure, terminal: Terminal) {
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !said.contains(&text) {
-            terminal.label(ERROR, "  caused by", &text);
-            said = text;
-        }
-        next = cause.source();
-    }
-}
-
-/// Shows the lines of a schema that are wrong.
-fn diagnose(fault: &schema::Fault, terminal: Terminal) {
-    /// The longest line that is shown with what surrounds it: no terminal is wider, and the renderer counts columns in
-    /// 16 bits.
-    const MAX_LINE: usize = 4000;
-    if fault.position.file.text.lines().any(|line| line.len() > MAX_LINE) {
-        return name_place(fault, terminal);
-    }
-    let is_colored =
-        !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
-    let theme = if is_colored { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    /// Columns when stderr is no terminal: wide enough for most messages on one line.
-    const PLAIN_COLUMNS: u16 = 100;
-    let width = columns(std::io::stderr()).unwrap_or(PLAIN_COLUMNS);
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(usize::from(width));
-    let mut text = String::new();
-    match handler.render_report(&mut text, fault) {
-        Ok(()) => terminal.error_text(&text),
-        Err(std::fmt::Error) => name_place(fault, terminal),
-    }
-}
-
-/// Says what is wrong with a schema, and the place, without its lines.
-fn name_place(fault: &schema::Fault, terminal: Terminal) {
-    terminal.label(ERROR, "error", format_args!("{}: {fault}", fault.position));
-    if let Some((position, label)) = &fault.other {
-        terminal.label(ERROR, "  beside", format_args!("{position}: {label}"));
-    }
-    if let Some(help) = &fault.help {
-        terminal.label(HINT, "  help", help);
+/// The exit code of what the library says.
+const fn exit(error: &ConvertError) -> Exit {
+    match error {
+        ConvertError::Checkpoint(_) | ConvertError::Unreadable { .. } => Exit::Checkpoint,
+        ConvertError::Keras(_) => Exit::Architecture,
+        ConvertError::Schema(_) => Exit::Schema,
+        ConvertError::Faults { .. } => Exit::Faults,
+        ConvertError::Write(_) => Exit::Output,
+        ConvertError::Cancelled { .. } => Exit::Interrupted,
+        ConvertError::NoArchitecture { .. }
+        | ConvertError::UnknownFormat { .. }
+        | ConvertError::SavedAs { .. }
+        | ConvertError::NotSharded { .. } => Exit::Usage,
     }
 }

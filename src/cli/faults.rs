@@ -10,7 +10,7 @@ use crate::plan::{Fault, FaultDetail, FaultKind, Faults};
 use crate::schema::Position;
 
 /// The groups, in the order in which they are worth reading: what is wrong before what follows from it.
-const GROUPS: [(FaultKind, &str, &str); 7] = [
+pub(super) const GROUPS: [(FaultKind, &str, &str); 7] = [
     (FaultKind::Rule, "rule", "rules that cannot be applied"),
     (FaultKind::Duplicate, "duplicate", "variables bound more than once"),
     (FaultKind::Ambiguous, "ambiguous", "more than one reading fits"),
@@ -22,7 +22,7 @@ const GROUPS: [(FaultKind, &str, &str); 7] = [
 
 /// Faults of a group that are shown to people. One mistake makes hundreds, which differ in names alone; all are in the
 /// report for machines.
-const SHOWN: usize = 10;
+pub(super) const SHOWN: usize = 10;
 
 /// So many variables without a value, beside rules that cannot be applied, are told to follow from these
 /// instead of what each could take its value from.
@@ -34,7 +34,7 @@ const FOLLOWS: &str = "correct the rules that cannot be applied first: these var
 /// Tells all faults on stderr.
 pub(super) fn report(faults: &Faults, terminal: Terminal) {
     terminal.label(ERROR, "error", format!("{faults}; nothing was written"));
-    let has_rule_faults = faults.faults.iter().any(|fault| fault.kind() == FaultKind::Rule);
+    let follows = follows(faults);
     let mut text = String::new();
     let mut shown = HashSet::new();
     for (kind, name, meaning) in GROUPS {
@@ -44,7 +44,6 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
         }
         // Writing to a string cannot fail.
         let _ = writeln!(text, "\n{HEADING}{name}{HEADING:#}: {meaning} ({})", group.len());
-        let follows = kind == FaultKind::Missing && group.len() >= FOLLOWING && has_rule_faults;
         // A hundred faults in a row with one hint need it once.
         let some = group.get(..SHOWN).unwrap_or(&group);
         for run in some.chunk_by(|one, next| hint(one, follows) == hint(next, follows)) {
@@ -53,11 +52,10 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
                 let _ = writeln!(text, "  {message}");
                 for position in places(fault) {
                     let _ = writeln!(text, "    {PLACE}at {}{PLACE:#}", place(position));
-                    let value = keys(fault).iter().find_map(|key| position.value_of(key));
-                    let quoted = value.as_ref().unwrap_or(position);
+                    let quoted = blamed(fault, position);
                     // A hundred faults of one rule need its line once.
                     if shown.insert((quoted.file.name.clone(), quoted.span.clone())) {
-                        excerpt::underline(quoted, &mut text);
+                        excerpt::underline(&quoted, &mut text);
                     }
                 }
             }
@@ -73,8 +71,19 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
     terminal.error_text(&text);
 }
 
+/// Whether the variables without a value probably lack it because rules cannot be applied.
+pub(super) fn follows(faults: &Faults) -> bool {
+    let count = |kind| faults.faults.iter().filter(|fault| fault.kind() == kind).count();
+    count(FaultKind::Missing) >= FOLLOWING && count(FaultKind::Rule) > 0
+}
+
+/// What of a rule a fault is about: the value of a key, or the whole.
+pub(super) fn blamed(fault: &Fault, rule: &Position) -> Position {
+    keys(fault).iter().find_map(|key| rule.value_of(key)).unwrap_or_else(|| rule.clone())
+}
+
 /// The rules that a fault is about: two where they collide.
-fn places(fault: &Fault) -> Vec<&Position> {
+pub(super) fn places(fault: &Fault) -> Vec<&Position> {
     match &fault.detail {
         FaultDetail::Duplicate { first, second, .. } => vec![first, second],
         _ => fault.position.iter().collect(),
@@ -103,8 +112,9 @@ fn keys(fault: &Fault) -> &'static [&'static str] {
 }
 
 /// What is said of a fault; what a rule is to blame for has a hint of its own.
-fn hint(fault: &Fault, follows: bool) -> Option<&str> {
-    if follows && fault.position.is_none() { Some(FOLLOWS) } else { fault.hint.as_deref() }
+pub(super) fn hint(fault: &Fault, follows: bool) -> Option<&str> {
+    let is_missing = fault.kind() == FaultKind::Missing;
+    if follows && is_missing && fault.position.is_none() { Some(FOLLOWS) } else { fault.hint.as_deref() }
 }
 
 /// The faults for machines.

@@ -44,7 +44,8 @@ fn summary(plan: &Plan) -> String {
     tensors.sort_unstable();
     tensors.dedup();
     let variables = count(plan.bindings.len(), "variable");
-    let text = format!("{variables} from {}, {}", count(tensors.len(), "tensor"), HumanBytes(byte_len(plan)));
+    let text =
+        format!("{variables} from {}, {}", count(tensors.len(), "tensor"), HumanBytes(plan.byte_len()));
     let rest: Vec<String> = [
         (plan.unused.len(), "tensor", " unused"),
         (plan.left_out.len(), "variable", " left out"),
@@ -62,15 +63,6 @@ pub(super) fn remark(notes: &[Note], terminal: Terminal) {
     for note in notes {
         terminal.remark(WARNING, "note", format_args!("{}: {}", escape(&note.about), note.text));
     }
-}
-
-/// How many bytes the variables take.
-pub(super) fn byte_len(plan: &Plan) -> u64 {
-    let bytes = |binding: &Binding| {
-        let variable = plan.architecture.variables.get(binding.variable)?;
-        Some((variable.shape.numel() * binding.dtype.size()) as u64)
-    };
-    plan.bindings.iter().filter_map(bytes).sum()
 }
 
 /// The whole ledger for machines.

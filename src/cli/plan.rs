@@ -6,9 +6,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{explain as explanation, inputs, ledger};
-use crate::keras::Architecture;
 use crate::keras::file_layout::Form;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanOptions};
 
 /// Shows what would be written; the faults, if there are any, are the failure.
 ///
@@ -20,12 +19,13 @@ pub fn plan(args: &args::Plan, terminal: Terminal) -> Result<Exit, Failure> {
         let output = Output { target: target.clone(), dry_run: true, ..Output::default() };
         return convert(source, &output, terminal);
     }
-    let form = |_: &Architecture| Form { keras: source.keras, ..Form::default() };
-    let Some(variable) = explain else {
-        return show(&inputs::plan(source, &form, terminal)?, source, terminal);
-    };
-    explanation::explain(&inputs::explained(source, &form, terminal)?, variable, terminal)?;
-    Ok(Exit::Done)
+    let options = inputs::options(source, Form { keras: source.keras, ..Form::default() })?;
+    let options = PlanOptions { explain: explain.is_some(), ..options };
+    let plan = inputs::plan(&inputs::source(source), &options, terminal)?;
+    match explain {
+        Some(variable) => explanation::explain(&plan, variable, terminal).map(|()| Exit::Done),
+        None => show(&plan, source, terminal),
+    }
 }
 
 /// Shows a plan.

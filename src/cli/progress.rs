@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::interrupt;
 use super::terminal::Terminal;
-use crate::writer::Progress;
 
 /// Work that is done sooner shows no bar: it would only flicker.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A bar on stderr, if that is a terminal and the work takes long enough; and the ear for signals.
+/// A bar on stderr, if that is a terminal and the work takes long enough.
 pub(super) struct Bar {
     started: Instant,
     is_shown: bool,
@@ -34,6 +32,14 @@ impl Bar {
         }
     }
 
+    /// So many more bytes are done.
+    pub(super) fn advance(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if self.is_shown && self.started.elapsed() > PATIENCE {
+            self.bar.get_or_init(|| self.draw()).set_position(done);
+        }
+    }
+
     /// Takes the bar away.
     pub(super) fn finish(&self) {
         if let Some(bar) = self.bar.get() {
@@ -49,18 +55,5 @@ impl Bar {
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         bar
-    }
-}
-
-impl Progress for Bar {
-    fn advance(&self, bytes: u64) {
-        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if self.is_shown && self.started.elapsed() > PATIENCE {
-            self.bar.get_or_init(|| self.draw()).set_position(done);
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        interrupt::is_interrupted()
     }
 }

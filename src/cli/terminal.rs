@@ -5,9 +5,10 @@ use std::io::{BufWriter, IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::args::{ColorWhen, Global};
+use super::args::{ColorWhen, Format, Global};
 use super::escape::escape_message;
 use super::failure::Failure;
+use super::github::{self, Level};
 
 /// `error:`
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -29,6 +30,8 @@ pub struct Terminal {
     pub(super) quiet: bool,
     /// More than usual.
     pub(super) verbose: bool,
+    /// Errors, warnings and notes as annotations of GitHub.
+    pub(super) github: bool,
 }
 
 impl Terminal {
@@ -41,7 +44,12 @@ impl Terminal {
             Some(ColorWhen::Auto) | None => anstream::ColorChoice::Auto,
         };
         choice.write_global();
-        Self { json: global.json, quiet: global.quiet, verbose: global.verbose }
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            github: global.format == Some(Format::Github),
+        }
     }
 
     /// Writes the result to stdout.
@@ -70,9 +78,14 @@ impl Terminal {
 
     /// A line on stderr that begins with a coloured label; nothing if quiet.
     pub(super) fn remark(self, style: Style, label: &str, text: impl Display) {
-        if !self.quiet {
-            self.label(style, label, text);
+        if self.quiet {
+            return;
         }
+        if self.github {
+            let line = github::annotation(Level::of(label), None, "", &text.to_string());
+            return self.error_text(&line);
+        }
+        self.label(style, label, text);
     }
 
     /// A line on stderr that begins with a coloured label, quiet or not. Nobody is left to be told when
@@ -92,7 +105,7 @@ impl Terminal {
     /// Whether somebody watches stderr.
     #[must_use]
     pub(super) fn shows_progress(self) -> bool {
-        !self.quiet && std::io::stderr().is_terminal()
+        !self.quiet && !self.github && std::io::stderr().is_terminal()
     }
 }
 

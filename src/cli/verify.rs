@@ -10,9 +10,11 @@ use super::element::{self, Raw};
 use super::exit::Exit;
 use super::expected::{self, Expected};
 use super::failure::Failure;
+use super::listener::Listener;
 use super::order::moved;
 use super::terminal::Terminal;
-use super::{args, inputs, ledger, table};
+use super::{args, inputs, table};
+use crate::convert::{ConvertError, check_records};
 use crate::keras::WeightsFile;
 use crate::keras::file_layout::Form;
 use crate::lazy::LazyTensor;
@@ -55,10 +57,11 @@ impl Difference {
 pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> {
     let file = WeightsFile::open(&args.file)?;
     let form = Form { keras: args.source.keras, ..Form::new(file.form.format()) };
-    let plan = inputs::plan(&args.source, &|_| form.clone(), terminal)?;
-    inputs::check_records(&plan, None, terminal);
+    let source = inputs::source(&args.source);
+    let plan = inputs::plan(&source, &inputs::options(&args.source, form)?, terminal)?;
+    check_records(&plan, None, &Listener::new(terminal, &source.reading));
     let differences = compare(&plan, &file)
-        .map_err(|source| Failure::Unreadable { path: args.source.checkpoint.clone(), source })?;
+        .map_err(|unreadable| ConvertError::Unreadable { path: source.checkpoint, source: unreadable })?;
     if terminal.json {
         terminal.json_result(&json!({
             "file": args.file.to_string_lossy(),
@@ -69,7 +72,7 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
     } else {
         terminal.result(|out| {
             if differences.is_empty() {
-                let bytes = HumanBytes(ledger::byte_len(&plan));
+                let bytes = HumanBytes(plan.byte_len());
                 let variables = table::count(plan.bindings.len(), "variable");
                 return writeln!(out, "{variables}, {bytes}: equal, bit for bit");
             }

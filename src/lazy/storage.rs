@@ -77,6 +77,12 @@ impl Storage {
         }
     }
 
+    /// Whether bytes that have to be computed are held from the first time on.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        matches!(self, Self::Computed(computed) if computed.kept.is_some())
+    }
+
     /// How the bytes are computed, where they are.
     #[must_use]
     pub fn recipe(&self) -> Option<&Recipe> {

@@ -156,6 +156,18 @@ pub struct Unreadable {
     pub source: LoadError,
 }
 
+impl Plan {
+    /// How many bytes the variables take.
+    #[must_use]
+    pub fn byte_len(&self) -> u64 {
+        let bytes = |binding: &Binding| {
+            let variable = self.architecture.variables.get(binding.variable)?;
+            Some((variable.shape.numel() * binding.dtype.size()) as u64)
+        };
+        self.bindings.iter().filter_map(bytes).sum()
+    }
+}
+
 impl Binding {
     /// The parts, of all terms; none of a constant.
     pub fn parts(&self) -> impl Iterator<Item = &Part> {

@@ -84,7 +84,7 @@ const SCHEMAS: &[Bundled] = bundled![
 ];
 
 /// The one of that name.
-pub(super) fn find(name: &str) -> Result<Bundled, Error> {
+pub(crate) fn find(name: &str) -> Result<Bundled, Error> {
     let names = || SCHEMAS.iter().map(|bundled| bundled.name);
     SCHEMAS.iter().find(|bundled| bundled.name == name).copied().ok_or_else(|| {
         // `resnet` for `torchvision/resnet`.

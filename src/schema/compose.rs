@@ -1,7 +1,7 @@
 //! Schemas made of schemas: `extends` and `[[use]]`.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -34,13 +34,15 @@ pub(super) struct Loader {
     /// The schemas that are being read, each named by the one before: what tells it from others, and its name.
     chain: Vec<(String, String)>,
     loaded: usize,
+    /// The files that were read for them.
+    files: Vec<PathBuf>,
     /// The scope of rules until their schema is complete.
     pub(super) unset: Arc<Scope>,
 }
 
 impl Loader {
     pub(super) fn new(builtin: BTreeMap<String, Arc<Class>>) -> Self {
-        Self { builtin, chain: Vec::new(), loaded: 0, unset: Arc::default() }
+        Self { builtin, chain: Vec::new(), loaded: 0, files: Vec::new(), unset: Arc::default() }
     }
 
     /// Parses a schema with all that it is made of. `identity` tells it from others.
@@ -104,6 +106,7 @@ impl Loader {
         }
         self.loaded += 1;
         let found = if is_file {
+            self.files.push(path.clone());
             read(&path).map(|text| (path.display().to_string(), text, path.parent().map(Path::to_owned)))
         } else {
             bundled::find(name.get_ref()).map(|bundled| (identity.clone(), bundled.text.to_owned(), None))
@@ -127,6 +130,12 @@ impl Loader {
                 Ok(None)
             }
         }
+    }
+
+    /// The files that were read for the schemas that others name, each once.
+    pub(super) fn into_files(self) -> Vec<PathBuf> {
+        let mut seen = HashSet::new();
+        self.files.into_iter().filter(|path| seen.insert(path.clone())).collect()
     }
 
     /// `a.toml → b.toml → a.toml`.

@@ -262,7 +262,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// What is said at the place itself.
-    const fn label(&self) -> &'static str {
+    pub(crate) const fn label(&self) -> &'static str {
         match self {
             Self::Syntax(_) => "here",
             Self::Version(_) => "this version knows `schema = 1`",

@@ -12,7 +12,7 @@ mod open;
 mod parse;
 mod pattern;
 mod position;
-mod reader;
+pub(crate) mod reader;
 mod rule;
 mod targets;
 

@@ -19,11 +19,17 @@ impl Schema {
     /// # Errors
     /// [`Error::Invalid`] with everything that is wrong with it.
     pub fn parse(name: &str, text: &str, folder: Option<&Path>) -> Result<Self, Error> {
-        Self::parse_as(name.to_owned(), name, text, folder)
+        Self::parse_as(name.to_owned(), name, text, folder, None)
     }
 
-    /// The same; `identity` tells the schema from those that it is made of.
-    fn parse_as(identity: String, name: &str, text: &str, folder: Option<&Path>) -> Result<Self, Error> {
+    /// The same; `identity` tells the schema from those that it is made of, and `own` is its file.
+    fn parse_as(
+        identity: String,
+        name: &str,
+        text: &str,
+        folder: Option<&Path>,
+        own: Option<&Path>,
+    ) -> Result<Self, Error> {
         let file = |name: &str, text: &str| SourceFile {
             name: name.to_owned(),
             text: text.to_owned(),
@@ -34,7 +40,10 @@ impl Schema {
             Loader::new(BTreeMap::new()).parse(layers.to_owned(), file(layers, LAYERS), None)?.scope.classes;
         let mut loader = Loader::new(builtin);
         let draft = loader.parse(identity, file(name, text), folder)?;
-        Ok(loader.complete(draft))
+        let mut schema = loader.complete(draft);
+        schema.files.extend(own.map(Path::to_owned));
+        schema.files.extend(loader.into_files());
+        Ok(schema)
     }
 
     /// Reads a schema file.
@@ -42,7 +51,8 @@ impl Schema {
     /// # Errors
     /// When the file cannot be read, is not UTF-8, is too large, or is not valid.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::parse_as(identity(path), &path.display().to_string(), &read(path)?, path.parent())
+        let name = path.display().to_string();
+        Self::parse_as(identity(path), &name, &read(path)?, path.parent(), Some(path))
     }
 
     /// A schema that comes with ptw2k: `torchvision/resnet`.
@@ -57,10 +67,10 @@ impl Schema {
     ///
     /// # Errors
     /// As [`Self::open`] and [`Self::bundled`].
-    pub fn load(name: &str) -> Result<Self, Error> {
-        let path = Path::new(name);
+    pub fn load(name: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = name.as_ref();
         let is_file = path.extension().is_some_and(|extension| extension == "toml") || path.is_file();
-        if is_file { Self::open(path) } else { Self::bundled(name) }
+        if is_file { Self::open(path) } else { Self::bundled(&path.to_string_lossy()) }
     }
 }
 

@@ -14,25 +14,25 @@ use super::position::{Position, SourceFile};
 const NEAR: f64 = 0.8;
 
 /// The faults found so far.
-pub(super) struct Faults {
-    pub(super) file: Arc<SourceFile>,
-    pub(super) list: Vec<Fault>,
+pub(crate) struct Faults {
+    pub(crate) file: Arc<SourceFile>,
+    pub(crate) list: Vec<Fault>,
 }
 
 impl Faults {
-    pub(super) fn position(&self, span: Range<usize>) -> Position {
+    pub(crate) fn position(&self, span: Range<usize>) -> Position {
         Position { file: Arc::clone(&self.file), span }
     }
 
     /// Adds a fault, to which help and another place may be added.
-    pub(super) fn add(&mut self, span: Range<usize>, kind: FaultKind) -> FaultEntry<'_> {
+    pub(crate) fn add(&mut self, span: Range<usize>, kind: FaultKind) -> FaultEntry<'_> {
         let position = self.position(span);
         self.list.push(Fault { position, kind, help: None, other: None });
         FaultEntry(self)
     }
 
     /// A range of a string value's content as a range of the file: exact when the string has no escapes.
-    pub(super) fn within(&self, value: &Spanned<String>, range: Range<usize>) -> Range<usize> {
+    pub(crate) fn within(&self, value: &Spanned<String>, range: Range<usize>) -> Range<usize> {
         let span = value.span();
         let raw = self.file.text.get(span.clone()).unwrap_or("");
         for quote in ["\"\"\"", "'''", "\"", "'"] {
@@ -47,17 +47,17 @@ impl Faults {
 }
 
 /// The fault that was added last.
-pub(super) struct FaultEntry<'a>(&'a mut Faults);
+pub(crate) struct FaultEntry<'a>(&'a mut Faults);
 
 impl FaultEntry<'_> {
-    pub(super) fn help(self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
         if let Some(fault) = self.0.list.last_mut() {
             fault.help = Some(help.into());
         }
         self
     }
 
-    pub(super) fn other(self, span: Range<usize>, label: &'static str) -> Self {
+    pub(crate) fn other(self, span: Range<usize>, label: &'static str) -> Self {
         let position = self.0.position(span);
         if let Some(fault) = self.0.list.last_mut() {
             fault.other = Some((position, label));
@@ -67,7 +67,7 @@ impl FaultEntry<'_> {
 }
 
 /// A table of the file.
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     entries: &'a DeTable<'a>,
     /// The header, or the whole of an inline table.
     span: Range<usize>,
@@ -76,12 +76,13 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    pub(super) const fn root(entries: &'a DeTable<'a>) -> Self {
-        Self { entries, span: 0..0, name: "the schema" }
+    /// The whole of a file, which messages call by that name.
+    pub(crate) const fn root(entries: &'a DeTable<'a>, name: &'static str) -> Self {
+        Self { entries, span: 0..0, name }
     }
 
     /// The table that a value is, or a fault.
-    pub(super) fn of(
+    pub(crate) fn of(
         key: &str,
         value: &'a Spanned<DeValue<'a>>,
         name: &'static str,
@@ -96,26 +97,26 @@ impl<'a> Table<'a> {
         }
     }
 
-    pub(super) fn span(&self) -> Range<usize> {
+    pub(crate) fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
     /// From the header to the end of the last value.
-    pub(super) fn whole_span(&self) -> Range<usize> {
+    pub(crate) fn whole_span(&self) -> Range<usize> {
         let end = self.entries.iter().map(|(_, value)| last_byte(value)).max();
         self.span.start..end.unwrap_or(self.span.end).max(self.span.end)
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.entries.get(key)
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = (Spanned<String>, &'a Spanned<DeValue<'a>>)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Spanned<String>, &'a Spanned<DeValue<'a>>)> {
         self.entries.iter().map(|(key, value)| (Spanned::new(key.span(), key.get_ref().to_string()), value))
     }
 
     /// A fault for every key that is not known.
-    pub(super) fn check_keys(&self, known: &[&str], faults: &mut Faults) {
+    pub(crate) fn check_keys(&self, known: &[&str], faults: &mut Faults) {
         for (key, _) in self.entries() {
             let name = key.get_ref();
             if known.contains(&name.as_str()) {
@@ -131,7 +132,7 @@ impl<'a> Table<'a> {
     }
 
     /// A fault when the key is absent.
-    pub(super) fn required(
+    pub(crate) fn required(
         &self,
         key: &'static str,
         faults: &mut Faults,
@@ -143,11 +144,11 @@ impl<'a> Table<'a> {
         value
     }
 
-    pub(super) fn string(&self, key: &str, faults: &mut Faults) -> Option<Spanned<String>> {
+    pub(crate) fn string(&self, key: &str, faults: &mut Faults) -> Option<Spanned<String>> {
         self.get(key).and_then(|value| string(key, value, "a string", faults))
     }
 
-    pub(super) fn boolean(&self, key: &str, faults: &mut Faults) -> Option<bool> {
+    pub(crate) fn boolean(&self, key: &str, faults: &mut Faults) -> Option<bool> {
         let value = self.get(key)?;
         match value.get_ref() {
             DeValue::Boolean(value) => Some(*value),
@@ -159,7 +160,7 @@ impl<'a> Table<'a> {
     }
 
     /// A string or a list of strings, at least one; nothing when the key is absent or not that.
-    pub(super) fn strings(&self, key: &str, faults: &mut Faults) -> Vec<Spanned<String>> {
+    pub(crate) fn strings(&self, key: &str, faults: &mut Faults) -> Vec<Spanned<String>> {
         const EXPECTED: &str = "a string or a list of strings";
         let Some(value) = self.get(key) else { return Vec::new() };
         let list = match value.get_ref() {
@@ -183,7 +184,7 @@ impl<'a> Table<'a> {
     }
 
     /// An inline table whose values `read` understands, with each key's place.
-    pub(super) fn map<T>(
+    pub(crate) fn map<T>(
         &self,
         key: &'static str,
         faults: &mut Faults,
@@ -201,7 +202,7 @@ impl<'a> Table<'a> {
     }
 }
 
-pub(super) fn string(
+pub(crate) fn string(
     key: &str,
     value: &Spanned<DeValue<'_>>,
     expected: &'static str,
@@ -217,7 +218,7 @@ pub(super) fn string(
 }
 
 /// An integer that counts something; `least` is 0, 1 or 2.
-pub(super) fn count(
+pub(crate) fn count(
     key: &str,
     value: &Spanned<DeValue<'_>>,
     least: usize,
@@ -242,7 +243,7 @@ pub(super) fn count(
 }
 
 /// A list of such integers.
-pub(super) fn counts(
+pub(crate) fn counts(
     key: &str,
     value: &Spanned<DeValue<'_>>,
     least: usize,
@@ -258,7 +259,7 @@ pub(super) fn counts(
 }
 
 /// A number, whole or not.
-pub(super) fn number(key: &str, value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<f64> {
+pub(crate) fn number(key: &str, value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<f64> {
     let parsed = match value.get_ref() {
         DeValue::Float(float) => float.as_str().parse::<f64>(),
         DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse::<f64>(),
@@ -276,7 +277,7 @@ pub(super) fn number(key: &str, value: &Spanned<DeValue<'_>>, faults: &mut Fault
     }
 }
 
-pub(super) fn wrong_type(
+pub(crate) fn wrong_type(
     key: &str,
     span: Range<usize>,
     expected: &'static str,
@@ -296,7 +297,7 @@ pub(super) fn wrong_type(
 }
 
 /// The candidate that `name` most likely stands for.
-pub(super) fn near<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn near<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
         .filter(|(likeness, _)| *likeness >= NEAR)
@@ -305,7 +306,7 @@ pub(super) fn near<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) ->
 }
 
 /// Names in backticks, separated by commas.
-pub(super) fn listed(names: &[&str]) -> String {
+pub(crate) fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 

@@ -14,6 +14,8 @@ use crate::tensor::{Arithmetic, Layout, Slice};
 pub struct Schema {
     /// The file.
     pub file: Arc<SourceFile>,
+    /// The files that it was read from: its own, and those of the schemas that it is made of. None of bundled ones.
+    pub files: Vec<PathBuf>,
     /// `name`.
     pub name: Option<String>,
     /// `about`.

@@ -8,7 +8,8 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::fill::write_at;
+use super::{Error, debris};
 
 /// A file in the making.
 #[derive(Debug)]
@@ -113,6 +114,17 @@ impl Draft {
     }
 }
 
+/// Puts bytes in a file's place, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written; what stood in its place is then untouched.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let draft = Draft::create(path, bytes.len() as u64)?;
+    let io_error = |source| Error::Io { path: path.to_owned(), source };
+    write_at(draft.file(), bytes, 0).map_err(io_error)?;
+    draft.publish()
+}
+
 impl Body {
     fn create(folder: &Path) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
@@ -123,7 +135,9 @@ impl Body {
             let mode = Mode::from_raw_mode(0o666);
             // A system that cannot is asked for a named file instead, and its answer counts.
             if let Ok(file) = rustix::fs::open(folder, flags, mode) {
-                return Ok(Self::Unnamed(file.into()));
+                let file = file.into();
+                debris::hold(&file);
+                return Ok(Self::Unnamed(file));
             }
         }
         Ok(Self::Named(named(folder)?))
@@ -160,19 +174,29 @@ fn publish_unnamed(file: &File, target: &Path) -> io::Result<()> {
     linked.into_temp_path().persist(target).map_err(|error| error.error)
 }
 
+/// A file that was moved out of the way.
+#[derive(Debug)]
+pub(super) struct Aside {
+    pub(super) path: tempfile::TempPath,
+    /// Tells other processes that it is no debris.
+    _held: Option<File>,
+}
+
 /// Moves a file out of the way, to a temporary sibling that goes when it is dropped.
-pub(super) fn aside(path: &Path) -> io::Result<tempfile::TempPath> {
+pub(super) fn aside(path: &Path) -> io::Result<Aside> {
+    // What cannot be read can be moved all the same.
+    let held = File::open(path).ok().inspect(debris::hold);
     let moved = tempfile::Builder::new().prefix(PREFIX).make_in(folder_of(path), |name| {
         if name.exists() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         std::fs::rename(path, name)
     })?;
-    Ok(moved.into_temp_path())
+    Ok(Aside { path: moved.into_temp_path(), _held: held })
 }
 
 /// How the names of temporary siblings begin.
-const PREFIX: &str = ".ptw2k-";
+pub(super) const PREFIX: &str = ".ptw2k-";
 
 fn named(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
@@ -182,7 +206,14 @@ fn named(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    loop {
+        let file = builder.tempfile_in(folder)?;
+        debris::hold(file.as_file());
+        // Another process may have taken it for debris before it was held.
+        if file.path().exists() {
+            return Ok(file);
+        }
+    }
 }
 
 pub(super) fn folder_of(path: &Path) -> &Path {

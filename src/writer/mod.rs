@@ -3,6 +3,7 @@
 mod archive;
 mod atomic;
 mod checksum;
+mod debris;
 mod error;
 mod fill;
 pub mod hdf5;
@@ -17,6 +18,7 @@ mod tile_writer;
 mod values;
 mod write;
 
-pub use atomic::check_not_input;
+pub use atomic::{check_not_input, replace};
+pub use debris::sweep;
 pub use error::Error;
 pub use write::{Progress, WriteOptions, Written, check, write, write_tree};

@@ -6,12 +6,10 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use tempfile::TempPath;
-
 use crate::keras::file_layout::named_shards;
 
 use super::Error;
-use super::atomic::{Draft, aside, folder_of};
+use super::atomic::{Aside, Draft, aside, folder_of};
 use super::prepare::Prepared;
 
 /// The longest index of an earlier output that is read. That of ten thousand layers has 1 MB.
@@ -62,7 +60,7 @@ pub(super) fn publish(drafts: Vec<Draft>, stale: &[PathBuf]) -> Result<(), Error
         return drafts.into_iter().try_for_each(Draft::publish);
     }
     let targets: Vec<PathBuf> = drafts.iter().map(|draft| draft.target().to_owned()).collect();
-    let mut old: Vec<(PathBuf, TempPath)> = Vec::new();
+    let mut old: Vec<(PathBuf, Aside)> = Vec::new();
     let mut published = 0;
     let outcome = replace(drafts, targets.iter().rev().chain(stale), &mut old, &mut published);
     if outcome.is_err() {
@@ -72,7 +70,7 @@ pub(super) fn publish(drafts: Vec<Draft>, stale: &[PathBuf]) -> Result<(), Error
         }
         let mut kept = Ok(());
         for (path, held) in old.into_iter().rev() {
-            if let Err(error) = held.persist(&path) {
+            if let Err(error) = held.path.persist(&path) {
                 // The old file stays under the name that it has now, whatever becomes of the others.
                 let source = error.error;
                 kept = match error.path.keep() {
@@ -89,7 +87,7 @@ pub(super) fn publish(drafts: Vec<Draft>, stale: &[PathBuf]) -> Result<(), Error
 fn replace<'a>(
     drafts: Vec<Draft>,
     replaced: impl Iterator<Item = &'a PathBuf>,
-    old: &mut Vec<(PathBuf, TempPath)>,
+    old: &mut Vec<(PathBuf, Aside)>,
     published: &mut usize,
 ) -> Result<(), Error> {
     for path in replaced.filter(|path| path.exists()) {

@@ -30,7 +30,8 @@ pub struct WriteOptions {
 
 impl WriteOptions {
     /// How many threads there are at most.
-    pub(super) fn threads(&self) -> usize {
+    #[must_use]
+    pub fn threads(&self) -> usize {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
     }
 }

@@ -27,7 +27,9 @@ fn with(weights: &[u8], config: &[u8]) -> Result<Option<AdapterConfig>, ErrorKin
 fn is_read_beside_adapted_weights() {
     let folder = folder(&[(WEIGHTS, &adapted()), (CONFIG, TEXT)]);
     for path in [folder.path().to_owned(), folder.path().join(WEIGHTS)] {
-        let found = open(&path).unwrap().adapter.unwrap();
+        let checkpoint = open(&path).unwrap();
+        assert_eq!(checkpoint.files, [WEIGHTS, CONFIG].map(|name| folder.path().join(name)));
+        let found = checkpoint.adapter.unwrap();
         assert_eq!((found.alpha, found.rank, found.by_root), (7.0, 3, true));
         assert_eq!(found.path, folder.path().join(CONFIG));
     }

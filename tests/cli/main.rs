@@ -5,7 +5,9 @@
 mod bad_input;
 mod computed;
 mod damage;
+mod depfile;
 mod forms;
+mod github;
 mod good_input;
 mod inspect;
 mod interrupt;

@@ -9,7 +9,7 @@ use crate::checkpoint::json::Pairs;
 use crate::lazy::Bytes;
 
 /// The file's name (peft/utils/constants.py, `CONFIG_NAME`).
-const NAME: &str = "adapter_config.json";
+pub const NAME: &str = "adapter_config.json";
 
 /// Bytes of the file. PEFT writes about 1 kB; a pattern for each module of the largest models makes it 100 kB.
 const MAX_BYTES: usize = 1 << 20;

@@ -9,11 +9,14 @@ use super::side::Side;
 use crate::cli::args;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{self, Inputs};
+use crate::cli::inputs;
+use crate::cli::listener::Listener;
 use crate::cli::sniff::{Kind, sniff};
 use crate::cli::terminal::Terminal;
+use crate::convert::{Source, check_records};
 use crate::keras::WeightsFile;
 use crate::keras::file_layout::Form;
+use crate::plan::PlanOptions;
 use crate::schema::Schema;
 
 /// Compares two files, variable by variable.
@@ -48,24 +51,27 @@ impl Side {
         let Some(schema) = &args.schema else {
             return Err(Failure::NoSchema { path: path.to_owned() });
         };
-        let schema = Schema::load(schema)?;
+        let mut source = Source::new(path, schema);
+        source.reading = args.open_options();
         // The file that it is compared with is a model that the schema can be for.
         let other_is_keras = self::kind(other)? == Kind::Keras;
-        let architecture = args.arch.as_deref().or(schema.architecture.as_deref());
-        let architecture = architecture.or_else(|| other_is_keras.then_some(other));
-        let inputs = Inputs {
-            checkpoint: path,
-            open_options: args.open_options(),
-            dtype: args.dtype,
-            allow_missing: &args.allow_missing,
-            allow_unexpected: &args.allow_unexpected,
-            explain: false,
+        let named = || Schema::load(schema).map(|schema| schema.architecture);
+        source.architecture = match &args.arch {
+            Some(architecture) => Some(architecture.clone()),
+            None => named()?.or_else(|| other_is_keras.then(|| other.to_owned())),
         };
         // What the other file's format does not hold, the plan for it does not either.
         let form =
             if other_is_keras { Form::new(WeightsFile::open(other)?.form.format()) } else { Form::default() };
-        let plan = inputs::plan_with(&inputs, &schema, architecture, &|_| form.clone(), terminal)?;
-        inputs::check_records(&plan, None, terminal);
+        let options = PlanOptions {
+            dtype: args.dtype,
+            form,
+            allow_missing: inputs::allow_missing(&args.allow_missing)?,
+            allow_unexpected: inputs::allow_unexpected(&args.allow_unexpected)?,
+            explain: false,
+        };
+        let plan = inputs::plan(&source, &options, terminal)?;
+        check_records(&plan, None, &Listener::new(terminal, &source.reading));
         Ok(Self::of_plan(path, plan))
     }
 }

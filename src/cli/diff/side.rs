@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::expected::{self, NoValues};
 use crate::cli::failure::Failure;
+use crate::convert::ConvertError;
 use crate::keras::{Architecture, Origin, WeightsFile};
 use crate::lazy::LazyTensor;
 use crate::plan::{Binding, Plan};
@@ -130,7 +131,7 @@ impl SideVariable {
             Value::Planned(binding, shape) => match expected::tensor(binding, shape) {
                 Ok(tensor) => Ok(Cow::Owned(tensor)),
                 Err(NoValues::Unreadable(source)) => {
-                    Err(Failure::Unreadable { path: path.to_owned(), source })
+                    Err(ConvertError::Unreadable { path: path.to_owned(), source }.into())
                 }
                 Err(NoValues::Unfit) => {
                     let variable = self.shown().to_owned();

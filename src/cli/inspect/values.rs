@@ -12,7 +12,6 @@ use crate::cli::table::{Column, count};
 use crate::cli::terminal::{Terminal, WARNING};
 use crate::lazy::survey::{Survey, SurveyOptions, survey};
 use crate::lazy::{LazyTensor, NonFinite, Statistics};
-use crate::writer::Progress as _;
 
 /// Tensors that one message names.
 const MAX_NAMED: usize = 8;

@@ -57,7 +57,7 @@ fn document(
     loader: &mut Loader,
     faults: &mut Faults,
 ) -> Result<Draft, Error> {
-    let root = Table::root(root);
+    let root = Table::root(root, "the schema");
     root.check_keys(KEYS, faults);
     version(&root, faults);
     let base = match root.string("extends", faults) {
@@ -86,6 +86,7 @@ fn document(
     let Target { architecture, is_nothing_flattened, is_nothing_unflattened } = target(&root, folder, faults);
     let schema = Schema {
         file: Arc::clone(&faults.file),
+        files: Vec::new(),
         name: root.string("name", faults).map(Spanned::into_inner),
         about: root.string("about", faults).map(Spanned::into_inner),
         prefixes,

@@ -4,7 +4,7 @@ use super::Fault;
 use super::code::{blank, without_tests};
 
 /// What each module may name of this crate. `cli` and the crate's root may name everything.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("tensor", &[]),
     ("lazy", &["tensor"]),
     ("checkpoint", &["tensor", "lazy"]),
@@ -12,6 +12,9 @@ const MAY_USE: [(&str, &[&str]); 7] = [
     ("keras", &["tensor", "lazy"]),
     ("plan", &["tensor", "lazy", "checkpoint", "schema", "keras"]),
     ("writer", &["tensor", "lazy", "plan", "keras", "crew"]),
+    ("crew", &[]),
+    ("convert", &["tensor", "lazy", "checkpoint", "schema", "keras", "plan", "writer", "crew"]),
+    ("zoo", &["tensor", "lazy", "checkpoint", "schema", "keras", "plan", "writer", "crew", "convert"]),
 ];
 
 /// What the writer may name of `keras`: the file layout, and the architecture that it lays out.

@@ -1,0 +1,184 @@
+//! `--format github`: errors, warnings and notes as annotations of GitHub Actions, each at its line.
+//!
+//! ```text
+//! ::error file=schema.toml,line=9,col=9,title=ptw2k: rule::the rule for `conv3` matches no tensor of the checkpoint
+//! ```
+//!
+//! The runner reads them from either stream ("Workflow commands for GitHub Actions"; what is escaped is in its
+//! `ActionCommand.cs`).
+
+use std::fmt::Write as _;
+
+use super::escape::{escape, escape_message};
+use super::faults;
+use crate::plan::{Fault, Faults};
+use crate::schema::{self, Position};
+
+/// How grave it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Error,
+    Warning,
+    Notice,
+}
+
+impl Level {
+    /// That of a line with this label.
+    pub(super) fn of(label: &str) -> Self {
+        match label {
+            "error" => Self::Error,
+            "note" | "hint" => Self::Notice,
+            _ => Self::Warning,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+        }
+    }
+}
+
+/// One annotation, a line.
+pub(super) fn annotation(level: Level, place: Option<&Position>, title: &str, message: &str) -> String {
+    let mut properties = String::new();
+    let mut message = escape_message(message);
+    match place {
+        Some(place) if is_file(place) => {
+            // Writing to a string cannot fail.
+            let (file, line, column) = (property(&place.file.name), place.line(), place.column());
+            let _ = write!(properties, "file={file},line={line},col={column},");
+            if let Some(user) = place.file.user().strip_prefix(", ") {
+                let _ = write!(message, "\n({})", escape(user));
+            }
+        }
+        Some(place) => message = format!("{place}: {message}"),
+        None => {}
+    }
+    let (level, title) = (level.name(), property(title));
+    format!("::{level} {properties}title=ptw2k{title}::{}\n", data(&message))
+}
+
+/// Faults that one annotation tells: those of a rule, or those of a kind that no rule is to blame for.
+struct Group<'f> {
+    kind: &'static str,
+    /// Where the rule is, and what of it is to blame.
+    rule: Option<(Position, Position)>,
+    faults: Vec<&'f Fault>,
+}
+
+/// The faults of a plan: one annotation for each rule that is to blame, and for each kind without a rule. GitHub shows
+/// ten of a step.
+pub(super) fn faults(found: &Faults) -> String {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut add = |kind: &'static str, rule: Option<&Position>, fault| {
+        let place = rule.map(|rule| (rule.clone(), faults::blamed(fault, rule)));
+        let is_same = |group: &&mut Group<'_>| match (&group.rule, rule) {
+            (Some((one, _)), Some(other)) => one.file.name == other.file.name && one.span == other.span,
+            (None, None) => group.kind == kind,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.faults.push(fault),
+            None => groups.push(Group { kind, rule: place, faults: vec![fault] }),
+        }
+    };
+    for (kind, name, _) in faults::GROUPS {
+        for fault in found.faults.iter().filter(|fault| fault.kind() == kind) {
+            match faults::places(fault).as_slice() {
+                [] => add(name, None, fault),
+                rules => rules.iter().for_each(|&rule| add(name, Some(rule), fault)),
+            }
+        }
+    }
+    let follows = faults::follows(found);
+    let annotate = |group: &Group<'_>| {
+        let place = group.rule.as_ref().map(|(_, place)| place);
+        annotation(Level::Error, place, &format!(": {}", group.kind), &group.message(follows))
+    };
+    groups.iter().map(annotate).collect()
+}
+
+impl Group<'_> {
+    /// The faults, and after those with one hint the hint.
+    fn message(&self, follows: bool) -> String {
+        let some = self.faults.get(..faults::SHOWN).unwrap_or(&self.faults);
+        let mut lines = Vec::new();
+        let hint = |fault: &Fault| faults::hint(fault, follows).map(str::to_owned);
+        for run in some.chunk_by(|one, next| hint(one) == hint(next)) {
+            lines.extend(run.iter().map(|fault| fault.to_string()));
+            lines.extend(run.first().and_then(|fault| hint(fault)).map(|hint| format!("hint: {hint}")));
+        }
+        if self.faults.len() > some.len() {
+            lines.push(format!("… and {} more", self.faults.len() - some.len()));
+        }
+        lines.join("\n")
+    }
+}
+
+/// What is wrong with a schema: one annotation each.
+pub(super) fn schema(faults: &[schema::Fault]) -> String {
+    let annotate = |fault: &schema::Fault| {
+        let mut message = fault.to_string();
+        if let Some((position, label)) = &fault.other {
+            let _ = write!(message, "\n{position}: {label}");
+        }
+        if let Some(help) = &fault.help {
+            let _ = write!(message, "\nhelp: {help}");
+        }
+        annotation(Level::Error, Some(&fault.position), ": schema", &message)
+    };
+    faults.iter().map(annotate).collect()
+}
+
+/// Bundled schemas are no files of the repository.
+fn is_file(place: &Position) -> bool {
+    !place.file.name.starts_with("bundled:")
+}
+
+/// The text of an annotation.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// The value of a property.
+fn property(text: &str) -> String {
+    data(&escape(text)).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::schema::SourceFile;
+
+    fn check(name: &str, text: &str, message: &str, expected: &str) {
+        let at = text.find('!').unwrap_or(0);
+        let file = Arc::new(SourceFile { name: name.to_owned(), text: text.to_owned(), used_by: None });
+        let place = Position { file, span: at..at + 1 };
+        assert_eq!(annotation(Level::Error, Some(&place), ": rule", message), expected);
+    }
+
+    #[test]
+    fn lines() {
+        check(
+            "a,b: 50%.toml",
+            "x\ny !",
+            "50%: a, b\nc",
+            "::error file=a%2Cb%3A 50%25.toml,line=2,col=3,title=ptw2k%3A rule::50%25: a, b%0Ac\n",
+        );
+        check("bundled:a/b", "!", "m", "::error title=ptw2k%3A rule::bundled:a/b:1:1: m\n");
+        // A name cannot begin a command of its own.
+        check(
+            "a",
+            "!",
+            "m\r\n::error::",
+            "::error file=a,line=1,col=1,title=ptw2k%3A rule::m\\r%0A::error::\n",
+        );
+        assert_eq!(annotation(Level::of("note"), None, "", "m"), "::notice title=ptw2k::m\n");
+        assert_eq!(annotation(Level::of("warning"), None, "", "m"), "::warning title=ptw2k::m\n");
+    }
+}

@@ -1,0 +1,247 @@
+//! How a failure is told.
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+
+use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
+
+use super::escape::{escape, escape_message};
+use super::failure::Failure;
+use super::github::Level;
+use super::terminal::{ERROR, HINT, Terminal, columns};
+use super::{candidates, faults, github};
+use crate::convert::{ConvertError, Saved};
+use crate::schema::Position;
+use crate::tensor::kernel;
+use crate::{schema, writer, zoo};
+
+impl Failure {
+    /// Tells it on stderr.
+    pub fn report(&self, terminal: Terminal) {
+        if let Self::Convert(ConvertError::Faults { faults: found, .. }) = self
+            && terminal.json
+            // stderr says the rest when stdout cannot.
+            && let Err(failure) = terminal.json_result(&faults::to_json(found))
+        {
+            terminal.label(ERROR, "error", failure);
+        }
+        match self {
+            Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => {}
+            failure if terminal.github => failure.annotate(terminal),
+            failure => {
+                failure.say(terminal);
+                if let Some(hint) = failure.hint() {
+                    terminal.label(HINT, "hint", hint);
+                }
+            }
+        }
+    }
+
+    /// For people.
+    fn say(&self, terminal: Terminal) {
+        match self {
+            Self::Convert(ConvertError::Faults { faults: found, .. }) if terminal.json => {
+                terminal.label(ERROR, "error", found);
+            }
+            Self::Convert(ConvertError::Faults { faults: found, .. }) => faults::report(found, terminal),
+            Self::Convert(ConvertError::Schema(schema::Error::Invalid { file, faults })) => {
+                let (file, user) = (escape(&file.name), file.user());
+                let user = escape(&user);
+                terminal.label(ERROR, "error", format_args!("the schema {file}{user} is not valid"));
+                faults.iter().for_each(|fault| Place::of_schema(fault).diagnose(terminal));
+            }
+            Self::Zoo(zoo::Error::Invalid { file, faults }) => {
+                let file = escape(&file.name);
+                terminal.label(ERROR, "error", format_args!("the manifest {file} cannot run"));
+                for fault in faults.iter().take(SHOWN) {
+                    Place::of_manifest(fault).diagnose(terminal);
+                }
+                if let Some(more) = faults.len().checked_sub(SHOWN).filter(|&more| more > 0) {
+                    terminal.label(ERROR, "error", format_args!("… and {more} more of them"));
+                }
+            }
+            Self::Convert(ConvertError::Checkpoint(error)) if !error.kind.candidates().is_empty() => {
+                terminal.label(ERROR, "error", error);
+                candidates::report(&error.kind, terminal);
+            }
+            error => {
+                terminal.label(ERROR, "error", error);
+                for cause in causes(error) {
+                    terminal.label(ERROR, "  caused by", cause);
+                }
+            }
+        }
+    }
+
+    /// For GitHub: each rule of a schema that is to blame has its annotation, anything else is one.
+    fn annotate(&self, terminal: Terminal) {
+        let (faults, mut message) = match self {
+            Self::Convert(ConvertError::Faults { faults, .. }) => {
+                (github::faults(faults), vec![format!("{faults}; nothing was written")])
+            }
+            Self::Convert(ConvertError::Schema(schema::Error::Invalid { file, faults })) => {
+                let said = format!("the schema {}{} is not valid", file.name, file.user());
+                (github::schema(faults), vec![said])
+            }
+            Self::Convert(ConvertError::Checkpoint(error)) if !error.kind.candidates().is_empty() => {
+                let mut message = vec![error.to_string(), candidates::why(&error.kind)];
+                message.extend(candidates::lines(error.kind.candidates(), None));
+                (String::new(), message)
+            }
+            error => {
+                let causes = causes(error).into_iter().map(|cause| format!("caused by: {cause}"));
+                (String::new(), std::iter::once(error.to_string()).chain(causes).collect())
+            }
+        };
+        message.extend(self.hint().map(|hint| format!("hint: {hint}")));
+        if faults.is_empty() {
+            let message = message.join("\n");
+            terminal.error_text(&github::annotation(Level::Error, None, "", &message));
+        } else {
+            // In the log, not among the annotations: of these, few are shown.
+            terminal.error_text(&escape_message(&format!("{}\n", message.join("\n"))));
+            terminal.error_text(&faults);
+        }
+    }
+
+    /// What to do, where the message alone does not say.
+    pub(super) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Convert(error) => return hint(error),
+            Self::DifferentForms { .. } => "`ptw2k inspect` lists the variables of each".to_owned(),
+            Self::NoSchema { .. } => {
+                "name one with --schema; `ptw2k schemas` lists the bundled ones".to_owned()
+            }
+            Self::NoValues { .. } => {
+                "--stats and --hash read checkpoints and weight files; leave them out".to_owned()
+            }
+            Self::NoStem { .. } => "name the output with -o".to_owned(),
+            Self::BesideIsOutput { .. } => "give each a name of its own".to_owned(),
+            Self::Depfile(_) => "give the file another name, or leave --depfile out".to_owned(),
+            Self::NoVariable { hint: Some(hint), .. } => escape(hint),
+            Self::Mistaken { .. } => {
+                "the checkpoint comes first: `ptw2k CHECKPOINT --schema SCHEMA --arch KERAS_FILE`".to_owned()
+            }
+            Self::NothingToDo => "`ptw2k --help` shows examples".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// What to do about what the library says.
+fn hint(error: &ConvertError) -> Option<String> {
+    Some(match error {
+        ConvertError::NoArchitecture { .. } => {
+            "save `model.to_json()` of the Keras model to a file and give it \
+                                                with --arch; for a subclassed model, give the file that \
+                                                `model.save_weights(\"template.weights.h5\")` writes"
+                .to_owned()
+        }
+        ConvertError::UnknownFormat { .. } => {
+            "name it `.weights.h5` (Keras 3), `.weights.json` (in shards), \
+                                               `.keras` (the whole model) or `.h5` (every version)"
+                .to_owned()
+        }
+        ConvertError::SavedAs { held: Saved::Model, .. } => {
+            "name it `.weights.h5` or `.h5`, or leave --save out".to_owned()
+        }
+        ConvertError::SavedAs { held: Saved::Weights, .. } => {
+            "name it `.keras` or `.h5`, or leave --save out".to_owned()
+        }
+        ConvertError::NotSharded { .. } => {
+            "name the output `.weights.json`, or leave --max-shard-size out".to_owned()
+        }
+        ConvertError::Write(error) => match &**error {
+            writer::Error::Convert { source: kernel::ConvertError::Overflow { target, .. }, .. }
+                if target.is_float() =>
+            {
+                "write a larger type with --dtype, or let it become an infinity with --allow-overflow"
+                    .to_owned()
+            }
+            writer::Error::Convert { source: kernel::ConvertError::SumOverflow { .. }, .. } => {
+                "let it become an infinity with --allow-overflow".to_owned()
+            }
+            _ => return None,
+        },
+        ConvertError::Checkpoint(error) if !error.kind.candidates().is_empty() => {
+            candidates::hint(&error.kind)
+        }
+        ConvertError::Schema(error) => error.help()?.to_string(),
+        ConvertError::Faults { better: Some(better), .. } => {
+            format!("by the bundled schema `{better}` all fits")
+        }
+        _ => return None,
+    })
+}
+
+/// The chain below an error; a cause that was just said, alone or within a message, is left out.
+pub(super) fn causes(error: &Failure) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            causes.push(text.clone());
+            said = text;
+        }
+        next = cause.source();
+    }
+    causes
+}
+
+/// Faults of a manifest that are shown: one mistake in the defaults is one in every job.
+const SHOWN: usize = 10;
+
+/// What is wrong at a place of a file.
+struct Place<'a> {
+    fault: &'a dyn miette::Diagnostic,
+    position: &'a Position,
+    help: Option<&'a String>,
+    other: Option<&'a (Position, &'static str)>,
+}
+
+impl<'a> Place<'a> {
+    fn of_schema(fault: &'a schema::Fault) -> Self {
+        let schema::Fault { position, help, other, .. } = fault;
+        Self { fault, position, help: help.as_ref(), other: other.as_ref() }
+    }
+
+    fn of_manifest(fault: &'a zoo::Fault) -> Self {
+        let zoo::Fault { position, help, other, .. } = fault;
+        Self { fault, position, help: help.as_ref(), other: other.as_ref() }
+    }
+
+    /// Shows the lines that are wrong.
+    fn diagnose(&self, terminal: Terminal) {
+        /// The longest line that is shown with what surrounds it: no terminal is wider, and the renderer counts columns
+        /// in 16 bits.
+        const MAX_LINE: usize = 4000;
+        if self.position.file.text.lines().any(|line| line.len() > MAX_LINE) {
+            return self.name(terminal);
+        }
+        let is_colored =
+            !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
+        let theme = if is_colored { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        /// Columns when stderr is no terminal: wide enough for most messages on one line.
+        const PLAIN_COLUMNS: u16 = 100;
+        let width = columns(std::io::stderr()).unwrap_or(PLAIN_COLUMNS);
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(usize::from(width));
+        let mut text = String::new();
+        match handler.render_report(&mut text, self.fault) {
+            Ok(()) => terminal.error_text(&text),
+            Err(std::fmt::Error) => self.name(terminal),
+        }
+    }
+
+    /// Says what is wrong, and the place, without its lines.
+    fn name(&self, terminal: Terminal) {
+        terminal.label(ERROR, "error", format_args!("{}: {}", self.position, self.fault));
+        if let Some((position, label)) = self.other {
+            terminal.label(ERROR, "  beside", format_args!("{position}: {label}"));
+        }
+        if let Some(help) = self.help {
+            terminal.label(HINT, "  help", help);
+        }
+    }
+}

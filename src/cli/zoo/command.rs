@@ -1,0 +1,62 @@
+//! What `ptw2k zoo` does.
+
+use super::args;
+use super::list;
+use super::report::Report;
+use super::screen::Screen;
+use super::stream::Stream;
+use super::summary;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::interrupt;
+use crate::cli::terminal::Terminal;
+use crate::zoo::{Job, RunOptions, Summary, Zoo, run};
+
+/// Does the jobs of a manifest.
+///
+/// # Errors
+/// When the manifest cannot run, the report cannot be written, or stdout is closed. That jobs failed is told by the
+/// exit code alone: each has said why.
+pub fn zoo(args: &args::Zoo, terminal: Terminal) -> Result<Exit, Failure> {
+    let zoo = Zoo::open(&args.manifest)?;
+    let report = args.report.as_deref().map(|path| Report::new(path, &zoo)).transpose()?;
+    let jobs: Vec<Job> =
+        zoo.jobs.iter().filter(|job| args.shard.is_none_or(|shard| shard.has(job))).cloned().collect();
+    interrupt::watch()?;
+    let options = RunOptions {
+        threads: args.threads,
+        memory: args.memory,
+        force: args.force,
+        fail_fast: args.fail_fast,
+        dry_run: args.dry_run,
+    };
+    let (summary, results) = if terminal.json {
+        let stream = Stream::new(&jobs, terminal);
+        let summary = run(&jobs, &options, &stream);
+        let results = stream.end(&summary)?;
+        (summary, results)
+    } else {
+        let screen = Screen::new(&jobs, terminal, args.dry_run);
+        let summary = run(&jobs, &options, &screen);
+        let results = screen.end();
+        if args.dry_run {
+            list::print(&jobs, &results, &summary, terminal)?;
+        }
+        summary::print(&jobs, &results, &summary, terminal)?;
+        (summary, results)
+    };
+    if let Some(report) = report {
+        report.write(&jobs, &results, &summary, args.shard)?;
+    }
+    Ok(exit(&summary))
+}
+
+fn exit(summary: &Summary) -> Exit {
+    if interrupt::is_interrupted() {
+        Exit::Interrupted
+    } else if summary.is_success() {
+        Exit::Done
+    } else {
+        Exit::Jobs
+    }
+}

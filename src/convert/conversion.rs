@@ -1,0 +1,136 @@
+//! A conversion as it is asked for.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use super::error::ConvertError;
+use super::form::{Saved, Wanted};
+use super::planned::{Planned, Report};
+use super::progress::Progress;
+use super::source::{Opened, Source};
+use crate::keras::file_layout::KerasVersion;
+use crate::plan::PlanOptions;
+use crate::schema::Glob;
+use crate::tensor::Dtype;
+use crate::writer::{self, WriteOptions};
+
+/// A conversion as it is asked for. [`Conversion::new`] decides nothing that can be left open; the fields decide
+/// the rest.
+///
+/// ```
+/// use ptw2k::convert::{Conversion, ConvertError};
+/// use ptw2k::tensor::Dtype;
+///
+/// let mut conversion = Conversion::new("testdata/mnist/weights.pt", "same-names", "mnist.keras");
+/// conversion.source.architecture = Some("testdata/mnist/arch.json".into());
+/// conversion.dtype = Some(Dtype::F16);
+/// // Nothing is written until `write`.
+/// let planned = conversion.plan(&())?;
+/// assert_eq!(planned.plan.bindings.len(), 8);
+/// assert_eq!(planned.bytes(), 20_358);
+/// # Ok::<(), ConvertError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Conversion {
+    /// What is converted.
+    pub source: Source,
+    /// The file to write. Its name decides the format, as in Keras: `.weights.h5`, `.weights.json` (in shards),
+    /// `.keras`, or `.h5`.
+    pub output: PathBuf,
+    /// What an `.h5` holds; by default the whole model where the architecture's file is a whole-model `.h5`.
+    pub save: Option<Saved>,
+    /// The Keras that is to read the file; by default what made the architecture.
+    pub keras: Option<KerasVersion>,
+    /// The element type of floating-point variables; by default the architecture's.
+    pub dtype: Option<Dtype>,
+    /// Whether the optimizer's state is carried over from the architecture's file.
+    pub optimizer: bool,
+    /// The most bytes of variables in a shard; by default Keras' own.
+    pub max_shard_bytes: Option<u64>,
+    /// Variables that may stay without a value.
+    pub allow_missing: Vec<Glob>,
+    /// Tensors that may stay without a use.
+    pub allow_unexpected: Vec<Glob>,
+    /// Whether a finite value that is too large for its type becomes an infinity; an error otherwise.
+    pub allow_overflow: bool,
+    /// Worker threads; by default one for each core. The output does not depend on it.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// Converts: [`Conversion::plan`], then [`Planned::write`].
+///
+/// # Errors
+/// When an input cannot be read, the plan has faults, the output cannot be written, or it is stopped. What
+/// stood in the output's place is then untouched.
+pub fn convert(conversion: &Conversion, progress: &dyn Progress) -> Result<Report, ConvertError> {
+    conversion.plan(progress)?.write(progress)
+}
+
+impl Conversion {
+    /// That checkpoint by that schema into that file, for the architecture that the schema names.
+    #[must_use]
+    pub fn new(
+        checkpoint: impl Into<PathBuf>,
+        schema: impl Into<PathBuf>,
+        output: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            source: Source::new(checkpoint, schema),
+            output: output.into(),
+            save: None,
+            keras: None,
+            dtype: None,
+            optimizer: false,
+            max_shard_bytes: None,
+            allow_missing: Vec::new(),
+            allow_unexpected: Vec::new(),
+            allow_overflow: false,
+            threads: None,
+        }
+    }
+
+    /// Reads everything but the values, and decides where each goes. Writes nothing.
+    ///
+    /// # Errors
+    /// When an input cannot be read or is the output, the output's name says no form, or the plan has faults.
+    pub fn plan(&self, progress: &dyn Progress) -> Result<Planned, ConvertError> {
+        let wanted = Wanted::new(self)?;
+        let Source { checkpoint, schema, architecture, .. } = &self.source;
+        self.refuse([checkpoint, schema].into_iter().chain(architecture).map(PathBuf::as_path))?;
+        let opened = self.source.open(progress)?;
+        let inputs = opened.inputs();
+        self.refuse(inputs.iter().map(PathBuf::as_path))?;
+
+        let form = wanted.of(&opened.architecture);
+        let options = PlanOptions {
+            dtype: self.dtype,
+            form: form.clone(),
+            allow_missing: self.allow_missing.clone(),
+            allow_unexpected: self.allow_unexpected.clone(),
+            explain: false,
+        };
+        let Opened { checkpoint, .. } = &opened;
+        let warnings = checkpoint.warnings.clone();
+        Ok(Planned {
+            checkpoint: self.source.checkpoint.clone(),
+            output: self.output.clone(),
+            inputs,
+            warnings,
+            plan: opened.plan(&options)?,
+            options: WriteOptions {
+                form,
+                threads: self.threads.map(NonZeroUsize::get),
+                allow_overflow: self.allow_overflow,
+            },
+        })
+    }
+
+    /// Refuses to write over an input, by whatever name. An input that is not there is for its reader to name.
+    fn refuse<'a>(&self, inputs: impl Iterator<Item = &'a Path>) -> Result<(), ConvertError> {
+        for input in inputs.filter(|input| input.exists()) {
+            writer::check_not_input(&self.output, input)?;
+        }
+        Ok(())
+    }
+}

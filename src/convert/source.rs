@@ -1,0 +1,96 @@
+//! What a plan is made of: checkpoint, schema and architecture.
+
+use std::path::PathBuf;
+
+use super::better::better;
+use super::error::ConvertError;
+use super::progress::Progress;
+use crate::checkpoint::{Checkpoint, OpenOptions};
+use crate::keras::Architecture;
+use crate::plan::{self, Plan, PlanOptions};
+use crate::schema::Schema;
+
+/// What a plan is made of, by name.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Source {
+    /// The checkpoint: a file or a folder.
+    pub checkpoint: PathBuf,
+    /// The schema: a file, or the name of a bundled one (`torchvision/resnet`).
+    pub schema: PathBuf,
+    /// The architecture; by default the one that the schema names.
+    pub architecture: Option<PathBuf>,
+    /// What is read of the checkpoint.
+    pub reading: OpenOptions,
+}
+
+/// The same, read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The schema.
+    pub schema: Schema,
+    /// The architecture.
+    pub architecture: Architecture,
+}
+
+impl Source {
+    /// That checkpoint by that schema, for the architecture that it names.
+    #[must_use]
+    pub fn new(checkpoint: impl Into<PathBuf>, schema: impl Into<PathBuf>) -> Self {
+        Self {
+            checkpoint: checkpoint.into(),
+            schema: schema.into(),
+            architecture: None,
+            reading: OpenOptions::default(),
+        }
+    }
+
+    /// Reads all three, but for the values.
+    ///
+    /// # Errors
+    /// When one of them cannot be read, or nothing names an architecture.
+    pub fn open(&self, progress: &dyn Progress) -> Result<Opened, ConvertError> {
+        let schema = Schema::load(&self.schema)?;
+        let checkpoint = Checkpoint::open(&self.checkpoint, &self.reading)?;
+        progress.opened(&checkpoint);
+        let architecture = self.architecture.as_deref().or(schema.architecture.as_deref());
+        let architecture =
+            architecture.ok_or_else(|| ConvertError::NoArchitecture { schema: schema.file.name.clone() })?;
+        let architecture = Architecture::open(architecture)?;
+        Ok(Opened { checkpoint, schema, architecture })
+    }
+}
+
+impl Opened {
+    /// The files that were read, each once: those of the checkpoint, of the schema and of the architecture.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<PathBuf> {
+        let checkpoint = &self.checkpoint.files;
+        let architecture = &self.architecture.carried.files;
+        // A folder stands for its files.
+        let own = Some(&self.architecture.path).filter(|path| !path.is_dir());
+        let mut inputs: Vec<PathBuf> = Vec::new();
+        for path in checkpoint.iter().chain(&self.schema.files).chain(own).chain(architecture) {
+            if !inputs.contains(path) {
+                inputs.push(path.clone());
+            }
+        }
+        inputs
+    }
+
+    /// Plans, for any form.
+    ///
+    /// # Errors
+    /// When the plan has faults.
+    pub fn plan(self, options: &PlanOptions) -> Result<Plan, ConvertError> {
+        let Self { checkpoint, schema, architecture } = self;
+        let path = architecture.path.clone();
+        plan::plan(&checkpoint, &schema, architecture, options).map_err(|faults| {
+            let better = better(&faults, &schema, &checkpoint, &path, options);
+            ConvertError::Faults { faults, better }
+        })
+    }
+}

@@ -1,0 +1,276 @@
+//! One job.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use super::error::JobError;
+use super::event::{Done, Event, Outcome, Remark};
+use super::job::Job;
+use super::lock::{Claim, Lock, claim};
+use super::memory::{Grant, Need};
+use super::record::{self, Folder, Input, Output, Record, written};
+use super::run::Run;
+use super::stamp::{Stamp, Time};
+use super::state::{State, names_digest};
+use crate::checkpoint::{ADAPTER_CONFIG, Checkpoint, Warning};
+use crate::convert::{ConvertError, Planned, Progress, Report};
+use crate::crew::{Crew, Hands, Place};
+
+/// How often it is looked whether a signal has come, or another process is done, while a job waits.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// About how many bytes a variable takes in a plan, with its tensor and what was read of both.
+const VARIABLE_BYTES: u64 = 8 << 10;
+
+/// Does a job, or plans it.
+pub(super) fn work(run: &Run<'_>, job: &Job, at: usize) -> Outcome {
+    let mut worker = Worker { run, job, at, started: Instant::now(), place: Some(run.crew.enter()) };
+    run.listener.hear(&Event::Started { job: at });
+    let outcome = if run.options.dry_run { worker.plan_only() } else { worker.convert() };
+    match outcome {
+        Ok(outcome) => outcome,
+        Err(JobError::Convert(ConvertError::Cancelled { .. })) => Outcome::Stopped,
+        Err(_) if run.is_cancelled() => Outcome::Stopped,
+        Err(error) => Outcome::Failed(Box::new(error)),
+    }
+}
+
+struct Worker<'w> {
+    run: &'w Run<'w>,
+    job: &'w Job,
+    at: usize,
+    started: Instant,
+    /// Held while it works, and given up while it waits.
+    place: Option<Place<'w>>,
+}
+
+/// What is known of a job's files before they are read.
+struct Before {
+    time: Time,
+    stamps: Vec<(PathBuf, Stamp)>,
+    folders: Vec<Folder>,
+    absent: Vec<String>,
+}
+
+impl<'w> Worker<'w> {
+    fn plan_only(&self) -> Result<Outcome, JobError> {
+        let ear = Ear { worker: self, crew: None };
+        let planned = self.job.conversion().plan(&ear)?;
+        planned.check()?;
+        let bytes_read = planned.inputs.iter().filter_map(|path| path.metadata().ok());
+        Ok(Outcome::Planned(Box::new(Done {
+            files: Vec::new(),
+            bytes: planned.bytes(),
+            bytes_read: bytes_read.map(|metadata| metadata.len()).sum(),
+            variables: planned.plan.bindings.len(),
+            unused: planned.plan.unused.len(),
+            left_out: planned.plan.left_out.len(),
+            warnings: planned.warnings.iter().map(ToString::to_string).collect(),
+            notes: Done::notes_of(&planned.plan.notes),
+            seconds: self.started.elapsed().as_secs_f64(),
+        })))
+    }
+
+    fn convert(&mut self) -> Result<Outcome, JobError> {
+        let Some(_lock) = self.reserve()? else { return Ok(Outcome::Stopped) };
+        // Another process may have been here since the states were found.
+        if let State::Current(done) = self.run.state(self.job) {
+            return Ok(Outcome::Current(done));
+        }
+        let before = self.look_before()?;
+        let ear = Ear { worker: self, crew: None };
+        let planned = self.job.conversion().plan(&ear)?;
+        planned.check()?;
+        let Some(grant) = self.admit(&planned) else { return Ok(Outcome::Stopped) };
+
+        let Some(inputs) = self.look_at(&planned)? else { return Ok(Outcome::Stopped) };
+        let ear = Ear { worker: self, crew: grant.with_help.then_some(&self.run.crew) };
+        let report = planned.write(&ear)?;
+        drop(planned);
+        let changed = changed(self.job, &before, &inputs);
+        let record = self.record(report, before, inputs);
+        let done = record.done.clone();
+        match changed {
+            Some(path) => self.remark(Remark::Input(&path)),
+            None => record
+                .store(self.job)
+                .map_err(|source| JobError::Record { output: self.job.output.clone(), source })?,
+        }
+        Ok(Outcome::Written(Box::new(done)))
+    }
+
+    /// Makes the output's folder, and locks the output; `None` when that is stopped.
+    fn reserve(&mut self) -> Result<Option<Lock>, JobError> {
+        let folder = record::folder_of(self.job);
+        let path = record::path_of(self.job, "lock");
+        let mut waits = false;
+        loop {
+            self.make(&folder).map_err(|source| JobError::Folder { path: folder.clone(), source })?;
+            match claim(&path) {
+                Ok(Claim::Held(lock)) => {
+                    self.place.get_or_insert_with(|| self.run.crew.enter());
+                    return Ok(Some(lock));
+                }
+                Ok(Claim::Busy) => {
+                    if !std::mem::replace(&mut waits, true) {
+                        self.run.listener.hear(&Event::Waiting { job: self.at });
+                    }
+                    self.place = None;
+                    std::thread::sleep(PATIENCE);
+                    if self.run.is_cancelled() {
+                        return Ok(None);
+                    }
+                }
+                // Another process has just found the folder empty, and removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.run.is_cancelled() => {}
+                Err(source) => return Err(JobError::Lock { path, source }),
+            }
+        }
+    }
+
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        let absent =
+            folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let absent: Vec<PathBuf> = absent.map(Path::to_owned).collect();
+        if !absent.is_empty() {
+            std::fs::create_dir_all(folder)?;
+            self.run.made.lock().unwrap_or_else(PoisonError::into_inner).extend(absent);
+        }
+        Ok(())
+    }
+
+    /// Looks at what is named, before any of it is opened.
+    fn look_before(&self) -> Result<Before, JobError> {
+        let (mut stamps, mut folders) = (Vec::new(), Vec::new());
+        for (_, path) in self.job.named_inputs() {
+            let unreadable = |source| JobError::Input { path: path.to_owned(), source };
+            if path.is_dir() {
+                let names = names_digest(self.job, path).map_err(unreadable)?;
+                folders.push(Folder { path: written(self.job, path), names });
+            } else if let Ok(stamp) = Stamp::settled(path) {
+                // What is not there is for its reader to name.
+                stamps.push((path.to_owned(), stamp));
+            }
+        }
+        let time = Time::now();
+        let checkpoint = &self.job.checkpoint;
+        let adapter = (!checkpoint.is_dir()).then(|| checkpoint.with_file_name(ADAPTER_CONFIG));
+        let absent = adapter.filter(|path| !path.exists()).map(|path| written(self.job, &path));
+        Ok(Before { time, stamps, folders, absent: absent.into_iter().collect() })
+    }
+
+    /// Waits for memory; `None` when that is stopped.
+    fn admit(&mut self, planned: &Planned) -> Option<Grant<'w>> {
+        let plan = VARIABLE_BYTES * planned.plan.bindings.len() as u64;
+        let need = |threads| plan.saturating_add(planned.computed_memory(threads));
+        let need = Need { alone: need(NonZeroUsize::MIN), with_help: need(self.run.crew.places()) };
+        let grant = loop {
+            if let Some(grant) = self.run.budget.try_grant(need) {
+                break grant;
+            }
+            self.place = None;
+            self.run.budget.wait(PATIENCE);
+            if self.run.is_cancelled() {
+                return None;
+            }
+        };
+        self.place.get_or_insert_with(|| self.run.crew.enter());
+        if grant.is_over {
+            let limit = self.run.budget.limit();
+            self.remark(Remark::Memory { needed: need.alone, limit });
+        }
+        Some(grant)
+    }
+
+    /// The contents of all files that are read; `None` when that is stopped.
+    fn look_at(&self, planned: &Planned) -> Result<Option<Vec<Input>>, JobError> {
+        let mut inputs = Vec::with_capacity(planned.inputs.len());
+        for path in &planned.inputs {
+            let look = self.run.looks.look(path, Hands::Crew(&self.run.crew), &|| self.run.is_cancelled());
+            let look = look.map_err(|source| JobError::Input { path: path.clone(), source })?;
+            let Some(look) = look else { return Ok(None) };
+            inputs.push(Input {
+                path: written(self.job, path),
+                blake3: look.digest,
+                stamp: look.stamp,
+                looked: look.looked,
+            });
+        }
+        Ok(Some(inputs))
+    }
+
+    fn record(&self, report: Report, before: Before, inputs: Vec<Input>) -> Record {
+        let mut outputs = Vec::with_capacity(report.files.len());
+        for path in &report.files {
+            // One that is gone already is missing in the next run.
+            if let Ok(stamp) = Stamp::of(path) {
+                outputs.push(Output { path: written(self.job, path), stamp });
+            }
+        }
+        let done = Done {
+            files: report.files.iter().map(|path| written(self.job, path)).collect(),
+            bytes: report.bytes,
+            bytes_read: inputs.iter().map(|input| input.stamp.size).sum(),
+            variables: report.variables,
+            unused: report.unused,
+            left_out: report.left_out,
+            warnings: report.warnings.iter().map(ToString::to_string).collect(),
+            notes: Done::notes_of(&report.notes),
+            seconds: self.started.elapsed().as_secs_f64(),
+        };
+        let Before { folders, absent, .. } = before;
+        Record { inputs, folders, absent, outputs, ..Record::new(self.job, done) }
+    }
+
+    fn remark(&self, remark: Remark<'_>) {
+        self.run.listener.hear(&Event::Warned { job: self.at, remark });
+    }
+}
+
+/// A file that may have changed between the first look at it and the last. Those that are not named were first looked
+/// at when they were open already, so they must be older.
+fn changed(job: &Job, before: &Before, inputs: &[Input]) -> Option<PathBuf> {
+    inputs.iter().map(|input| (job.base.join(&input.path), input.stamp)).find_map(|(path, stamp)| {
+        let first = before.stamps.iter().find(|(named, _)| *named == path).map(|&(_, stamp)| stamp);
+        let is_other = match first {
+            Some(first) => first != stamp,
+            None => stamp.is_changed_since(before.time),
+        };
+        (is_other || Stamp::of(&path).ok() != Some(stamp)).then_some(path)
+    })
+}
+
+/// What a conversion tells, as events of its job.
+struct Ear<'e> {
+    worker: &'e Worker<'e>,
+    crew: Option<&'e Crew>,
+}
+
+impl Progress for Ear<'_> {
+    fn opened(&self, checkpoint: &Checkpoint) {
+        checkpoint.warnings.iter().for_each(|warning| self.warned(warning));
+    }
+
+    fn warned(&self, warning: &Warning) {
+        self.worker.remark(Remark::Checkpoint(warning));
+    }
+
+    fn started(&self, bytes: u64) {
+        self.worker.run.listener.hear(&Event::Writing { job: self.worker.at, bytes });
+    }
+
+    fn advanced(&self, bytes: u64) {
+        self.worker.run.listener.hear(&Event::Advanced { job: self.worker.at, bytes });
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.worker.run.is_cancelled()
+    }
+
+    fn crew(&self) -> Option<&Crew> {
+        self.crew
+    }
+}

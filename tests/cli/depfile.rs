@@ -1,0 +1,119 @@
+//! `--depfile`: what Make makes of it.
+
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use crate::run::{Folder, check};
+
+/// A build that makes one file of a checkpoint with `make`.
+struct Build {
+    folder: Folder,
+    /// The files that it makes.
+    made: Vec<&'static str>,
+}
+
+impl Build {
+    /// Whether there is a `make` to test with.
+    fn has_make() -> bool {
+        let found = Command::new("make").arg("--version").output();
+        found.is_ok_and(|output| output.stdout.starts_with(b"GNU Make"))
+    }
+
+    /// Runs `make` until it is done; returns whether it converted.
+    fn converts(&self) -> bool {
+        let said = self.folder.shell("MAKEFLAGS= make --no-print-directory PTW2K=\"$0\" 2>&1 || echo failed");
+        assert!(!said.contains("failed"), "{said}");
+        for name in &self.made {
+            assert!(self.folder.path(name).is_file(), "{name}: {said}");
+        }
+        said.contains("--depfile")
+    }
+
+    /// Gives a file a later time than what was made has, and all others an earlier one.
+    fn touch(&self, touched: &str) {
+        let start = SystemTime::now() - Duration::from_secs(1000);
+        for name in self.folder.names() {
+            let seconds = match name.as_str() {
+                name if name == touched => 200,
+                name if self.made.contains(&name) => 100,
+                _ => 0,
+            };
+            let file = std::fs::File::options().append(true).open(self.folder.path(&name)).unwrap();
+            file.set_modified(start + Duration::from_secs(seconds)).unwrap();
+        }
+    }
+}
+
+/// Everything that was read makes Make convert again, and nothing else does.
+#[test]
+fn make_follows_it() {
+    if !Build::has_make() {
+        eprintln!("skipped: there is no GNU make");
+        return;
+    }
+    let folder = Folder::with_case("mnist");
+    let rules = std::fs::read_to_string(folder.path("schema.toml")).unwrap();
+    folder.write("base of $all #1.toml", rules);
+    folder.write("schema.toml", "schema = 1\nextends = 'base of $all #1.toml'\n");
+    std::fs::rename(folder.path("weights.pt"), folder.path("epoch=3-step=7.ckpt")).unwrap();
+    folder.write("other.txt", "");
+    let makefile = "out.weights.h5:\n\t$(PTW2K) epoch=3-step=7.ckpt --schema schema.toml -o $@ --depfile out.d -q\n\
+                    -include out.d\n";
+    folder.write("Makefile", makefile);
+    let build = Build { folder, made: vec!["out.weights.h5", "out.d"] };
+    assert!(build.converts());
+    assert!(!build.converts());
+    for name in ["epoch=3-step=7.ckpt", "schema.toml", "base of $all #1.toml", "arch.json"] {
+        build.touch(name);
+        assert!(build.converts(), "{name}");
+        assert!(!build.converts(), "{name}");
+    }
+    build.touch("other.txt");
+    assert!(!build.converts());
+}
+
+/// Each shard is a target, and stands for all.
+#[test]
+fn make_knows_shards() {
+    if !Build::has_make() {
+        eprintln!("skipped: there is no GNU make");
+        return;
+    }
+    let folder = Folder::with_case("mnist");
+    let shards = ["out:1.weights.json", "out:1_00000.weights.h5", "out:1_00001.weights.h5"];
+    let makefile = "out\\:1.weights.json:\n\t$(PTW2K) weights.pt --schema schema.toml -o $@ --max-shard-size 36KB \
+                    --depfile out.d -q\n-include out.d\n";
+    folder.write("Makefile", makefile);
+    let build = Build { folder, made: [&shards[..], &["out.d"]].concat() };
+    assert!(build.converts());
+    let depfile = String::from_utf8(build.folder.read("out.d")).unwrap();
+    let targets = "out\\:1.weights.json out\\:1_00001.weights.h5 out\\:1_00000.weights.h5:";
+    assert!(depfile.starts_with(targets), "{depfile}");
+    assert!(!build.converts());
+    build.touch("weights.pt");
+    assert!(build.converts());
+}
+
+#[test]
+fn what_is_said() {
+    let folder = Folder::with_case("mnist");
+    let convert = |options: &[&str]| {
+        folder.run(
+            &[&["weights.pt", "--schema", "schema.toml", "-o", "out.weights.h5", "-q"], options].concat(),
+        )
+    };
+    assert_eq!(convert(&["--depfile", "out.d"]), "exit 0\n");
+    let depfile = "out.weights.h5: \\\n  weights.pt \\\n  schema.toml \\\n  arch.json\n";
+    assert_eq!(String::from_utf8(folder.read("out.d")).unwrap(), depfile);
+
+    let before = folder.names();
+    check("depfile_is_output", 2, &convert(&["--depfile", "out.weights.h5"]));
+    check("depfile_is_report", 2, &convert(&["--depfile", "a.json", "--report", "./a.json"]));
+    check("depfile_is_input", 7, &convert(&["--depfile", "arch.json"]));
+    check("depfile_folder", 7, &convert(&["--depfile", "no/out.d"]));
+    check("depfile_dry_run", 2, &convert(&["--depfile", "a.d", "--dry-run"]));
+    assert_eq!(folder.names(), before);
+    let unsayable = ["weights.pt", "-s", "schema.toml", "-o", "a*b.weights.h5", "--depfile", "a.d"];
+    check("depfile_name", 2, &folder.run(&unsayable));
+    assert_eq!(folder.names(), before);
+}

@@ -1,0 +1,14 @@
+//! `ptw2k zoo`: many conversions in one run, from outside.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod changes;
+mod events;
+#[cfg(unix)]
+mod examples;
+#[cfg(unix)]
+mod killed;
+mod made;
+mod manifests;
+mod outcomes;
+mod shards;
