@@ -86,5 +86,8 @@ pub mod writer;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+/// This version of the library. Another one may write other bytes: what remembers conversions remembers it too.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 #[doc(inline)]
 pub use convert::{Conversion, ConvertError, convert};

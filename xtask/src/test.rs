@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, checkpoints, fixtures, judges, keras, schema_json, schemas, shell, tidy};
+use crate::{Outcome, checkpoints, fixtures, judges, keras, pipeline, schema_json, schemas, shell, tidy};
 
 /// One of them.
 type Check = fn() -> Outcome;
@@ -54,6 +54,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     ];
     if with_judges {
         steps.push(("judges", || judges::run(&[])));
+        steps.push(("pipeline", pipeline::run));
         steps.push(("checkpoints", || checkpoints::run(&[])));
         steps.push(kerases);
         steps.push(("KerasHub's schemas", || schemas::run(&[])));
