@@ -86,6 +86,11 @@ pub mod writer;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+/// Compiles and runs the examples of the documents.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/pipelines.md")]
+struct Pipelines;
+
 /// This version of the library. Another one may write other bytes: what remembers conversions remembers it too.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
