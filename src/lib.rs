@@ -55,6 +55,11 @@
 //! # Ok::<(), ConvertError>(())
 //! ```
 //!
+//! # What is public
+//!
+//! What this documentation shows. Other items are reachable for the program, the tests and the benches of this
+//! repository; they may change with any version. Nothing prints, ends the process or keeps a global state.
+//!
 //! # Architecture invariants
 //!
 //! `cargo xtask tidy` checks each of these.
@@ -84,6 +89,7 @@ pub mod tensor;
 pub mod writer;
 
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 
 /// Compiles and runs the examples of the documents.

@@ -39,6 +39,7 @@ mod view;
 mod zip;
 
 pub use adapter::{AdapterConfig, AdapterConfigError};
+#[doc(hidden)]
 pub use check::check_records;
 pub use dcp::DcpError;
 #[cfg(feature = "cli")]

@@ -5,6 +5,7 @@ mod atomic;
 mod checksum;
 mod error;
 mod fill;
+#[doc(hidden)]
 pub mod hdf5;
 mod jobs;
 mod prepare;
@@ -16,5 +17,9 @@ mod write;
 
 pub use atomic::check_not_input;
 pub use error::Error;
+#[doc(hidden)]
 pub use fill::Target;
-pub use write::{Progress, WriteOptions, Written, check, write, write_tree};
+pub use hdf5::EncodeError;
+#[doc(hidden)]
+pub use write::write_tree;
+pub use write::{Progress, WriteOptions, Written, check, write};

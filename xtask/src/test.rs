@@ -49,7 +49,9 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         ("tests", tests),
         ("documentation", || {
             let doc = ["doc", "--package=ptw2k", "--lib", "--no-deps"];
-            shell::run(shell::cargo(&doc).env("RUSTDOCFLAGS", "--deny warnings"))
+            shell::run(shell::cargo(&doc).env("RUSTDOCFLAGS", "--deny warnings"))?;
+            let library = [&doc[..], &["--no-default-features"]].concat();
+            shell::run(shell::cargo(&library).env("RUSTDOCFLAGS", "--deny warnings"))
         }),
     ];
     if with_judges {
