@@ -99,6 +99,9 @@ impl Conversion {
         let Source { checkpoint, schema, architecture, .. } = &self.source;
         self.refuse([checkpoint, schema].into_iter().chain(architecture).map(PathBuf::as_path))?;
         let opened = self.source.open(progress)?;
+        if progress.is_cancelled() {
+            return Err(ConvertError::Cancelled { path: self.output.clone() });
+        }
         let inputs = opened.inputs();
         self.refuse(inputs.iter().map(PathBuf::as_path))?;
 
