@@ -41,7 +41,10 @@ usage: cargo xtask <COMMAND>
                                         --hashes writes the hashes of what is there
   fuzz [--minutes N] [TARGET]...        the parsers of checkpoints under libFuzzer, 20 minutes each
   fuzz --seeds                          makes their seeds alone
-  bench [--quick] [--dir FOLDER]        speed and memory beside `cp` and torch + numpy + h5py
+  bench [--quick] [--dir FOLDER] [--only ROW...] [--markdown FILE] [--json FILE]
+                                        speed and memory beside `cp`, other ways to convert, and what the
+                                        machine can do at all: the table is target/bench/bench.md (and .json);
+                                        --quick takes a minute and fails on gross regressions alone
 ";
 
 /// What a chore ends with; the text of an error is for people.
