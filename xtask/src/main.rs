@@ -22,7 +22,8 @@ usage: cargo xtask <COMMAND>
   test [--no-judges] [--keras all] [--only CASE]...
                                         every check: format, clippy, tidy, fixtures, tests, documentation,
                                         then the judges (PyTorch writes, ptw2k converts, Keras loads), the
-                                        checkpoints, a few versions of Keras (or all), and KerasHub's schemas;
+                                        checkpoints, a few versions of Keras (or all), KerasHub's schemas, and
+                                        a quick benchmark;
                                         --only runs the judges alone, on those cases
   checkpoints [--seed N] [--keep FOLDER] [CASE]...
                                         PyTorch writes files of every kind, what ptw2k reads is compared

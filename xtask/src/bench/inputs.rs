@@ -13,6 +13,9 @@ pub(super) struct Input {
     folder: Folder,
     binary: PathBuf,
     checkpoint: PathBuf,
+    /// A file, or the name of a bundled one.
+    schema: PathBuf,
+    architecture: PathBuf,
 }
 
 impl Input {
@@ -28,8 +31,9 @@ impl Input {
     /// One that is still to be made, with a checkpoint of this name.
     pub(super) fn empty(bench: &Bench, name: &str, checkpoint: &str) -> Outcome<Self> {
         let folder = Folder::make(bench.folder.path().join(name))?;
-        let checkpoint = folder.path().join(checkpoint);
-        Ok(Self { folder, binary: bench.binary.clone(), checkpoint })
+        let file = |name| folder.path().join(name);
+        let (checkpoint, schema, architecture) = (file(checkpoint), file("schema.toml"), file("arch.json"));
+        Ok(Self { folder, binary: bench.binary.clone(), checkpoint, schema, architecture })
     }
 
     /// The mixed model: linear layers, convolutions, normalizations.
@@ -40,6 +44,15 @@ impl Input {
     /// The same input with another of its checkpoints.
     pub(super) fn with_checkpoint(self, name: &str) -> Self {
         Self { checkpoint: self.file(name), ..self }
+    }
+
+    /// The same input by a bundled schema and another architecture.
+    pub(super) fn by(self, schema: &str, architecture: &str) -> Self {
+        Self { schema: schema.into(), architecture: self.file(architecture), ..self }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(super) fn checkpoint(&self) -> &Path {
@@ -76,8 +89,7 @@ impl Input {
     pub(super) fn planned(&self, command: Option<&str>) -> Command {
         let mut words = Command::new(&self.binary);
         words.args(command).arg(&self.checkpoint);
-        words.arg("--schema").arg(self.file("schema.toml"));
-        words.arg("--arch").arg(self.file("arch.json"));
+        words.arg("--schema").arg(&self.schema).arg("--arch").arg(&self.architecture);
         words
     }
 

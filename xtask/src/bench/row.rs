@@ -97,7 +97,8 @@ impl Row {
     /// Whether the row fails a quick run.
     pub(super) fn is_gross_regression(&self) -> bool {
         let Ok(measured) = &self.result else { return true };
-        measured.goal.is_some_and(|goal| goal.is_grossly_missed(&measured.judged()))
+        let is_ratio = measured.beside.is_some();
+        measured.goal.is_some_and(|goal| goal.is_grossly_missed(&measured.judged(), is_ratio))
     }
 }
 

@@ -1,13 +1,14 @@
 //! What the program takes where there are hardly any bytes: starting, opening, planning, laying out.
 
+use std::process::Command;
+
 use super::super::Bench;
 use super::super::goal::Goal;
 use super::super::inputs::Input;
-use super::super::measure::{pairs, run_time, time};
+use super::super::measure::{pairs, run_time, time_small};
 use super::super::row::Row;
 use super::super::spread::Spread;
 use crate::{Outcome, shell};
-use std::process::Command;
 
 /// Timed runs.
 const MANY_RUNS: usize = 15;
@@ -27,11 +28,11 @@ const TINY: Goal = Goal::at_most(0.006);
 pub(super) fn many(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
     let input = Input::make(bench, "layers", &[&LAYERS.to_string()])?;
     let (mut convert, mut plan) = (Vec::new(), Vec::new());
-    time(&mut input.convert(&[]), &input.output())?;
+    time_small(&mut input.convert(&[]), &input.output())?;
     shell::run(&mut input.verify(&input.output(), &[]))?;
     run_time(&mut input.planned(Some("plan")))?;
     for _ in 0..MANY_RUNS {
-        convert.push(time(&mut input.convert(&[]), &input.output())?);
+        convert.push(time_small(&mut input.convert(&[]), &input.output())?);
         plan.push(run_time(&mut input.planned(Some("plan")))?);
     }
     rows.push(Row::new("small", "10,000 tiny tensors in 2,000 layers: convert", "s", convert).goal(CONVERT));
@@ -64,7 +65,7 @@ pub(super) fn tiny(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
         let mut command = Command::new(&bench.binary);
         command.arg(case.join("weights.pt")).arg("--schema").arg(case.join("schema.toml"));
         command.arg("--quiet").arg("-o").arg(&output);
-        time(&mut command, &output)
+        time_small(&mut command, &output)
     };
     convert()?;
     let seconds = (0..TINY_RUNS).map(|_| convert()).collect::<Outcome<Vec<_>>>()?;
