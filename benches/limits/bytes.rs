@@ -31,9 +31,12 @@ pub(crate) fn measure(source: &Path, output: &Path) -> Value {
         note("read (mapping)", read_mapped(source, threads));
         note("rearrange linear", rearrange(source, LINEAR, threads));
         note("rearrange conv", rearrange(source, CONV, threads));
-        note("write (fallocate, pwrite)", write(output, length, threads, true));
-        note("write (pwrite)", write(output, length, threads, false));
+        note("write (fallocate, pwrite)", write(output, length, threads, preallocate));
+        note("write (set_len, pwrite)", write(output, length, threads, set_length));
+        note("write (pwrite)", write(output, length, threads, |_, _| ()));
     }
+    #[cfg(target_os = "linux")]
+    seconds.insert("copy (copy_file_range), 1 thread".to_owned(), json!(copy(source, output, length)));
     Value::Object(seconds)
 }
 
@@ -70,15 +73,13 @@ fn rearrange(source: &Path, layer: Layer, threads: usize) -> f64 {
     })
 }
 
-/// A constant, to a new file.
-fn write(output: &Path, length: u64, threads: usize, allocate: bool) -> f64 {
+/// A constant, to a new file that is prepared first.
+fn write(output: &Path, length: u64, threads: usize, prepare: impl Fn(&File, u64)) -> f64 {
     Command::new("sync").status().expect("sync can be run");
     let file = File::create_new(output).expect("the output can be made");
     let started = std::time::Instant::now();
-    if allocate {
-        preallocate(&file, length);
-    }
-    let preallocated = started.elapsed().as_secs_f64();
+    prepare(&file, length);
+    let prepared = started.elapsed().as_secs_f64();
     let seconds = workers::run(threads, tiles(length), TILE_BYTES, |index, buffer| {
         let start = (index * TILE_BYTES) as u64;
         let bytes = TILE_BYTES.min((length - start) as usize);
@@ -86,7 +87,30 @@ fn write(output: &Path, length: u64, threads: usize, allocate: bool) -> f64 {
     });
     drop(file);
     std::fs::remove_file(output).expect("the output can be removed");
-    preallocated + seconds
+    prepared + seconds
+}
+
+/// Within the kernel, as `cp` does.
+#[cfg(target_os = "linux")]
+fn copy(source: &Path, output: &Path, length: u64) -> f64 {
+    Command::new("sync").status().expect("sync can be run");
+    let source = File::open(source).expect("the source is there");
+    let file = File::create_new(output).expect("the output can be made");
+    let started = std::time::Instant::now();
+    let mut left = length as usize;
+    while left > 0 {
+        let copied = rustix::fs::copy_file_range(&source, None, &file, None, left).expect("it can be copied");
+        assert!(copied > 0, "the source has its length");
+        left -= copied;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    drop(file);
+    std::fs::remove_file(output).expect("the output can be removed");
+    seconds
+}
+
+fn set_length(file: &File, length: u64) {
+    file.set_len(length).expect("the file can have this length");
 }
 
 #[cfg(target_os = "linux")]
@@ -97,7 +121,7 @@ fn preallocate(file: &File, length: u64) {
 
 #[cfg(not(target_os = "linux"))]
 fn preallocate(file: &File, length: u64) {
-    file.set_len(length).expect("there is room");
+    set_length(file, length);
 }
 
 #[cfg(unix)]

@@ -14,9 +14,9 @@ pub(super) fn catch_interrupts() -> Outcome {
     Ok(ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?)
 }
 
-/// Whether to end.
-pub(super) fn is_interrupted() -> bool {
-    INTERRUPTED.load(Ordering::Relaxed)
+/// An error once there was an interrupt: asked before anything that takes time.
+pub(super) fn go_on() -> Outcome {
+    if INTERRUPTED.load(Ordering::Relaxed) { Err("interrupted".into()) } else { Ok(()) }
 }
 
 /// A folder that is removed with all it holds.

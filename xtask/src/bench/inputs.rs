@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Bench;
-use super::folder::Folder;
+use super::folder::{self, Folder};
 use crate::{Outcome, shell};
 
 /// An input, and the commands on it.
@@ -30,6 +30,7 @@ impl Input {
 
     /// One that is still to be made, with a checkpoint of this name.
     pub(super) fn empty(bench: &Bench, name: &str, checkpoint: &str) -> Outcome<Self> {
+        folder::go_on()?;
         let folder = Folder::make(bench.folder.path().join(name))?;
         let file = |name| folder.path().join(name);
         let (checkpoint, schema, architecture) = (file(checkpoint), file("schema.toml"), file("arch.json"));

@@ -19,7 +19,7 @@ pub(super) fn facts(bench: &Bench) -> Facts {
     let mut facts = vec![
         ("processor", field("/proc/cpuinfo", "model name").unwrap_or_else(unknown)),
         ("cores", cores.to_string()),
-        ("memory", field("/proc/meminfo", "MemTotal").unwrap_or_else(unknown)),
+        ("memory", memory().unwrap_or_else(unknown)),
         ("kernel", text("/proc/sys/kernel/osrelease").unwrap_or_else(unknown)),
         ("file system", file_system(bench.folder.path()).unwrap_or_else(|_| unknown())),
         ("pages to be written back, %", dirty_limits().unwrap_or_else(unknown)),
@@ -63,6 +63,12 @@ fn field(file: &str, name: &str) -> Option<String> {
     let text = text(file)?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'))?;
     Some(value.trim().to_owned())
+}
+
+fn memory() -> Option<String> {
+    let total = field("/proc/meminfo", "MemTotal")?;
+    let kibibytes: u64 = total.strip_suffix("kB")?.trim().parse().ok()?;
+    Some(format!("{} MiB", kibibytes >> 10))
 }
 
 /// From which share of the memory on the kernel writes back in the background, and makes writers wait.

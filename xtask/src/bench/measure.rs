@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
+use super::folder;
 use crate::{Outcome, shell};
 
 /// Seconds of two contestants, run by run.
@@ -55,6 +56,7 @@ pub(super) fn prepare(output: &Path) -> Outcome {
 }
 
 fn remove(output: &Path) -> Outcome {
+    folder::go_on()?;
     if output.exists() {
         std::fs::remove_file(output)?;
     }
@@ -63,6 +65,7 @@ fn remove(output: &Path) -> Outcome {
 
 /// Seconds that the command takes, its start and its end counted.
 pub(super) fn run_time(command: &mut Command) -> Outcome<f64> {
+    folder::go_on()?;
     let started = Instant::now();
     let status = command.stdout(Stdio::null()).status()?;
     let seconds = started.elapsed().as_secs_f64();

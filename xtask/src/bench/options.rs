@@ -1,6 +1,6 @@
 //! The command line of `cargo xtask bench`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cases::{CASES, Case};
 use crate::{Outcome, shell};
@@ -18,8 +18,12 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// The results go to `target/bench`, unless it is said otherwise.
     pub(super) fn parse(options: &[&str]) -> Outcome<Self> {
-        let results = shell::target_directory()?.join("bench");
+        Self::parse_with(options, &shell::target_directory()?.join("bench"))
+    }
+
+    fn parse_with(options: &[&str], results: &Path) -> Outcome<Self> {
         let mut parsed = Self {
             quick: false,
             parent: std::env::temp_dir(),
@@ -81,5 +85,33 @@ impl Options {
                 Err(format!("xtask bench has no row {unknown}; it has {}", names.join(", ")).into())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cases that are chosen.
+    fn chosen(options: &[&str]) -> Result<Vec<&'static str>, String> {
+        let options =
+            Options::parse_with(options, Path::new("results")).map_err(|error| error.to_string())?;
+        Ok(CASES.iter().filter(|case| options.chooses(case)).map(|case| case.name).collect())
+    }
+
+    #[test]
+    fn cases_are_chosen_by_name_or_by_size() {
+        assert_eq!(chosen(&[]).unwrap().len(), CASES.len());
+        assert_eq!(chosen(&["--quick"]).unwrap(), ["float32", "plain", "small", "tiny"]);
+        assert_eq!(chosen(&["--only", "tiny", "cold", "--quick"]).unwrap(), ["cold", "tiny"]);
+        assert!(chosen(&["--only", "hot"]).unwrap_err().starts_with("xtask bench has no row hot"));
+        assert!(chosen(&["--dir"]).unwrap_err().starts_with("unknown option --dir"));
+    }
+
+    #[test]
+    fn files_of_results() {
+        let options = Options::parse_with(&["--json", "a.json"], Path::new("results")).unwrap();
+        assert_eq!(options.json, Path::new("a.json"));
+        assert_eq!(options.markdown, Path::new("results/bench.md"));
     }
 }
