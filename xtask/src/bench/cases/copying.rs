@@ -5,7 +5,7 @@ use super::super::inputs::Input;
 use super::super::measure::{self, pairs, run_time, time};
 use super::super::row::{Ratio, Row};
 use super::super::{Bench, cache, memory};
-use crate::{Outcome, shell};
+use crate::Outcome;
 
 /// Timed pairs; fewer of large files, which vary less.
 const PAIRS: usize = 9;
@@ -73,7 +73,7 @@ pub(super) fn cold(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
     let theirs = || run(&mut input.cp(), &input.copied());
     ours()?;
     theirs()?;
-    shell::run(&mut input.verify(&input.output(), &[]))?;
+    input.judge(&input.output(), &[])?;
     let pairs = pairs(PAIRS, ours, theirs)?;
     let name = format!("mixed, float32, {}, input not in the page cache", mebibytes(input.bytes()?));
     rows.push(Row::beside("cold", name, pairs, "cp", Ratio::OursToTheirs).goal(COLD));
@@ -112,7 +112,7 @@ fn warm(
     let theirs = || time(&mut input.cp(), &input.copied());
     ours()?;
     theirs()?;
-    shell::run(&mut input.verify(&input.output(), options))?;
+    input.judge(&input.output(), options)?;
     let pairs = pairs(runs, ours, theirs)?;
     std::fs::remove_file(input.output())?;
     std::fs::remove_file(input.copied())?;

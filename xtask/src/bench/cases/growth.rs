@@ -52,7 +52,7 @@ fn size(bench: &Bench, gibibytes: u64, name: &str, rows: &mut Vec<Row>) -> Outco
         Ok(seconds)
     };
     time(&mut input.convert(&[]), &input.output())?;
-    shell::run(&mut input.verify(&input.output(), &[]))?;
+    input.judge(&input.output(), &[])?;
     theirs()?;
     let pairs = pairs(PAIRS, ours, theirs)?;
     rows.push(Row::beside("bytes", name, pairs, "cp", Ratio::OursToTheirs));
@@ -71,7 +71,7 @@ pub(super) fn layers(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
     for layers in LAYERS {
         let input = Input::make(bench, "layers", &[&layers.to_string()])?;
         time_small(&mut input.convert(&[]), &input.output())?;
-        shell::run(&mut input.verify(&input.output(), &[]))?;
+        input.judge(&input.output(), &[])?;
         let (mut convert, mut plan, mut inspect) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..RUNS {
             convert.push(time_small(&mut input.convert(&[]), &input.output())?);

@@ -6,7 +6,7 @@ use super::super::measure::{Pairs, pairs, time, time_told};
 use super::super::row::{Ratio, Row};
 use super::super::{Bench, machine};
 use super::copying::mebibytes;
-use crate::{Outcome, shell};
+use crate::Outcome;
 
 /// Timed runs of ways that are slow and vary little.
 const PAIRS: usize = 3;
@@ -69,9 +69,9 @@ pub(super) fn keras(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
 pub(super) fn compare(input: &Input, way: &Way<'_>, rows: &mut Vec<Row>) -> Outcome {
     let ours = || time(&mut input.convert(&[]), &input.output());
     ours()?;
-    shell::run(&mut input.verify(&input.output(), &[]))?;
+    input.judge(&input.output(), &[])?;
     time_told(&mut (way.command)(), &way.output)?;
-    shell::run(&mut input.verify(&way.output, &[]))?;
+    input.judge(&way.output, &[])?;
     let mut told = Vec::new();
     let pairs = pairs(PAIRS, ours, || {
         let (seconds, inside) = time_told(&mut (way.command)(), &way.output)?;

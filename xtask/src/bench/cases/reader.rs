@@ -30,7 +30,7 @@ pub(super) fn burn(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
     let theirs = || run_time(Command::new(&program).arg(input.checkpoint()));
     ours()?;
     theirs()?;
-    shell::run(&mut input.verify(&input.output(), &[]))?;
+    input.judge(&input.output(), &[])?;
     let pairs: Pairs = super::super::measure::pairs(PAIRS, ours, theirs)?;
     let name = format!("{}: read, permute and write, beside burn's reading", mebibytes(input.bytes()?));
     rows.push(Row::beside("burn", name, pairs, "pytorch-reader", Ratio::TheirsToOurs).goal(GOAL));

@@ -29,7 +29,7 @@ pub(super) fn many(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
     let input = Input::make(bench, "layers", &[&LAYERS.to_string()])?;
     let (mut convert, mut plan) = (Vec::new(), Vec::new());
     time_small(&mut input.convert(&[]), &input.output())?;
-    shell::run(&mut input.verify(&input.output(), &[]))?;
+    input.judge(&input.output(), &[])?;
     run_time(&mut input.planned(Some("plan")))?;
     for _ in 0..MANY_RUNS {
         convert.push(time_small(&mut input.convert(&[]), &input.output())?);

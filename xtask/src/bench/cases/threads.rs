@@ -5,7 +5,7 @@ use super::super::inputs::Input;
 use super::super::measure::{pairs, time};
 use super::super::row::{Ratio, Row};
 use super::copying::mebibytes;
-use crate::{Outcome, shell};
+use crate::Outcome;
 
 /// Timed pairs.
 const PAIRS: usize = 5;
@@ -29,9 +29,9 @@ fn two(input: &Input, name: &str, options: &[&str], rows: &mut Vec<Row>) -> Outc
         time(&mut input.convert(&[&["--threads", threads], options].concat()), &input.output())
     };
     by("2")?;
-    shell::run(&mut input.verify(&input.output(), options))?;
+    input.judge(&input.output(), options)?;
     by("1")?;
-    shell::run(&mut input.verify(&input.output(), options))?;
+    input.judge(&input.output(), options)?;
     let pairs = pairs(PAIRS, || by("2"), || by("1"))?;
     std::fs::remove_file(input.output())?;
     let name = format!("{name}, {}: 2 threads", mebibytes(input.bytes()?));
