@@ -58,26 +58,27 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         quick: options.quick,
         versions: RefCell::default(),
     };
-    let load_before = machine::load();
-    let mut rows = Vec::new();
-    let chosen = CASES.iter().filter(|case| options.chooses(case));
-    for case in chosen {
-        eprintln!("\n== {}: {}", case.name, case.about);
-        if let Err(error) = (case.run)(&bench, &mut rows) {
-            rows.push(Row::not_run(case.name, case.about, error));
-        }
-        folder::go_on()?;
-    }
-    let report = Report {
+    let mut report = Report {
         facts: machine::facts(&bench),
         quick: options.quick,
-        load_before,
-        load_after: machine::load(),
-        rows,
+        load_before: machine::load(),
+        load_after: "the run has not ended".to_owned(),
+        rows: Vec::new(),
     };
+    for case in CASES.iter().filter(|case| options.chooses(case)) {
+        eprintln!("\n== {}: {}", case.name, case.about);
+        if let Err(error) = (case.run)(&bench, &mut report.rows) {
+            report.rows.push(Row::not_run(case.name, case.about, error));
+        }
+        report.facts = machine::facts(&bench);
+        // After every case: the whole takes long, and what was measured is not lost when it is interrupted.
+        report.save(&options)?;
+        folder::go_on()?;
+    }
+    report.load_after = machine::load();
+    report.save(&options)?;
     print!("{}", report.text());
-    report::write(&options.markdown, &report.markdown())?;
-    report::write(&options.json, &report.json())?;
+    eprintln!("written: {}, {}", options.markdown.display(), options.json.display());
     let regressions: Vec<_> = report.rows.iter().filter(|row| row.is_gross_regression()).collect();
     if options.quick && !regressions.is_empty() {
         let names: Vec<_> = regressions.iter().map(|row| format!("{} ({})", row.name, row.case)).collect();

@@ -6,6 +6,7 @@ mod table;
 use std::path::Path;
 
 use super::machine::Facts;
+use super::options::Options;
 use super::row::Row;
 use crate::Outcome;
 
@@ -20,16 +21,20 @@ pub(super) struct Report {
 }
 
 /// Writes a file, with the folder for it.
-pub(super) fn write(file: &Path, text: &str) -> Outcome {
+fn write(file: &Path, text: &str) -> Outcome {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    eprintln!("written: {}", file.display());
-    Ok(())
+    std::fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()).into())
 }
 
 impl Report {
+    /// Writes both files.
+    pub(super) fn save(&self, options: &Options) -> Outcome {
+        write(&options.markdown, &self.markdown())?;
+        write(&options.json, &self.json())
+    }
+
     /// For a terminal.
     pub(super) fn text(&self) -> String {
         let mut text = String::from("\n");
@@ -49,7 +54,7 @@ impl Report {
     }
 
     /// One table, and the facts above it.
-    pub(super) fn markdown(&self) -> String {
+    fn markdown(&self) -> String {
         let mut text = String::from("# Benchmark\n\n");
         for (name, value) in self.lines() {
             text.push_str(&format!("- {name}: {value}\n"));

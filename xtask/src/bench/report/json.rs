@@ -8,7 +8,7 @@ use super::Report;
 
 impl Report {
     /// As JSON.
-    pub(in super::super) fn json(&self) -> String {
+    pub(super) fn json(&self) -> String {
         let facts: Map<String, Value> =
             self.facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         let rows: Vec<Value> = self.rows.iter().map(row).collect();
