@@ -13,10 +13,23 @@ use ptw2k::tensor::{ByteOrder, CopyAxis, Dtype, Shape, Strided, StridedCopy};
 const SOURCE_BYTES: usize = 64 << 20;
 
 /// Bytes gathered at a time, like a tile of the writer's.
-const TILE_BYTES: usize = 1 << 19;
+const TILE_BYTES: usize = 1 << 20;
+
+/// Bytes of an element.
+const SIZES: [usize; 4] = [1, 2, 4, 8];
 
 fn main() {
     divan::main();
+}
+
+/// Small numbers of a type.
+fn numbers(dtype: Dtype, bytes: usize) -> Vec<u8> {
+    let doubles: Vec<u8> =
+        (0..bytes / dtype.size()).flat_map(|place| ((place % 61) as f64 / 7.0).to_le_bytes()).collect();
+    let mut numbers = vec![0; bytes];
+    convert(&doubles, Dtype::F64, ByteOrder::Little, &mut numbers, dtype, false)
+        .expect("no value is too large");
+    numbers
 }
 
 fn source() -> Vec<u8> {
@@ -41,19 +54,67 @@ fn axis(size: usize, source_stride: usize, target_stride: usize) -> CopyAxis {
 }
 
 /// Rows of a linear layer's kernel: `o i -> i o`, with 2048 of either.
-#[divan::bench(args = [1, 2, 4, 8])]
+#[divan::bench(args = SIZES)]
 fn linear(bencher: Bencher<'_, '_>, size: usize) {
     let side = 2048;
     let rows = TILE_BYTES / (side * size);
     tiles(bencher, size, &[axis(rows, 1, side), axis(side, side, 1)], rows, side / rows);
 }
 
-/// Positions of a convolution's kernel: `o i hw -> hw i o`.
-#[divan::bench(args = [2, 4])]
+/// Rows of an LSTM's kernel: `(g h) i -> i (g h)`, four gates of 512 and 256 inputs, a few tensors of it.
+#[divan::bench(args = SIZES)]
+fn lstm(bencher: Bencher<'_, '_>, size: usize) {
+    let (gates, inputs) = (4 * 512, 256);
+    let axes = [axis(inputs, 1, gates), axis(gates, inputs, 1)];
+    tiles(bencher, size, &axes, gates * inputs, SOURCE_BYTES / (gates * inputs * size));
+}
+
+/// Outputs and inputs of a convolution, and positions of its window.
+const SIDE: usize = 512;
+const WINDOW: usize = 9;
+
+/// A range of the inputs of its kernel, `o i hw -> hw i o`, and how many inputs.
+fn convolution_tile(size: usize) -> (Vec<CopyAxis>, usize) {
+    let inputs = TILE_BYTES / (SIDE * WINDOW * size);
+    let axes = vec![axis(WINDOW, 1, inputs * SIDE), axis(inputs, WINDOW, SIDE), axis(SIDE, SIDE * WINDOW, 1)];
+    (axes, inputs)
+}
+
+/// A convolution's kernel, range by range.
+#[divan::bench(args = SIZES)]
 fn convolution(bencher: Bencher<'_, '_>, size: usize) {
-    let (side, window, inputs) = (512, 9, 32);
-    let axes = [axis(window, 1, inputs * side), axis(inputs, window, side), axis(side, side * window, 1)];
-    tiles(bencher, size, &axes, inputs * window, side / inputs);
+    let (axes, inputs) = convolution_tile(size);
+    tiles(bencher, size, &axes, inputs * WINDOW, SIDE / inputs);
+}
+
+/// The same of a tensor that torch holds as `channels_last`: `o hw i -> hw i o`.
+#[divan::bench(args = SIZES)]
+fn convolution_channels_last(bencher: Bencher<'_, '_>, size: usize) {
+    let inputs = TILE_BYTES / (SIDE * WINDOW * size);
+    let axes = [axis(WINDOW, SIDE, inputs * SIDE), axis(inputs, 1, SIDE), axis(SIDE, SIDE * WINDOW, 1)];
+    tiles(bencher, size, &axes, inputs, SIDE / inputs);
+}
+
+/// A convolution's kernel, gathered and then converted, as the writer does for `--dtype`.
+#[divan::bench(args = ["float32 float16", "float32 bfloat16", "float16 float32", "bfloat16 float32"])]
+fn convolution_converted(bencher: Bencher<'_, '_>, types: &str) {
+    let (from, to) = types.split_once(' ').expect("two types");
+    let dtype = |name: &str| Dtype::from_name(name).expect("a type");
+    let (from, to) = (dtype(from), dtype(to));
+    let source = numbers(from, SOURCE_BYTES);
+    let (axes, inputs) = convolution_tile(from.size().max(to.size()));
+    let numel = axes.iter().map(|axis| axis.size).product::<usize>();
+    let (mut gathered, mut target) = (vec![0; numel * from.size()], vec![0; numel * to.size()]);
+    let count = SIDE / inputs;
+    bencher.counter(BytesCount::new(target.len() * count)).bench_local(|| {
+        for tile in 0..count {
+            let source_offset = tile * inputs * WINDOW;
+            let copy = StridedCopy { axes: axes.clone(), source_offset, target_offset: 0 };
+            gather(&copy, from.size(), black_box(&source), &mut gathered).expect("the tile is in range");
+            convert(&gathered, from, ByteOrder::Little, black_box(&mut target), to, false)
+                .expect("no value is too large");
+        }
+    });
 }
 
 /// What needs no permutation.

@@ -8,7 +8,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::fill::write_at;
+use super::outlet::write_at;
 use super::{Error, debris};
 
 /// A file in the making.

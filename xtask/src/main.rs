@@ -24,8 +24,8 @@ usage: cargo xtask <COMMAND>
   test [--no-judges] [--keras all] [--only CASE]...
                                         every check: format, clippy, tidy, fixtures, tests, documentation,
                                         then the judges (PyTorch writes, ptw2k converts, Keras loads), the
-                                        pipeline, the checkpoints, a few versions of Keras (or all), and KerasHub's
-                                        schemas;
+                                        pipeline, the checkpoints, a few versions of Keras (or all), KerasHub's
+                                        schemas, and a quick benchmark;
                                         --only runs the judges alone, on those cases
   checkpoints [--seed N] [--keep FOLDER] [CASE]...
                                         PyTorch writes files of every kind, what ptw2k reads is compared
@@ -49,7 +49,10 @@ usage: cargo xtask <COMMAND>
                                         --hashes writes the hashes of what is there
   fuzz [--minutes N] [TARGET]...        the parsers of checkpoints under libFuzzer, 20 minutes each
   fuzz --seeds                          makes their seeds alone
-  bench [--quick] [--dir FOLDER]        speed and memory beside `cp` and torch + numpy + h5py
+  bench [--quick] [--dir FOLDER] [--only ROW...] [--markdown FILE] [--json FILE]
+                                        speed and memory beside `cp`, other ways to convert, and what the
+                                        machine can do at all: the table is target/bench/bench.md (and .json);
+                                        --quick takes a minute and fails on gross regressions alone
 ";
 
 /// What a chore ends with; the text of an error is for people.

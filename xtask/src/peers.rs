@@ -34,3 +34,12 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     command.arg("--target-dir").arg(target).arg("--").arg(corpus).arg(binary);
     shell::run(command.args(output))
 }
+
+/// Builds the reader that is timed, and tells where it is.
+pub(crate) fn reader() -> Outcome<PathBuf> {
+    let target = shell::target_directory()?.join("peers");
+    let words = ["build", "--release", "--locked", "--manifest-path", "xtask/peers/Cargo.toml"];
+    let mut command = shell::cargo(&words);
+    shell::run(command.args(["--no-default-features", "--bin", "reader", "--target-dir"]).arg(&target))?;
+    Ok(target.join("release").join(format!("reader{}", std::env::consts::EXE_SUFFIX)))
+}

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, checkpoints, fixtures, judges, keras, pipeline, schema_json, schemas, shell, tidy};
+use crate::{
+    Outcome, bench, checkpoints, fixtures, judges, keras, pipeline, schema_json, schemas, shell, tidy,
+};
 
 /// One of them.
 type Check = fn() -> Outcome;
@@ -60,6 +62,8 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         steps.push(("checkpoints", || checkpoints::run(&[])));
         steps.push(kerases);
         steps.push(("KerasHub's schemas", || schemas::run(&[])));
+        // Last, when nothing is left that it has to share the machine with.
+        steps.push(("speed", || bench::run(&["--quick"])));
     }
 
     let mut failed = Vec::new();

@@ -82,12 +82,16 @@ impl Environment {
 
 /// The judges' environment, made if need be.
 pub(crate) fn ready() -> Outcome<Environment> {
-    let python = JUDGES.python()?;
     let old_keras = OLD_KERAS
         .into_iter()
         .map(|version| Ok((version, old_keras(version)?)))
         .collect::<Outcome<Vec<_>>>()?;
-    Ok(Environment { python, old_keras })
+    Ok(Environment { old_keras, ..newest_only()? })
+}
+
+/// The same without the older Kerases, which are not made then.
+pub(crate) fn newest_only() -> Outcome<Environment> {
+    Ok(Environment { python: JUDGES.python()?, old_keras: Vec::new() })
 }
 
 /// The folder with an older Keras 3, to put on the `PYTHONPATH` of the judges' interpreter.

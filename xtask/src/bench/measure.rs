@@ -1,54 +1,71 @@
-//! Timing processes and watching their memory.
+//! Timing processes, in pairs.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::Outcome;
+use super::folder;
+use crate::{Outcome, shell};
 
-/// How often a process's memory is looked at.
-const POLL: Duration = Duration::from_micros(500);
-
-/// The extremes and the middle of some measurements.
-pub(super) struct Spread {
-    pub(super) min: f64,
-    pub(super) median: f64,
-    pub(super) max: f64,
+/// Seconds of two contestants, run by run.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    pub(super) ours: Vec<f64>,
+    pub(super) theirs: Vec<f64>,
 }
 
-impl Spread {
-    /// Of measurements, at least one; not a number of none.
-    pub(super) fn of(measurements: &[f64]) -> Self {
-        let mut sorted = measurements.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
-        let (last, half) = (sorted.len().saturating_sub(1), sorted.len() / 2);
-        let median = if sorted.len().is_multiple_of(2) {
-            f64::midpoint(at(half.saturating_sub(1)), at(half))
+/// Measures pairs, the second contestant first in every other one: what the first of a pair leaves behind (pages
+/// to be written back, a warmer or cooler processor) is not always the same one's burden. Nothing is discarded:
+/// the warm-up is the caller's, who judges its output.
+pub(super) fn pairs(
+    count: usize,
+    mut ours: impl FnMut() -> Outcome<f64>,
+    mut theirs: impl FnMut() -> Outcome<f64>,
+) -> Outcome<Pairs> {
+    let mut pairs = Pairs::default();
+    for run in 0..count {
+        if run % 2 == 0 {
+            pairs.ours.push(ours()?);
+            pairs.theirs.push(theirs()?);
         } else {
-            at(half)
-        };
-        Self { min: at(0), median, max: at(last) }
+            pairs.theirs.push(theirs()?);
+            pairs.ours.push(ours()?);
+        }
     }
-}
-
-/// `a[i] / b[i]`, as far as both reach.
-pub(super) fn ratios(a: &[f64], b: &[f64]) -> Vec<f64> {
-    a.iter().zip(b).map(|(a, b)| a / b).collect()
+    Ok(pairs)
 }
 
 /// Seconds that the command takes to write `output`, which is removed before, with nothing left to write
 /// back to the disk from earlier runs.
 pub(super) fn time(command: &mut Command, output: &Path) -> Outcome<f64> {
-    if output.exists() {
-        std::fs::remove_file(output)?;
-    }
-    Command::new("sync").status()?;
+    prepare(output)?;
     run_time(command)
 }
 
-/// Seconds that the command takes.
+/// The same where `output` is small: what is left to write back does not count, and the file system is still busy
+/// with itself for a while after `sync`, which does.
+pub(super) fn time_small(command: &mut Command, output: &Path) -> Outcome<f64> {
+    remove(output)?;
+    run_time(command)
+}
+
+/// Removes an output, if it is there, and waits until nothing is left to write back.
+pub(super) fn prepare(output: &Path) -> Outcome {
+    remove(output)?;
+    succeeded(&Command::new("sync"), Command::new("sync").status()?)
+}
+
+fn remove(output: &Path) -> Outcome {
+    folder::go_on()?;
+    if output.exists() {
+        std::fs::remove_file(output)?;
+    }
+    Ok(())
+}
+
+/// Seconds that the command takes, its start and its end counted.
 pub(super) fn run_time(command: &mut Command) -> Outcome<f64> {
+    folder::go_on()?;
     let started = Instant::now();
     let status = command.stdout(Stdio::null()).status()?;
     let seconds = started.elapsed().as_secs_f64();
@@ -56,34 +73,19 @@ pub(super) fn run_time(command: &mut Command) -> Outcome<f64> {
     Ok(seconds)
 }
 
-/// The most private memory (anonymous resident pages, the mapped checkpoint not counted) that the command
-/// held, in bytes; `None` where the system does not tell.
-pub(super) fn peak_private_memory(command: &mut Command) -> Outcome<Option<u64>> {
-    let mut child = command.stdout(Stdio::null()).spawn()?;
-    let status_file = format!("/proc/{}/status", child.id());
-    let mut peak = None;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        // The file goes when the process does, which is no error.
-        if let Ok(text) = std::fs::read_to_string(&status_file) {
-            peak = peak.max(anonymous_bytes(&text));
-        }
-        std::thread::sleep(POLL);
-    };
-    succeeded(command, status)?;
-    Ok(peak)
+/// Seconds that the command takes to write `output`, and those that it prints: without its start and imports.
+pub(super) fn time_told(command: &mut Command, output: &Path) -> Outcome<(f64, f64)> {
+    prepare(output)?;
+    let started = Instant::now();
+    let said = shell::read(command)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let last = said.lines().next_back().unwrap_or_default();
+    let told = last.trim().parse().map_err(|_| format!("{command:?} prints no seconds but `{last}`"))?;
+    Ok((seconds, told))
 }
 
-/// `RssAnon` of a process's status.
-fn anonymous_bytes(status: &str) -> Option<u64> {
-    let rest = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    let kibibytes: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kibibytes.checked_mul(1024)
-}
-
-fn succeeded(command: &Command, status: ExitStatus) -> Outcome {
+/// An error unless the command ended well.
+pub(super) fn succeeded(command: &Command, status: ExitStatus) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
 }
 
@@ -92,19 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spreads() {
-        for (measurements, expected) in
-            [(vec![3.0, 1.0, 2.0], (1.0, 2.0, 3.0)), (vec![4.0, 1.0], (1.0, 2.5, 4.0))]
-        {
-            let spread = Spread::of(&measurements);
-            assert_eq!((spread.min, spread.median, spread.max), expected);
-        }
-    }
-
-    #[test]
-    fn anonymous_memory_of_a_status_file() {
-        let status = "VmRSS:\t  100 kB\nRssAnon:\t   16 kB\nRssFile:\t 84 kB\n";
-        assert_eq!(anonymous_bytes(status), Some(16 << 10));
-        assert_eq!(anonymous_bytes("VmRSS:\t  100 kB\n"), None);
+    fn the_order_within_a_pair_alternates() {
+        let log = std::cell::RefCell::new(String::new());
+        let run = |name: char| {
+            log.borrow_mut().push(name);
+            Ok(log.borrow().len() as f64)
+        };
+        let pairs = pairs(3, || run('a'), || run('b')).unwrap();
+        assert_eq!(log.into_inner(), "abbaab");
+        assert_eq!((pairs.ours, pairs.theirs), (vec![1.0, 4.0, 5.0], vec![2.0, 3.0, 6.0]));
     }
 }
