@@ -24,9 +24,8 @@ const SIZE: usize = 4;
 pub(crate) fn measure(source: &Path, output: &Path) -> Value {
     let length = std::fs::metadata(source).expect("the source is there").len();
     let mut seconds = Map::new();
-    for threads in [1, 2] {
-        let mut note =
-            |what: &str, value: f64| seconds.insert(format!("{what}, {threads} threads"), json!(value));
+    for (threads, words) in [(1, "1 thread"), (2, "2 threads")] {
+        let mut note = |what: &str, value: f64| seconds.insert(format!("{what}, {words}"), json!(value));
         note("read (pread)", read(source, length, threads));
         note("read (mapping)", read_mapped(source, threads));
         note("rearrange linear", rearrange(source, LINEAR, threads));

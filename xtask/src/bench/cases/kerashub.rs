@@ -28,7 +28,7 @@ pub(super) fn kerashub(bench: &Bench, rows: &mut Vec<super::super::row::Row>) ->
     let output = input.file("kerashub.weights.h5");
     let way = Way {
         case: "kerashub",
-        name: "KerasHub: from_preset, save_weights, Llama of 1.24 billion bfloat16",
+        name: "KerasHub",
         goal: GOAL,
         command: &|| script(&python, "convert", input.path(), &output),
         output: output.clone(),

@@ -20,7 +20,7 @@ pub(super) struct Way<'a> {
     pub(super) case: &'static str,
     pub(super) name: &'a str,
     pub(super) goal: Goal,
-    /// Its command line is known to the caller.
+    /// Its command line.
     pub(super) command: &'a dyn Fn() -> std::process::Command,
     /// Where it writes to.
     pub(super) output: std::path::PathBuf,
@@ -36,7 +36,7 @@ pub(super) fn numpy(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
     };
     let way = Way {
         case: "numpy",
-        name: "torch.load(mmap=True), numpy, h5py",
+        name: "torch, numpy, h5py",
         goal: NUMPY,
         command: &command,
         output: output.clone(),
@@ -53,13 +53,7 @@ pub(super) fn keras(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
         command.arg(input.checkpoint()).arg(input.file("arch.json")).arg(&output);
         command
     };
-    let way = Way {
-        case: "keras",
-        name: "Keras: set_weights, save_weights",
-        goal: KERAS,
-        command: &command,
-        output: output.clone(),
-    };
+    let way = Way { case: "keras", name: "Keras", goal: KERAS, command: &command, output: output.clone() };
     versions(bench)?;
     compare(input, &way, rows)
 }
