@@ -3,7 +3,7 @@
 //! Everything is written to a temporary folder and removed. Files are in the page cache: each is read and
 //! written once before anything is timed.
 
-mod measure;
+pub(crate) mod measure;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

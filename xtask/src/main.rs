@@ -13,6 +13,7 @@ mod shell;
 mod test;
 mod tidy;
 mod venv;
+mod zoo;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,8 @@ usage: cargo xtask <COMMAND>
   fuzz [--minutes N] [TARGET]...        the parsers of checkpoints under libFuzzer, 20 minutes each
   fuzz --seeds                          makes their seeds alone
   bench [--quick] [--dir FOLDER]        speed and memory beside `cp` and torch + numpy + h5py
+  zoo [--quick] [--dir FOLDER]          300 checkpoints by `ptw2k zoo`, a shell loop and a Python loop: time,
+                                        memory, SIGKILLs, a full disk
 ";
 
 /// What a chore ends with; the text of an error is for people.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         ["fixtures", "--check"] => fixtures::check(),
         ["fixtures", "--hashes"] => fixtures::write_manifest(),
         ["bench", options @ ..] => bench::run(options),
+        ["zoo", options @ ..] => zoo::run(options),
         ["fuzz", options @ ..] => fuzz::run(options),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -10,15 +10,15 @@ use crate::Outcome;
 const POLL: Duration = Duration::from_micros(500);
 
 /// The extremes and the middle of some measurements.
-pub(super) struct Spread {
-    pub(super) min: f64,
-    pub(super) median: f64,
-    pub(super) max: f64,
+pub(crate) struct Spread {
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
     /// Of measurements, at least one; not a number of none.
-    pub(super) fn of(measurements: &[f64]) -> Self {
+    pub(crate) fn of(measurements: &[f64]) -> Self {
         let mut sorted = measurements.to_vec();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
@@ -33,13 +33,13 @@ impl Spread {
 }
 
 /// `a[i] / b[i]`, as far as both reach.
-pub(super) fn ratios(a: &[f64], b: &[f64]) -> Vec<f64> {
+pub(crate) fn ratios(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a / b).collect()
 }
 
 /// Seconds that the command takes to write `output`, which is removed before, with nothing left to write
 /// back to the disk from earlier runs.
-pub(super) fn time(command: &mut Command, output: &Path) -> Outcome<f64> {
+pub(crate) fn time(command: &mut Command, output: &Path) -> Outcome<f64> {
     if output.exists() {
         std::fs::remove_file(output)?;
     }
@@ -48,7 +48,7 @@ pub(super) fn time(command: &mut Command, output: &Path) -> Outcome<f64> {
 }
 
 /// Seconds that the command takes.
-pub(super) fn run_time(command: &mut Command) -> Outcome<f64> {
+pub(crate) fn run_time(command: &mut Command) -> Outcome<f64> {
     let started = Instant::now();
     let status = command.stdout(Stdio::null()).status()?;
     let seconds = started.elapsed().as_secs_f64();
@@ -58,7 +58,7 @@ pub(super) fn run_time(command: &mut Command) -> Outcome<f64> {
 
 /// The most private memory (anonymous resident pages, the mapped checkpoint not counted) that the command
 /// held, in bytes; `None` where the system does not tell.
-pub(super) fn peak_private_memory(command: &mut Command) -> Outcome<Option<u64>> {
+pub(crate) fn peak_private_memory(command: &mut Command) -> Outcome<Option<u64>> {
     let mut child = command.stdout(Stdio::null()).spawn()?;
     let status_file = format!("/proc/{}/status", child.id());
     let mut peak = None;
