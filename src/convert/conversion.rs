@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::ConvertError;
 use super::form::{Saved, Wanted};
@@ -10,7 +11,7 @@ use super::progress::Progress;
 use super::source::{Opened, Source};
 use crate::keras::file_layout::KerasVersion;
 use crate::plan::PlanOptions;
-use crate::schema::Glob;
+use crate::schema::{Glob, Schema};
 use crate::tensor::Dtype;
 use crate::writer::{self, WriteOptions};
 
@@ -95,10 +96,25 @@ impl Conversion {
     /// # Errors
     /// When an input cannot be read or is the output, the output's name says no form, or the plan has faults.
     pub fn plan(&self, progress: &dyn Progress) -> Result<Planned, ConvertError> {
+        self.plan_by(None, progress)
+    }
+
+    /// The same by a schema that was read already: many conversions can have one.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub fn plan_by(
+        &self,
+        schema: Option<Arc<Schema>>,
+        progress: &dyn Progress,
+    ) -> Result<Planned, ConvertError> {
         let wanted = Wanted::new(self)?;
-        let Source { checkpoint, schema, architecture, .. } = &self.source;
-        self.refuse([checkpoint, schema].into_iter().chain(architecture).map(PathBuf::as_path))?;
-        let opened = self.source.open(progress)?;
+        let Source { checkpoint, schema: named, architecture, .. } = &self.source;
+        self.refuse([checkpoint, named].into_iter().chain(architecture).map(PathBuf::as_path))?;
+        let opened = match schema {
+            Some(schema) => self.source.open_by(schema, progress)?,
+            None => self.source.open(progress)?,
+        };
         if progress.is_cancelled() {
             return Err(ConvertError::Cancelled { path: self.output.clone() });
         }

@@ -1,6 +1,7 @@
 //! What a plan is made of: checkpoint, schema and architecture.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::better::better;
 use super::error::ConvertError;
@@ -31,7 +32,7 @@ pub struct Opened {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
     /// The schema.
-    pub schema: Schema,
+    pub schema: Arc<Schema>,
     /// The architecture.
     pub architecture: Architecture,
 }
@@ -53,7 +54,14 @@ impl Source {
     /// # Errors
     /// When one of them cannot be read, or nothing names an architecture.
     pub fn open(&self, progress: &dyn Progress) -> Result<Opened, ConvertError> {
-        let schema = Schema::load(&self.schema)?;
+        self.open_by(Arc::new(Schema::load(&self.schema)?), progress)
+    }
+
+    /// The same by a schema that was read already: many conversions can have one.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_by(&self, schema: Arc<Schema>, progress: &dyn Progress) -> Result<Opened, ConvertError> {
         let checkpoint = Checkpoint::open(&self.checkpoint, &self.reading)?;
         progress.opened(&checkpoint);
         let architecture = self.architecture.as_deref().or(schema.architecture.as_deref());

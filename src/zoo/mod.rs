@@ -25,6 +25,7 @@ mod open;
 mod options;
 mod record;
 mod run;
+mod schemas;
 mod settings;
 mod shard;
 mod stamp;

@@ -11,6 +11,7 @@ use super::event::{Event, Listener, Outcome, Summary};
 use super::job::Job;
 use super::memory::{Budget, default_memory};
 use super::record;
+use super::schemas::Schemas;
 use super::state::{Looks, Reason, State, state};
 use super::work::work;
 use crate::convert::WORKER_BYTES;
@@ -40,6 +41,7 @@ pub(super) struct Run<'r> {
     pub(super) crew: Crew,
     pub(super) budget: Budget,
     pub(super) looks: Looks,
+    pub(super) schemas: Schemas,
     /// Folders that were made for outputs.
     pub(super) made: Mutex<BTreeSet<PathBuf>>,
     /// Whether no further job begins.
@@ -67,6 +69,7 @@ pub fn run(jobs: &[Job], options: &RunOptions, listener: &dyn Listener) -> Summa
         crew: Crew::new(threads),
         budget: Budget::new(memory.saturating_sub(buffers)),
         looks: Looks::default(),
+        schemas: Schemas::default(),
         made: Mutex::default(),
         is_stopped: AtomicBool::new(false),
     };

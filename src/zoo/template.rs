@@ -97,8 +97,8 @@ impl Words<'_> {
             }
             "parent" => {
                 // A checkpoint beside the manifest is in a folder, too.
-                let whole = std::path::absolute(self.base.join(self.path)).ok();
-                let parent = whole.as_deref().and_then(Path::parent).and_then(Path::file_name);
+                let whole = std::path::absolute(self.base.join(self.path));
+                let parent = whole.as_deref().map_or(None, Path::parent).and_then(Path::file_name);
                 Ok(parent.ok_or_else(|| nameless("parent"))?.to_string_lossy().into_owned())
             }
             number if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {

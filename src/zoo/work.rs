@@ -58,7 +58,7 @@ struct Before {
 impl<'w> Worker<'w> {
     fn plan_only(&self) -> Result<Outcome, JobError> {
         let ear = Ear { worker: self, crew: None };
-        let planned = self.job.conversion().plan(&ear)?;
+        let planned = self.plan(&ear)?;
         planned.check()?;
         let bytes_read = planned.inputs.iter().filter_map(|path| path.metadata().ok());
         Ok(Outcome::Planned(Box::new(Done {
@@ -74,6 +74,11 @@ impl<'w> Worker<'w> {
         })))
     }
 
+    fn plan(&self, ear: &Ear<'_>) -> Result<Planned, ConvertError> {
+        let schema = self.run.schemas.load(self.job.schema.as_path())?;
+        self.job.conversion().plan_by(Some(schema), ear)
+    }
+
     fn convert(&mut self) -> Result<Outcome, JobError> {
         let Some(_lock) = self.reserve()? else { return Ok(Outcome::Stopped) };
         // Another process may have been here since the states were found.
@@ -82,7 +87,7 @@ impl<'w> Worker<'w> {
         }
         let before = self.look_before()?;
         let ear = Ear { worker: self, crew: None };
-        let planned = self.job.conversion().plan(&ear)?;
+        let planned = self.plan(&ear)?;
         planned.check()?;
         let Some(grant) = self.admit(&planned) else { return Ok(Outcome::Stopped) };
 

@@ -11,12 +11,12 @@ mod folder;
 mod goal;
 mod inputs;
 mod machine;
-mod measure;
+pub(crate) mod measure;
 mod memory;
 mod options;
 mod report;
 mod row;
-mod spread;
+pub(crate) mod spread;
 
 use std::cell::{OnceCell, RefCell};
 use std::path::PathBuf;

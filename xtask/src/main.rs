@@ -15,6 +15,7 @@ mod shell;
 mod test;
 mod tidy;
 mod venv;
+mod zoo;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,8 @@ usage: cargo xtask <COMMAND>
                                         speed and memory beside `cp`, other ways to convert, and what the
                                         machine can do at all: the table is target/bench/bench.md (and .json);
                                         --quick takes a minute and fails on gross regressions alone
+  zoo [--quick] [--dir FOLDER]          300 checkpoints by `ptw2k zoo`, a shell loop and a Python loop: time,
+                                        memory, SIGKILLs, a full disk
 ";
 
 /// What a chore ends with; the text of an error is for people.
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         ["fixtures", "--check"] => fixtures::check(),
         ["fixtures", "--hashes"] => fixtures::write_manifest(),
         ["bench", options @ ..] => bench::run(options),
+        ["zoo", options @ ..] => zoo::run(options),
         ["fuzz", options @ ..] => fuzz::run(options),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -89,21 +89,21 @@ fn failure(job: &Job, error: JobError) -> Failure {
 
 /// The full diagnosis: the exit code of a single conversion, the chain of causes, every fault.
 fn error_json(failure: &Failure) -> Json {
-    let mut error = json!({
+    let faults = match failure {
+        Failure::Convert(ConvertError::Faults { faults: found, .. }) => {
+            faults::to_json(found)["faults"].take()
+        }
+        Failure::Convert(ConvertError::Schema(schema::Error::Invalid { faults: found, .. })) => {
+            let fault = |fault: &schema::Fault| json!({ "place": fault.position.to_string(), "text": fault.to_string(), "help": fault.help });
+            found.iter().map(fault).collect()
+        }
+        _ => json!([]),
+    };
+    json!({
         "exit": failure.exit().code(),
         "message": failure.to_string(),
         "causes": causes(failure),
         "hint": failure.hint(),
-    });
-    match failure {
-        Failure::Convert(ConvertError::Faults { faults: found, .. }) => {
-            error["faults"] = faults::to_json(found)["faults"].take();
-        }
-        Failure::Convert(ConvertError::Schema(schema::Error::Invalid { faults: found, .. })) => {
-            let fault = |fault: &schema::Fault| json!({ "place": fault.position.to_string(), "text": fault.to_string(), "help": fault.help });
-            error["faults"] = found.iter().map(fault).collect();
-        }
-        _ => {}
-    }
-    error
+        "faults": faults,
+    })
 }

@@ -64,7 +64,7 @@ fn remove(output: &Path) -> Outcome {
 }
 
 /// Seconds that the command takes, its start and its end counted.
-pub(super) fn run_time(command: &mut Command) -> Outcome<f64> {
+pub(crate) fn run_time(command: &mut Command) -> Outcome<f64> {
     folder::go_on()?;
     let started = Instant::now();
     let status = command.stdout(Stdio::null()).status()?;

@@ -2,15 +2,15 @@
 
 /// The extremes and the middle of some measurements.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
-    pub(super) min: f64,
-    pub(super) median: f64,
-    pub(super) max: f64,
+pub(crate) struct Spread {
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
     /// Of measurements, at least one; not a number of none.
-    pub(super) fn of(measurements: &[f64]) -> Self {
+    pub(crate) fn of(measurements: &[f64]) -> Self {
         let mut sorted = measurements.to_vec();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
@@ -25,7 +25,7 @@ impl Spread {
 }
 
 /// `a[i] / b[i]`, as far as both reach.
-pub(super) fn ratios(a: &[f64], b: &[f64]) -> Vec<f64> {
+pub(crate) fn ratios(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a / b).collect()
 }
 
