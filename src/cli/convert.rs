@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use indicatif::HumanBytes;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::args::{Output, Source};
 use super::beside::Beside;
@@ -78,8 +78,12 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
         depfile.publish(&depfile::rule(&outputs, &written.inputs)?)?;
     }
     if terminal.json {
+        let paths =
+            |paths: &[PathBuf]| paths.iter().map(|path| json!(path.to_string_lossy())).collect::<Json>();
         terminal.json_result(&json!({
             "output": path.to_string_lossy(),
+            "files": paths(&written.files),
+            "inputs": paths(&written.inputs),
             "variables": written.variables,
             "bytes": written.bytes,
             "seconds": seconds,
