@@ -55,6 +55,11 @@
 //! # Ok::<(), ConvertError>(())
 //! ```
 //!
+//! # What is public
+//!
+//! What this documentation shows. Other items are reachable for the program, the tests and the benches of this
+//! repository; they may change with any version. Nothing prints, ends the process or keeps a global state.
+//!
 //! # Architecture invariants
 //!
 //! `cargo xtask tidy` checks each of these.
@@ -88,7 +93,16 @@ pub mod writer;
 pub mod zoo;
 
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
+
+/// Compiles and runs the examples of the documents.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/pipelines.md")]
+struct Pipelines;
+
+/// This version of the library. Another one may write other bytes: what remembers conversions remembers it too.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[doc(inline)]
 pub use convert::{Conversion, ConvertError, convert};

@@ -39,6 +39,7 @@ mod view;
 mod zip;
 
 pub use adapter::{ADAPTER_CONFIG, AdapterConfig, AdapterConfigError};
+#[doc(hidden)]
 pub use check::check_records;
 pub use dcp::DcpError;
 #[cfg(feature = "cli")]

@@ -24,6 +24,18 @@ use super::{
 impl Checkpoint {
     /// Opens a checkpoint, a file or a folder, and finds its state_dict. Values are not read.
     ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use ptw2k::checkpoint::{Checkpoint, OpenOptions};
+    ///
+    /// let checkpoint = Checkpoint::open(Path::new("testdata/mnist/weights.pt"), &OpenOptions::default())?;
+    /// let first = &checkpoint.tensors[0];
+    /// assert_eq!(first.key.as_str(), "conv1.weight");
+    /// assert_eq!(first.tensor.view.shape().sizes(), [6, 1, 3, 3]);
+    /// # Ok::<(), ptw2k::checkpoint::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When it is not a checkpoint, is not supported, or breaks the rules of its form; when the state_dict is
     /// ambiguous, or one of its tensors cannot be read exactly.

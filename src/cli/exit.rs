@@ -92,6 +92,14 @@ mod tests {
     }
 
     #[test]
+    fn the_documents_tell_every_code() {
+        let document = include_str!("../../docs/pipelines.md");
+        let rows = document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| code"));
+        let expected = Exit::ALL.map(|exit| format!("| {} | {} |", exit.code(), exit.meaning()));
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn help_tells_every_code() {
         let help = super::super::Invocation::command().render_long_help().to_string();
         for exit in Exit::ALL {

@@ -96,6 +96,13 @@ impl Terminal {
         let _ = writeln!(anstream::stderr().lock(), "{style}{label}:{style:#} {text}");
     }
 
+    /// Marks differences that were found as an error of a run of GitHub's. Others have the result.
+    pub(super) fn differs(self, summary: &str) {
+        if self.github {
+            self.error_text(&github::annotation(Level::Error, None, ": difference", summary));
+        }
+    }
+
     /// Text on stderr that is safe as it is.
     #[expect(clippy::unused_self, reason = "the counterpart of the other streams")]
     pub(super) fn error_text(self, text: &str) {

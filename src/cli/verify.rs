@@ -81,7 +81,11 @@ pub fn verify(args: &args::Verify, terminal: Terminal) -> Result<Exit, Failure> 
             writeln!(out, "\n{}", summary(&plan, &differences))
         })?;
     }
-    Ok(if differences.is_empty() { Exit::Done } else { Exit::Difference })
+    if differences.is_empty() {
+        return Ok(Exit::Done);
+    }
+    terminal.differs(&format!("{}: {}", args.file.display(), summary(&plan, &differences)));
+    Ok(Exit::Difference)
 }
 
 /// How many variables of the plan differ, and how many datasets the plan does not have.

@@ -115,6 +115,9 @@ impl Conversion {
             Some(schema) => self.source.open_by(schema, progress)?,
             None => self.source.open(progress)?,
         };
+        if progress.is_cancelled() {
+            return Err(ConvertError::Cancelled { path: self.output.clone() });
+        }
         let inputs = opened.inputs();
         self.refuse(inputs.iter().map(PathBuf::as_path))?;
 

@@ -197,6 +197,18 @@ impl Architecture {
     /// Reads an architecture: `.json`, `.keras` (also unzipped), a whole-model `.h5`, or a template, told apart
     /// by content.
     ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use ptw2k::keras::Architecture;
+    ///
+    /// let architecture = Architecture::open(Path::new("testdata/mnist/arch.json"))?;
+    /// let first = &architecture.variables[0];
+    /// assert_eq!(first.path.as_str(), "conv1/kernel");
+    /// assert_eq!(first.shape.sizes(), [3, 3, 1, 6]);
+    /// # Ok::<(), ptw2k::keras::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the file is none of these, breaks their rules, or does not tell the model's variables.
     pub fn open(path: &Path) -> Result<Self, Error> {

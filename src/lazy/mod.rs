@@ -19,12 +19,14 @@ mod tiles;
 pub use bytes::Bytes;
 pub use checksum::{Checksummed, Damage, damaged};
 pub use error::LoadError;
+// How values are computed is not for users: the checkpoint's reader and the plan say it.
+#[doc(hidden)]
 pub use recipe::{
-    AbsoluteMaxima, Assemble, AssembleError, BlockDiagonal, Blockwise, CompressedLayout, DensifyCompressed,
-    DensifyCoo, DensifyError, Dequantize, DequantizeError, Formula, FormulaError, Inflate, LowRank,
-    LowRankScale, Masked, Mxfp4, NestedMaxima, Part, QuantizationParameters, Recipe, Resolve, ResolveError,
-    Scaled, SpectralNorm, TilingError, Unpack, WeightNorm,
+    AbsoluteMaxima, Assemble, BlockDiagonal, Blockwise, CompressedLayout, DensifyCompressed, DensifyCoo,
+    Dequantize, Formula, Inflate, LowRank, LowRankScale, Masked, Mxfp4, NestedMaxima, Part,
+    QuantizationParameters, Recipe, Resolve, Scaled, SpectralNorm, Unpack, WeightNorm,
 };
+pub use recipe::{AssembleError, DensifyError, DequantizeError, FormulaError, ResolveError, TilingError};
 pub use statistics::{NonFinite, Statistics};
 pub use storage::{Computed, Storage};
 pub use tensor::LazyTensor;

@@ -19,6 +19,25 @@ use crate::tensor::Dtype;
 
 /// Binds every variable of the architecture, or reports everything that keeps it from being bound.
 ///
+/// ```
+/// use std::path::Path;
+///
+/// use ptw2k::ConvertError;
+/// use ptw2k::checkpoint::{Checkpoint, OpenOptions};
+/// use ptw2k::keras::Architecture;
+/// use ptw2k::plan::{FaultKind, PlanOptions, plan};
+/// use ptw2k::schema::Schema;
+///
+/// let checkpoint = Checkpoint::open(Path::new("testdata/mnist/weights.pt"), &OpenOptions::default())?;
+/// let schema = Schema::parse("one rule", "schema = 1\n[[layer]]\ntorch = 'fc2'\nkeras = 'fc2'\n", None)?;
+/// let architecture = Architecture::open(Path::new("testdata/mnist/arch.json"))?;
+/// // Six variables of the other layers get no value, and their six tensors have no use.
+/// let faults = plan(&checkpoint, &schema, architecture, &PlanOptions::default()).unwrap_err().faults;
+/// let missing = faults.iter().filter(|fault| fault.kind() == FaultKind::Missing);
+/// assert_eq!((faults.len(), missing.count()), (12, 6));
+/// # Ok::<(), ConvertError>(())
+/// ```
+///
 /// # Errors
 /// All faults together. Nothing is written for a plan with faults.
 pub fn plan(

@@ -65,6 +65,15 @@ impl Schema {
 
     /// A schema by path or name: the file, when it exists or its name ends in `.toml`; else the bundled one.
     ///
+    /// ```
+    /// use ptw2k::schema::Schema;
+    ///
+    /// let schema = Schema::load("testdata/mnist/schema.toml")?;
+    /// assert!(schema.architecture.is_some_and(|path| path.ends_with("arch.json")));
+    /// assert!(Schema::load("torchvision/resnet")?.files.is_empty());
+    /// # Ok::<(), ptw2k::schema::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Self::open`] and [`Self::bundled`].
     pub fn load(name: impl AsRef<Path>) -> Result<Self, Error> {

@@ -6,6 +6,7 @@ mod checksum;
 mod debris;
 mod error;
 mod fill;
+#[doc(hidden)]
 pub mod hdf5;
 mod jobs;
 mod prepare;
@@ -18,5 +19,9 @@ mod write;
 pub use atomic::{check_not_input, replace};
 pub use debris::sweep;
 pub use error::Error;
+#[doc(hidden)]
 pub use fill::Target;
-pub use write::{Progress, WriteOptions, Written, check, write, write_tree};
+pub use hdf5::EncodeError;
+#[doc(hidden)]
+pub use write::write_tree;
+pub use write::{Progress, WriteOptions, Written, check, write};

@@ -32,15 +32,14 @@ impl Build {
     /// Gives a file a later time than what was made has, and all others an earlier one.
     fn touch(&self, touched: &str) {
         let start = SystemTime::now() - Duration::from_secs(1000);
-        for name in self.folder.names() {
-            let seconds = match name.as_str() {
-                name if name == touched => 200,
-                name if self.made.contains(&name) => 100,
-                _ => 0,
-            };
-            let file = std::fs::File::options().append(true).open(self.folder.path(&name)).unwrap();
+        let set = |name: &str, seconds| {
+            let file = std::fs::File::options().append(true).open(self.folder.path(name)).unwrap();
             file.set_modified(start + Duration::from_secs(seconds)).unwrap();
-        }
+        };
+        let names = self.folder.names();
+        names.iter().filter(|name| self.folder.path(name).is_file()).for_each(|name| set(name, 0));
+        self.made.iter().for_each(|name| set(name, 100));
+        set(touched, 200);
     }
 }
 
@@ -70,6 +69,36 @@ fn make_follows_it() {
     }
     build.touch("other.txt");
     assert!(!build.converts());
+}
+
+/// The document's rules work as they stand.
+#[test]
+fn the_documents_makefile_works() {
+    if !Build::has_make() {
+        eprintln!("skipped: there is no GNU make");
+        return;
+    }
+    let document = include_str!("../../docs/pipelines.md");
+    let rules = document.split("```make\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = Folder::with_case("mnist");
+    folder.write(
+        "Makefile",
+        format!(
+            "{rules}\nPATH := $(dir $(PTW2K)):$(PATH)\nall: models/mnist.weights.h5\n.DEFAULT_GOAL := all\n"
+        ),
+    );
+    for folder_name in ["checkpoints", "models"] {
+        std::fs::create_dir(folder.path(folder_name)).unwrap();
+    }
+    std::fs::rename(folder.path("weights.pt"), folder.path("checkpoints/mnist.pt")).unwrap();
+    let build = Build { folder, made: vec!["models/mnist.weights.h5", "models/mnist.weights.h5.d"] };
+    assert!(build.converts());
+    assert!(!build.converts());
+    for name in ["schema.toml", "arch.json", "checkpoints/mnist.pt"] {
+        build.touch(name);
+        assert!(build.converts(), "{name}");
+        assert!(!build.converts(), "{name}");
+    }
 }
 
 /// Each shard is a target, and stands for all.

@@ -58,6 +58,26 @@ fn others() {
     github("quiet", 0, &folder, &quiet);
 }
 
+/// Other values are an error of the run.
+#[test]
+fn differences() {
+    let folder = Folder::with_case("mnist");
+    for (output, options) in [("a.weights.h5", &[][..]), ("b.weights.h5", &["--dtype", "float16"])] {
+        let said = folder.run(&[&["weights.pt", "-s", "schema.toml", "-q", "-o", output], options].concat());
+        assert_eq!(said, "exit 0\n");
+    }
+    let verify = ["verify", "weights.pt", "b.weights.h5", "-s", "schema.toml"];
+    github("verify_equal", 0, &folder, &["verify", "weights.pt", "a.weights.h5", "-s", "schema.toml"]);
+    for (command, expected) in [
+        (&verify[..], "b.weights.h5: 8 of 8 variables differ"),
+        (&["diff", "a.weights.h5", "b.weights.h5"], "a.weights.h5 and b.weights.h5: 8 variables differ"),
+    ] {
+        let said = folder.run(&[command, &["--format", "github"]].concat());
+        assert!(said.starts_with("exit 8\n"), "{said}");
+        assert!(said.ends_with(&format!("\n::error title=ptw2k%3A difference::{expected}\n")), "{said}");
+    }
+}
+
 /// Results for machines stay what they are, the faults among them.
 #[test]
 fn beside_json() {

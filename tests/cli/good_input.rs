@@ -284,16 +284,6 @@ fn a_dry_run_writes_nothing() {
 }
 
 #[test]
-fn threads_do_not_change_the_file() {
-    let folder = Folder::with_case("mnist");
-    for (threads, output) in [("1", "one.weights.h5"), ("4", "four.weights.h5")] {
-        let said = folder.run(&[&CONVERT[..], &["--threads", threads, "-o", output]].concat());
-        assert!(said.starts_with("exit 0\n"), "{said}");
-    }
-    assert!(folder.read("one.weights.h5") == folder.read("four.weights.h5"));
-}
-
-#[test]
 fn bundled_schemas() {
     let folder = Folder::new();
     check("schemas", 0, &folder.run(&["schemas"]));

@@ -14,6 +14,7 @@ mod interrupt;
 mod outputs;
 mod run;
 mod several_files;
+mod stable;
 mod values;
 
 use ptw2k::schema::Schema;

@@ -2,11 +2,13 @@
 
 mod bench;
 mod checkpoints;
+mod convert;
 mod fixtures;
 mod fuzz;
 mod judges;
 mod keras;
 mod peers;
+mod pipeline;
 mod schema_json;
 mod schemas;
 mod shell;
@@ -23,7 +25,8 @@ usage: cargo xtask <COMMAND>
   test [--no-judges] [--keras all] [--only CASE]...
                                         every check: format, clippy, tidy, fixtures, tests, documentation,
                                         then the judges (PyTorch writes, ptw2k converts, Keras loads), the
-                                        checkpoints, a few versions of Keras (or all), and KerasHub's schemas;
+                                        pipeline, the checkpoints, a few versions of Keras (or all), and KerasHub's
+                                        schemas;
                                         --only runs the judges alone, on those cases
   checkpoints [--seed N] [--keep FOLDER] [CASE]...
                                         PyTorch writes files of every kind, what ptw2k reads is compared
@@ -33,6 +36,11 @@ usage: cargo xtask <COMMAND>
   keras [--keras VERSION]... [--model NAME]... [--seed N] [families|applications|kerashub|graphs]...
                                         Keras of many versions saves, ptw2k lists and writes, Keras loads:
                                         the table is target/judges/keras-versions.md
+  pipeline                              examples/training-pipeline: PyTorch trains, its xtask converts by the
+                                        library, Keras checks; what has not changed is not converted again
+  convert [--manifest ZOO [OPTION]...]  converts the jobs of a manifest, as `ptw2k zoo`; without one the
+  convert [ARGUMENT]...                 README's example, or what the arguments say, as `ptw2k`: with the release
+                                        binary of this working tree
   schemas [CASE]...                     KerasHub converts, ptw2k converts by the bundled schemas: the table is
                                         target/judges/kerashub-schemas.md
   tidy                                  the house rules: imports, unsafe, file sizes, style, documents
@@ -59,6 +67,8 @@ fn main() -> ExitCode {
         ["peers", options @ ..] => peers::run(options),
         ["keras", options @ ..] => keras::run(options),
         ["schemas", options @ ..] => schemas::run(options),
+        ["pipeline"] => pipeline::run(),
+        ["convert", arguments @ ..] => convert::run(arguments),
         ["editors"] => schema_json::write(),
         ["editors", "--check"] => schema_json::check(),
         ["tidy"] => tidy::run(),

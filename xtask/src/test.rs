@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, checkpoints, fixtures, judges, keras, schema_json, schemas, shell, tidy};
+use crate::{Outcome, checkpoints, fixtures, judges, keras, pipeline, schema_json, schemas, shell, tidy};
 
 /// One of them.
 type Check = fn() -> Outcome;
@@ -49,11 +49,14 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         ("tests", tests),
         ("documentation", || {
             let doc = ["doc", "--package=ptw2k", "--lib", "--no-deps"];
-            shell::run(shell::cargo(&doc).env("RUSTDOCFLAGS", "--deny warnings"))
+            shell::run(shell::cargo(&doc).env("RUSTDOCFLAGS", "--deny warnings"))?;
+            let library = [&doc[..], &["--no-default-features"]].concat();
+            shell::run(shell::cargo(&library).env("RUSTDOCFLAGS", "--deny warnings"))
         }),
     ];
     if with_judges {
         steps.push(("judges", || judges::run(&[])));
+        steps.push(("pipeline", pipeline::run));
         steps.push(("checkpoints", || checkpoints::run(&[])));
         steps.push(kerases);
         steps.push(("KerasHub's schemas", || schemas::run(&[])));

@@ -30,7 +30,12 @@ pub fn diff(args: &args::Diff, terminal: Terminal) -> Result<Exit, Failure> {
         .ok_or_else(|| Failure::DifferentForms { one: args.one.clone(), other: args.other.clone() })?;
     let differences = compare(&one, &other, &pairs)?;
     report::print(args, pairs.len(), &differences, terminal)?;
-    Ok(if differences.is_empty() { Exit::Done } else { Exit::Difference })
+    if differences.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let (one, other) = (args.one.display(), args.other.display());
+    terminal.differs(&format!("{one} and {other}: {}", report::summary(&differences)));
+    Ok(Exit::Difference)
 }
 
 fn kind(path: &Path) -> Result<Kind, Failure> {

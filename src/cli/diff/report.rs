@@ -33,9 +33,14 @@ pub(super) fn print(
             vec![name.clone(), describe(difference), place]
         });
         table::print(out, &["VARIABLE", "DIFFERENCE", "IN THE FILE"], rows)?;
-        let verb = if differences.len() == 1 { "differs" } else { "differ" };
-        writeln!(out, "\n{} {verb}", count(differences.len(), "variable"))
+        writeln!(out, "\n{}", summary(differences))
     })
+}
+
+/// `3 variables differ`.
+pub(super) fn summary(differences: &[Differing]) -> String {
+    let verb = if differences.len() == 1 { "differs" } else { "differ" };
+    format!("{} {verb}", count(differences.len(), "variable"))
 }
 
 fn describe(difference: &Difference) -> String {

@@ -23,13 +23,19 @@ mod since;
 mod tree;
 mod weights;
 
+#[doc(hidden)]
 pub use super::carried::CarriedDataset;
 pub use error::LayoutError;
 pub use form::{Form, Format, KerasVersion, VersionError};
+#[doc(hidden)]
 pub use layout::{Body, Layout, Member, OutputFile, lay_out};
+#[doc(hidden)]
 pub use place::dataset_aliases;
 pub(super) use place::dataset_path;
 pub(super) use place::weight_name;
+#[doc(hidden)]
 pub use reader::{remarks, stored_dtype};
+#[doc(hidden)]
 pub use shards::{DEFAULT_SHARD_BYTES, named_shards, shard_name};
+#[doc(hidden)]
 pub use tree::{Attribute, AttributeValue, Content, Dataset, Group, Node};

@@ -1,0 +1,64 @@
+//! `cargo xtask pipeline`: `examples/training-pipeline`, for real. PyTorch trains, the example's own xtask converts with
+//! the library, Keras tells the same; and what has not changed is not converted again.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Outcome, shell, venv};
+
+/// Runs the example from one training to the next.
+pub(crate) fn run() -> Outcome {
+    let environment = venv::ready()?;
+    let target = shell::target_directory()?;
+    let run = target.join("judges/pipeline");
+    if run.exists() {
+        std::fs::remove_dir_all(&run)?;
+    }
+    let pipeline = Pipeline { python: environment.python, target: target.join("pipeline"), run };
+
+    pipeline.expect(&["train", "--seed", "1"], "trained: ")?;
+    pipeline.expect(&["convert"], "converted: ")?;
+    pipeline.expect(&["check"], "checked: ")?;
+    pipeline.expect(&["convert"], "unchanged: ")?;
+
+    // A copy has another time and the same content.
+    let checkpoint = pipeline.run.join("checkpoint.pt");
+    std::fs::write(&checkpoint, std::fs::read(&checkpoint)?)?;
+    pipeline.expect(&["convert"], "unchanged: ")?;
+
+    pipeline.expect(&["train", "--seed", "2"], "trained: ")?;
+    pipeline.expect(&["convert"], "converted: ")?;
+    pipeline.expect(&["check"], "checked: ")?;
+
+    // What it made is among what it watches.
+    std::fs::write(pipeline.run.join("network.weights.h5"), "")?;
+    pipeline.expect(&["convert"], "converted: ")?;
+    pipeline.expect(&["convert"], "unchanged: ")?;
+    std::fs::remove_dir_all(&pipeline.run)?;
+    Ok(())
+}
+
+/// The example, and where it works.
+struct Pipeline {
+    python: PathBuf,
+    target: PathBuf,
+    run: PathBuf,
+}
+
+impl Pipeline {
+    /// Runs a command of the example's xtask; the last line that it prints begins with what is expected.
+    fn expect(&self, arguments: &[&str], expected: &str) -> Outcome {
+        let manifest = Path::new("examples/training-pipeline/Cargo.toml");
+        let mut command = shell::cargo(&["run", "--quiet", "--locked", "--package", "xtask"]);
+        command.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(&self.target);
+        command.arg("--").args(arguments);
+        command.env("PYTHON", &self.python).env("RUN", &self.run).env("PYTHONDONTWRITEBYTECODE", "1");
+        // Every model is run once: what jax takes to compile one is lost.
+        command.env("KERAS_BACKEND", "numpy");
+        let said = shell::read(&mut command)?;
+        print!("{said}");
+        match said.lines().last() {
+            Some(line) if line.starts_with(expected) => Ok(()),
+            _ => Err(format!("`{}` says not {expected:?} but:\n{said}", arguments.join(" ")).into()),
+        }
+    }
+}
