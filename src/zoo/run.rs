@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::event::{Event, Listener, Outcome, Summary};
 use super::job::Job;
+use super::lock::claim;
 use super::memory::{Budget, default_memory};
 use super::record;
 use super::schemas::Schemas;
@@ -116,6 +117,10 @@ fn sweep(jobs: &[Job]) {
     for folder in folders {
         let _ = writer::sweep(folder);
         let _ = writer::sweep(&folder.join(super::folder::OWN));
+    }
+    // A lock that nobody holds goes when it was held for a moment; that of a job to be done goes with the job.
+    for lock in jobs.iter().map(|job| record::path_of(job, "lock")).filter(|lock| lock.exists()) {
+        drop(claim(&lock));
     }
 }
 

@@ -69,6 +69,10 @@ fn debris_is_removed() {
     assert_eq!(folder.files("keras").len(), 3, "a dry run writes nothing");
     assert_eq!(folder.zoo(&["-q"]).code, Some(0));
     folder.check_no_debris();
+    // Also of jobs that have nothing to do any more.
+    folder.write("keras/.ptw2k/bee.weights.h5.lock", "");
+    assert_eq!(folder.zoo(&["-q"]).code, Some(0));
+    folder.check_no_debris();
 }
 
 #[test]
