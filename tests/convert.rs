@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -219,6 +220,30 @@ fn stops() {
     assert!(matches!(error, ConvertError::Cancelled { path } if path == case.path("out.weights.h5")));
     assert_eq!(std::fs::read(case.path("out.weights.h5")).unwrap(), b"old");
     assert_eq!(std::fs::read_dir(case.0.path()).unwrap().count(), 4);
+}
+
+/// Writes to an input when the writing begins.
+struct Meddler(PathBuf);
+
+impl Progress for Meddler {
+    fn started(&self, _bytes: u64) {
+        // At the end: the pages that are mapped stay.
+        let mut input = std::fs::File::options().append(true).open(&self.0).unwrap();
+        input.write_all(b"\n").unwrap();
+    }
+}
+
+#[test]
+fn an_input_that_changes_while_it_is_read() {
+    let case = Case::new(&[("schema.toml", SCHEMA)]);
+    let conversion = case.conversion("out.weights.h5");
+    std::fs::write(&conversion.output, "old").unwrap();
+    for input in ["schema.toml", "weights.pt"] {
+        let error = convert(&conversion, &Meddler(case.path(input))).unwrap_err();
+        let ConvertError::Changed { path, .. } = &error else { panic!("{error}") };
+        assert!(path.ends_with(input), "{error}");
+        assert_eq!(std::fs::read(&conversion.output).unwrap(), b"old");
+    }
 }
 
 /// Plain copies take the workers' buffers, whatever the model's size; more threads take more.

@@ -219,7 +219,9 @@ impl Failure {
 /// The exit code of what the library says.
 const fn exit(error: &ConvertError) -> Exit {
     match error {
-        ConvertError::Checkpoint(_) | ConvertError::Unreadable { .. } => Exit::Checkpoint,
+        ConvertError::Checkpoint(_) | ConvertError::Unreadable { .. } | ConvertError::Changed { .. } => {
+            Exit::Checkpoint
+        }
         ConvertError::Keras(_) => Exit::Architecture,
         ConvertError::Schema(_) => Exit::Schema,
         ConvertError::Faults { .. } => Exit::Faults,

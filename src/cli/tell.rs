@@ -151,6 +151,10 @@ fn hint(error: &ConvertError) -> Option<String> {
         ConvertError::NotSharded { .. } => {
             "name the output `.weights.json`, or leave --max-shard-size out".to_owned()
         }
+        ConvertError::Changed { .. } => {
+            "convert it again when nobody writes to it; a trainer should save under another name, and rename"
+                .to_owned()
+        }
         ConvertError::Write(error) => match &**error {
             writer::Error::Convert { source: kernel::ConvertError::Overflow { target, .. }, .. }
                 if target.is_float() =>

@@ -8,6 +8,7 @@ use super::error::ConvertError;
 use super::form::{Saved, Wanted};
 use super::planned::{Planned, Report};
 use super::progress::Progress;
+use super::seen::Seen;
 use super::source::{Opened, Source};
 use crate::keras::file_layout::KerasVersion;
 use crate::plan::PlanOptions;
@@ -119,6 +120,7 @@ impl Conversion {
             return Err(ConvertError::Cancelled { path: self.output.clone() });
         }
         let inputs = opened.inputs();
+        let seen = Seen::new(&inputs);
         self.refuse(inputs.iter().map(PathBuf::as_path))?;
 
         let form = wanted.of(&opened.architecture);
@@ -135,6 +137,7 @@ impl Conversion {
             checkpoint: self.source.checkpoint.clone(),
             output: self.output.clone(),
             inputs,
+            seen,
             warnings,
             plan: opened.plan(&options)?,
             options: WriteOptions {

@@ -64,6 +64,14 @@ pub enum ConvertError {
     /// The output cannot be written.
     #[error(transparent)]
     Write(Box<writer::Error>),
+    /// An input was written to, replaced or removed while it was read.
+    #[error("{} changed while it was read; {} is as it was", path.display(), output.display())]
+    Changed {
+        /// The input.
+        path: PathBuf,
+        /// The output.
+        output: PathBuf,
+    },
     /// [`Progress`](super::Progress) stopped it.
     #[error("stopped; {} is as it was", path.display())]
     Cancelled {

@@ -36,6 +36,7 @@ mod memory;
 mod planned;
 mod progress;
 mod records;
+mod seen;
 mod size;
 mod source;
 

@@ -7,6 +7,7 @@ use super::error::ConvertError;
 use super::memory;
 use super::progress::{Progress, Writing};
 use super::records::check_records;
+use super::seen::Seen;
 use crate::checkpoint::Warning;
 use crate::plan::{Note, Plan};
 use crate::writer::{self, WriteOptions};
@@ -27,6 +28,8 @@ pub struct Planned {
     pub warnings: Vec<Warning>,
     /// How it is to be written.
     pub options: WriteOptions,
+    /// What the inputs were when they were open.
+    pub(super) seen: Seen,
 }
 
 /// What a conversion did.
@@ -86,14 +89,16 @@ impl Planned {
     /// checkpoint has some: those that are wrong are warnings (PyTorch does not look at them).
     ///
     /// # Errors
-    /// When the output cannot be written, values cannot be read or do not fit their type, or it is stopped. What
+    /// When the output cannot be written, values cannot be read or do not fit their type, an input was changed since
+    /// it was opened, or it is stopped. What
     /// stood in the output's place is then untouched.
     pub fn write(&self, progress: &dyn Progress) -> Result<Report, ConvertError> {
         let threads = self.options.threads.and_then(NonZeroUsize::new);
         let mut warnings = self.warnings.clone();
         warnings.extend(check_records(&self.plan, threads, progress));
         progress.started(self.bytes());
-        let written = writer::write(&self.plan, &self.output, &self.options, &Writing(progress));
+        let written =
+            writer::write(&self.plan, &self.output, &self.options, &Writing { progress, seen: &self.seen });
         let written = written.map_err(|error| self.tell(error))?;
         Ok(Report {
             files: written.files,
@@ -110,6 +115,10 @@ impl Planned {
     fn tell(&self, error: writer::Error) -> ConvertError {
         match error {
             writer::Error::Cancelled => ConvertError::Cancelled { path: self.output.clone() },
+            writer::Error::Unwanted => {
+                let changed = self.seen.changed().unwrap_or(&self.checkpoint);
+                ConvertError::Changed { path: changed.to_owned(), output: self.output.clone() }
+            }
             writer::Error::Source { source, .. } => {
                 ConvertError::Unreadable { path: self.checkpoint.clone(), source }
             }

@@ -4,6 +4,8 @@ use crate::checkpoint::{Checkpoint, Warning};
 use crate::crew::Crew;
 use crate::writer;
 
+use super::seen::Seen;
+
 /// What a caller hears of a conversion, and how it stops it. Called from many threads; every method has a
 /// default that does nothing.
 ///
@@ -71,18 +73,25 @@ pub trait Progress: Sync {
 impl Progress for () {}
 
 /// What the writer tells.
-pub(super) struct Writing<'a>(pub(super) &'a dyn Progress);
+pub(super) struct Writing<'a> {
+    pub(super) progress: &'a dyn Progress,
+    pub(super) seen: &'a Seen,
+}
 
 impl writer::Progress for Writing<'_> {
     fn advance(&self, bytes: u64) {
-        self.0.advanced(bytes);
+        self.progress.advanced(bytes);
     }
 
     fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
+        self.progress.is_cancelled()
     }
 
     fn crew(&self) -> Option<&Crew> {
-        self.0.crew()
+        self.progress.crew()
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.seen.changed().is_none()
     }
 }

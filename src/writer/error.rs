@@ -140,4 +140,7 @@ pub enum Error {
     /// The caller stopped it.
     #[error("stopped; nothing was written")]
     Cancelled,
+    /// The caller does not want the output any more.
+    #[error("the output is not wanted any more")]
+    Unwanted,
 }

@@ -53,6 +53,10 @@ pub trait Progress: Sync {
     fn advance(&self, bytes: u64);
     /// Whether to stop; the output is then abandoned.
     fn is_cancelled(&self) -> bool;
+    /// Whether the output is still wanted: asked once, when it is complete and has no name yet.
+    fn is_wanted(&self) -> bool {
+        true
+    }
     /// The crew in which the caller holds a place, where several are written at a time: who is free there helps,
     /// and [`WriteOptions::threads`] does not count.
     fn crew(&self) -> Option<&Crew> {
@@ -188,6 +192,9 @@ fn write_layout(
     fill(&targets, options, progress)?;
     for (file, draft) in files.iter().zip(&drafts) {
         file.finish(draft.file(), options, progress)?;
+    }
+    if !progress.is_wanted() {
+        return Err(Error::Unwanted);
     }
     set::publish(drafts, &stale)?;
     Ok(Written {

@@ -1,0 +1,79 @@
+//! Whether the files that a conversion reads are still those that it opened.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// What the file system said of files when they were open.
+#[derive(Debug, Default)]
+pub(super) struct Seen(Vec<(PathBuf, Option<Stamp>)>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    len: u64,
+    modified: Option<SystemTime>,
+    file: Identity,
+}
+
+impl Seen {
+    pub(super) fn new(paths: &[PathBuf]) -> Self {
+        Self(paths.iter().map(|path| (path.clone(), Stamp::of(path))).collect())
+    }
+
+    /// One that was written to, replaced or removed since. A file that is mapped shows every write to it, so what was
+    /// read of it may be of both contents.
+    pub(super) fn changed(&self) -> Option<&Path> {
+        let changed = self.0.iter().find(|(path, stamp)| Stamp::of(path) != *stamp);
+        changed.map(|(path, _)| path.as_path())
+    }
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        Some(Self { len: metadata.len(), modified: metadata.modified().ok(), file: identity(&metadata) })
+    }
+}
+
+/// Device and inode. (The time of the last change of anything is of no use: a link to the file changes it too.)
+#[cfg(unix)]
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+type Identity = ();
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Identity {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let (one, other) = (file("one"), file("other"));
+        std::fs::write(&one, "first").unwrap();
+        std::fs::write(&other, "first").unwrap();
+        let seen = || Seen::new(&[one.clone(), other.clone()]);
+        let before = seen();
+        assert_eq!(before.changed(), None);
+
+        std::fs::write(&other, "longer than it was").unwrap();
+        assert_eq!(before.changed(), Some(other.as_path()));
+        let before = seen();
+        let old = std::fs::File::options().write(true).open(&other).unwrap();
+        old.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(before.changed(), Some(other.as_path()));
+        let before = seen();
+        std::fs::remove_file(&one).unwrap();
+        assert_eq!(before.changed(), Some(one.as_path()));
+    }
+}
