@@ -30,25 +30,27 @@ pub fn zoo(args: &args::Zoo, terminal: Terminal) -> Result<Exit, Failure> {
         fail_fast: args.fail_fast,
         dry_run: args.dry_run,
     };
-    let (summary, results) = if terminal.json {
+    let (summary, results, shown) = if terminal.json {
         let stream = Stream::new(&jobs, terminal);
         let summary = run(&jobs, &options, &stream);
-        let results = stream.end(&summary)?;
-        (summary, results)
+        let (results, shown) = stream.end(&summary);
+        (summary, results, shown)
     } else {
         let screen = Screen::new(&jobs, terminal, args.dry_run);
         let summary = run(&jobs, &options, &screen);
         let results = screen.end();
-        if args.dry_run {
-            list::print(&jobs, &results, &summary, terminal)?;
-        }
-        summary::print(&jobs, &results, &summary, terminal)?;
-        (summary, results)
+        let list = || if args.dry_run { list::print(&jobs, &results, &summary, terminal) } else { Ok(()) };
+        let shown = list().and_then(|()| summary::print(&jobs, &results, &summary, terminal));
+        (summary, results, shown)
     };
     if let Some(report) = report {
         report.write(&jobs, &results, &summary, args.shard)?;
     }
-    Ok(exit(&summary))
+    // A reader that has seen enough is told by the exit code what became of the jobs.
+    match (shown, exit(&summary)) {
+        (Err(failure), Exit::Done) => Err(failure),
+        (_, exit) => Ok(exit),
+    }
 }
 
 fn exit(summary: &Summary) -> Exit {

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::diagnosis::{Ended, about};
 use super::results::Results;
 use super::summary::Counts;
+use crate::cli::escape::escape;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt;
 use crate::cli::terminal::{ERROR, Terminal};
@@ -29,7 +30,7 @@ impl<'z> Stream<'z> {
     }
 
     /// The last event. What came of the jobs is in the results.
-    pub(super) fn end(self, summary: &Summary) -> Result<Results, Failure> {
+    pub(super) fn end(self, summary: &Summary) -> (Results, Result<(), Failure>) {
         let counts = Counts::new(&self.results);
         self.tell(
             "summary",
@@ -40,10 +41,8 @@ impl<'z> Stream<'z> {
                 "interrupted": interrupt::is_interrupted(),
             }),
         );
-        match self.broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            None => Ok(self.results),
-            Some(failure) => Err(failure),
-        }
+        let broken = self.broken.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (self.results, broken.map_or(Ok(()), Err))
     }
 
     fn tell(&self, event: &str, about: Json) {
@@ -111,7 +110,7 @@ impl Listener for Stream<'_> {
         let ended = Ended::new(job, outcome);
         self.tell("ended", ended.to_json(job, state));
         if let Some(failure) = &ended.failure {
-            let text = format_args!("{}: {failure}", job.output.display());
+            let text = format_args!("{}: {failure}", escape(&job.output.to_string_lossy()));
             self.terminal.label(ERROR, "error", text);
         }
         self.results.put(at, ended);
