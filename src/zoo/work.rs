@@ -75,7 +75,7 @@ impl<'w> Worker<'w> {
     }
 
     fn plan(&self, ear: &Ear<'_>) -> Result<Planned, ConvertError> {
-        let schema = self.run.schemas.load(self.job.schema.as_path())?;
+        let schema = self.run.schemas.load(&self.job.schema)?;
         self.job.conversion().plan_by(Some(schema), ear)
     }
 
@@ -96,10 +96,12 @@ impl<'w> Worker<'w> {
         let report = planned.write(&ear)?;
         drop(planned);
         let changed = changed(self.job, &before, &inputs);
-        let record = self.record(report, before, inputs);
+        let (record, is_whole) = self.record(report, before, inputs);
         let done = record.done.clone();
         match changed {
             Some(path) => self.remark(Remark::Input(&path)),
+            // What is gone already is to be done again in the next run.
+            None if !is_whole => {}
             None => record
                 .store(self.job)
                 .map_err(|source| JobError::Record { output: self.job.output.clone(), source })?,
@@ -207,12 +209,14 @@ impl<'w> Worker<'w> {
         Ok(Some(inputs))
     }
 
-    fn record(&self, report: Report, before: Before, inputs: Vec<Input>) -> Record {
+    /// What is known of the conversion, and whether all its files are still there.
+    fn record(&self, report: Report, before: Before, inputs: Vec<Input>) -> (Record, bool) {
         let mut outputs = Vec::with_capacity(report.files.len());
+        let mut is_whole = true;
         for path in &report.files {
-            // One that is gone already is missing in the next run.
-            if let Ok(stamp) = Stamp::of(path) {
-                outputs.push(Output { path: written(self.job, path), stamp });
+            match Stamp::of(path) {
+                Ok(stamp) => outputs.push(Output { path: written(self.job, path), stamp }),
+                Err(_) => is_whole = false,
             }
         }
         let done = Done {
@@ -227,7 +231,8 @@ impl<'w> Worker<'w> {
             seconds: self.started.elapsed().as_secs_f64(),
         };
         let Before { folders, absent, .. } = before;
-        Record { inputs, folders, absent, outputs, ..Record::new(self.job, done) }
+        let record = Record { inputs, folders, absent, outputs, ..Record::new(self.job, done) };
+        (record, is_whole)
     }
 
     fn remark(&self, remark: Remark<'_>) {
