@@ -1,11 +1,12 @@
 //! What a worker has filled and not yet written.
 
 use super::outlet::{Outlet, Piece};
+use super::tile::WHOLE_ROWS_BYTES;
 use super::{Error, Progress};
 
-/// Bytes that a worker holds back while others write. One tile is enough that two workers hardly ever wait for each
-/// other, and little memory.
-const HELD_BACK_BYTES: usize = 1 << 20;
+/// Bytes that a worker holds back while others write: the largest tile. It is enough that two workers hardly ever wait
+/// for each other, and little memory.
+const HELD_BACK_BYTES: usize = WHOLE_ROWS_BYTES;
 
 /// Filled buffers of one worker. It writes them when nobody else writes to their files, and waits only when it
 /// holds too much.

@@ -12,7 +12,7 @@ use crate::tensor::kernel::ALIAS;
 pub(super) const TILE_BYTES: usize = 1 << 19;
 /// Bytes of a tile that consists of whole rows of its target, which are then written with one call: writing
 /// pages in parts costs more than the cache does.
-const WHOLE_ROWS_BYTES: usize = 3 << 19;
+pub(super) const WHOLE_ROWS_BYTES: usize = 3 << 19;
 /// Bytes of source that a tile uses in a row, where there are so many: two cache lines, which are fetched in
 /// pairs.
 const SOURCE_RUN_BYTES: usize = 128;
