@@ -186,7 +186,7 @@ pub(super) struct Aside {
 pub(super) fn aside(path: &Path) -> io::Result<Aside> {
     // What cannot be read can be moved all the same.
     let held = File::open(path).ok().inspect(debris::hold);
-    let moved = tempfile::Builder::new().prefix(PREFIX).make_in(folder_of(path), |name| {
+    let moved = tempfile::Builder::new().prefix(ASIDE).make_in(folder_of(path), |name| {
         if name.exists() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -194,6 +194,10 @@ pub(super) fn aside(path: &Path) -> io::Result<Aside> {
     })?;
     Ok(Aside { path: moved.into_temp_path(), _held: held })
 }
+
+/// How the names of files begin that were moved out of the way. They are never taken for what a killed process has
+/// left: they are what stood there before.
+const ASIDE: &str = ".ptw2k-old-";
 
 /// How the names of temporary siblings begin.
 pub(super) const PREFIX: &str = ".ptw2k-";

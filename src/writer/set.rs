@@ -54,7 +54,7 @@ pub(super) fn check_distinct(drafts: &[Draft]) -> Result<(), Error> {
 ///
 /// A set of several first moves what stands there out of the way, the last file (the index that names the
 /// others) first, so that at no time an index names files of another set; should anything fail, all of it goes
-/// back. A crash in between leaves no index, and the old files as `.ptw2k-…` beside it.
+/// back. A crash in between leaves no index, and the old files as `.ptw2k-old-…` beside it.
 pub(super) fn publish(drafts: Vec<Draft>, stale: &[PathBuf]) -> Result<(), Error> {
     if let [_] = drafts.as_slice() {
         return drafts.into_iter().try_for_each(Draft::publish);
