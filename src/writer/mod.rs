@@ -20,6 +20,7 @@ mod values;
 mod write;
 
 pub use atomic::{check_not_input, replace};
+pub(crate) use checksum::read_at;
 pub use debris::sweep;
 pub use error::Error;
 pub use hdf5::EncodeError;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stamp::{Stamp, Time};
 use crate::crew::{Hands, share};
+use crate::writer::read_at;
 
 /// Bytes of a piece: a subtree of the hash, whose chunks are counted in powers of two.
 const PIECE_BYTES: usize = 1 << 20;
@@ -133,27 +134,6 @@ fn subtree(values: &[ChainingValue]) -> ChainingValue {
 /// How many of at least two pieces are on the left: the largest power of two that leaves some.
 const fn left_pieces(pieces: usize) -> usize {
     pieces.div_ceil(2).next_power_of_two()
-}
-
-/// Reads at a place of the file, from any thread.
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], place: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, place)
-}
-
-/// Reads at a place of the file, from any thread.
-#[cfg(windows)]
-fn read_at(file: &File, mut bytes: &mut [u8], mut place: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, bytes, place)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => {
-                bytes = &mut bytes[read..];
-                place += read as u64;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
