@@ -3,6 +3,7 @@
 mod ambiguity;
 mod error;
 mod expression;
+mod matcher;
 mod name;
 mod parse;
 mod part;

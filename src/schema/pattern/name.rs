@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use regex::Regex;
-
 use super::ambiguity::is_ambiguous;
 use super::parse::{self, MAX_LENGTH, PARAMETER};
-use super::part::{CaptureKind, CaptureValue, Captures, Joint, Part, Separator, regex, render};
-use super::{EvaluateError, PatternError, PatternErrorKind, Tables};
+use super::part::{CaptureKind, CaptureValue, Captures, Joint, Part, Separator, render};
+use super::{EvaluateError, PatternError, PatternErrorKind, Tables, matcher};
 
 /// What the names of captures begin with that stand for the prefix of a schema within another. No letter of a name.
 const MOUNT: &str = "^";
@@ -32,8 +30,8 @@ pub struct Pattern {
 enum Matcher {
     /// No captures and no expressions: the name itself.
     Literal(String),
-    /// One group per capture part, in order.
-    Regex(Regex),
+    /// Captures and letters.
+    Captures,
     /// Expressions are left.
     Nothing,
 }
@@ -58,11 +56,10 @@ impl Pattern {
         declared: &[(String, CaptureKind)],
     ) -> Result<Self, PatternError> {
         let parts = parse::parse(text, separator, declared)?;
-        Self::build(text.to_owned(), separator, parts)
-            .map_err(|kind| PatternError { range: 0..text.len(), kind })
+        Ok(Self::build(text.to_owned(), separator, parts))
     }
 
-    fn build(text: String, separator: Separator, parts: Vec<Part>) -> Result<Self, PatternErrorKind> {
+    fn build(text: String, separator: Separator, parts: Vec<Part>) -> Self {
         let mut captures: Vec<(String, CaptureKind)> = Vec::new();
         let mut literal = Some(String::new());
         let mut computes = false;
@@ -85,12 +82,9 @@ impl Pattern {
         let matcher = match literal {
             Some(literal) => Matcher::Literal(literal),
             None if computes => Matcher::Nothing,
-            None => Matcher::Regex(Regex::new(&regex(&parts, separator)).map_err(|_| {
-                // The only failure of a regex built from parts: its compiled size.
-                PatternErrorKind::TooLong { length: text.len(), limit: MAX_LENGTH }
-            })?),
+            None => Matcher::Captures,
         };
-        Ok(Self { text, separator, parts, captures, matcher })
+        Self { text, separator, parts, captures, matcher }
     }
 
     /// The name itself when the pattern is literal, else as it was written.
@@ -212,7 +206,7 @@ impl Pattern {
         if text.len() > MAX_LENGTH {
             return Err(PatternErrorKind::TooLong { length: text.len(), limit: MAX_LENGTH });
         }
-        Self::build(text, self.separator, parts)
+        Ok(Self::build(text, self.separator, parts))
     }
 
     /// Whether it has expressions, and so matches nothing until values are put in.
@@ -232,7 +226,7 @@ impl Pattern {
     pub fn literal(&self) -> Option<&str> {
         match &self.matcher {
             Matcher::Literal(name) => Some(name),
-            Matcher::Regex(_) | Matcher::Nothing => None,
+            Matcher::Captures | Matcher::Nothing => None,
         }
     }
 
@@ -259,20 +253,17 @@ impl Pattern {
     /// nothing, nor does a name with an integer past 2^64 - 1 in the place of `{i}`.
     #[must_use]
     pub fn matches(&self, name: &str) -> Option<Captures> {
-        let regex = match &self.matcher {
+        let groups = match &self.matcher {
             Matcher::Literal(literal) => return (literal == name).then(Captures::new),
             Matcher::Nothing => return None,
-            Matcher::Regex(regex) => regex,
+            Matcher::Captures => matcher::groups(&self.parts, self.separator, name)?,
         };
-        let groups = regex.captures(name)?;
         let mut captures = Captures::new();
         let parts = self.parts.iter().filter_map(|part| match part {
             Part::Capture { name, kind, .. } => Some((name, kind)),
             Part::Text(_) | Part::Expression { .. } => None,
         });
-        for (index, (name, kind)) in parts.enumerate() {
-            // A group that took no part is a `{x:**}` that stands for no segment.
-            let text = groups.get(index + 1).map_or("", |group| group.as_str());
+        for ((name, kind), text) in parts.zip(groups) {
             let value = match kind {
                 CaptureKind::Integer => CaptureValue::Integer(text.parse().ok()?),
                 CaptureKind::Alternatives(_) | CaptureKind::Segment => CaptureValue::Text(text.to_owned()),
@@ -331,7 +322,7 @@ impl Pattern {
                 return Err(fail(PatternErrorKind::Ambiguous));
             }
         }
-        Self::build(text.clone(), self.separator, parts).map_err(fail)
+        Ok(Self::build(text, self.separator, parts))
     }
 
     /// The letters of a capture's value.

@@ -103,38 +103,6 @@ impl fmt::Display for CaptureValue {
 /// The values of a pattern's captures, by name.
 pub type Captures = BTreeMap<String, CaptureValue>;
 
-/// The regular expression of parts without expressions.
-pub(super) fn regex(parts: &[Part], separator: Separator) -> String {
-    let separator = regex::escape(&separator.as_char().to_string());
-    let segment = format!("[^{separator}]+");
-    let mut result = String::from(r"\A");
-    for part in parts {
-        match part {
-            Part::Text(text) => result.push_str(&regex::escape(text)),
-            Part::Expression { .. } => {}
-            Part::Capture { kind, joint, .. } => match kind {
-                CaptureKind::Integer => result.push_str("(0|[1-9][0-9]*)"),
-                CaptureKind::Segment => result.push_str(&format!("({segment})")),
-                CaptureKind::Alternatives(alternatives) => {
-                    let alternatives: Vec<String> =
-                        alternatives.iter().map(|text| regex::escape(text)).collect();
-                    result.push_str(&format!("({})", alternatives.join("|")));
-                }
-                CaptureKind::Segments => {
-                    let segments = format!("({segment}(?:{separator}{segment})*)");
-                    result.push_str(&match joint {
-                        Joint::None => format!("{segments}?"),
-                        Joint::Before => format!("(?:{separator}{segments})?"),
-                        Joint::After => format!("(?:{segments}{separator})?"),
-                    });
-                }
-            },
-        }
-    }
-    result.push_str(r"\z");
-    result
-}
-
 /// Parts as text: the name itself when nothing but letters is left, else in the notation of patterns.
 pub(super) fn render(parts: &[Part], separator: Separator) -> String {
     if let [Part::Text(text)] = parts {
