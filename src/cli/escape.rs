@@ -16,6 +16,10 @@ pub(super) fn escape_message(text: &str) -> String {
 }
 
 fn escape_but(text: &str, keep: impl Fn(char) -> bool) -> String {
+    // Nearly all names are of such bytes alone.
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         if is_unsafe(letter) && !keep(letter) {

@@ -47,8 +47,8 @@ pub(super) fn print(
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> std::io::Result<()> {
     let headings: Vec<Column> = headings.iter().map(|heading| Column::text(heading)).collect();
-    let rows: Vec<Vec<String>> = rows.into_iter().collect();
-    print_columns(out, &headings, rows.iter().cloned())
+    let rows: Vec<Vec<String>> = rows.into_iter().map(escaped).collect();
+    print_escaped(columns(std::io::stdout()).map(usize::from), out, &headings, rows.iter())
 }
 
 /// As [`print`], with columns of numbers. The rows are made twice, and never all there at once: a checkpoint can
@@ -67,14 +67,31 @@ fn print_within(
     headings: &[Column],
     rows: impl Iterator<Item = Vec<String>> + Clone,
 ) -> std::io::Result<()> {
-    let rows = rows.map(|row| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>());
+    print_escaped(width, out, headings, rows.map(escaped))
+}
+
+fn escaped(row: Vec<String>) -> Vec<String> {
+    row.iter().map(|cell| escape(cell)).collect()
+}
+
+/// Rows whose cells are safe to print.
+fn print_escaped<R: AsRef<[String]>>(
+    width: Option<usize>,
+    out: &mut dyn Write,
+    headings: &[Column],
+    mut rows: impl Iterator<Item = R> + Clone,
+) -> std::io::Result<()> {
     let layout = Layout::new(headings, rows.clone());
-    if width.is_some_and(|width| layout.width() > width) {
-        return rows.into_iter().try_for_each(|row| print_below(out, &row, width.unwrap_or(usize::MAX)));
+    if let Some(width) = width.filter(|&width| layout.width() > width) {
+        return rows.try_for_each(|row| print_below(out, row.as_ref(), width));
     }
     let names: Vec<String> = headings.iter().map(|column| column.heading.to_owned()).collect();
     writeln!(out, "{HEADING}{}{HEADING:#}", layout.line(&names))?;
-    rows.into_iter().try_for_each(|row| writeln!(out, "{}", layout.line(&row)))
+    rows.try_for_each(|row| {
+        let mut line = layout.line(row.as_ref());
+        line.push('\n');
+        out.write_all(line.as_bytes())
+    })
 }
 
 /// Where the cells of a row stand on a line.
@@ -85,13 +102,13 @@ struct Layout {
 
 impl Layout {
     /// A column without a word in it is left out, unless nothing is in the table at all.
-    fn new(headings: &[Column], rows: impl Iterator<Item = Vec<String>>) -> Self {
+    fn new<R: AsRef<[String]>>(headings: &[Column], rows: impl Iterator<Item = R>) -> Self {
         let mut widths = vec![0; headings.len()];
         let mut is_empty = true;
         for row in rows {
             is_empty = false;
-            for (width, cell) in widths.iter_mut().zip(&row) {
-                *width = (*width).max(cell.width());
+            for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
+                *width = (*width).max(wide(cell));
             }
         }
         let column = |(column, width): (&Column, usize)| {
@@ -110,17 +127,21 @@ impl Layout {
         let mut line = String::new();
         for (cell, column) in row.iter().zip(&self.columns) {
             let Some((width, is_number)) = column else { continue };
-            let blanks = " ".repeat(width.saturating_sub(cell.width()));
-            let gap = " ".repeat(GAP);
-            line.extend(if *is_number {
-                [&blanks, cell.as_str(), &gap]
-            } else {
-                [cell.as_str(), &blanks, &gap]
-            });
+            let blanks = width.saturating_sub(wide(cell));
+            let (before, after) = if *is_number { (blanks, GAP) } else { (0, blanks + GAP) };
+            line.extend(std::iter::repeat_n(' ', before));
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', after));
         }
         line.truncate(line.trim_end().len());
         line
     }
+}
+
+/// Columns of the terminal that a cell takes.
+fn wide(cell: &str) -> usize {
+    // Nothing is left in it that takes none.
+    if cell.is_ascii() { cell.len() } else { cell.width() }
 }
 
 /// A row of several lines, broken between cells alone.
