@@ -12,15 +12,20 @@ const HELD_BACK_BYTES: usize = WHOLE_ROWS_BYTES;
 /// holds too much.
 pub(super) struct Outbox<'o> {
     progress: &'o dyn Progress,
-    filled: Vec<Filled<'o>>,
+    /// One for each file, of which there are few.
+    queues: Vec<Queue<'o>>,
     /// Bytes to be written.
     bytes: usize,
     /// Buffers to be filled again.
     spare: Vec<Vec<u8>>,
 }
 
-struct Filled<'o> {
+struct Queue<'o> {
     outlet: &'o Outlet<'o>,
+    filled: Vec<Filled>,
+}
+
+struct Filled {
     buffer: Vec<u8>,
     pieces: Vec<Piece>,
     bytes: usize,
@@ -28,7 +33,7 @@ struct Filled<'o> {
 
 impl<'o> Outbox<'o> {
     pub(super) const fn new(progress: &'o dyn Progress) -> Self {
-        Self { progress, filled: Vec::new(), bytes: 0, spare: Vec::new() }
+        Self { progress, queues: Vec::new(), bytes: 0, spare: Vec::new() }
     }
 
     /// A buffer of so many bytes, whatever they are.
@@ -47,7 +52,11 @@ impl<'o> Outbox<'o> {
     ) -> Result<(), Error> {
         let bytes = pieces.iter().map(|piece| piece.len).sum();
         self.bytes += bytes;
-        self.filled.push(Filled { outlet, buffer, pieces, bytes });
+        let filled = Filled { buffer, pieces, bytes };
+        match self.queues.iter_mut().find(|queue| std::ptr::eq(queue.outlet, outlet)) {
+            Some(queue) => queue.filled.push(filled),
+            None => self.queues.push(Queue { outlet, filled: vec![filled] }),
+        }
         self.send(HELD_BACK_BYTES)
     }
 
@@ -76,19 +85,15 @@ impl<'o> Outbox<'o> {
 
     /// Writes what can be written without waiting, and waits while there are more than so many bytes.
     fn send(&mut self, held_back: usize) -> Result<(), Error> {
-        let mut at = 0;
-        while let Some(Filled { outlet, .. }) = self.filled.get(at) {
+        for Queue { outlet, filled } in self.queues.iter_mut().filter(|queue| !queue.filled.is_empty()) {
             let turn = if self.bytes > held_back { Some(outlet.turn()) } else { outlet.try_turn() };
-            let Some(turn) = turn else {
-                at += 1;
-                continue;
-            };
-            let Filled { outlet, buffer, pieces, bytes } = self.filled.remove(at);
-            turn.write_pieces(&buffer, &pieces).map_err(|source| io_error(outlet, source))?;
-            drop(turn);
-            self.bytes -= bytes;
-            self.progress.advance(bytes as u64);
-            self.spare.push(buffer);
+            let Some(turn) = turn else { continue };
+            for Filled { buffer, pieces, bytes } in filled.drain(..) {
+                turn.write_pieces(&buffer, &pieces).map_err(|source| io_error(outlet, source))?;
+                self.bytes -= bytes;
+                self.progress.advance(bytes as u64);
+                self.spare.push(buffer);
+            }
         }
         Ok(())
     }
