@@ -1,7 +1,8 @@
 //! What a plan is made of: checkpoint, schema and architecture.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 
 use super::better::better;
 use super::error::ConvertError;
@@ -10,6 +11,10 @@ use crate::checkpoint::{Checkpoint, OpenOptions};
 use crate::keras::Architecture;
 use crate::plan::{self, Plan, PlanOptions};
 use crate::schema::Schema;
+
+/// Bytes of an architecture that is read while the checkpoint is: such a JSON takes a millisecond, a thread begins in a
+/// twentieth of one.
+const LONG_ARCHITECTURE: u64 = 64 << 10;
 
 /// What a plan is made of, by name.
 #[derive(Debug, Clone)]
@@ -62,14 +67,30 @@ impl Source {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_by(&self, schema: Arc<Schema>, progress: &dyn Progress) -> Result<Opened, ConvertError> {
-        let checkpoint = Checkpoint::open(&self.checkpoint, &self.reading)?;
-        progress.opened(&checkpoint);
-        let architecture = self.architecture.as_deref().or(schema.architecture.as_deref());
-        let architecture =
-            architecture.ok_or_else(|| ConvertError::NoArchitecture { schema: schema.file.name.clone() })?;
-        let architecture = Architecture::open(architecture)?;
+        let path = self.architecture.as_deref().or(schema.architecture.as_deref());
+        let (checkpoint, architecture) = std::thread::scope(|scope| {
+            // The longer of the two, more or less, is what opening takes.
+            let other = path.filter(|path| is_long(path)).and_then(|path| {
+                std::thread::Builder::new().spawn_scoped(scope, || Architecture::open(path)).ok()
+            });
+            let checkpoint = Checkpoint::open(&self.checkpoint, &self.reading)?;
+            progress.opened(&checkpoint);
+            let path =
+                path.ok_or_else(|| ConvertError::NoArchitecture { schema: schema.file.name.clone() })?;
+            let architecture = match other.map(ScopedJoinHandle::join) {
+                None => Architecture::open(path)?,
+                Some(Ok(architecture)) => architecture?,
+                Some(Err(panic)) => std::panic::resume_unwind(panic),
+            };
+            Ok::<_, ConvertError>((checkpoint, architecture))
+        })?;
         Ok(Opened { checkpoint, schema, architecture })
     }
+}
+
+/// Whether reading an architecture takes longer than beginning a thread.
+fn is_long(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.len() >= LONG_ARCHITECTURE)
 }
 
 impl Opened {
