@@ -78,5 +78,5 @@ pub(in crate::checkpoint) fn is_flat_slot(name: &str) -> bool {
             .split_once(part)
             .is_some_and(|(first, rest)| is_training(first) && (rest.is_empty() || rest.starts_with('.')))
     };
-    TELLING.contains(&last) || (named(".state") && SLOTS.contains(&last)) || named(".param_groups")
+    TELLING.contains(&last) || (SLOTS.contains(&last) && named(".state")) || named(".param_groups")
 }
