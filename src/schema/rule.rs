@@ -70,7 +70,7 @@ pub enum RuleKind {
     /// `[[sequence]]`: the n-th matching module to the n-th matching layer.
     Sequence(LayerRule),
     /// `[[tensor]]`: tensors to variables, layout spelled out.
-    Tensor(TensorRule),
+    Tensor(Box<TensorRule>),
     /// `[[fill]]`: a constant.
     Fill(Fill),
     /// `[[keep]]`: the architecture file's own value.

@@ -27,7 +27,7 @@ pub(super) fn parse(root: &Table<'_>, tables: &Tables, scope: &Arc<Scope>, fault
         table.check_keys(&keys, faults);
         table.required("keras", faults)?;
         let keras = table.strings("keras", faults);
-        Some(RuleKind::Tensor(tensor::parse(table, keras, tables, faults)?))
+        Some(RuleKind::Tensor(Box::new(tensor::parse(table, keras, tables, faults)?)))
     });
     each(root, "fill", "[[fill]]", faults, &mut rules, |table, faults| {
         table.check_keys(&["keras", "value", "optional"], faults);
