@@ -86,6 +86,7 @@ pub mod convert;
 pub mod crew;
 pub mod keras;
 pub mod lazy;
+mod map;
 pub mod plan;
 pub mod schema;
 pub mod tensor;

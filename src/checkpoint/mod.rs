@@ -15,7 +15,6 @@ mod form;
 mod json;
 mod key_budget;
 mod legacy;
-mod map;
 mod not_weights;
 mod open;
 mod pickle;

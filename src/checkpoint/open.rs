@@ -9,7 +9,6 @@ use crate::tensor::{Dtype, StateDictKey};
 use super::error::{Error, ErrorKind};
 use super::files::Files;
 use super::form::Form;
-use super::map::Map;
 use super::pickle::{TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
 use super::sharded::ShardError;
@@ -20,6 +19,7 @@ use super::{
     adapter, dcp, dcp_safetensors, export, legacy, prefix, repeated, safetensors, sharded, tar, torch_save,
     torchscript,
 };
+use crate::map::Map;
 
 impl Checkpoint {
     /// Opens a checkpoint, a file or a folder, and finds its state_dict. Values are not read.

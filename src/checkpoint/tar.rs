@@ -9,12 +9,12 @@ pub use error::TarError;
 use crate::lazy::Bytes;
 
 use super::error::ErrorKind;
-use super::map::Map;
 use super::pickle::{Object, Pickle, PickleError, PickleErrorKind, Value, ValueId};
 use super::pickled;
 use super::read::Read;
 use super::state_dict::OpenOptions;
 use super::stream::{Stream, StreamError};
+use crate::map::Map;
 use members::Members;
 use tables::Tables;
 

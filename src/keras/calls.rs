@@ -5,7 +5,7 @@
 //! argument in `kwargs`, with tensors as `[layer, call, result]` (`functional.py` and `node.py` of Keras 2.15).
 //! Keras 3 reads both.
 
-use std::collections::HashMap;
+use crate::map;
 
 use serde_json::{Map, Value};
 
@@ -107,7 +107,7 @@ pub(super) struct Reader<'a> {
     /// The model, from the root.
     pub(super) model: &'a str,
     /// Its layers' positions.
-    pub(super) by_name: HashMap<&'a str, usize>,
+    pub(super) by_name: map::Map<&'a str, usize>,
 }
 
 impl Reader<'_> {

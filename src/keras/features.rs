@@ -4,7 +4,7 @@
 //! PyTorch keeps channels first, so flattening the same map gives another order of features there. Everything
 //! that this module does not know to keep an order makes it unknown; nothing is guessed.
 
-use std::collections::HashMap;
+use crate::map::Map;
 
 use super::architecture::FeatureOrder;
 use super::flattening::{Order, Reader, all_of, of_input};
@@ -17,7 +17,7 @@ pub(super) const MAX_CALLS: usize = 100_000;
 
 /// Fills in the `features` of every layer below a model.
 pub(super) fn propagate(tree: &mut Tree, root: NodeId) {
-    let mut propagation = Propagation { orders: HashMap::new(), calls: 0 };
+    let mut propagation = Propagation { orders: Map::default(), calls: 0 };
     propagation.model(tree, root, &[]);
     for (id, order) in propagation.orders {
         if let Some(node) = tree.nodes.get_mut(id) {
@@ -31,7 +31,7 @@ pub(super) fn propagate(tree: &mut Tree, root: NodeId) {
 }
 
 struct Propagation {
-    orders: HashMap<NodeId, Order>,
+    orders: Map<NodeId, Order>,
     calls: usize,
 }
 
@@ -42,12 +42,12 @@ impl Propagation {
         else {
             return Vec::new();
         };
-        let mut known: HashMap<(usize, usize), Vec<Order>> = HashMap::new();
+        let mut known: Map<(usize, usize), Vec<Order>> = Map::default();
         for (input, order) in graph.inputs.iter().zip(inputs) {
             known.insert((input.step, input.call), vec![order.clone()]);
         }
         // What the readers of a tensor say of its shape.
-        let sizes: HashMap<(usize, usize), &InputShape> = graph
+        let sizes: Map<(usize, usize), &InputShape> = graph
             .all_reads()
             .filter_map(|read| Some(((read.step, read.call), read.shape.as_ref()?)))
             .collect();
@@ -137,7 +137,7 @@ impl Propagation {
     }
 }
 
-fn look_up(known: &HashMap<(usize, usize), Vec<Order>>, tensor: &super::graph::Tensor) -> Order {
+fn look_up(known: &Map<(usize, usize), Vec<Order>>, tensor: &super::graph::Tensor) -> Order {
     let made = known.get(&(tensor.step, tensor.call));
     // A layer with several results gives all of them one order.
     let order = made.and_then(|orders| orders.get(tensor.result).or_else(|| orders.first()));

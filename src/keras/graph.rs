@@ -1,7 +1,7 @@
 //! The graph of a Functional model: its calls, and the order of its layers (`map_graph` in Keras'
 //! `ops/function.py`).
 
-use std::collections::{HashMap, HashSet};
+use crate::map::{Map, Set};
 
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ impl Graph {
     /// Functional model of.
     pub(super) fn read(config: Config<'_>, is_born: &dyn Fn(&Value) -> bool) -> Result<Self, ErrorKind> {
         let entries = entries(config)?;
-        let mut by_name = HashMap::with_capacity(entries.len());
+        let mut by_name = Map::with_capacity_and_hasher(entries.len(), Default::default());
         for (at, entry) in entries.iter().enumerate() {
             let name = text(entry, "name")
                 .or_else(|| entry.pointer("/config/name").and_then(Value::as_str))
@@ -122,7 +122,7 @@ impl Graph {
                 tensor.call = tensor.call.checked_sub(1).unwrap_or(last);
             }
         }
-        let mut from_one = HashSet::new();
+        let mut from_one = Set::default();
         for tensor in self.tensors_mut() {
             if counts.get(tensor.step).is_some_and(|&count| tensor.call >= count) {
                 from_one.insert(tensor.step);
@@ -169,16 +169,16 @@ impl Graph {
     /// Keras' order: depth first from the outputs, then by falling distance from them.
     pub(super) fn order(&self, model: &str) -> Result<Order, ErrorKind> {
         let key = |tensor: &Tensor| (tensor.step, tensor.call);
-        let cuts: HashSet<_> = self
+        let cuts: Set<_> = self
             .inputs
             .iter()
             .filter(|tensor| !self.reads(key(tensor)).is_empty())
             .map(|tensor| (tensor.step, tensor.call, tensor.result))
             .collect();
         let is_cut = |tensor: &Tensor| cuts.contains(&(tensor.step, tensor.call, tensor.result));
-        let mut first_seen: HashMap<usize, usize> = HashMap::new();
-        let mut finished = HashSet::new();
-        let mut open = HashSet::new();
+        let mut first_seen: Map<usize, usize> = Map::default();
+        let mut finished = Set::default();
+        let mut open = Set::default();
         let mut calls = Vec::new();
         let mut stack: Vec<((usize, usize), usize)> = Vec::new();
         for output in &self.outputs {
@@ -214,9 +214,9 @@ impl Graph {
             }
         }
 
-        let mut call_depth: HashMap<(usize, usize), usize> = HashMap::new();
-        let mut depth: HashMap<usize, usize> = HashMap::new();
-        let in_graph: HashSet<_> = calls.iter().copied().collect();
+        let mut call_depth: Map<(usize, usize), usize> = Map::default();
+        let mut depth: Map<usize, usize> = Map::default();
+        let in_graph: Set<_> = calls.iter().copied().collect();
         for &node in calls.iter().rev() {
             let of_call = call_depth.get(&node).copied().unwrap_or(0);
             let of_step = depth.get(&node.0).copied().unwrap_or(0);

@@ -1,7 +1,7 @@
 //! Serialized Keras objects to a tree of layers. What their variables are is told by the shapes that flow
 //! through the graph ([`super::infer`]).
 
-use std::collections::HashMap;
+use crate::map;
 
 use serde_json::{Map, Value};
 
@@ -35,8 +35,8 @@ pub(super) fn read(object: &Value) -> Result<(Tree, NodeId), ErrorKind> {
     let mut builder = Builder {
         tree,
         custom: Vec::new(),
-        shared: HashMap::new(),
-        depths: HashMap::new(),
+        shared: map::Map::default(),
+        depths: map::Map::default(),
         is_bidirectional: false,
     };
     let root = match model_kind(object) {
@@ -68,9 +68,9 @@ struct Builder {
     /// Layers that the file says are one and the same, by `shared_object_id`. `to_json` does not say it of a
     /// layer in two nested models: Keras reads two layers back from that, and so they are two here. What is
     /// written for them also loads into the original model, which takes the values of the first.
-    shared: HashMap<u64, NodeId>,
+    shared: map::Map<u64, NodeId>,
     /// For layers that hold others, how deep these nest.
-    depths: HashMap<NodeId, usize>,
+    depths: map::Map<NodeId, usize>,
     /// Whether the layers of a Bidirectional are being read.
     is_bidirectional: bool,
 }

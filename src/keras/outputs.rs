@@ -7,7 +7,8 @@
 //! convolution reads a map, a recurrent layer a sequence, whose positions may yet be those of a map. What
 //! nothing tells is unknown; nothing is guessed.
 
-use std::collections::{BTreeMap, HashMap};
+use crate::map::Map;
+use std::collections::BTreeMap;
 
 use super::architecture::FeatureOrder;
 use super::features::MAX_CALLS;
@@ -22,7 +23,7 @@ type Results = BTreeMap<usize, Use>;
 
 /// Fills in the `outputs` of every layer below a model.
 pub(super) fn propagate(tree: &mut Tree, root: NodeId) {
-    let mut propagation = Propagation { orders: HashMap::new(), calls: 0 };
+    let mut propagation = Propagation { orders: Map::default(), calls: 0 };
     propagation.model(tree, root, &Results::new());
     for (id, order) in propagation.orders {
         if let Some(node) = tree.nodes.get_mut(id) {
@@ -32,7 +33,7 @@ pub(super) fn propagate(tree: &mut Tree, root: NodeId) {
 }
 
 struct Propagation {
-    orders: HashMap<NodeId, FeatureOrder>,
+    orders: Map<NodeId, FeatureOrder>,
     calls: usize,
 }
 
@@ -44,8 +45,8 @@ impl Propagation {
             return Vec::new();
         };
         let name = |step: usize| graph.steps.get(step).map_or("", |step| step.name.as_str());
-        let mut known: HashMap<(usize, usize), Results> = HashMap::new();
-        let add = |known: &mut HashMap<(usize, usize), Results>, tensor: &Tensor, usage: Use| {
+        let mut known: Map<(usize, usize), Results> = Map::default();
+        let add = |known: &mut Map<(usize, usize), Results>, tensor: &Tensor, usage: Use| {
             let usage = of_shape(usage, tensor.shape.as_ref());
             let results = known.entry((tensor.step, tensor.call)).or_default();
             let so_far = results.remove(&tensor.result).unwrap_or(Use::Open);
@@ -54,7 +55,7 @@ impl Propagation {
         for (at, tensor) in graph.outputs.iter().enumerate() {
             add(&mut known, tensor, outputs.get(&at).cloned().unwrap_or(Use::Open));
         }
-        let sizes: HashMap<(usize, usize), &InputShape> = graph
+        let sizes: Map<(usize, usize), &InputShape> = graph
             .all_reads()
             .filter_map(|read| Some(((read.step, read.call), read.shape.as_ref()?)))
             .collect();

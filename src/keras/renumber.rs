@@ -3,17 +3,17 @@
 //! Keras 2 leaves a layer that it has saved already out of the count of its class (`_save_container_state` in
 //! `saving_lib.py` of 2.15); Keras 3 counts it.
 
-use std::collections::HashSet;
+use crate::map::Set;
 
 use super::tree::{Groups, NodeId, Tree};
 
 /// Renames the groups of the layers in every list, in the order in which Keras 2 saves. The recursion is as deep
 /// as the configuration nests, which the JSON reader bounds.
 pub(super) fn as_keras_2(tree: &mut Tree, root: NodeId) {
-    save(tree, root, &mut HashSet::new());
+    save(tree, root, &mut Set::default());
 }
 
-fn save(tree: &mut Tree, id: NodeId, saved: &mut HashSet<NodeId>) {
+fn save(tree: &mut Tree, id: NodeId, saved: &mut Set<NodeId>) {
     saved.insert(id);
     let Some(node) = tree.nodes.get_mut(id) else { return };
     let mut children = std::mem::take(&mut node.children);

@@ -1,7 +1,7 @@
 //! The layers of a model as a tree (of shared leaves), and the walk that lists them in the order of
 //! `.weights.h5` (Keras' `saving_lib.py`).
 
-use std::collections::{HashMap, HashSet};
+use crate::map::{Map, Set};
 use std::path::Path;
 
 use serde_json::Value;
@@ -79,7 +79,7 @@ pub(super) enum StepKind {
 
 /// Counts the classes in a container, for the names of its groups.
 #[derive(Default)]
-pub(super) struct Groups(HashMap<String, usize>);
+pub(super) struct Groups(Map<String, usize>);
 
 impl Groups {
     /// The next group's name for a class: `dense`, `dense_1`, …
@@ -115,13 +115,13 @@ impl Tree {
         origin: Origin,
     ) -> Result<Architecture, ErrorKind> {
         let mut walk = Walk {
-            places: HashMap::new(),
+            places: Map::default(),
             layers: Vec::new(),
             variables: Vec::new(),
             weightless: Vec::new(),
-            paths: HashSet::new(),
+            paths: Set::default(),
             nodes: self.nodes,
-            holds: HashMap::new(),
+            holds: Map::default(),
         };
         walk.visit(root, "", "")?;
         let Walk { layers, variables, weightless, .. } = walk;
@@ -141,12 +141,12 @@ impl Tree {
 struct Walk {
     nodes: Vec<Node>,
     /// Where each node was met first, as an index into `layers`; none for layers that are not listed.
-    places: HashMap<NodeId, Option<usize>>,
+    places: Map<NodeId, Option<usize>>,
     layers: Vec<Layer>,
     variables: Vec<Variable>,
     weightless: Vec<Weightless>,
-    paths: HashSet<String>,
-    holds: HashMap<NodeId, bool>,
+    paths: Set<String>,
+    holds: Map<NodeId, bool>,
 }
 
 impl Walk {

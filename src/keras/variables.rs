@@ -1,6 +1,6 @@
 //! The variables of every layer of a tree, from the shapes that it was built with.
 
-use std::collections::HashMap;
+use crate::map::Map;
 
 use super::architecture::{Generation, KernelAxes};
 use super::error::ErrorKind;
@@ -17,7 +17,7 @@ use super::tree::{Node, NodeId, Tree};
 /// # Errors
 /// When a layer's variables depend on a shape that is not known, or its configuration is one that Keras would
 /// refuse.
-pub(super) fn fill(tree: &mut Tree, shapes: &HashMap<NodeId, InputShapes>) -> Result<(), ErrorKind> {
+pub(super) fn fill(tree: &mut Tree, shapes: &Map<NodeId, InputShapes>) -> Result<(), ErrorKind> {
     let none = InputShapes::default();
     for id in 0..tree.nodes.len() {
         let Some(node) = tree.nodes.get(id) else { continue };

@@ -1,6 +1,7 @@
 //! What the names on both sides lead to.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::map::{Map, Set};
+use std::collections::BTreeMap;
 
 use super::styles::Styles;
 use crate::checkpoint::Checkpoint;
@@ -16,12 +17,12 @@ pub(super) struct SourceNames<'a> {
     /// The tensors that rules can name, in the order of the file.
     visible: Vec<usize>,
     /// Those of one name; more than one where a key with the prefix meets one without.
-    by_key: HashMap<&'a str, Vec<usize>>,
+    by_key: Map<&'a str, Vec<usize>>,
     /// The same, sorted by key.
     sorted: Vec<usize>,
     /// Every module, in order of first appearance, with the tensors directly in it.
     pub(super) modules: Vec<(&'a str, Vec<usize>)>,
-    by_module: HashMap<&'a str, usize>,
+    by_module: Map<&'a str, usize>,
     /// The prefix that was stripped.
     pub(super) prefix: &'a str,
     /// Tensors that others are there in place of.
@@ -55,14 +56,15 @@ impl<'a> SourceNames<'a> {
             .collect();
         let is_visible = |at: &usize| with_others || checkpoint.tensors[*at].key.as_str().starts_with(prefix);
         let visible: Vec<usize> = (0..keys.len()).filter(is_visible).collect();
-        let mut by_key: HashMap<&str, Vec<usize>> = HashMap::with_capacity(visible.len());
+        let mut by_key: Map<&str, Vec<usize>> =
+            Map::with_capacity_and_hasher(visible.len(), Default::default());
         for &at in &visible {
             by_key.entry(keys[at]).or_default().push(at);
         }
         let mut sorted = visible.clone();
         sorted.sort_unstable_by_key(|&at| keys[at]);
         let mut modules: Vec<(&str, Vec<usize>)> = Vec::new();
-        let mut by_module = HashMap::new();
+        let mut by_module = Map::default();
         for &tensor in &visible {
             let key = keys[tensor];
             let mut ends: Vec<usize> = key.match_indices('.').map(|(at, _)| at).collect();
@@ -135,7 +137,7 @@ impl<'a> SourceNames<'a> {
             let modules = self.modules.iter();
             return modules.filter_map(|(path, _)| Some((torch.matches(path)?, Module::of(path)))).collect();
         }
-        let mut seen = HashSet::new();
+        let mut seen = Set::default();
         let keys = self.visible.iter().filter_map(|&at| torch.matches(self.keys[at]));
         keys.filter_map(|mut captures| {
             captures.remove(PARAMETER);
@@ -197,8 +199,8 @@ impl<'a> SourceNames<'a> {
 
 /// The architecture's paths, in every spelling that leads to one variable or layer alone.
 pub(super) struct TargetNames {
-    layers: HashMap<String, Lookup>,
-    variables: HashMap<String, Lookup>,
+    layers: Map<String, Lookup>,
+    variables: Map<String, Lookup>,
 }
 
 /// What a path leads to.
@@ -212,8 +214,8 @@ pub(super) enum Lookup {
 
 impl TargetNames {
     pub(super) fn new(architecture: &Architecture) -> Self {
-        let mut layers = HashMap::new();
-        let mut variables = HashMap::new();
+        let mut layers = Map::default();
+        let mut variables = Map::default();
         // Names come before aliases: an alias that is also a layer's name means the name.
         for (at, layer) in architecture.layers.iter().enumerate() {
             insert(&mut layers, layer.path.clone(), at);
@@ -221,8 +223,8 @@ impl TargetNames {
         for (at, variable) in architecture.variables.iter().enumerate() {
             insert(&mut variables, variable.path.as_str().to_owned(), at);
         }
-        let mut layer_aliases = HashMap::new();
-        let mut variable_aliases = HashMap::new();
+        let mut layer_aliases = Map::default();
+        let mut variable_aliases = Map::default();
         for (at, layer) in architecture.layers.iter().enumerate() {
             for alias in &layer.aliases {
                 insert(&mut layer_aliases, alias.clone(), at);
@@ -268,7 +270,7 @@ impl TargetNames {
     }
 }
 
-fn insert(names: &mut HashMap<String, Lookup>, path: String, at: usize) {
+fn insert(names: &mut Map<String, Lookup>, path: String, at: usize) {
     names
         .entry(path)
         .and_modify(|lookup| {

@@ -1,6 +1,7 @@
 //! What the weights alone cannot make equal, and other remarks.
 
-use std::collections::{BTreeMap, HashSet};
+use crate::map::Set;
+use std::collections::BTreeMap;
 
 use super::binding::{Binding, Note, Provenance, Value};
 use super::numerics::numerics;
@@ -100,7 +101,7 @@ fn left_out_note(form: &Form) -> String {
 }
 
 /// The second halves of Bidirectionals.
-fn backward(architecture: &Architecture) -> HashSet<usize> {
+fn backward(architecture: &Architecture) -> Set<usize> {
     let layers = &architecture.layers;
     let both = layers.iter().filter(|layer| layer.class.as_deref() == Some("Bidirectional"));
     let halves = both.flat_map(|layer| layer.inside.iter().copied());

@@ -15,7 +15,8 @@
 //! | `weight` of int8, `SCB` | `weight`, by bitsandbytes' `Linear8bitLt` |
 //! | `x` of bytes, `x.absmax`, `x.quant_map`, `x.quant_state.bitsandbytes__nf4` or `__fp4` | `x`, by its `Linear4bit` |
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::map::Map;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checkpoint::Tensor;
 use crate::lazy::{FormulaError, Mxfp4, SpectralNorm, WeightNorm};
@@ -70,7 +71,7 @@ pub(super) struct Styles {
 
 impl Styles {
     /// Looks at the names under the schema's prefix.
-    pub(super) fn find(keys: &HashMap<&str, Vec<usize>>, tensors: &[Tensor]) -> Self {
+    pub(super) fn find(keys: &Map<&str, Vec<usize>>, tensors: &[Tensor]) -> Self {
         let mut sorted: Vec<&str> = keys.keys().copied().collect();
         sorted.sort_unstable();
         let finder = Finder { keys, sorted: &sorted, tensors };
@@ -86,7 +87,7 @@ impl Styles {
 }
 
 struct Finder<'a> {
-    keys: &'a HashMap<&'a str, Vec<usize>>,
+    keys: &'a Map<&'a str, Vec<usize>>,
     sorted: &'a [&'a str],
     tensors: &'a [Tensor],
 }

@@ -1,6 +1,6 @@
 //! What a state_dict or a module holds.
 
-use std::collections::HashSet;
+use crate::map::Set;
 
 use super::MAX_DEPTH;
 use super::graph::{Module, Step, set_elements, steps};
@@ -132,7 +132,7 @@ impl Flat<'_, '_> {
             let count = module.parameters.len() + module.buffers.len() + module.children.len();
             let left_out = module.not_persistent.map_or(&[][..], |set| set_elements(pickle, set));
             self.budget.take_entries(count.saturating_add(left_out.len()))?;
-            let left_out: HashSet<&str> = left_out.iter().filter_map(|&name| pickle.text(name)).collect();
+            let left_out: Set<&str> = left_out.iter().filter_map(|&name| pickle.text(name)).collect();
             let buffer = |name| match pickle.text(name) {
                 Some(name) if left_out.contains(name) => Role::NonPersistentBuffer,
                 _ => Role::Buffer,

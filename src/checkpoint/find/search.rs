@@ -1,6 +1,6 @@
 //! Every dictionary, module and list of a file that may be a state_dict.
 
-use std::collections::{HashMap, HashSet};
+use crate::map::{Map, Set};
 
 use super::aside::{is_control_state, is_one_element};
 use super::entries::count;
@@ -206,7 +206,7 @@ const MAX_RECORDS: usize = 1 << 10;
 /// one length, on one that says of no moving average.
 pub(super) fn search(pickle: &Pickle<'_>, holders: &Holders) -> Result<Search, ErrorKind> {
     let limit = MIN_NODES.max(pickle.byte_len() / BYTES_PER_NODE);
-    let (nodes, seen, averages) = (Vec::new(), HashMap::new(), Vec::new());
+    let (nodes, seen, averages) = (Vec::new(), Map::default(), Vec::new());
     let mut walk = Walk { pickle, holders, limit, nodes, seen, averages };
     walk.nodes.push(Node {
         id: pickle.root(),
@@ -255,7 +255,7 @@ struct Walk<'p, 'a> {
     /// Nodes that there may be.
     limit: usize,
     nodes: Vec<Node>,
-    seen: HashMap<ValueId, usize>,
+    seen: Map<ValueId, usize>,
     averages: Vec<(usize, Alias)>,
 }
 
@@ -460,11 +460,11 @@ fn wholes(nodes: &[Node], hits: Vec<Hit>) -> Vec<Hit> {
     let above = |node: usize| std::iter::successors(parent(node), move |&node| parent(node));
     let is_part_name = |hit: &Hit| nodes.get(hit.node).is_some_and(|node| node.is_part);
     let is_known = |hit: &Hit| hit.rank == Rank::Known && !is_part_name(hit);
-    let over_known: HashSet<usize> =
+    let over_known: Set<usize> =
         hits.iter().filter(|hit| is_known(hit)).flat_map(|hit| above(hit.node)).collect();
     let leads_to_known = |hit: &Hit| !hit.is_direct && over_known.contains(&hit.node);
     let is_whole = |hit: &Hit| matches!(hit.rank, Rank::Known | Rank::Mostly) && !leads_to_known(hit);
-    let whole_at: HashSet<usize> = hits.iter().filter(|hit| is_whole(hit)).map(|hit| hit.node).collect();
+    let whole_at: Set<usize> = hits.iter().filter(|hit| is_whole(hit)).map(|hit| hit.node).collect();
     let is_part = |hit: &Hit| !is_known(hit) && above(hit.node).any(|node| whole_at.contains(&node));
     let keep: Vec<bool> = hits.iter().map(|hit| !is_part(hit) && !leads_to_known(hit)).collect();
     hits.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(hit, _)| hit).collect()

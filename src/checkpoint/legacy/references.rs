@@ -5,13 +5,13 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use super::LegacyError;
-use crate::checkpoint::map::Map;
 use crate::checkpoint::pickle::TensorError;
 use crate::checkpoint::pickle::torch::StorageSpec;
 use crate::checkpoint::pickle::{Pickle, PickleError, StorageClass, Value, ValueId};
 use crate::checkpoint::pickled::Storages;
 use crate::checkpoint::stream::{Stream, StreamError};
 use crate::lazy::{Bytes, Storage};
+use crate::map::Map;
 use crate::tensor::ByteOrder;
 
 /// A storage of the stream.

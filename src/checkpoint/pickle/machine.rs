@@ -8,7 +8,7 @@ mod scalar;
 
 pub(super) use keys::Key;
 
-use crate::checkpoint::map::Map;
+use crate::map::Map;
 
 use super::error::{PickleError, PickleErrorKind as Kind};
 use super::globals::is_dangerous;

@@ -2,7 +2,7 @@
 
 use super::machine::Key;
 use super::value::{Dict, Pickle, Value, ValueId};
-use crate::checkpoint::map::Map;
+use crate::map::Map;
 
 /// Bytes that stand in the metadata of a distributed checkpoint for each value made here: an entry becomes two to
 /// four values, and takes more than 200 bytes.

@@ -1,7 +1,7 @@
 //! The values of a pickle, in an arena: containers hold ids, so shared values stay shared, cycles are
 //! harmless, and dropping needs no recursion.
 
-use crate::checkpoint::map::Map;
+use crate::map::Map;
 use crate::tensor::Printable;
 use std::borrow::Cow;
 

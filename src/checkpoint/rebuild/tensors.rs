@@ -1,6 +1,6 @@
 //! From a value of a pickle to the tensors that it is.
 
-use std::collections::HashMap;
+use crate::map::Map;
 
 use super::budget::{Budget, check_expanded};
 use crate::checkpoint::pickle::torch::{StridedSpec, TensorSpec, is_sharded, tensor};
@@ -18,9 +18,9 @@ pub(in crate::checkpoint) struct Rebuild<'s, 'a> {
     pub(super) quantized: Quantized,
     pub(super) budget: &'s mut Budget,
     /// Python lists of numbers that were read, by their place and type: many tensors may name one.
-    pub(super) lists: HashMap<(ValueId, Dtype), LazyTensor>,
+    pub(super) lists: Map<(ValueId, Dtype), LazyTensor>,
     /// Values of NumPy arrays that were read, by their place.
-    pub(super) arrays: HashMap<ValueId, Bytes>,
+    pub(super) arrays: Map<ValueId, Bytes>,
 }
 
 impl<'s, 'a> Rebuild<'s, 'a> {
@@ -31,7 +31,7 @@ impl<'s, 'a> Rebuild<'s, 'a> {
         budget: &'s mut Budget,
     ) -> Self {
         let quantized = options.quantized;
-        Self { pickle, storages, quantized, budget, lists: HashMap::new(), arrays: HashMap::new() }
+        Self { pickle, storages, quantized, budget, lists: Map::default(), arrays: Map::default() }
     }
 
     /// The tensors that a value is: one, but for nested tensors and for quantized ones that are kept, which

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::SafetensorsError;
-use crate::checkpoint::map::Map;
+use crate::map::Map;
 use crate::tensor::MAX_RANK;
 
 /// Bytes of the header's length, before the header.

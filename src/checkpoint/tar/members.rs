@@ -3,8 +3,8 @@
 //! known crates are made for unpacking, and copy.
 
 use super::TarError;
-use crate::checkpoint::map::Map;
 use crate::lazy::Bytes;
+use crate::map::Map;
 
 const BLOCK: usize = 512;
 

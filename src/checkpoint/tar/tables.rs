@@ -2,12 +2,12 @@
 
 use super::TarError;
 use super::members::Members;
-use crate::checkpoint::map::Map;
 use crate::checkpoint::pickle::torch::StorageSpec;
 use crate::checkpoint::pickle::{Pickle, StorageClass, TensorError, Value, ValueId};
 use crate::checkpoint::pickled::Storages;
 use crate::checkpoint::stream::{Stream, StreamError};
 use crate::lazy::{Bytes, Storage};
+use crate::map::Map;
 use crate::tensor::{ByteOrder, MAX_RANK};
 
 /// The member with the storages.

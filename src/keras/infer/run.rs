@@ -1,6 +1,6 @@
 //! The shapes of every call of a model, in the order in which the calls follow each other.
 
-use std::collections::HashMap;
+use crate::map::Map;
 
 use crate::keras::calls::{Argument, Call};
 use crate::keras::features::MAX_CALLS;
@@ -15,9 +15,9 @@ use super::{ops, plain, recurrent};
 
 /// Follows the shapes through a model: fills in those of the tensors that its graphs read, and tells the input
 /// shapes that each layer is built with. A layer's own `build_config` comes first, then its first call.
-pub(in crate::keras) fn run(tree: &mut Tree, root: NodeId) -> HashMap<NodeId, InputShapes> {
+pub(in crate::keras) fn run(tree: &mut Tree, root: NodeId) -> Map<NodeId, InputShapes> {
     let mut run =
-        Run { tree, built: HashMap::new(), made: HashMap::new(), read: Vec::new(), calls: 0, layers: 0 };
+        Run { tree, built: Map::default(), made: Map::default(), read: Vec::new(), calls: 0, layers: 0 };
     run.build(root, InputShapes::default());
     let Run { built, read, .. } = run;
     for ((model, (step, call)), shapes) in read {
@@ -40,9 +40,9 @@ const MAX_LAYERS: usize = 4 * MAX_CALLS;
 struct Run<'a> {
     tree: &'a Tree,
     /// What each layer is built with.
-    built: HashMap<NodeId, InputShapes>,
+    built: Map<NodeId, InputShapes>,
     /// What each model makes of inputs that it was called on.
-    made: HashMap<(NodeId, Vec<Inferred>), Vec<Inferred>>,
+    made: Map<(NodeId, Vec<Inferred>), Vec<Inferred>>,
     /// What each call reads, where the models are built.
     read: Vec<((NodeId, CallId), Vec<Inferred>)>,
     /// Calls followed so far.
@@ -118,7 +118,7 @@ impl Run<'_> {
             return graph.outputs.iter().map(|_| Err(hidden.clone())).collect();
         }
         let place = tree.nodes.get(id).map_or("", |node| &node.place);
-        let mut known: HashMap<CallId, Vec<Inferred>> = HashMap::new();
+        let mut known: Map<CallId, Vec<Inferred>> = Map::default();
         for (tensor, shape) in graph.inputs.iter().zip(&key.1) {
             let results = known.entry((tensor.step, tensor.call)).or_default();
             while results.len() <= tensor.result && results.len() < graph.inputs.len() {
@@ -128,7 +128,7 @@ impl Run<'_> {
                 *result = shape.clone();
             }
         }
-        let mut first_reads: HashMap<usize, (usize, InputShapes)> = HashMap::new();
+        let mut first_reads: Map<usize, (usize, InputShapes)> = Map::default();
         for &at in &order.calls {
             if known.contains_key(&at) {
                 continue;
@@ -330,7 +330,7 @@ fn told_or_hidden(
 /// The shape of a tensor. What the configuration tells of it comes first, where the model is built (it may be
 /// called on other shapes later): the Keras that wrote it may have inferred another shape than this. Keras ignores
 /// it on reading, so hand-written configurations may have `[]` there.
-fn look_up(known: &HashMap<CallId, Vec<Inferred>>, tensor: &Tensor, builds: bool) -> Inferred {
+fn look_up(known: &Map<CallId, Vec<Inferred>>, tensor: &Tensor, builds: bool) -> Inferred {
     let inferred = inferred(known, tensor);
     let Some(told) = tensor.shape.as_ref().filter(|shape| builds && !shape.is_empty()) else {
         return inferred;
@@ -344,7 +344,7 @@ fn look_up(known: &HashMap<CallId, Vec<Inferred>>, tensor: &Tensor, builds: bool
 }
 
 /// The shape of a tensor by what is made. A hidden layer's results are hidden all together.
-fn inferred(known: &HashMap<CallId, Vec<Inferred>>, tensor: &Tensor) -> Inferred {
+fn inferred(known: &Map<CallId, Vec<Inferred>>, tensor: &Tensor) -> Inferred {
     let results = known.get(&(tensor.step, tensor.call)).map_or(&[][..], Vec::as_slice);
     match results.get(tensor.result) {
         Some(shape) => shape.clone(),
