@@ -1,13 +1,17 @@
 //! `cargo xtask test`: every check there is.
 
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::{
-    Outcome, bench, checkpoints, fixtures, judges, keras, pipeline, schema_json, schemas, shell, tidy,
+    Outcome, bench, checkpoints, fixtures, judges, keras, pipeline, schema_json, schemas, shell, tidy, venv,
 };
 
 /// One of them.
 type Check = fn() -> Outcome;
+
+/// From here on Python and the release binary are needed.
+const FIRST_JUDGE: &str = "judges";
 
 /// Runs all checks and lists all that failed.
 pub(crate) fn run(options: &[&str]) -> Outcome {
@@ -56,8 +60,9 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
             shell::run(shell::cargo(&library).env("RUSTDOCFLAGS", "--deny warnings"))
         }),
     ];
+    let mut preparing = with_judges.then(|| std::thread::spawn(prepare));
     if with_judges {
-        steps.push(("judges", || judges::run(&[])));
+        steps.push((FIRST_JUDGE, || judges::run(&[])));
         steps.push(("pipeline", pipeline::run));
         steps.push(("checkpoints", || checkpoints::run(&[])));
         steps.push(kerases);
@@ -68,7 +73,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
 
     let mut failed = Vec::new();
     let mut times = Vec::new();
-    for (name, step) in steps {
+    let mut check = |name, step: &mut dyn FnMut() -> Outcome| {
         eprintln!("\n== {name}");
         let started = Instant::now();
         if let Err(error) = step() {
@@ -76,9 +81,31 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
             failed.push(name);
         }
         times.push((name, started.elapsed()));
+    };
+    for (name, mut step) in steps {
+        if name == FIRST_JUDGE {
+            check("what judges need", &mut || prepared(preparing.take()));
+        }
+        check(name, &mut step);
     }
     summarise(&times, &failed);
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join("; ")).into()) }
+}
+
+/// Makes what the judges need. Much of it is waiting for the network and for one core, so it goes beside the checks that
+/// need neither.
+fn prepare() -> Result<(), String> {
+    let make = || {
+        venv::ready()?;
+        shell::release_binary()?;
+        venv::keras_hub().map(drop)
+    };
+    make().map_err(|error: Box<dyn std::error::Error>| error.to_string())
+}
+
+fn prepared(preparing: Option<JoinHandle<Result<(), String>>>) -> Outcome {
+    let outcome = preparing.map_or(Ok(Ok(())), JoinHandle::join);
+    Ok(outcome.map_err(|_| "the thread panicked")??)
 }
 
 /// Unit, snapshot and property tests, and the examples of the documentation.
