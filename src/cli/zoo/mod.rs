@@ -1,7 +1,10 @@
 //! `ptw2k zoo`: many conversions in one run.
 
+mod annotations;
 mod args;
+mod beside;
 mod command;
+mod depfile;
 mod diagnosis;
 mod list;
 mod report;

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::annotations::Annotations;
 use super::diagnosis::Ended;
 use super::results::Results;
 use crate::cli::escape::escape;
 use crate::cli::interrupt;
 use crate::cli::table::count;
 use crate::cli::terminal::{ERROR, PLACE, Terminal, WARNING};
-use crate::zoo::{Event, Job, Listener, Outcome, State};
+use crate::zoo::{Done, Event, Job, Listener, Outcome, State};
 
 /// A job that is done sooner gets no line of its own: it would only flicker.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -25,6 +26,7 @@ pub(super) struct Screen<'z> {
     /// Whether also those that are current are planned.
     dry_run: bool,
     results: Results,
+    annotations: Annotations,
     /// How many jobs are to be done.
     open: OnceLock<usize>,
     ended: AtomicUsize,
@@ -64,6 +66,7 @@ impl<'z> Screen<'z> {
             terminal,
             dry_run,
             results: Results::new(jobs.len()),
+            annotations: Annotations::new(terminal),
             open: OnceLock::new(),
             ended: AtomicUsize::new(0),
             state: Mutex::new(Lines { bars, running: HashMap::new() }),
@@ -76,6 +79,7 @@ impl<'z> Screen<'z> {
         if let Some(bars) = lines.bars {
             bars.whole.finish_and_clear();
         }
+        self.annotations.tell(self.jobs);
         self.results
     }
 
@@ -85,6 +89,25 @@ impl<'z> Screen<'z> {
 
     fn job(&self, at: usize) -> String {
         self.jobs.get(at).map(|job| escape(&job.output.to_string_lossy())).unwrap_or_default()
+    }
+
+    /// What is worth knowing about a job.
+    fn remark(&self, at: usize, label: &str, text: &str) {
+        if !self.terminal.quiet {
+            self.terminal.label(WARNING, label, format_args!("{}: {text}", self.job(at)));
+        }
+    }
+
+    /// What was noted when a job was done. Of an earlier run, that has the warnings too.
+    fn remarks(&self, at: usize, done: &Done, is_earlier: bool) {
+        if is_earlier {
+            done.warnings.iter().for_each(|warning| self.remark(at, "warning", warning));
+        }
+        for (about, note) in &done.notes {
+            let text = format!("{}: {note}", escape(about));
+            self.annotations.remarked(at, "note", &text);
+            self.remark(at, "note", &text);
+        }
     }
 
     /// What is said for good, above the lines that change.
@@ -148,9 +171,9 @@ impl Listener for Screen<'_> {
                 }
             }
             Event::Waiting { job } => {
-                let text = format!("{}: waiting for another process that works on it", self.job(*job));
+                let text = "waiting for another process that works on it";
                 let lines = self.lines();
-                self.say(&lines, || self.terminal.remark(WARNING, "note", text));
+                self.say(&lines, || self.remark(*job, "note", text));
             }
             Event::Writing { job, bytes } => {
                 if let Some(running) = self.lines().running.get_mut(job) {
@@ -165,9 +188,10 @@ impl Listener for Screen<'_> {
                 }
             }
             Event::Warned { job, remark } => {
-                let text = format!("{}: {remark}", self.job(*job));
+                let text = remark.to_string();
+                self.annotations.remarked(*job, "warning", &text);
                 let lines = self.lines();
-                self.say(&lines, || self.terminal.remark(WARNING, "warning", text));
+                self.say(&lines, || self.remark(*job, "warning", &text));
             }
         }
     }
@@ -198,10 +222,10 @@ impl Listener for Screen<'_> {
         if let Some(failure) = &ended.failure {
             let checkpoint = escape(&job.checkpoint.to_string_lossy());
             let text = format!("[{number}/{open}] {name} of {checkpoint} failed");
-            let plain = Terminal { json: false, ..self.terminal };
+            self.annotations.failed(at, failure);
             self.say(&lines, || {
                 self.terminal.label(ERROR, "error", text);
-                failure.report(plain);
+                failure.tell(self.terminal);
             });
         } else if let (Some(done), "written") = (&ended.done, ended.outcome)
             && !self.terminal.quiet
@@ -216,14 +240,12 @@ impl Listener for Screen<'_> {
             if !done.notes.is_empty() {
                 text.push_str(&format!(", {}", count(done.notes.len(), "note")));
             }
-            self.say(&lines, || {
-                self.terminal.label(PLACE, "written", text);
-                if self.terminal.verbose {
-                    for (about, note) in &done.notes {
-                        self.terminal.remark(WARNING, "note", format_args!("{}: {note}", escape(about)));
-                    }
-                }
-            });
+            self.say(&lines, || self.terminal.label(PLACE, "written", text));
+        }
+        if self.terminal.verbose
+            && let Some(done) = &ended.done
+        {
+            self.say(&lines, || self.remarks(at, done, ended.outcome == "current"));
         }
         drop(lines);
         self.results.put(at, ended);
