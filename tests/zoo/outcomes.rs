@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+#[cfg(unix)]
+use crate::made::Said;
 use crate::made::{Folder, MODELS, architecture, check, checkpoint, exists, tensors};
 
 #[test]
@@ -140,6 +142,74 @@ fn a_dry_run_writes_nothing() {
     let before = folder.files("");
     check("dry_run_states", 0, &folder.zoo(&["-n"]));
     assert!(folder.files("") == before);
+    // Only the report is.
+    assert_eq!(folder.zoo(&["-n", "-q", "--report", "report.json"]).code, Some(0));
+    let report: serde_json::Value = serde_json::from_slice(&folder.read("report.json")).unwrap();
+    assert_eq!(report["states"], serde_json::json!({ "new": 0, "stale": 3, "current": 3 }));
+    assert!(report["jobs"].as_array().unwrap().iter().all(|job| job["outcome"] == "planned"));
+    std::fs::remove_file(folder.path("report.json")).unwrap();
+    assert!(folder.files("") == before);
+}
+
+/// More shares than jobs leave some without any.
+#[test]
+fn a_share_without_jobs() {
+    let folder = Folder::new();
+    let mut shares = (1..=40).map(|index| folder.zoo(&["--shard", &format!("{index}/40")]));
+    let empty = shares.find(|said| !said.stdout.contains("written")).unwrap();
+    let (said, share) = empty.stdout.split_once(" share ").unwrap();
+    assert_eq!(said, "nothing to do: none of 6 jobs belongs to the");
+    assert!(share.ends_with("/40\n"), "{share}");
+    assert_eq!((empty.code, empty.stderr.as_str()), (Some(0), ""));
+}
+
+/// Notes are told when they are asked for, also those of earlier runs.
+#[test]
+fn notes() {
+    let folder = Folder::new();
+    let manifest = "[[job]]\ncheckpoint = \"runs/fox/best.safetensors\"\narch = \"archs/fox.json\"\n\
+                    schema = \"schema.toml\"\noutput = \"keras/fox.weights.h5\"\ndtype = \"float16\"\n";
+    folder.write("zoo.toml", manifest);
+    check("notes_planned", 0, &folder.zoo(&["-n", "-v"]));
+    check("notes", 0, &folder.zoo(&[]));
+    check("notes_current", 0, &folder.zoo(&["-v"]));
+}
+
+/// A build system runs the zoo where something has changed that was read, by whatever run.
+#[test]
+fn depfile() {
+    let folder = Folder::new();
+    folder.write("base.toml", folder.read("schema.toml"));
+    folder.write("schema.toml", "schema = 1\nextends = 'base.toml'\n");
+    std::fs::rename(folder.path("zoo.toml"), folder.path("archs/zoo.toml")).unwrap();
+    let manifest = "[[job]]\ncheckpoint = '../runs/[af]*/best.safetensors'\narch = '{parent}.json'\n\
+                    schema = '../schema.toml'\noutput = '../keras/{parent}.weights.json'\n";
+    folder.write("archs/zoo.toml", manifest);
+    let run = |options: &[&str]| {
+        folder.run(&[&["zoo", "archs/zoo.toml", "-t", "1", "-q", "--depfile", "zoo.d"], options].concat())
+    };
+    let text = || String::from_utf8(folder.read("zoo.d")).unwrap();
+    assert_eq!(run(&[]).text(), "exit 0\n----- stdout -----\n----- stderr -----\n");
+    let rules = text();
+    insta::assert_snapshot!("depfile", rules);
+    // Those that are current have them too.
+    assert_eq!(run(&["--report", "report.json"]).code, Some(0));
+    let (report, others) =
+        text().split_once("archs/../keras").map(|(one, other)| (one.to_owned(), other.to_owned())).unwrap();
+    assert_eq!(format!("archs/../keras{others}"), rules);
+    insta::assert_snapshot!("depfile_report", report);
+
+    let base = folder.read("base.toml");
+    check("depfile_is_report", 2, &run(&["--report", "./zoo.d"]));
+    check("depfile_dry_run", 2, &run(&["-n"]));
+    folder.write("archs/zoo.toml", manifest.replace("parent}.weights", "parent}*.weights"));
+    check("depfile_name", 2, &run(&[]));
+    folder.write("archs/zoo.toml", manifest);
+    // What a schema is made of is known in the end.
+    let over = folder.run(&["zoo", "archs/zoo.toml", "-q", "--depfile", "base.toml"]);
+    check("depfile_is_input", 7, &over);
+    assert!(folder.read("base.toml") == base);
+    assert_eq!(text().split_once("archs/../keras").map(|(report, _)| report), Some(report.as_str()));
 }
 
 #[test]
@@ -236,6 +306,66 @@ fn a_full_disk_is_told_and_recovered_from() {
     );
     assert!(folder.outputs() == folder.alone());
     folder.check_no_debris();
+}
+
+/// Whether a file system of one's own can be mounted here.
+#[cfg(unix)]
+fn can_mount(folder: &Folder) -> bool {
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-Urm", "mount", "-t", "tmpfs", "-o", "size=64k", "none"]).arg(folder.path("runs"));
+    let can = command.output().is_ok_and(|output| output.status.success());
+    if !can {
+        eprintln!(
+            "SKIPPED: `unshare -Urm` is refused here, so no disk could be filled; a limit of length stands in"
+        );
+    }
+    can
+}
+
+/// Runs the zoo with its outputs on a file system of so many KiB, and again when that has more room. What it said
+/// the first time; the folder has the outputs of the second, and `first` those of the first.
+#[cfg(unix)]
+fn on_a_small_disk(folder: &Folder, kib: u32, threads: &str) -> Said {
+    let script = "mkdir keras && mount -t tmpfs -o size=${1}k none keras || exit 99\n\
+                  \"$0\" zoo zoo.toml -t \"$2\"; code=$?; cp -a keras first\n\
+                  mount -o remount,size=16m keras && \"$0\" zoo zoo.toml -q || exit 98\n\
+                  cp -a keras second; exit $code";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-Urm", "sh", "-c", script, env!("CARGO_BIN_EXE_ptw2k"), &kib.to_string(), threads]);
+    command.current_dir(folder.path("")).env("NO_COLOR", "1");
+    let said = folder.said(&command.output().unwrap());
+    // What was mounted has gone with its process.
+    let place = |name: &str| {
+        std::fs::remove_dir_all(folder.path("keras")).unwrap();
+        std::fs::rename(folder.path(name), folder.path("keras")).unwrap();
+    };
+    place("first");
+    folder.check_no_debris();
+    let (some, alone) = (folder.outputs(), folder.alone());
+    assert!(some.len() < MODELS.len(), "all of them fit");
+    assert!(some.iter().all(|(name, bytes)| alone.get(name) == Some(bytes)), "a part of an output");
+    place("second");
+    folder.check_no_debris();
+    assert!(folder.outputs() == alone);
+    said
+}
+
+/// A file system that is really full.
+#[cfg(unix)]
+#[test]
+fn no_space_is_told_and_recovered_from() {
+    let folder = Folder::new();
+    if !can_mount(&folder) {
+        return;
+    }
+    check("no_space", 10, &on_a_small_disk(&folder, 1024, "1"));
+    // The less there is, the more is in the way: outputs, records, locks, the folder for them.
+    for (kib, threads) in [(160, "2"), (64, "2"), (20, "1"), (12, "2"), (8, "1"), (4, "1")] {
+        let said = on_a_small_disk(&Folder::new(), kib, threads);
+        assert_eq!(said.code, Some(10), "{kib}: {}", said.text());
+        let told = ["are free; make room", "No space left on device"];
+        assert!(told.iter().any(|told| said.stderr.contains(told)), "{kib}: {}", said.text());
+    }
 }
 
 /// A library user's way.
