@@ -50,6 +50,30 @@ fn a_closed_pipe_stops_nothing() {
     assert!(folder.outputs() == folder.alone());
 }
 
+/// On a terminal there is a line for the whole, which goes in the end, and no line for each job that was quick.
+#[cfg(unix)]
+#[test]
+fn on_a_terminal() {
+    let command = |folder: &Folder, options: &str| {
+        let run = format!("stty cols 80 && '{}' zoo zoo.toml -t 1 {options}", env!("CARGO_BIN_EXE_ptw2k"));
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &run, "/dev/null"]).current_dir(folder.path("")).env("TERM", "xterm");
+        script.output()
+    };
+    let folder = Folder::new();
+    let Ok(output) = command(&folder, "") else {
+        eprintln!("SKIPPED: there is no `script` that makes a terminal");
+        return;
+    };
+    let said = folder.said(&output);
+    assert_eq!(said.code, Some(0), "{}", said.text());
+    // As the terminal is told: a line, and that it goes.
+    assert!(said.stdout.contains("0/6 ") && said.stdout.contains("/1.71 MiB"), "{}", said.text());
+    assert!(!said.stdout.contains("keras/ant"), "{}", said.text());
+    let quiet = folder.said(&command(&folder, "--quiet --force").unwrap());
+    assert_eq!((quiet.code, quiet.stdout.as_str()), (Some(0), ""));
+}
+
 #[test]
 fn quiet() {
     let folder = Folder::new();

@@ -2,6 +2,7 @@
 
 mod annotations;
 mod args;
+mod bars;
 mod beside;
 mod command;
 mod depfile;
