@@ -71,7 +71,8 @@ fn make_follows_it() {
     assert!(!build.converts());
 }
 
-/// Names with what means something to Make or Ninja, in the place of the checkpoint.
+/// Names, which no other system has, with what means something to Make or Ninja, in the place of the checkpoint.
+#[cfg(unix)]
 const ODD: [&str; 20] = [
     "a b",
     " a",
@@ -96,6 +97,7 @@ const ODD: [&str; 20] = [
 ];
 
 /// Whatever is in a name, Make looks at the file of that name.
+#[cfg(unix)]
 #[test]
 fn make_reads_odd_names() {
     if !Build::has_make() {
@@ -123,6 +125,7 @@ fn make_reads_odd_names() {
 }
 
 /// So does Ninja, which tells what it has read.
+#[cfg(unix)]
 #[test]
 fn ninja_reads_odd_names() {
     if !Command::new("ninja").arg("--version").output().is_ok_and(|output| output.status.success()) {

@@ -108,7 +108,9 @@ fn annotations_of_github() {
     assert_eq!(beside.events().last().unwrap()["jobs"]["failed"], 6);
 }
 
-/// Faults of a manifest are marked at their lines, and those of many jobs at one line are one.
+/// Faults of a manifest are marked at their lines, and those of many jobs at one line are one. No other system has such
+/// names.
+#[cfg(unix)]
 #[test]
 fn annotations_of_a_manifest() {
     let folder = Folder::new();

@@ -4,6 +4,9 @@
 #![cfg_attr(unix, expect(clippy::print_stderr, reason = "what is skipped is said"))]
 
 mod changes;
+mod depfile;
+#[cfg(unix)]
+mod disk;
 mod events;
 #[cfg(unix)]
 mod examples;

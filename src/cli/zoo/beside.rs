@@ -1,5 +1,6 @@
 //! Files beside the outputs: the report, the depfile.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::results::Results;
@@ -38,7 +39,9 @@ pub(super) fn check(paths: &[&Path], zoo: &Zoo) -> Result<(), Failure> {
 /// of is known when the jobs are done.
 pub(super) fn write(path: &Path, text: &str, zoo: &Zoo, results: &Results) -> Result<(), Failure> {
     if path.exists() {
-        let read = results.all().filter_map(|ended| ended.done.as_ref()).flat_map(|done| &done.inputs);
+        let done = results.all().filter_map(|ended| ended.done.as_ref());
+        // Jobs have schemas and architectures in common.
+        let read: BTreeSet<&String> = done.flat_map(|done| &done.inputs).collect();
         for input in read {
             let input = seen(zoo, input);
             if input.exists() {
