@@ -1,18 +1,19 @@
-//! The state_dicts of a checkpoint, as `--key` takes them.
+//! The state_dicts of a checkpoint, as `--key` takes them, or `key` in a manifest.
 
+use super::asked::Asked;
 use super::escape::escape;
 use super::table::count;
 use super::terminal::{ERROR, Terminal};
-use crate::checkpoint::{Candidate, ErrorKind, article, as_key};
+use crate::checkpoint::{Candidate, ErrorKind, article};
 use crate::tensor::Printable;
 
 /// State_dicts that are listed for people.
 const MAX_SHOWN: usize = 32;
 
 /// A line for each: `--key model.ema    12 tensors`. The one at `chosen` is marked.
-pub(super) fn lines(candidates: &[Candidate], chosen: Option<&[String]>) -> Vec<String> {
+pub(super) fn lines(candidates: &[Candidate], chosen: Option<&[String]>, asked: Asked) -> Vec<String> {
     let shown = candidates.iter().take(MAX_SHOWN);
-    let options: Vec<String> = shown.clone().map(|candidate| option(&candidate.path)).collect();
+    let options: Vec<String> = shown.clone().map(|candidate| escape(&asked.key(&candidate.path))).collect();
     let width = options.iter().map(|option| option.chars().count()).max().unwrap_or(0);
     let mut lines: Vec<String> = shown
         .zip(options)
@@ -30,7 +31,7 @@ pub(super) fn lines(candidates: &[Candidate], chosen: Option<&[String]>) -> Vec<
 /// Says on stderr why none was chosen, and lists them.
 pub(super) fn report(kind: &ErrorKind, terminal: Terminal) {
     terminal.label(ERROR, "  caused by", why(kind));
-    let lines = lines(kind.candidates(), None);
+    let lines = lines(kind.candidates(), None, terminal.asked);
     terminal.error_text(&lines.iter().map(|line| format!("    {line}\n")).collect::<String>());
 }
 
@@ -72,41 +73,35 @@ pub(super) fn hint(kind: &ErrorKind) -> String {
     format!("choose one with --key, as above{average}")
 }
 
-/// `--key` with its value, as a shell takes it.
-fn option(path: &[String]) -> String {
-    let key = as_key(path);
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-/:@+=%,".contains(letter);
-    if !key.is_empty() && key.chars().all(is_plain) {
-        format!("--key {key}")
-    } else {
-        escape(&format!("--key '{}'", key.replace('\'', r"'\''")))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn as_a_shell_takes_them() {
+    fn one_below_the_other() {
         let candidate = |path: &[&str], tensors| Candidate {
             path: path.iter().map(|&key| key.to_owned()).collect(),
             tensors,
         };
-        let candidates = [
-            candidate(&["model", "ema"], 12),
-            candidate(&[], 1),
-            candidate(&["it's $HOME"], 3),
-            candidate(&["\u{1b}[2J"], 4),
-            candidate(&["a.b"], 5),
-        ];
-        let expected = [
-            "--key model.ema        12 tensors  (this one)",
-            "--key ''               1 tensor",
-            r"--key 'it'\''s $HOME'  3 tensors",
-            r"--key '\u{1b}[2J'      4 tensors",
-            "--key '\"a.b\"'          5 tensors",
-        ];
-        assert_eq!(lines(&candidates, Some(&candidates[0].path)), expected);
+        let candidates = [candidate(&["model", "ema"], 12), candidate(&[], 1), candidate(&["\u{1b}[2J"], 4)];
+        let check = |asked, expected: [&str; 3]| {
+            assert_eq!(lines(&candidates, Some(&candidates[0].path), asked), expected);
+        };
+        check(
+            Asked::Options,
+            [
+                "--key model.ema    12 tensors  (this one)",
+                "--key ''           1 tensor",
+                r"--key '\u{1b}[2J'  4 tensors",
+            ],
+        );
+        check(
+            Asked::Keys,
+            [
+                "key = \"model.ema\"  12 tensors  (this one)",
+                "key = \"\"           1 tensor",
+                r#"key = "\u001b[2J"  4 tensors"#,
+            ],
+        );
     }
 }

@@ -37,7 +37,10 @@ pub enum NameError {
     /// A character that Make or Ninja cannot be told.
     #[error("Make or Ninja would read another name, for the {0:?} in it")]
     Character(char),
-    /// Make takes `a=b: c` for an assignment, and `a: b=c` too.
+    /// A character that Make or Ninja takes for something else at the end of a name.
+    #[error("Make or Ninja would read another name, for the {0:?} at its end")]
+    Ending(char),
+    /// Make takes `a=b: c` for an assignment, and `a: b=c` and `a: b =c` too.
     #[error("Make would read an assignment, for the '=' in it")]
     Assignment,
     /// Make takes `%` in a target for a pattern.
@@ -96,6 +99,13 @@ fn name(path: &Path) -> Result<String, NameError> {
     if text.ends_with(')') && text.contains('(') {
         return Err(NameError::Member);
     }
+    // Make reads `a\ ` and the end of the line as one blank; Ninja reads `a\:` and a blank as the end of the targets.
+    if let Some(end) = text.chars().next_back().filter(|end| matches!(end, ' ' | ':')) {
+        return Err(NameError::Ending(end));
+    }
+    if ["=", "+=", "!="].iter().any(|operator| text.starts_with(operator)) {
+        return Err(NameError::Assignment);
+    }
     let mut said = String::with_capacity(text.len());
     if text.starts_with('~') {
         // Make takes it for a home.
@@ -151,5 +161,10 @@ mod tests {
         check(&["epoch=3.h5"], &["i"], Err(NameError::Assignment));
         check(&["50%.h5"], &["i"], Err(NameError::Pattern));
         check(&["o"], &["a(b)"], Err(NameError::Member));
+        check(&["o"], &["a "], Err(NameError::Ending(' ')));
+        check(&["o", "a:"], &["i"], Err(NameError::Ending(':')));
+        for name in ["=a", "+=a", "!=a"] {
+            check(&["o"], &["i", name], Err(NameError::Assignment));
+        }
     }
 }

@@ -7,15 +7,17 @@
 //! The runner reads them from either stream ("Workflow commands for GitHub Actions"; what is escaped is in its
 //! `ActionCommand.cs`).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
+use super::asked::Asked;
 use super::escape::{escape, escape_message};
 use super::faults;
 use crate::plan::{Fault, Faults};
 use crate::schema::{self, Position};
+use crate::zoo;
 
 /// How grave it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Level {
     Error,
     Warning,
@@ -41,24 +43,56 @@ impl Level {
     }
 }
 
-/// One annotation, a line.
-pub(super) fn annotation(level: Level, place: Option<&Position>, title: &str, message: &str) -> String {
-    let mut properties = String::new();
-    let mut message = escape_message(message);
-    match place {
-        Some(place) if is_file(place) => {
-            // Writing to a string cannot fail.
-            let (file, line, column) = (property(&place.file.name), place.line(), place.column());
-            let _ = write!(properties, "file={file},line={line},col={column},");
-            if let Some(user) = place.file.user().strip_prefix(", ") {
-                let _ = write!(message, "\n({})", escape(user));
-            }
-        }
-        Some(place) => message = format!("{place}: {message}"),
-        None => {}
+/// What is marked: one annotation.
+#[derive(Debug, Clone)]
+pub(super) struct Annotation {
+    pub(super) level: Level,
+    pub(super) place: Option<Position>,
+    /// What stands behind `ptw2k` in the title.
+    pub(super) title: String,
+    pub(super) message: String,
+}
+
+impl Annotation {
+    /// One without a place.
+    pub(super) fn new(level: Level, title: &str, message: impl Into<String>) -> Self {
+        Self { level, place: None, title: title.to_owned(), message: message.into() }
     }
-    let (level, title) = (level.name(), property(title));
-    format!("::{level} {properties}title=ptw2k{title}::{}\n", data(&message))
+
+    fn error_at(place: Option<&Position>, title: &str, message: String) -> Self {
+        Self { place: place.cloned(), ..Self::new(Level::Error, title, message) }
+    }
+}
+
+/// As the runner reads it: a line.
+impl fmt::Display for Annotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut properties = String::new();
+        let mut message = escape_message(&self.message);
+        match &self.place {
+            Some(place) if is_file(place) => {
+                let (file, line, column) = (property(&place.file.name), place.line(), place.column());
+                write!(properties, "file={file},line={line},col={column},")?;
+                if let Some(user) = place.file.user().strip_prefix(", ") {
+                    write!(message, "\n({})", escape(user))?;
+                }
+            }
+            Some(place) => message = format!("{place}: {message}"),
+            None => {}
+        }
+        let (level, title) = (self.level.name(), property(&self.title));
+        writeln!(f, "::{level} {properties}title=ptw2k{title}::{}", data(&message))
+    }
+}
+
+/// A text for the log, which the runner takes for no command, whatever names are in it: it looks for one at the
+/// beginning of each line, behind blanks, and for one of the old form anywhere.
+pub(super) fn inert(text: &str) -> String {
+    let line = |line: &str| {
+        let mark = if line.trim_start().starts_with("::") { "| " } else { "" };
+        format!("{mark}{}", line.replace("##[", "## ["))
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
 /// Faults that one annotation tells: those of a rule, or those of a kind that no rule is to blame for.
@@ -71,7 +105,7 @@ struct Group<'f> {
 
 /// The faults of a plan: one annotation for each rule that is to blame, and for each kind without a rule. GitHub shows
 /// ten of a step.
-pub(super) fn faults(found: &Faults) -> String {
+pub(super) fn faults(found: &Faults, asked: Asked) -> Vec<Annotation> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut add = |kind: &'static str, rule: Option<&Position>, fault| {
         let place = rule.map(|rule| (rule.clone(), faults::blamed(fault, rule)));
@@ -96,7 +130,7 @@ pub(super) fn faults(found: &Faults) -> String {
     let follows = faults::follows(found);
     let annotate = |group: &Group<'_>| {
         let place = group.rule.as_ref().map(|(_, place)| place);
-        annotation(Level::Error, place, &format!(": {}", group.kind), &group.message(follows))
+        Annotation::error_at(place, &format!(": {}", group.kind), asked.says(&group.message(follows)))
     };
     groups.iter().map(annotate).collect()
 }
@@ -119,18 +153,36 @@ impl Group<'_> {
 }
 
 /// What is wrong with a schema: one annotation each.
-pub(super) fn schema(faults: &[schema::Fault]) -> String {
+pub(super) fn schema(faults: &[schema::Fault]) -> Vec<Annotation> {
     let annotate = |fault: &schema::Fault| {
-        let mut message = fault.to_string();
-        if let Some((position, label)) = &fault.other {
-            let _ = write!(message, "\n{position}: {label}");
-        }
-        if let Some(help) = &fault.help {
-            let _ = write!(message, "\nhelp: {help}");
-        }
-        annotation(Level::Error, Some(&fault.position), ": schema", &message)
+        let message = explained(fault, fault.help.as_deref(), fault.other.as_ref());
+        Annotation::error_at(Some(&fault.position), ": schema", message)
     };
     faults.iter().map(annotate).collect()
+}
+
+/// What is wrong with the manifest of a zoo: one annotation for each place, which may stand for many jobs.
+pub(super) fn manifest(faults: &[zoo::Fault]) -> Vec<Annotation> {
+    let annotate = |same: &[zoo::Fault]| {
+        let explain = |fault: &zoo::Fault| explained(fault, fault.help.as_deref(), fault.other.as_ref());
+        let mut lines: Vec<String> = same.iter().take(faults::SHOWN).map(explain).collect();
+        if let Some(more) = same.len().checked_sub(faults::SHOWN).filter(|&more| more > 0) {
+            lines.push(format!("… and {more} more"));
+        }
+        Annotation::error_at(same.first().map(|fault| &fault.position), ": manifest", lines.join("\n"))
+    };
+    faults.chunk_by(|one, next| one.position.span == next.position.span).map(annotate).collect()
+}
+
+/// A fault with what is said beside it.
+fn explained(
+    fault: &dyn fmt::Display,
+    help: Option<&str>,
+    other: Option<&(Position, &'static str)>,
+) -> String {
+    let other = other.map(|(position, label)| format!("\n{position}: {label}")).unwrap_or_default();
+    let help = help.map(|help| format!("\nhelp: {help}")).unwrap_or_default();
+    format!("{fault}{other}{help}")
 }
 
 /// Bundled schemas are no files of the repository.
@@ -159,7 +211,8 @@ mod tests {
         let at = text.find('!').unwrap_or(0);
         let file = Arc::new(SourceFile { name: name.to_owned(), text: text.to_owned(), used_by: None });
         let place = Position { file, span: at..at + 1 };
-        assert_eq!(annotation(Level::Error, Some(&place), ": rule", message), expected);
+        let annotation = Annotation::error_at(Some(&place), ": rule", message.to_owned());
+        assert_eq!(annotation.to_string(), expected);
     }
 
     #[test]
@@ -173,12 +226,19 @@ mod tests {
         check("bundled:a/b", "!", "m", "::error title=ptw2k%3A rule::bundled:a/b:1:1: m\n");
         // A name cannot begin a command of its own.
         check(
-            "a",
+            "a\n::error::",
             "!",
             "m\r\n::error::",
-            "::error file=a,line=1,col=1,title=ptw2k%3A rule::m\\r%0A::error::\n",
+            "::error file=a\\n%3A%3Aerror%3A%3A,line=1,col=1,title=ptw2k%3A rule::m\\r%0A::error::\n",
         );
-        assert_eq!(annotation(Level::of("note"), None, "", "m"), "::notice title=ptw2k::m\n");
-        assert_eq!(annotation(Level::of("warning"), None, "", "m"), "::warning title=ptw2k::m\n");
+        assert_eq!(Annotation::new(Level::of("note"), "", "m").to_string(), "::notice title=ptw2k::m\n");
+        assert_eq!(Annotation::new(Level::of("warning"), "", "m").to_string(), "::warning title=ptw2k::m\n");
+    }
+
+    #[test]
+    fn logs() {
+        assert_eq!(inert("error: a::b\n  c\n"), "error: a::b\n  c\n");
+        assert_eq!(inert("error: a\n ::stop-commands::x\n"), "error: a\n|  ::stop-commands::x\n");
+        assert_eq!(inert("error: a##[error]b"), "error: a## [error]b");
     }
 }

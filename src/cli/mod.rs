@@ -4,6 +4,7 @@
 
 mod addition;
 pub mod args;
+mod asked;
 mod beside;
 mod binary;
 mod candidates;

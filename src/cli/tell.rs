@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 
 use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
 
+use super::asked::Asked;
 use super::escape::{escape, escape_message};
 use super::failure::Failure;
-use super::github::Level;
+use super::github::{Annotation, Level};
 use super::terminal::{ERROR, HINT, Terminal, columns};
 use super::{candidates, faults, github};
 use crate::convert::{ConvertError, Saved};
@@ -28,12 +29,15 @@ impl Failure {
         match self {
             Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => {}
             failure if terminal.github => failure.annotate(terminal),
-            failure => {
-                failure.say(terminal);
-                if let Some(hint) = failure.hint() {
-                    terminal.label(HINT, "hint", hint);
-                }
-            }
+            failure => failure.tell(terminal),
+        }
+    }
+
+    /// Tells it in full, for people and for the log of a runner.
+    pub(super) fn tell(&self, terminal: Terminal) {
+        self.say(terminal);
+        if let Some(hint) = self.hint(terminal.asked) {
+            terminal.label(HINT, "hint", hint);
         }
     }
 
@@ -44,15 +48,12 @@ impl Failure {
                 terminal.label(ERROR, "error", found);
             }
             Self::Convert(ConvertError::Faults { faults: found, .. }) => faults::report(found, terminal),
-            Self::Convert(ConvertError::Schema(schema::Error::Invalid { file, faults })) => {
-                let (file, user) = (escape(&file.name), file.user());
-                let user = escape(&user);
-                terminal.label(ERROR, "error", format_args!("the schema {file}{user} is not valid"));
+            Self::Convert(ConvertError::Schema(schema::Error::Invalid { faults, .. })) => {
+                terminal.label(ERROR, "error", self.summary());
                 faults.iter().for_each(|fault| Place::of_schema(fault).diagnose(terminal));
             }
-            Self::Zoo(zoo::Error::Invalid { file, faults }) => {
-                let file = escape(&file.name);
-                terminal.label(ERROR, "error", format_args!("the manifest {file} cannot run"));
+            Self::Zoo(zoo::Error::Invalid { faults, .. }) => {
+                terminal.label(ERROR, "error", self.summary());
                 for fault in faults.iter().take(SHOWN) {
                     Place::of_manifest(fault).diagnose(terminal);
                 }
@@ -73,41 +74,55 @@ impl Failure {
         }
     }
 
-    /// For GitHub: each rule of a schema that is to blame has its annotation, anything else is one.
+    /// For GitHub.
     fn annotate(&self, terminal: Terminal) {
-        let (faults, mut message) = match self {
-            Self::Convert(ConvertError::Faults { faults, .. }) => {
-                (github::faults(faults), vec![format!("{faults}; nothing was written")])
-            }
-            Self::Convert(ConvertError::Schema(schema::Error::Invalid { file, faults })) => {
-                let said = format!("the schema {}{} is not valid", file.name, file.user());
-                (github::schema(faults), vec![said])
-            }
-            Self::Convert(ConvertError::Checkpoint(error)) if !error.kind.candidates().is_empty() => {
-                let mut message = vec![error.to_string(), candidates::why(&error.kind)];
-                message.extend(candidates::lines(error.kind.candidates(), None));
-                (String::new(), message)
-            }
-            error => {
-                let causes = causes(error).into_iter().map(|cause| format!("caused by: {cause}"));
-                (String::new(), std::iter::once(error.to_string()).chain(causes).collect())
-            }
-        };
-        message.extend(self.hint().map(|hint| format!("hint: {hint}")));
-        if faults.is_empty() {
-            let message = message.join("\n");
-            terminal.error_text(&github::annotation(Level::Error, None, "", &message));
-        } else {
+        let annotations = self.annotations(terminal.asked);
+        if annotations.iter().any(|annotation| annotation.place.is_some() || !annotation.title.is_empty()) {
             // In the log, not among the annotations: of these, few are shown.
-            terminal.error_text(&escape_message(&format!("{}\n", message.join("\n"))));
-            terminal.error_text(&faults);
+            let hint = self.hint(terminal.asked).map(|hint| format!("hint: {hint}"));
+            let lines: Vec<String> = std::iter::once(self.summary()).chain(hint).collect();
+            terminal.error_text(&escape_message(&format!("{}\n", lines.join("\n"))));
+        }
+        annotations.iter().for_each(|annotation| terminal.annotate(annotation));
+    }
+
+    /// What is wrong in a line.
+    fn summary(&self) -> String {
+        match self {
+            Self::Convert(ConvertError::Faults { faults, .. }) => format!("{faults}; nothing was written"),
+            Self::Convert(ConvertError::Schema(schema::Error::Invalid { file, .. })) => {
+                format!("the schema {}{} is not valid", escape(&file.name), escape(&file.user()))
+            }
+            Self::Zoo(zoo::Error::Invalid { file, .. }) => {
+                format!("the manifest {} cannot run", escape(&file.name))
+            }
+            error => error.to_string(),
         }
     }
 
+    /// As annotations of GitHub: each rule of a schema that is to blame has one, anything else is one.
+    pub(super) fn annotations(&self, asked: Asked) -> Vec<Annotation> {
+        let mut lines = vec![self.summary()];
+        match self {
+            Self::Convert(ConvertError::Faults { faults, .. }) => return github::faults(faults, asked),
+            Self::Convert(ConvertError::Schema(schema::Error::Invalid { faults, .. })) => {
+                return github::schema(faults);
+            }
+            Self::Zoo(zoo::Error::Invalid { faults, .. }) => return github::manifest(faults),
+            Self::Convert(ConvertError::Checkpoint(error)) if !error.kind.candidates().is_empty() => {
+                lines.push(candidates::why(&error.kind));
+                lines.extend(candidates::lines(error.kind.candidates(), None, asked));
+            }
+            error => lines.extend(causes(error).into_iter().map(|cause| format!("caused by: {cause}"))),
+        }
+        lines.extend(self.hint(asked).map(|hint| format!("hint: {hint}")));
+        vec![Annotation::new(Level::Error, "", asked.says(&lines.join("\n")))]
+    }
+
     /// What to do, where the message alone does not say.
-    pub(super) fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self, asked: Asked) -> Option<String> {
         Some(match self {
-            Self::Convert(error) => return hint(error),
+            Self::Convert(error) => return hint(error).map(|hint| asked.says(&hint)),
             Self::DifferentForms { .. } => "`ptw2k inspect` lists the variables of each".to_owned(),
             Self::NoSchema { .. } => {
                 "name one with --schema; `ptw2k schemas` lists the bundled ones".to_owned()
@@ -119,6 +134,7 @@ impl Failure {
             Self::BesideIsOutput { .. } => "give each a name of its own".to_owned(),
             Self::Depfile(_) => "give the file another name, or leave --depfile out".to_owned(),
             Self::NoVariable { hint: Some(hint), .. } => escape(hint),
+            Self::Mistaken { .. } if asked == Asked::Keys => return None,
             Self::Mistaken { .. } => {
                 "the checkpoint comes first: `ptw2k CHECKPOINT --schema SCHEMA --arch KERAS_FILE`".to_owned()
             }

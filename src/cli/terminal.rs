@@ -6,9 +6,10 @@ use std::io::{BufWriter, IsTerminal as _, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::args::{ColorWhen, Format, Global};
+use super::asked::Asked;
 use super::escape::escape_message;
 use super::failure::Failure;
-use super::github::{self, Level};
+use super::github::{self, Annotation, Level};
 
 /// `error:`
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -32,6 +33,8 @@ pub struct Terminal {
     pub(super) verbose: bool,
     /// Errors, warnings and notes as annotations of GitHub.
     pub(super) github: bool,
+    /// How what can be chosen is called.
+    pub(super) asked: Asked,
 }
 
 impl Terminal {
@@ -49,7 +52,13 @@ impl Terminal {
             quiet: global.quiet,
             verbose: global.verbose,
             github: global.format == Some(Format::Github),
+            asked: Asked::Options,
         }
+    }
+
+    /// The same, for what a manifest asks for.
+    pub(super) const fn in_a_manifest(self) -> Self {
+        Self { asked: Asked::Keys, ..self }
     }
 
     /// Writes the result to stdout.
@@ -82,31 +91,33 @@ impl Terminal {
             return;
         }
         if self.github {
-            let line = github::annotation(Level::of(label), None, "", &text.to_string());
-            return self.error_text(&line);
+            return self.annotate(&Annotation::new(Level::of(label), "", text.to_string()));
         }
         self.label(style, label, text);
     }
 
-    /// A line on stderr that begins with a coloured label, quiet or not. Nobody is left to be told when
-    /// stderr is closed.
-    #[expect(clippy::unused_self, reason = "the counterpart of the other streams")]
+    /// A line on stderr that begins with a coloured label, quiet or not.
     pub(super) fn label(self, style: Style, label: &str, text: impl Display) {
-        let text = escape_message(&text.to_string());
-        let _ = writeln!(anstream::stderr().lock(), "{style}{label}:{style:#} {text}");
+        let text = escape_message(&self.asked.says(&text.to_string()));
+        self.error_text(&format!("{style}{label}:{style:#} {text}\n"));
     }
 
     /// Marks differences that were found as an error of a run of GitHub's. Others have the result.
     pub(super) fn differs(self, summary: &str) {
         if self.github {
-            self.error_text(&github::annotation(Level::Error, None, ": difference", summary));
+            self.annotate(&Annotation::new(Level::Error, ": difference", summary));
         }
     }
 
-    /// Text on stderr that is safe as it is.
+    /// Marks something in a run of GitHub's.
     #[expect(clippy::unused_self, reason = "the counterpart of the other streams")]
+    pub(super) fn annotate(self, annotation: &Annotation) {
+        write_error(&annotation.to_string());
+    }
+
+    /// Text on stderr that is safe as it is.
     pub(super) fn error_text(self, text: &str) {
-        let _ = anstream::stderr().lock().write_all(text.as_bytes());
+        if self.github { write_error(&github::inert(text)) } else { write_error(text) }
     }
 
     /// Whether somebody watches stderr.
@@ -114,6 +125,11 @@ impl Terminal {
     pub(super) fn shows_progress(self) -> bool {
         !self.quiet && !self.github && std::io::stderr().is_terminal()
     }
+}
+
+/// Nobody is left to be told when stderr is closed.
+fn write_error(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
 /// What a panic adds to its message.

@@ -125,7 +125,10 @@ pub enum Outcome {
 pub struct Done {
     /// The files, the output itself last; as the manifest's folder sees them. None of a plan.
     pub files: Vec<String>,
-    /// Bytes of all of them; of a plan, of the variables.
+    /// The files that were read, as the manifest's folder sees them. A record has them beside their contents.
+    #[serde(skip)]
+    pub inputs: Vec<String>,
+    /// Bytes of all that were written; of a plan, of the variables.
     pub bytes: u64,
     /// Bytes of the files that were read.
     pub bytes_read: u64,

@@ -136,6 +136,7 @@ pub(super) fn state(
         // Without it the next run reads the files again, and that is all.
         let _ = record.store(job);
     }
+    record.done.inputs = record.inputs.into_iter().map(|input| input.path).collect();
     State::Current(Box::new(record.done))
 }
 

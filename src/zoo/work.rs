@@ -63,6 +63,7 @@ impl<'w> Worker<'w> {
         let bytes_read = planned.inputs.iter().filter_map(|path| path.metadata().ok());
         Ok(Outcome::Planned(Box::new(Done {
             files: Vec::new(),
+            inputs: planned.inputs.iter().map(|path| written(self.job, path)).collect(),
             bytes: planned.bytes(),
             bytes_read: bytes_read.map(|metadata| metadata.len()).sum(),
             variables: planned.plan.bindings.len(),
@@ -221,6 +222,7 @@ impl<'w> Worker<'w> {
         }
         let done = Done {
             files: report.files.iter().map(|path| written(self.job, path)).collect(),
+            inputs: inputs.iter().map(|input| input.path.clone()).collect(),
             bytes: report.bytes,
             bytes_read: inputs.iter().map(|input| input.stamp.size).sum(),
             variables: report.variables,

@@ -71,6 +71,83 @@ fn make_follows_it() {
     assert!(!build.converts());
 }
 
+/// Names, which no other system has, with what means something to Make or Ninja, in the place of the checkpoint.
+#[cfg(unix)]
+const ODD: [&str; 20] = [
+    "a b",
+    " a",
+    "a  b",
+    "a#b",
+    "#",
+    "a$b",
+    "$(a)b",
+    "$$",
+    "a:b",
+    ":a",
+    "a: b",
+    "50%",
+    "%",
+    "&",
+    "~a",
+    "a=b",
+    "!a",
+    "-a",
+    "a'\"",
+    "a:b #$c%d",
+];
+
+/// Whatever is in a name, Make looks at the file of that name.
+#[cfg(unix)]
+#[test]
+fn make_reads_odd_names() {
+    if !Build::has_make() {
+        eprintln!("skipped: there is no GNU make");
+        return;
+    }
+    for name in ODD {
+        let (checkpoint, folder) = (format!("{name}.pt"), Folder::with_case("mnist"));
+        std::fs::rename(folder.path("weights.pt"), folder.path(&checkpoint)).unwrap();
+        let quoted = format!("'{}'", checkpoint.replace('\'', r"'\''").replace('$', "$$"));
+        let makefile = format!(
+            "out.weights.h5:\n\t$(PTW2K) --schema schema.toml -o $@ --depfile out.d -q -- {}\n-include out.d\n",
+            quoted,
+        );
+        folder.write("Makefile", makefile);
+        let build = Build { folder, made: vec!["out.weights.h5", "out.d"] };
+        assert!(build.converts(), "{name}");
+        assert!(!build.converts(), "{name}");
+        build.touch(&checkpoint);
+        assert!(build.converts(), "{name}");
+        build.touch("arch.json");
+        assert!(build.converts(), "{name}: what stands behind it");
+        assert!(!build.converts(), "{name}");
+    }
+}
+
+/// So does Ninja, which tells what it has read.
+#[cfg(unix)]
+#[test]
+fn ninja_reads_odd_names() {
+    if !Command::new("ninja").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no ninja");
+        return;
+    }
+    for name in ODD {
+        let (checkpoint, folder) = (format!("{name}.pt"), Folder::with_case("mnist"));
+        std::fs::rename(folder.path("weights.pt"), folder.path(&checkpoint)).unwrap();
+        let options = ["-s", "schema.toml", "-q", "-o", "out.weights.h5", "--depfile", "out.d", "--"];
+        let said = folder.run(&[&options[..], &[&checkpoint]].concat());
+        assert_eq!(said, "exit 0\n", "{name}");
+        let rules = "rule copy\n  command = cp out.d $out.d && touch $out\n  depfile = $out.d\n  deps = gcc\n\
+                     build out.weights.h5: copy\n";
+        folder.write("build.ninja", rules);
+        let said = folder.shell("ninja >log && ninja -t deps out.weights.h5");
+        let mut known: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+        known.sort_by_key(|name| ["schema.toml", "arch.json"].contains(name));
+        assert_eq!(known, [checkpoint.as_str(), "schema.toml", "arch.json"], "{said}");
+    }
+}
+
 /// The document's rules work as they stand.
 #[test]
 fn the_documents_makefile_works() {
@@ -87,9 +164,7 @@ fn the_documents_makefile_works() {
             "{rules}\nPATH := $(dir $(PTW2K)):$(PATH)\nall: models/mnist.weights.h5\n.DEFAULT_GOAL := all\n"
         ),
     );
-    for folder_name in ["checkpoints", "models"] {
-        std::fs::create_dir(folder.path(folder_name)).unwrap();
-    }
+    std::fs::create_dir(folder.path("checkpoints")).unwrap();
     std::fs::rename(folder.path("weights.pt"), folder.path("checkpoints/mnist.pt")).unwrap();
     let build = Build { folder, made: vec!["models/mnist.weights.h5", "models/mnist.weights.h5.d"] };
     assert!(build.converts());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::made::{Folder, MODELS};
+use crate::made::{Folder, MODELS, architecture, checkpoint};
 
 #[test]
 fn an_object_for_each_event() {
@@ -50,6 +50,30 @@ fn a_closed_pipe_stops_nothing() {
     assert!(folder.outputs() == folder.alone());
 }
 
+/// On a terminal there is a line for the whole, which goes in the end, and no line for each job that was quick.
+#[cfg(unix)]
+#[test]
+fn on_a_terminal() {
+    let command = |folder: &Folder, options: &str| {
+        let run = format!("stty cols 80 && '{}' zoo zoo.toml -t 1 {options}", env!("CARGO_BIN_EXE_ptw2k"));
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &run, "/dev/null"]).current_dir(folder.path("")).env("TERM", "xterm");
+        script.output()
+    };
+    let folder = Folder::new();
+    let Ok(output) = command(&folder, "") else {
+        eprintln!("SKIPPED: there is no `script` that makes a terminal");
+        return;
+    };
+    let said = folder.said(&output);
+    assert_eq!(said.code, Some(0), "{}", said.text());
+    // As the terminal is told: a line, and that it goes.
+    assert!(said.stdout.contains("0/6 ") && said.stdout.contains("/1.71 MiB"), "{}", said.text());
+    assert!(!said.stdout.contains("keras/ant"), "{}", said.text());
+    let quiet = folder.said(&command(&folder, "--quiet --force").unwrap());
+    assert_eq!((quiet.code, quiet.stdout.as_str()), (Some(0), ""));
+}
+
 #[test]
 fn quiet() {
     let folder = Folder::new();
@@ -59,10 +83,43 @@ fn quiet() {
     insta::assert_snapshot!("quiet", said.stderr);
 }
 
+/// The annotations among lines.
+fn annotations(text: &str) -> String {
+    text.lines().filter(|line| line.starts_with("::")).map(|line| format!("{line}\n")).collect()
+}
+
+/// One for what jobs have in common, and the log has the whole of each.
 #[test]
 fn annotations_of_github() {
     let folder = Folder::new();
     folder.write("runs/fox/best.safetensors", "");
+    // One rule is to blame in all of these, whose shapes differ.
+    for (name, inputs) in [("gnu", 8), ("hen", 8), ("ibex", 7), ("jay", 6), ("kea", 5)] {
+        folder.write(&format!("archs/{name}.json"), architecture(4, 9));
+        folder.write(&format!("runs/{name}/best.safetensors"), checkpoint(4, inputs, 1.0));
+    }
     let said = folder.zoo(&["--format", "github"]);
+    assert_eq!(said.code, Some(10), "{}", said.text());
     insta::assert_snapshot!("github", said.stderr);
+    // Beside events, the same.
+    let beside = folder.zoo(&["--format", "github", "--json"]);
+    assert_eq!(annotations(&beside.stderr), annotations(&said.stderr));
+    assert_eq!(annotations(&beside.stdout), "");
+    assert_eq!(beside.events().last().unwrap()["jobs"]["failed"], 6);
+}
+
+/// Faults of a manifest are marked at their lines, and those of many jobs at one line are one. No other system has such
+/// names.
+#[cfg(unix)]
+#[test]
+fn annotations_of_a_manifest() {
+    let folder = Folder::new();
+    let manifest = "[defaults]\nschema = \"schema.toml\"\narch = \"no/{parent}.json\"\ndtpye = \"float16\"\n\
+                    [[job]]\ncheckpoint = \"runs/*/best.safetensors\"\noutput = \"{parent}.h5\"\n\
+                    [[job]]\ncheckpoint = \"a\\nb.pt\"\narch = \"archs/ant.json\"\n";
+    let name = "50%, a\n::error::b.toml";
+    folder.write(name, manifest);
+    let said = folder.run(&["zoo", name, "--format", "github"]);
+    assert_eq!(said.code, Some(9), "{}", said.text());
+    insta::assert_snapshot!("github_manifest", said.stderr);
 }

@@ -1,6 +1,7 @@
 //! The scripts in `examples/zoo`, with the variables that each scheduler sets.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use crate::made::Folder;
 
@@ -83,4 +84,52 @@ fn gnu_parallel() {
         ]
     };
     check("parallel.sh", variables, 1);
+}
+
+/// The document's rules run the zoo where something has changed that was read, and not else.
+#[test]
+fn make_runs_the_zoo() {
+    if !Command::new("make")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.stdout.starts_with(b"GNU Make"))
+    {
+        eprintln!("SKIPPED: there is no GNU make");
+        return;
+    }
+    let folder = Folder::new();
+    let document = include_str!("../../docs/zoo.md");
+    let rules = document.split("```make\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    folder.write("Makefile", rules);
+    let touch = |name: &str, time: SystemTime| {
+        std::fs::File::options().append(true).open(folder.path(name)).unwrap().set_modified(time).unwrap();
+    };
+    let inputs = ["zoo.toml", "schema.toml", "archs/ant.json", "runs/fox/best.safetensors"];
+    for name in folder.files("").keys() {
+        touch(name, SystemTime::now() - Duration::from_secs(1000));
+    }
+    let runs = |is_done: bool| {
+        let binary = std::path::Path::new(env!("CARGO_BIN_EXE_ptw2k")).parent().unwrap();
+        let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+        let mut make = Command::new("make");
+        let output =
+            make.current_dir(folder.path("")).env("PATH", path).env("MAKEFLAGS", "").output().unwrap();
+        let said = folder.said(&output);
+        assert_eq!(output.status.success(), is_done, "{}", said.text());
+        said.stdout.contains("ptw2k zoo")
+    };
+    assert!(runs(true));
+    for name in inputs {
+        assert!(!runs(true));
+        touch(name, SystemTime::now());
+        assert!(runs(true), "{name}");
+    }
+    // One that failed is tried again.
+    let whole = folder.read(inputs[3]);
+    folder.write(inputs[3], "");
+    assert!(runs(false));
+    assert!(runs(false));
+    folder.write(inputs[3], whole);
+    assert!(runs(true));
+    assert!(!runs(true));
 }

@@ -140,6 +140,37 @@ fn a_dry_run_writes_nothing() {
     let before = folder.files("");
     check("dry_run_states", 0, &folder.zoo(&["-n"]));
     assert!(folder.files("") == before);
+    // Only the report is.
+    assert_eq!(folder.zoo(&["-n", "-q", "--report", "report.json"]).code, Some(0));
+    let report: serde_json::Value = serde_json::from_slice(&folder.read("report.json")).unwrap();
+    assert_eq!(report["states"], serde_json::json!({ "new": 0, "stale": 3, "current": 3 }));
+    assert!(report["jobs"].as_array().unwrap().iter().all(|job| job["outcome"] == "planned"));
+    std::fs::remove_file(folder.path("report.json")).unwrap();
+    assert!(folder.files("") == before);
+}
+
+/// More shares than jobs leave some without any.
+#[test]
+fn a_share_without_jobs() {
+    let folder = Folder::new();
+    let mut shares = (1..=40).map(|index| folder.zoo(&["--shard", &format!("{index}/40")]));
+    let empty = shares.find(|said| !said.stdout.contains("written")).unwrap();
+    let (said, share) = empty.stdout.split_once(" share ").unwrap();
+    assert_eq!(said, "nothing to do: none of 6 jobs belongs to the");
+    assert!(share.ends_with("/40\n"), "{share}");
+    assert_eq!((empty.code, empty.stderr.as_str()), (Some(0), ""));
+}
+
+/// Notes are told when they are asked for, also those of earlier runs.
+#[test]
+fn notes() {
+    let folder = Folder::new();
+    let manifest = "[[job]]\ncheckpoint = \"runs/fox/best.safetensors\"\narch = \"archs/fox.json\"\n\
+                    schema = \"schema.toml\"\noutput = \"keras/fox.weights.h5\"\ndtype = \"float16\"\n";
+    folder.write("zoo.toml", manifest);
+    check("notes_planned", 0, &folder.zoo(&["-n", "-v"]));
+    check("notes", 0, &folder.zoo(&[]));
+    check("notes_current", 0, &folder.zoo(&["-v"]));
 }
 
 #[test]
@@ -213,29 +244,6 @@ save = "model"
         assert!(folder.read(one) == folder.read(other), "{one} and {other}");
     }
     assert!(folder.zoo(&[]).stdout.contains("\ncurrent     3"));
-}
-
-/// A limit on the length of files is a disk that is full for large ones.
-#[cfg(unix)]
-#[test]
-fn a_full_disk_is_told_and_recovered_from() {
-    let folder = Folder::new();
-    let names = |folder: &Folder| folder.outputs().into_keys().collect::<Vec<_>>();
-    let script = "ulimit -f 200 && exec \"$0\" zoo zoo.toml -t 1";
-    let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", script, env!("CARGO_BIN_EXE_ptw2k")]).current_dir(folder.path("")).env("NO_COLOR", "1");
-    check("full_disk", 10, &folder.said(&shell.output().unwrap()));
-    assert_eq!(names(&folder).len(), 5);
-    folder.check_no_debris();
-    let said = folder.zoo(&[]);
-    assert_eq!(said.code, Some(0), "{}", said.text());
-    assert!(
-        said.stdout.contains("written     1") && said.stdout.contains("current     5"),
-        "{}",
-        said.stdout
-    );
-    assert!(folder.outputs() == folder.alone());
-    folder.check_no_debris();
 }
 
 /// A library user's way.

@@ -7,6 +7,7 @@ use indicatif::{HumanBytes, HumanCount};
 use super::group::{self, Row};
 use super::{json, values};
 use crate::checkpoint::{Checkpoint, Role, Tensor, as_key};
+use crate::cli::asked::Asked;
 use crate::cli::escape::escape;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -106,7 +107,7 @@ fn print_facts(checkpoint: &Checkpoint, out: &mut dyn Write) -> std::io::Result<
     }
     if found.len() > 1 {
         writeln!(out, "\nIt holds {}:", count(found.len(), "state_dict"))?;
-        for line in candidates::lines(found, Some(state_dict_path)) {
+        for line in candidates::lines(found, Some(state_dict_path), Asked::Options) {
             writeln!(out, "  {line}")?;
         }
     }

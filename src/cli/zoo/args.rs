@@ -15,8 +15,8 @@ pub struct Zoo {
     /// The manifest: TOML with a [[job]] for each checkpoint, or for each glob of checkpoints
     #[arg(value_name = "MANIFEST", value_hint = ValueHint::FilePath)]
     pub manifest: PathBuf,
-    /// List every job with its state, plan it, and write nothing
-    #[arg(short = 'n', long, conflicts_with_all = ["report", "force"])]
+    /// List every job with its state, plan it, and write no output
+    #[arg(short = 'n', long, conflicts_with_all = ["depfile", "force"])]
     pub dry_run: bool,
     /// Do all jobs, also those whose inputs, options and output are as they were
     #[arg(short, long)]
@@ -39,4 +39,9 @@ pub struct Zoo {
     /// Write what came of every job as JSON: its ledger's sums, sizes, times, warnings
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
+    /// Write what each output was made from as rules for Make and Ninja
+    ///
+    /// With --report, the report is a target too, made from all files that were read.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub depfile: Option<PathBuf>,
 }

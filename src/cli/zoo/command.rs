@@ -1,11 +1,10 @@
 //! What `ptw2k zoo` does.
 
-use super::args;
-use super::list;
-use super::report::Report;
+use std::path::{Path, PathBuf};
+
 use super::screen::Screen;
 use super::stream::Stream;
-use super::summary;
+use super::{args, beside, depfile, list, report, summary};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt;
@@ -19,9 +18,13 @@ use crate::zoo::{Job, RunOptions, Summary, Zoo, run};
 /// exit code alone: each has said why.
 pub fn zoo(args: &args::Zoo, terminal: Terminal) -> Result<Exit, Failure> {
     let zoo = Zoo::open(&args.manifest)?;
-    let report = args.report.as_deref().map(|path| Report::new(path, &zoo)).transpose()?;
+    let beside: Vec<&Path> = args.report.iter().chain(&args.depfile).map(PathBuf::as_path).collect();
+    beside::check(&beside, &zoo)?;
     let jobs: Vec<Job> =
         zoo.jobs.iter().filter(|job| args.shard.is_none_or(|shard| shard.has(job))).cloned().collect();
+    if args.depfile.is_some() {
+        depfile::check(&jobs)?;
+    }
     interrupt::watch()?;
     let options = RunOptions {
         threads: args.threads,
@@ -30,6 +33,7 @@ pub fn zoo(args: &args::Zoo, terminal: Terminal) -> Result<Exit, Failure> {
         fail_fast: args.fail_fast,
         dry_run: args.dry_run,
     };
+    let terminal = terminal.in_a_manifest();
     let (summary, results, shown) = if terminal.json {
         let stream = Stream::new(&jobs, terminal);
         let summary = run(&jobs, &options, &stream);
@@ -39,12 +43,23 @@ pub fn zoo(args: &args::Zoo, terminal: Terminal) -> Result<Exit, Failure> {
         let screen = Screen::new(&jobs, terminal, args.dry_run);
         let summary = run(&jobs, &options, &screen);
         let results = screen.end();
-        let list = || if args.dry_run { list::print(&jobs, &results, &summary, terminal) } else { Ok(()) };
-        let shown = list().and_then(|()| summary::print(&jobs, &results, &summary, terminal));
+        let shown = match args.shard {
+            Some(shard) if jobs.is_empty() => summary::print_empty(shard, zoo.jobs.len(), terminal),
+            _ => {
+                let list =
+                    if args.dry_run { list::print(&jobs, &results, &summary, terminal) } else { Ok(()) };
+                list.and_then(|()| summary::print(&jobs, &results, &summary, terminal))
+            }
+        };
         (summary, results, shown)
     };
-    if let Some(report) = report {
-        report.write(&jobs, &results, &summary, args.shard)?;
+    if let Some(path) = &args.report {
+        let text = report::text(&zoo, &jobs, &results, &summary, args.shard);
+        beside::write(path, &text, &zoo, &results)?;
+    }
+    if let Some(path) = &args.depfile {
+        let text = depfile::text(&zoo, &results, args.report.as_deref())?;
+        beside::write(path, &text, &zoo, &results)?;
     }
     // A reader that has seen enough is told by the exit code what became of the jobs.
     match (shown, exit(&summary)) {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::cli::asked::Asked;
 use crate::cli::failure::Failure;
 use crate::cli::tell::causes;
 use crate::cli::{faults, inputs};
@@ -43,9 +44,10 @@ impl Ended {
             put("bytes_read", json!(done.bytes_read));
             put("seconds", json!(done.seconds));
             put("files", json!(done.files));
+            put("inputs", json!(done.inputs));
             put("unused", json!(done.unused));
             put("left_out", json!(done.left_out));
-            put("warnings", json!(done.warnings));
+            put("warnings", done.warnings.iter().map(|warning| says(warning)).collect());
             let notes = done.notes.iter().map(|(about, text)| json!({ "about": about, "text": text }));
             put("notes", notes.collect());
         }
@@ -87,6 +89,11 @@ fn failure(job: &Job, error: JobError) -> Failure {
     }
 }
 
+/// What names options, as the manifest has them.
+fn says(text: &str) -> String {
+    Asked::Keys.says(text)
+}
+
 /// The full diagnosis: the exit code of a single conversion, the chain of causes, every fault.
 fn error_json(failure: &Failure) -> Json {
     let faults = match failure {
@@ -101,9 +108,9 @@ fn error_json(failure: &Failure) -> Json {
     };
     json!({
         "exit": failure.exit().code(),
-        "message": failure.to_string(),
-        "causes": causes(failure),
-        "hint": failure.hint(),
+        "message": says(&failure.to_string()),
+        "causes": causes(failure).iter().map(|cause| says(cause)).collect::<Vec<_>>(),
+        "hint": failure.hint(Asked::Keys),
         "faults": faults,
     })
 }

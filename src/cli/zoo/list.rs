@@ -4,6 +4,7 @@ use indicatif::HumanBytes;
 
 use super::diagnosis::state_name;
 use super::results::Results;
+use super::summary::states;
 use crate::cli::failure::Failure;
 use crate::cli::table::{self, Column};
 use crate::cli::terminal::Terminal;
@@ -44,6 +45,7 @@ pub(super) fn print(
     let rows: Vec<Vec<String>> = rows.collect();
     terminal.result(|out| {
         table::print_columns(out, &columns, rows.iter().cloned())?;
-        writeln!(out)
+        let count = |(name, count)| format!("{count} {name}");
+        writeln!(out, "\n{}\n", states(&summary.states).map(count).join(", "))
     })
 }

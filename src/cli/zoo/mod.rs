@@ -1,7 +1,11 @@
 //! `ptw2k zoo`: many conversions in one run.
 
+mod annotations;
 mod args;
+mod bars;
+mod beside;
 mod command;
+mod depfile;
 mod diagnosis;
 mod list;
 mod report;

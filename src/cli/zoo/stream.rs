@@ -4,9 +4,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value as Json, json};
 
+use super::annotations::Annotations;
 use super::diagnosis::{Ended, about};
 use super::results::Results;
-use super::summary::Counts;
+use super::summary::{Counts, states_json};
 use crate::cli::escape::escape;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt;
@@ -18,6 +19,7 @@ pub(super) struct Stream<'z> {
     jobs: &'z [Job],
     states: OnceLock<Vec<State>>,
     results: Results,
+    annotations: Annotations,
     terminal: Terminal,
     /// Why stdout cannot be written to: from then on nothing is.
     broken: Mutex<Option<Failure>>,
@@ -25,8 +27,14 @@ pub(super) struct Stream<'z> {
 
 impl<'z> Stream<'z> {
     pub(super) fn new(jobs: &'z [Job], terminal: Terminal) -> Self {
-        let results = Results::new(jobs.len());
-        Self { jobs, states: OnceLock::new(), results, terminal, broken: Mutex::new(None) }
+        Self {
+            jobs,
+            states: OnceLock::new(),
+            results: Results::new(jobs.len()),
+            annotations: Annotations::new(terminal),
+            terminal,
+            broken: Mutex::new(None),
+        }
     }
 
     /// The last event. What came of the jobs is in the results.
@@ -41,6 +49,7 @@ impl<'z> Stream<'z> {
                 "interrupted": interrupt::is_interrupted(),
             }),
         );
+        self.annotations.tell(self.jobs);
         let broken = self.broken.into_inner().unwrap_or_else(PoisonError::into_inner);
         (self.results, broken.map_or(Ok(()), Err))
     }
@@ -74,18 +83,13 @@ impl Listener for Stream<'_> {
         match event {
             Event::Checked { jobs, states, crew, memory } => {
                 let states = self.states.get_or_init(|| states.to_vec());
-                let count = |wanted: fn(&State) -> bool| states.iter().filter(|state| wanted(state)).count();
-                self.tell(
-                    "checked",
-                    json!({
-                        "jobs": jobs.len(),
-                        "new": count(|state| matches!(state, State::New)),
-                        "stale": count(|state| matches!(state, State::Stale(_))),
-                        "current": count(|state| matches!(state, State::Current(_))),
-                        "threads": crew.places(),
-                        "memory": memory,
-                    }),
-                );
+                let mut about = json!({ "jobs": jobs.len() });
+                if let (Json::Object(about), Json::Object(states)) = (&mut about, states_json(states)) {
+                    about.extend(states);
+                }
+                about["threads"] = json!(crew.places());
+                about["memory"] = json!(memory);
+                self.tell("checked", about);
             }
             Event::Started { job } => self.tell("started", self.about(*job)),
             Event::Waiting { job } => self.tell("waiting", json!({ "output": self.output(*job) })),
@@ -93,7 +97,8 @@ impl Listener for Stream<'_> {
                 self.tell("writing", json!({ "output": self.output(*job), "bytes": bytes }));
             }
             Event::Warned { job, remark } => {
-                let text = remark.to_string();
+                let text = self.terminal.asked.says(&remark.to_string());
+                self.annotations.remarked(*job, "warning", &text);
                 self.tell("warning", json!({ "output": self.output(*job), "text": text }));
             }
             // Thousands for each job: a line for each would take longer than the work.
@@ -112,6 +117,7 @@ impl Listener for Stream<'_> {
         if let Some(failure) = &ended.failure {
             let text = format_args!("{}: {failure}", escape(&job.output.to_string_lossy()));
             self.terminal.label(ERROR, "error", text);
+            self.annotations.failed(at, failure);
         }
         self.results.put(at, ended);
     }

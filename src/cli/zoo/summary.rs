@@ -3,11 +3,12 @@
 use indicatif::HumanBytes;
 use serde_json::{Value as Json, json};
 
+use super::diagnosis::state_name;
 use super::results::Results;
 use crate::cli::failure::Failure;
-use crate::cli::table::{self, Column};
+use crate::cli::table::{self, Column, count};
 use crate::cli::terminal::Terminal;
-use crate::zoo::{Job, Summary};
+use crate::zoo::{Job, Shard, State, Summary};
 
 /// What jobs end as, in the order of the table.
 const OUTCOMES: [&str; 5] = ["written", "current", "planned", "failed", "stopped"];
@@ -49,6 +50,16 @@ impl Counts {
             .collect()
     }
 
+    /// How many notes there are, and warnings that were not told in this run; nothing of none.
+    fn remarks(&self) -> String {
+        let notes: usize = self.0.iter().map(|count| count.notes).sum();
+        let earlier = OUTCOMES.iter().zip(&self.0).filter(|(outcome, _)| **outcome == "current");
+        let warnings: usize = earlier.map(|(_, count)| count.warnings).sum();
+        let some = |number, noun| (number > 0).then(|| count(number, noun));
+        let told = [some(notes, "note"), some(warnings, "warning of earlier runs")];
+        told.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn bytes_written(&self) -> u64 {
         OUTCOMES
             .iter()
@@ -57,6 +68,26 @@ impl Counts {
             .map(|(_, count)| count.bytes)
             .sum()
     }
+}
+
+/// How many jobs were in which state.
+pub(super) fn states(states: &[State]) -> [(&'static str, usize); 3] {
+    ["new", "stale", "current"]
+        .map(|name| (name, states.iter().filter(|state| state_name(state) == name).count()))
+}
+
+/// The same for machines.
+pub(super) fn states_json(states: &[State]) -> Json {
+    self::states(states).into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect()
+}
+
+/// What is said of a share without jobs.
+pub(super) fn print_empty(shard: Shard, all: usize, terminal: Terminal) -> Result<(), Failure> {
+    if terminal.quiet {
+        return Ok(());
+    }
+    let jobs = count(all, "job");
+    terminal.result(|out| writeln!(out, "nothing to do: none of {jobs} belongs to the share {shard}"))
 }
 
 /// A row for each outcome, and before them one for each job that is not done; for each job, if more is to be said.
@@ -101,7 +132,8 @@ pub(super) fn print(
             Column::text("OUTCOME"),
             Column::number("JOBS"),
             Column::number("SIZE"),
-            Column::number("TIME"),
+            // Of jobs that run side by side, this is more than the run takes.
+            Column::number("TIME (SUM)"),
             Column::number("NOTES"),
             Column::number("WARNINGS"),
         ];
@@ -125,7 +157,13 @@ pub(super) fn print(
         };
         let rows: Vec<Vec<String>> = OUTCOMES.iter().zip(&counts.0).filter_map(row).collect();
         table::print_columns(out, &columns, rows.iter().cloned())?;
-        writeln!(out, "\n{:.2} s in all", summary.elapsed.as_secs_f64())
+        writeln!(out, "\n{:.2} s elapsed", summary.elapsed.as_secs_f64())?;
+        let remarks = counts.remarks();
+        if remarks.is_empty() || terminal.verbose {
+            Ok(())
+        } else {
+            writeln!(out, "{remarks}, told with --verbose")
+        }
     })
 }
 

@@ -1,39 +1,33 @@
 //! The pipeline: PyTorch trains, `ptw2k` converts what changed, Keras checks the result.
 
-mod record;
-
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use ptw2k::Conversion;
-
-use record::Record;
+use ptw2k::zoo::{self, Event, Job, Listener, RunOptions, Zoo};
 
 const USAGE: &str = "\
 usage: cargo xtask <COMMAND>
 
   all [--seed N]      the three below, one after the other
   train [--seed N]    trains the network anew
-  convert             converts its checkpoint, if anything has changed since the last time
+  convert             does the jobs of zoo.toml, where anything has changed since the last time
   check               loads the result into Keras, and compares
 
-The programs run by $PYTHON [default: python3]; what they make goes to $RUN [default: run].
+The programs run by $PYTHON [default: python3]; what they make goes to the folder run.
 ";
 
 /// What a step ends with.
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let run = PathBuf::from(std::env::var_os("RUN").unwrap_or_else(|| "run".into()));
     let outcome = match arguments.as_slice() {
-        ["all", seed @ ..] => {
-            train(&run, seed).and_then(|()| convert_checkpoint(&run)).and_then(|()| check(&run))
-        }
-        ["train", seed @ ..] => train(&run, seed),
-        ["convert"] => convert_checkpoint(&run),
-        ["check"] => check(&run),
+        ["all", seed @ ..] => train(seed).and_then(|()| convert()).and_then(|()| check()),
+        ["train", seed @ ..] => train(seed),
+        ["convert"] => convert(),
+        ["check"] => check(),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
@@ -48,51 +42,71 @@ fn main() -> ExitCode {
     }
 }
 
-fn train(run: &Path, seed: &[&str]) -> Outcome {
-    python("train.py", run, seed)
+fn train(seed: &[&str]) -> Outcome {
+    python("train.py", seed)
 }
 
-fn check(run: &Path) -> Outcome {
-    python("check.py", run, &[])
+fn check() -> Outcome {
+    python("check.py", &[])
 }
 
-/// Converts the checkpoint, unless what the last conversion read and wrote is as it was.
-fn convert_checkpoint(run: &Path) -> Outcome {
-    let output = run.join("network.weights.h5");
-    let architecture = run.join("arch.json");
-    if !architecture.exists() {
-        python("check.py", run, &["--architecture"])?;
+/// Does the jobs of `zoo.toml`. What each output was made of, and what it held, is remembered beside it: a checkpoint
+/// that is trained again to the same weights, or copied, has not changed.
+fn convert() -> Outcome {
+    if !run().join("arch.json").exists() {
+        python("check.py", &["--architecture"])?;
     }
-    let mut record = Record::of(&output);
-    if record.holds() {
-        println!("unchanged: {}", output.display());
-        return Ok(());
+    let zoo = Zoo::open(&root().join("zoo.toml"))?;
+    let summary = zoo::run(&zoo.jobs, &RunOptions::default(), &Teller { jobs: &zoo.jobs });
+    if summary.is_success() { Ok(()) } else { Err("not all is converted".into()) }
+}
+
+/// Says what becomes of the jobs.
+struct Teller<'z> {
+    jobs: &'z [Job],
+}
+
+impl Listener for Teller<'_> {
+    fn hear(&self, event: &Event<'_>) {
+        if let Event::Warned { job, remark } = event {
+            println!("warning: {}: {remark}", self.jobs[*job].name);
+        }
     }
-    let mut conversion = Conversion::new(run.join("checkpoint.pt"), root().join("schema.toml"), &output);
-    conversion.source.architecture = Some(architecture);
-    let planned = conversion.plan(&())?;
-    for note in &planned.plan.notes {
-        println!("note: {}: {}", note.about, note.text);
+
+    fn ended(&self, job: usize, outcome: zoo::Outcome) {
+        let name = &self.jobs[job].name;
+        match outcome {
+            zoo::Outcome::Current(_) => println!("unchanged: {name}"),
+            zoo::Outcome::Written(done) => {
+                for (about, note) in &done.notes {
+                    println!("note: {about}: {note}");
+                }
+                println!("converted: {name}, {} variables, {} bytes", done.variables, done.bytes);
+            }
+            zoo::Outcome::Failed(error) => {
+                eprintln!("error: {name}: {error}");
+                let causes = std::iter::successors(error.source(), |&cause| cause.source());
+                causes.for_each(|cause| eprintln!("  caused by: {cause}"));
+            }
+            zoo::Outcome::Planned(_) | zoo::Outcome::Stopped => {}
+        }
     }
-    // Every file that is read, whatever the checkpoint consists of and the schema is made of. What changes from
-    // here on is found the next time.
-    record.add(&planned.inputs)?;
-    let report = planned.write(&())?;
-    record.add(&report.files)?;
-    record.write()?;
-    println!("converted: {}, {} variables, {} bytes", output.display(), report.variables, report.bytes);
-    Ok(())
 }
 
 /// Runs one of the programs beside this workspace's manifest.
-fn python(program: &str, run: &Path, options: &[&str]) -> Outcome {
+fn python(program: &str, options: &[&str]) -> Outcome {
     let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
     let mut command = Command::new(python);
-    let status = command.arg(root().join(program)).arg("--run").arg(run).args(options).status();
+    let status = command.arg(root().join(program)).arg("--run").arg(run()).args(options).status();
     match status.map_err(|error| format!("cannot run {}: {error}", command.get_program().display()))? {
         status if status.success() => Ok(()),
         status => Err(format!("{program}: {status}").into()),
     }
+}
+
+/// The folder of what is made.
+fn run() -> PathBuf {
+    root().join("run")
 }
 
 /// The folder of this workspace.
