@@ -65,13 +65,20 @@ impl Terminal {
     ///
     /// # Errors
     /// When stdout cannot be written to; a reader that has gone (`| head`) is told apart by its exit.
-    #[expect(clippy::unused_self, reason = "the counterpart of the other streams")]
     pub(super) fn result(
         self,
         print: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<(), Failure> {
         let mut stdout = BufWriter::new(anstream::stdout().lock());
-        print(&mut stdout).and_then(|()| stdout.flush()).map_err(Failure::Stdout)
+        let printed = if self.github && !self.json {
+            // GitHub looks for commands on this stream too, and names can look like them.
+            let mut text = Vec::new();
+            print(&mut text)
+                .and_then(|()| stdout.write_all(github::inert(&String::from_utf8_lossy(&text)).as_bytes()))
+        } else {
+            print(&mut stdout)
+        };
+        printed.and_then(|()| stdout.flush()).map_err(Failure::Stdout)
     }
 
     /// Writes a JSON document to stdout.
