@@ -16,7 +16,7 @@ use super::listener::Listener;
 use super::table::count;
 use super::terminal::Terminal;
 use super::{depfile, inputs, interrupt, ledger};
-use crate::convert::Conversion;
+use crate::convert::{Conversion, is_same_file};
 use crate::writer;
 
 /// Converts a checkpoint.
@@ -34,7 +34,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
         refuse_inputs(path, named.into_iter().chain(&conversion.source.architecture))?;
     }
     if let [report, depfile] = beside.as_slice()
-        && is_same(report, depfile)
+        && is_same_file(report, depfile)
     {
         return Err(Failure::BesideIsOutput { path: (*report).to_owned() });
     }
@@ -129,10 +129,6 @@ fn output_path(source: &Source, output: &Output) -> Result<PathBuf, Failure> {
         stem.ok_or_else(|| Failure::NoStem { path: source.checkpoint.clone() })?.to_owned();
     name.push(".weights.h5");
     Ok(name.into())
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    matches!((std::path::absolute(one), std::path::absolute(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Refuses to write over an input, by whatever name. An input that is not there is for its reader to name.

@@ -92,6 +92,15 @@ impl Conversion {
         }
     }
 
+    /// Finds what the fields alone say: that the output's name stands for a format, and that it and the options go
+    /// together. Reads nothing; [`Self::plan`] begins with it.
+    ///
+    /// # Errors
+    /// When the output's name says no form, or another than the options.
+    pub fn check(&self) -> Result<(), ConvertError> {
+        Wanted::new(self).map(drop)
+    }
+
     /// Reads everything but the values, and decides where each goes. Writes nothing.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::error::{Fault, FaultKind};
-use super::identity::{Identity, identities};
 use super::job::Job;
+use crate::convert::{Identity, identities};
 
 /// What keeps jobs from running together: outputs that are one file, or that are also inputs. `faults` are those of
 /// each job.

@@ -16,7 +16,6 @@ mod error;
 mod event;
 mod folder;
 mod glob;
-mod identity;
 mod job;
 mod lock;
 mod manifest;
