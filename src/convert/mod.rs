@@ -53,5 +53,6 @@ pub(crate) use outputs::Outputs;
 pub use planned::{Planned, Report};
 pub use progress::Progress;
 pub use records::check_records;
+pub(crate) use size::Size;
 pub use size::{SizeError, size};
 pub use source::{Opened, Source};

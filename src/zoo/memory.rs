@@ -52,11 +52,6 @@ impl Budget {
         Self { limit, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// What there is, in bytes.
-    pub(super) const fn limit(&self) -> u64 {
-        self.limit
-    }
-
     /// Lets a job in, if there is room for what it needs, or if it is the only one.
     pub(super) fn try_grant(&self, need: Need) -> Option<Grant<'_>> {
         let mut state = self.state();

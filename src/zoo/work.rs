@@ -4,6 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::error::JobError;
@@ -12,7 +13,7 @@ use super::job::Job;
 use super::lock::{Claim, Lock, claim};
 use super::memory::{Grant, Need};
 use super::record::{self, Folder, Input, Output, Record, written};
-use super::run::Run;
+use super::run::{Run, enough};
 use super::stamp::{Stamp, Time};
 use super::state::{State, names_digest};
 use crate::checkpoint::{ADAPTER_CONFIG, Checkpoint, Warning};
@@ -185,9 +186,9 @@ impl<'w> Worker<'w> {
             }
         };
         self.place.get_or_insert_with(|| self.run.crew.enter());
-        if grant.is_over {
-            let limit = self.run.budget.limit();
-            self.remark(Remark::Memory { needed: need.alone, limit });
+        if grant.is_over && !self.run.is_memory_told.swap(true, Ordering::Relaxed) {
+            let needed = enough(self.run.options.threads, need.alone);
+            self.remark(Remark::Memory { needed, limit: self.run.memory });
         }
         Some(grant)
     }

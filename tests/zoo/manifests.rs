@@ -226,6 +226,24 @@ fn reports_that_would_replace_something() {
     }
 }
 
+/// A budget that is too small is told once, with one that is enough.
+#[test]
+fn memory_that_is_too_little() {
+    let warnings = |memory: &str| -> Vec<String> {
+        let folder = Folder::new();
+        let said = folder.zoo(&["--json", "--memory", memory]);
+        assert_eq!(said.code, Some(0), "{}", said.text());
+        let events = said.events().into_iter().filter(|event| event["event"] == "warning");
+        events.map(|event| event["text"].as_str().unwrap().to_owned()).collect()
+    };
+    insta::assert_debug_snapshot!(warnings("1MB"), @r#"
+    [
+        "runs alone, as does any other that needs too much memory: all may take 1MB, and --memory 4.1MB would be enough for it",
+    ]
+    "#);
+    assert!(warnings("4.1MB").is_empty());
+}
+
 #[test]
 fn arguments() {
     let folder = Folder::new();
