@@ -23,6 +23,9 @@ use crate::crew::{Crew, Hands, Place};
 /// How often it is looked whether a signal has come, or another process is done, while a job waits.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// How often the folder for the lock may vanish before it is held: another process that ends removes it if it is empty.
+const MAX_VANISHED: usize = 10;
+
 /// About how many bytes a variable takes in a plan, with its tensor and what was read of both.
 const VARIABLE_BYTES: u64 = 8 << 10;
 
@@ -114,10 +117,12 @@ impl<'w> Worker<'w> {
     fn reserve(&mut self) -> Result<Option<Lock>, JobError> {
         let folder = record::folder_of(self.job);
         let path = record::path_of(self.job, "lock");
-        let mut waits = false;
+        let (mut waits, mut vanished) = (false, 0);
         loop {
-            self.make(&folder).map_err(|source| JobError::Folder { path: folder.clone(), source })?;
-            match claim(&path) {
+            let made = self.make(&folder).map_err(|source| JobError::Folder { path: folder.clone(), source });
+            let claimed = made
+                .and_then(|()| claim(&path).map_err(|source| JobError::Lock { path: path.clone(), source }));
+            match claimed {
                 Ok(Claim::Held(lock)) => {
                     self.place.get_or_insert_with(|| self.run.crew.enter());
                     return Ok(Some(lock));
@@ -126,15 +131,14 @@ impl<'w> Worker<'w> {
                     if !std::mem::replace(&mut waits, true) {
                         self.run.listener.hear(&Event::Waiting { job: self.at });
                     }
-                    self.place = None;
-                    std::thread::sleep(PATIENCE);
-                    if self.run.is_cancelled() {
-                        return Ok(None);
-                    }
                 }
-                // Another process has just found the folder empty, and removed it.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.run.is_cancelled() => {}
-                Err(source) => return Err(JobError::Lock { path, source }),
+                Err(error) if vanished < MAX_VANISHED && has_vanished(&error) => vanished += 1,
+                Err(error) => return Err(error),
+            }
+            self.place = None;
+            std::thread::sleep(PATIENCE);
+            if self.run.is_cancelled() {
+                return Ok(None);
             }
         }
     }
@@ -239,6 +243,11 @@ impl<'w> Worker<'w> {
     fn remark(&self, remark: Remark<'_>) {
         self.run.listener.hear(&Event::Warned { job: self.at, remark });
     }
+}
+
+fn has_vanished(error: &JobError) -> bool {
+    matches!(error, JobError::Folder { source, .. } | JobError::Lock { source, .. }
+        if source.kind() == io::ErrorKind::NotFound)
 }
 
 /// A file that may have changed between the first look at it and the last. Those that are not named were first looked
