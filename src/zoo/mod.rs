@@ -10,6 +10,7 @@
 //! Nothing runs before everything is known that can be known without reading a checkpoint: that every file is there,
 //! that no two jobs write one file, and that none writes what another reads.
 
+mod before;
 mod check;
 mod digest;
 mod error;

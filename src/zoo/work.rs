@@ -7,16 +7,18 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::before::Before;
+use super::digest::Look;
 use super::error::JobError;
 use super::event::{Done, Event, Outcome, Remark};
 use super::job::Job;
 use super::lock::{Claim, Lock, claim};
 use super::memory::{Grant, Need};
-use super::record::{self, Folder, Input, Output, Record, written};
+use super::record::{self, Input, Output, Record, written};
 use super::run::{Run, enough};
-use super::stamp::{Stamp, Time};
-use super::state::{State, names_digest};
-use crate::checkpoint::{ADAPTER_CONFIG, Checkpoint, Warning};
+use super::stamp::Stamp;
+use super::state::State;
+use crate::checkpoint::{Checkpoint, Warning};
 use crate::convert::{ConvertError, Planned, Progress, Report};
 use crate::crew::{Crew, Hands, Place};
 
@@ -51,14 +53,6 @@ struct Worker<'w> {
     place: Option<Place<'w>>,
 }
 
-/// What is known of a job's files before they are read.
-struct Before {
-    time: Time,
-    stamps: Vec<(PathBuf, Stamp)>,
-    folders: Vec<Folder>,
-    absent: Vec<String>,
-}
-
 impl<'w> Worker<'w> {
     fn plan_only(&self) -> Result<Outcome, JobError> {
         let ear = Ear { worker: self, crew: None };
@@ -79,8 +73,22 @@ impl<'w> Worker<'w> {
     }
 
     fn plan(&self, ear: &Ear<'_>) -> Result<Planned, ConvertError> {
-        let schema = self.run.schemas.load(&self.job.schema)?;
+        let schema = self.run.schemas.load(&self.job.schema)?.schema;
         self.job.conversion().plan_by(Some(schema), ear)
+    }
+
+    /// The same, with every file looked at before it is opened.
+    fn plan_after(&self, before: &mut Before) -> Result<Planned, ConvertError> {
+        let known = self.run.schemas.load(&self.job.schema)?;
+        before.know(&known);
+        let conversion = self.job.conversion();
+        let ear = Ear { worker: self, crew: None };
+        let planned = conversion.plan_by(Some(known.schema.clone()), &ear)?;
+        if !before.add(&planned.inputs) {
+            return Ok(planned);
+        }
+        drop(planned);
+        conversion.plan_by(Some(known.schema), &Again(&ear))
     }
 
     fn convert(&mut self) -> Result<Outcome, JobError> {
@@ -89,21 +97,24 @@ impl<'w> Worker<'w> {
         if let State::Current(done) = self.run.state(self.job) {
             return Ok(Outcome::Current(done));
         }
-        let before = self.look_before()?;
-        let ear = Ear { worker: self, crew: None };
-        let planned = self.plan(&ear)?;
+        let mut before = Before::of(self.job)?;
+        let planned = self.plan_after(&mut before)?;
         planned.check()?;
         let Some(grant) = self.admit(&planned) else { return Ok(Outcome::Stopped) };
 
-        let Some(inputs) = self.look_at(&planned)? else { return Ok(Outcome::Stopped) };
+        let Some(looks) = self.look_at(&planned)? else { return Ok(Outcome::Stopped) };
+        if let Some(path) = before.changed(&looks) {
+            let (path, output) = (path.to_owned(), self.job.output.clone());
+            return Err(ConvertError::Changed { path, output }.into());
+        }
         let ear = Ear { worker: self, crew: grant.with_help.then_some(&self.run.crew) };
         let report = planned.write(&ear)?;
         drop(planned);
-        let changed = changed(self.job, &before, &inputs);
-        let (record, is_whole) = self.record(report, before, inputs);
+        let changed = before.changed(&looks);
+        let (record, is_whole) = self.record(report, before, &looks);
         let done = record.done.clone();
         match changed {
-            Some(path) => self.remark(Remark::Input(&path)),
+            Some(path) => self.remark(Remark::Input(path)),
             // What is gone already is to be done again in the next run.
             None if !is_whole => {}
             None => record
@@ -154,26 +165,6 @@ impl<'w> Worker<'w> {
         Ok(())
     }
 
-    /// Looks at what is named, before any of it is opened.
-    fn look_before(&self) -> Result<Before, JobError> {
-        let (mut stamps, mut folders) = (Vec::new(), Vec::new());
-        for (_, path) in self.job.named_inputs() {
-            let unreadable = |source| JobError::Input { path: path.to_owned(), source };
-            if path.is_dir() {
-                let names = names_digest(self.job, path).map_err(unreadable)?;
-                folders.push(Folder { path: written(self.job, path), names });
-            } else if let Ok(stamp) = Stamp::settled(path) {
-                // What is not there is for its reader to name.
-                stamps.push((path.to_owned(), stamp));
-            }
-        }
-        let time = Time::now();
-        let checkpoint = &self.job.checkpoint;
-        let adapter = (!checkpoint.is_dir()).then(|| checkpoint.with_file_name(ADAPTER_CONFIG));
-        let absent = adapter.filter(|path| !path.exists()).map(|path| written(self.job, &path));
-        Ok(Before { time, stamps, folders, absent: absent.into_iter().collect() })
-    }
-
     /// Waits for memory; `None` when that is stopped.
     fn admit(&mut self, planned: &Planned) -> Option<Grant<'w>> {
         let plan = VARIABLE_BYTES * planned.plan.bindings.len() as u64;
@@ -198,24 +189,19 @@ impl<'w> Worker<'w> {
     }
 
     /// The contents of all files that are read; `None` when that is stopped.
-    fn look_at(&self, planned: &Planned) -> Result<Option<Vec<Input>>, JobError> {
-        let mut inputs = Vec::with_capacity(planned.inputs.len());
+    fn look_at(&self, planned: &Planned) -> Result<Option<Vec<(PathBuf, Look)>>, JobError> {
+        let mut looks = Vec::with_capacity(planned.inputs.len());
         for path in &planned.inputs {
             let look = self.run.looks.look(path, Hands::Crew(&self.run.crew), &|| self.run.is_cancelled());
             let look = look.map_err(|source| JobError::Input { path: path.clone(), source })?;
             let Some(look) = look else { return Ok(None) };
-            inputs.push(Input {
-                path: written(self.job, path),
-                blake3: look.digest,
-                stamp: look.stamp,
-                looked: look.looked,
-            });
+            looks.push((path.clone(), look));
         }
-        Ok(Some(inputs))
+        Ok(Some(looks))
     }
 
     /// What is known of the conversion, and whether all its files are still there.
-    fn record(&self, report: Report, before: Before, inputs: Vec<Input>) -> (Record, bool) {
+    fn record(&self, report: Report, before: Before, looks: &[(PathBuf, Look)]) -> (Record, bool) {
         let mut outputs = Vec::with_capacity(report.files.len());
         let mut is_whole = true;
         for path in &report.files {
@@ -224,6 +210,13 @@ impl<'w> Worker<'w> {
                 Err(_) => is_whole = false,
             }
         }
+        let input = |(path, look): &(PathBuf, Look)| Input {
+            path: written(self.job, path),
+            blake3: look.digest.clone(),
+            stamp: look.stamp,
+            looked: look.looked,
+        };
+        let inputs: Vec<Input> = looks.iter().map(input).collect();
         let done = Done {
             files: report.files.iter().map(|path| written(self.job, path)).collect(),
             bytes: report.bytes,
@@ -248,19 +241,6 @@ impl<'w> Worker<'w> {
 fn has_vanished(error: &JobError) -> bool {
     matches!(error, JobError::Folder { source, .. } | JobError::Lock { source, .. }
         if source.kind() == io::ErrorKind::NotFound)
-}
-
-/// A file that may have changed between the first look at it and the last. Those that are not named were first looked
-/// at when they were open already, so they must be older.
-fn changed(job: &Job, before: &Before, inputs: &[Input]) -> Option<PathBuf> {
-    inputs.iter().map(|input| (job.base.join(&input.path), input.stamp)).find_map(|(path, stamp)| {
-        let first = before.stamps.iter().find(|(named, _)| *named == path).map(|&(_, stamp)| stamp);
-        let is_other = match first {
-            Some(first) => first != stamp,
-            None => stamp.is_changed_since(before.time),
-        };
-        (is_other || Stamp::of(&path).ok() != Some(stamp)).then_some(path)
-    })
 }
 
 /// What a conversion tells, as events of its job.
@@ -292,5 +272,14 @@ impl Progress for Ear<'_> {
 
     fn crew(&self) -> Option<&Crew> {
         self.crew
+    }
+}
+
+/// A conversion that is planned once more: what it says was said.
+struct Again<'e>(&'e Ear<'e>);
+
+impl Progress for Again<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
     }
 }
