@@ -136,7 +136,8 @@ impl Body {
             // A system that cannot is asked for a named file instead, and its answer counts.
             if let Ok(file) = rustix::fs::open(folder, flags, mode) {
                 let file = file.into();
-                debris::hold(&file);
+                // It has no name by which another could have it.
+                let _ = debris::hold(&file);
                 return Ok(Self::Unnamed(file));
             }
         }
@@ -185,7 +186,7 @@ pub(super) struct Aside {
 /// Moves a file out of the way, to a temporary sibling that goes when it is dropped.
 pub(super) fn aside(path: &Path) -> io::Result<Aside> {
     // What cannot be read can be moved all the same.
-    let held = File::open(path).ok().inspect(debris::hold);
+    let held = File::open(path).ok().filter(debris::hold);
     let moved = tempfile::Builder::new().prefix(ASIDE).make_in(folder_of(path), |name| {
         if name.exists() {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -212,9 +213,8 @@ fn named(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     }
     loop {
         let file = builder.tempfile_in(folder)?;
-        debris::hold(file.as_file());
-        // Another process may have taken it for debris before it was held.
-        if file.path().exists() {
+        // Another process may have taken it for debris before it was held, or be about to remove it.
+        if debris::hold(file.as_file()) && file.path().exists() {
             return Ok(file);
         }
     }
