@@ -4,7 +4,6 @@
 
 mod addition;
 pub mod args;
-mod beside;
 mod binary;
 mod candidates;
 mod completions;

@@ -32,24 +32,8 @@ impl Draft {
     /// Starts a file of `len` bytes, all zeros, that is to stand at `path`. Space is reserved at once.
     pub(super) fn create(path: &Path, len: u64) -> Result<Self, Error> {
         let io_error = |source| Error::Io { path: path.to_owned(), source };
-        let target = if path.is_symlink() && path.exists() {
-            path.canonicalize().map_err(io_error)?
-        } else {
-            path.to_owned()
-        };
+        let (target, old) = place(path)?;
         let folder = folder_of(&target).to_owned();
-        if !folder.is_dir() {
-            return Err(Error::NoFolder { path: path.to_owned(), folder });
-        }
-        let old = match target.metadata() {
-            Ok(old) if old.is_file() => Some(old),
-            Ok(_) => return Err(Error::NotAFile { path: path.to_owned() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(io_error(error)),
-        };
-        if target.file_name().is_none() {
-            return Err(Error::NotAFile { path: path.to_owned() });
-        }
         check_size_limit(path, len)?;
         let body = Body::create(&folder).map_err(io_error)?;
         let draft = Self { path: path.to_owned(), target, body };
@@ -77,6 +61,12 @@ impl Draft {
     /// The place that the file goes to: links resolved.
     pub(super) fn target(&self) -> &Path {
         &self.target
+    }
+
+    /// Writes the whole content.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), Error> {
+        check_size_limit(&self.path, bytes.len() as u64)?;
+        write_at(self.file(), bytes, 0).map_err(|source| Error::Io { path: self.path.clone(), source })
     }
 
     /// Puts the file in its place.
@@ -114,14 +104,45 @@ impl Draft {
     }
 }
 
+/// Where a file that is to stand at `path` goes, links resolved, and what stands there.
+fn place(path: &Path) -> Result<(PathBuf, Option<Metadata>), Error> {
+    let io_error = |source| Error::Io { path: path.to_owned(), source };
+    let target = if path.is_symlink() && path.exists() {
+        path.canonicalize().map_err(io_error)?
+    } else {
+        path.to_owned()
+    };
+    let folder = folder_of(&target);
+    if !folder.is_dir() {
+        return Err(Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() });
+    }
+    let old = match target.metadata() {
+        Ok(old) if old.is_file() => Some(old),
+        Ok(_) => return Err(Error::NotAFile { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(io_error(error)),
+    };
+    if target.file_name().is_none() {
+        return Err(Error::NotAFile { path: path.to_owned() });
+    }
+    Ok((target, old))
+}
+
+/// Finds whether a file can be put at a path, as far as that can be told without making one.
+///
+/// # Errors
+/// When its folder is not there, or what stands there is no file.
+pub fn check_place(path: &Path) -> Result<(), Error> {
+    place(path).map(drop)
+}
+
 /// Puts bytes in a file's place, whole or not at all.
 ///
 /// # Errors
 /// When the file cannot be written; what stood in its place is then untouched.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let draft = Draft::create(path, bytes.len() as u64)?;
-    let io_error = |source| Error::Io { path: path.to_owned(), source };
-    write_at(draft.file(), bytes, 0).map_err(io_error)?;
+    draft.write(bytes)?;
     draft.publish()
 }
 

@@ -140,6 +140,10 @@ fn what_is_said() {
     check("depfile_is_report", 2, &convert(&["--depfile", "a.json", "--report", "./a.json"]));
     check("depfile_is_input", 7, &convert(&["--depfile", "arch.json"]));
     check("depfile_folder", 7, &convert(&["--depfile", "no/out.d"]));
+    std::fs::create_dir(folder.path("sub")).unwrap();
+    check("depfile_is_folder", 7, &convert(&["--depfile", "sub"]));
+    check("report_is_folder", 7, &convert(&["--report", "sub"]));
+    std::fs::remove_dir(folder.path("sub")).unwrap();
     check("depfile_dry_run", 2, &convert(&["--depfile", "a.d", "--dry-run"]));
     assert_eq!(folder.names(), before);
     #[cfg(unix)]

@@ -219,6 +219,7 @@ fn reports_that_would_replace_something() {
         (7, "schema.toml"),
         (7, "runs/elk/best.safetensors"),
         (7, "none/report.json"),
+        (7, "runs"),
     ] {
         let said = folder.zoo(&["--report", report]);
         assert_eq!(said.code, Some(code), "{report}: {}", said.text());

@@ -29,12 +29,7 @@ impl<'a> Report<'a> {
                 writer::check_not_input(path, input)?;
             }
         }
-        if let Some(folder) = path.parent()
-            && !folder.as_os_str().is_empty()
-            && !folder.is_dir()
-        {
-            return Err(writer::Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() }.into());
-        }
+        writer::check_place(path)?;
         Ok(Self { path, zoo })
     }
 
