@@ -12,6 +12,17 @@ pub(crate) enum Identity {
     File { device: u64, inode: u64 },
 }
 
+impl Identity {
+    /// Where the file is, if this tells.
+    pub(crate) fn place(&self) -> Option<&Path> {
+        match self {
+            Self::Place(place) => Some(place),
+            #[cfg(unix)]
+            Self::File { .. } => None,
+        }
+    }
+}
+
 /// All that tells a file from others: two are the same where one of these is.
 pub(crate) fn identities(path: &Path) -> Vec<Identity> {
     let mut found = vec![Identity::Place(place(path))];

@@ -49,7 +49,7 @@ pub use form::Saved;
 pub(crate) use identity::is_same_file;
 pub(crate) use identity::{Identity, identities, place};
 pub use memory::WORKER_BYTES;
-pub(crate) use outputs::Outputs;
+pub(crate) use outputs::{Outputs, Shards};
 pub use planned::{Planned, Report};
 pub use progress::Progress;
 pub use records::check_records;

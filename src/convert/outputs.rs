@@ -7,46 +7,54 @@ use super::form::format;
 use super::identity::{Identity, folded, identities, place};
 use crate::keras::file_layout::{Format, is_shard_name};
 
-/// The files that an output may consist of, by whatever paths: itself, and shards. How many of them there will be is
-/// not known before.
+/// The files that an output may consist of, by whatever paths: itself, and shards.
 #[derive(Debug)]
 pub(crate) struct Outputs {
     itself: Vec<Identity>,
-    /// Where the shards go, and the name of the index that they are called after.
-    shards: Option<(PathBuf, String)>,
+    shards: Option<Shards>,
+}
+
+/// The shards of an output. How many of them there will be is not known before.
+#[derive(Debug)]
+pub(crate) struct Shards {
+    /// Where they go.
+    pub(crate) folder: PathBuf,
+    /// The name of the index that they are called after.
+    index: String,
 }
 
 impl Outputs {
     /// Those of the output at a path.
     pub(crate) fn of(output: &Path) -> Self {
-        let is_sharded = matches!(format(output), Ok(Some(Format::Sharded)));
-        let shards = output.file_name().filter(|_| is_sharded).map(|name| {
-            let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
-            (place(folder.unwrap_or(Path::new("."))), folded(&name.to_string_lossy()))
-        });
-        Self { itself: identities(output), shards }
-    }
-
-    /// Where shards go, if there are some.
-    pub(crate) fn shard_folder(&self) -> Option<&Path> {
-        self.shards.as_ref().map(|(folder, _)| folder.as_path())
+        Self { itself: identities(output), shards: Shards::of(output) }
     }
 
     /// Whether a file may be one of them.
     pub(crate) fn has(&self, file: &Path) -> bool {
         let ids = identities(file);
-        ids.iter().any(|id| self.itself.contains(id)) || self.has_shard(&ids)
+        ids.iter().any(|id| self.itself.contains(id))
+            || self.shards.as_ref().is_some_and(|shards| shards.has_any(&ids))
+    }
+}
+
+impl Shards {
+    /// Those of the output at a path, if its name says that it has some.
+    pub(crate) fn of(output: &Path) -> Option<Self> {
+        let Ok(Some(Format::Sharded)) = format(output) else { return None };
+        let index = folded(&output.file_name()?.to_string_lossy());
+        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Some(Self { folder: place(folder.unwrap_or(Path::new("."))), index })
     }
 
-    /// Whether the file that these tell may be one of the shards.
-    pub(crate) fn has_shard(&self, ids: &[Identity]) -> bool {
-        ids.iter().any(|id| self.is_shard(id))
+    /// Whether the file that these tell may be one of them.
+    pub(crate) fn has_any(&self, ids: &[Identity]) -> bool {
+        ids.iter().any(|id| self.has(id))
     }
 
-    fn is_shard(&self, id: &Identity) -> bool {
-        let (Identity::Place(place), Some((folder, index))) = (id, &self.shards) else { return false };
+    fn has(&self, id: &Identity) -> bool {
+        let Some(place) = id.place() else { return false };
         let name = place.file_name().map(|name| name.to_string_lossy());
-        place.parent() == Some(folder) && name.is_some_and(|name| is_shard_name(index, &name))
+        place.parent() == Some(&self.folder) && name.is_some_and(|name| is_shard_name(&self.index, &name))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Fault, FaultKind};
 use super::job::Job;
-use crate::convert::{Identity, Outputs, identities, place};
+use crate::convert::{Identity, Shards, identities, place};
 
 /// What a folder is to the job that reads it.
 const CHECKPOINT: &str = "the checkpoint";
@@ -14,10 +14,11 @@ const ARCHITECTURE: &str = "the architecture";
 /// What keeps jobs from running together: outputs that are one file, or that are also inputs. `faults` are those of
 /// each job.
 pub(super) fn check(manifest: &Path, jobs: &[Job], mut faults: Vec<Fault>) -> Vec<Fault> {
-    let (outputs, twice) = Written::new(jobs);
+    let own: Vec<Vec<Identity>> = jobs.iter().map(|job| identities(&job.output)).collect();
+    let (outputs, twice) = Written::new(jobs, &own);
     faults.extend(twice);
-    faults.extend(jobs.iter().filter_map(|job| {
-        let other = outputs.writer_of_shard(&identities(&job.output))?;
+    faults.extend(jobs.iter().zip(&own).filter_map(|(job, ids)| {
+        let other = outputs.writer_of_shard(ids)?;
         (!std::ptr::eq(other, job)).then(|| same_output(other, job))
     }));
     if let Some(job) = outputs.writer(&identities(manifest)) {
@@ -34,7 +35,7 @@ pub(super) fn check(manifest: &Path, jobs: &[Job], mut faults: Vec<Fault>) -> Ve
             }
         }
     }
-    faults.extend(in_folders(jobs));
+    faults.extend(in_folders(jobs, &own));
     // A file that a job writes is not missing for another: it must not be read at all.
     let written = |path: &Path| outputs.writer(&identities(path)).is_some();
     faults.retain(|fault| match &fault.kind {
@@ -48,23 +49,21 @@ pub(super) fn check(manifest: &Path, jobs: &[Job], mut faults: Vec<Fault>) -> Ve
 struct Written<'j> {
     files: HashMap<Identity, &'j Job>,
     /// The jobs whose outputs are in shards, by the folders of these.
-    shards: HashMap<PathBuf, Vec<(Outputs, &'j Job)>>,
+    shards: HashMap<PathBuf, Vec<(Shards, &'j Job)>>,
 }
 
 impl<'j> Written<'j> {
-    /// The outputs, and those that are of two jobs.
-    fn new(jobs: &'j [Job]) -> (Self, Vec<Fault>) {
+    /// The outputs, told by these, and those that are of two jobs.
+    fn new(jobs: &'j [Job], own: &[Vec<Identity>]) -> (Self, Vec<Fault>) {
         let mut written = Self { files: HashMap::new(), shards: HashMap::new() };
         let mut faults = Vec::new();
-        for job in jobs {
-            let ids = identities(&job.output);
+        for (job, ids) in jobs.iter().zip(own) {
             match ids.iter().find_map(|id| written.files.get(id)) {
                 Some(first) => faults.push(same_output(first, job)),
-                None => written.files.extend(ids.into_iter().map(|id| (id, job))),
+                None => written.files.extend(ids.iter().map(|id| (id.clone(), job))),
             }
-            let outputs = Outputs::of(&job.output);
-            if let Some(folder) = outputs.shard_folder() {
-                written.shards.entry(folder.to_owned()).or_default().push((outputs, job));
+            if let Some(shards) = Shards::of(&job.output) {
+                written.shards.entry(shards.folder.clone()).or_default().push((shards, job));
             }
         }
         (written, faults)
@@ -78,13 +77,9 @@ impl<'j> Written<'j> {
 
     /// The job of whose shards a file may be one.
     fn writer_of_shard(&self, ids: &[Identity]) -> Option<&'j Job> {
-        let folder = |id: &Identity| match id {
-            Identity::Place(place) => place.parent().and_then(|folder| self.shards.get(folder)),
-            #[cfg(unix)]
-            Identity::File { .. } => None,
-        };
-        let mut near = ids.iter().filter_map(folder).flatten();
-        near.find(|(outputs, _)| outputs.has_shard(ids)).map(|&(_, job)| job)
+        let folders = ids.iter().filter_map(Identity::place).filter_map(Path::parent);
+        let mut near = folders.filter_map(|folder| self.shards.get(folder)).flatten();
+        near.find(|(shards, _)| shards.has_any(ids)).map(|&(_, job)| job)
     }
 }
 
@@ -117,7 +112,7 @@ fn read_and_written(writer: &Job, reader: &Job, is: &'static str) -> Fault {
 /// Outputs in folders that are read as a whole. Of a checkpoint's folder the names in it are looked at; an output of
 /// its own job is known to be none of its files. Of an unzipped archive
 /// everything is carried over.
-fn in_folders(jobs: &[Job]) -> Vec<Fault> {
+fn in_folders(jobs: &[Job], own: &[Vec<Identity>]) -> Vec<Fault> {
     let mut known: HashMap<&Path, Option<PathBuf>> = HashMap::new();
     let mut readers: HashMap<PathBuf, Vec<(&'static str, &Job)>> = HashMap::new();
     for job in jobs {
@@ -133,9 +128,10 @@ fn in_folders(jobs: &[Job]) -> Vec<Fault> {
         return Vec::new();
     }
     let mut faults = Vec::new();
-    for writer in jobs {
-        let output = place(&writer.output);
-        for (depth, folder) in output.ancestors().skip(1).enumerate() {
+    for (writer, ids) in jobs.iter().zip(own) {
+        let folders =
+            ids.iter().filter_map(Identity::place).flat_map(|place| place.ancestors().skip(1).enumerate());
+        for (depth, folder) in folders {
             let mut readers = readers.get(folder).into_iter().flatten();
             let harmed = readers.find(|&&(is, reader)| match is {
                 CHECKPOINT => depth == 0 && !std::ptr::eq(reader, writer),
