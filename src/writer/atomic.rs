@@ -201,25 +201,32 @@ fn publish_unnamed(file: &File, target: &Path) -> io::Result<()> {
 pub(super) struct Aside {
     pub(super) path: tempfile::TempPath,
     /// Tells other processes that it is no debris.
-    _held: Option<File>,
+    pub(super) _held: Option<File>,
 }
 
-/// Moves a file out of the way, to a temporary sibling that goes when it is dropped.
+/// Moves a file out of the way, to a temporary sibling that goes when it is dropped, and that is called after the file,
+/// should a crash leave it.
 pub(super) fn aside(path: &Path) -> io::Result<Aside> {
     // What cannot be read can be moved all the same.
     let held = File::open(path).ok().filter(debris::hold);
-    let moved = tempfile::Builder::new().prefix(ASIDE).make_in(folder_of(path), |name| {
-        if name.exists() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        std::fs::rename(path, name)
-    })?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = if name.len() > MAX_ASIDE_NAME { "-".into() } else { format!("{name}-") };
+    let moved =
+        tempfile::Builder::new().prefix(&format!("{ASIDE}{name}")).make_in(folder_of(path), |name| {
+            if name.exists() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            std::fs::rename(path, name)
+        })?;
     Ok(Aside { path: moved.into_temp_path(), _held: held })
 }
 
-/// How the names of files begin that were moved out of the way. They are never taken for what a killed process has
-/// left: they are what stood there before.
-const ASIDE: &str = ".ptw2k-old-";
+/// How the names of files begin that were moved out of the way. They are what stood there before, so they are debris
+/// only when something else stands there again.
+pub(super) const ASIDE: &str = ".ptw2k-old-";
+
+/// The longest name that goes into that of the file out of the way: file systems allow 255 bytes.
+const MAX_ASIDE_NAME: usize = 230;
 
 /// How the names of temporary siblings begin.
 pub(super) const PREFIX: &str = ".ptw2k-";

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::atomic::PREFIX;
+use super::atomic::{ASIDE, PREFIX};
 
 /// Letters and digits behind the prefix: what `tempfile` makes names unique by.
 const RANDOM_LETTERS: usize = 6;
@@ -45,8 +45,35 @@ pub fn sweep(folder: &Path) -> io::Result<usize> {
     sweep_after(folder, if is_of_this_machine(folder) { Duration::ZERO } else { UNUSED_FOR })
 }
 
-/// The same, of those that nobody has written to for so long.
+/// Removes what a process that was killed had moved out of the way of a new set of files and did not put back: old
+/// files whose place is taken again, as the caller knows. Those of others stay, for somebody may want them.
+///
+/// # Errors
+/// When the folder cannot be read, or one of them not be removed.
+pub fn sweep_old(folder: &Path, is_taken: &dyn Fn(&Path) -> bool) -> io::Result<usize> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let unused = if is_of_this_machine(folder) { Duration::ZERO } else { UNUSED_FOR };
+    remove_all(folder, unused, &|name| {
+        let (old, random) = name.strip_prefix(ASIDE)?.rsplit_once('-')?;
+        Some(is_random(random) && is_taken(&folder.join(old)))
+    })
+}
+
+/// As [`sweep`], of those that nobody has written to for so long.
 fn sweep_after(folder: &Path, unused: Duration) -> io::Result<usize> {
+    remove_all(folder, unused, &|name| name.strip_prefix(PREFIX).map(is_random))
+}
+
+fn is_random(name: &str) -> bool {
+    name.len() == RANDOM_LETTERS && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Removes the files with such names, unless they are in use.
+fn remove_all(
+    folder: &Path,
+    unused: Duration,
+    is_debris: &dyn Fn(&str) -> Option<bool>,
+) -> io::Result<usize> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -56,11 +83,8 @@ fn sweep_after(folder: &Path, unused: Duration) -> io::Result<usize> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-        let is_sibling = random.is_some_and(|random| {
-            random.len() == RANDOM_LETTERS && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        });
-        if is_sibling && entry.file_type()?.is_file() && remove(&entry.path(), unused)? {
+        let is_debris = name.to_str().and_then(is_debris) == Some(true);
+        if is_debris && entry.file_type()?.is_file() && remove(&entry.path(), unused)? {
             removed += 1;
         }
     }
@@ -120,6 +144,7 @@ fn is_of_this_machine(_folder: &Path) -> bool {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::writer::atomic::{Aside, aside};
 
     #[test]
     fn what_nobody_holds_is_removed() {
@@ -137,6 +162,24 @@ mod tests {
         assert_eq!(sweep(folder.path()).unwrap(), 1);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
         assert_eq!(sweep(&path("none")).unwrap(), 0);
+    }
+
+    #[test]
+    fn old_files_go_when_their_place_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("a-b.json"), "").unwrap();
+        std::fs::write(path("c.json"), "").unwrap();
+        drop(aside(&path("c.json")).unwrap());
+        let Aside { path: moved, _held: held } = aside(&path("a-b.json")).unwrap();
+        let sweep = |taken: bool| sweep_old(folder.path(), &|old| taken && old == path("a-b.json")).unwrap();
+        assert_eq!(sweep(true), 0, "in use");
+        let left = moved.keep().unwrap();
+        drop(held);
+        assert_eq!([sweep(false), sweep(true)], [0, 1]);
+        assert!(!left.exists());
+        std::fs::write(path(".ptw2k-old-abc123"), "").unwrap();
+        assert_eq!(sweep(true), 0, "of no name");
     }
 
     /// Where another machine may hold a file, it must be old.

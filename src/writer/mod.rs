@@ -23,7 +23,7 @@ mod write;
 pub use atomic::{check_not_input, check_place, replace};
 pub use begun::{Begun, begin};
 pub(crate) use checksum::read_at;
-pub use debris::sweep;
+pub use debris::{sweep, sweep_old};
 pub use error::Error;
 pub use hdf5::EncodeError;
 #[doc(hidden)]

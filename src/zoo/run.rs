@@ -1,6 +1,6 @@
 //! All jobs, in parallel.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use super::record;
 use super::schemas::Schemas;
 use super::state::{Looks, Reason, State, state};
 use super::work::work;
-use crate::convert::WORKER_BYTES;
+use crate::convert::{Outputs, Shards, WORKER_BYTES};
 use crate::crew::{Crew, Hands, share};
 use crate::writer;
 
@@ -105,7 +105,10 @@ pub fn run(jobs: &[Job], options: &RunOptions, listener: &dyn Listener) -> Summa
     open.sort_by_key(|&at| std::cmp::Reverse(jobs.get(at).map_or(0, |job| job.bytes)));
     run.all(jobs, &open, &end);
     run.tidy(jobs);
-    let is_done = is_done.into_iter().map(AtomicBool::into_inner).collect();
+    let is_done: Vec<bool> = is_done.into_iter().map(AtomicBool::into_inner).collect();
+    if !options.dry_run {
+        sweep_old(jobs.iter().zip(&is_done).filter(|&(_, &is_done)| is_done).map(|(job, _)| job));
+    }
     Summary { states, is_done, elapsed: started.elapsed() }
 }
 
@@ -136,6 +139,20 @@ fn sweep(jobs: &[Job]) {
     // A lock that nobody holds goes when it was held for a moment; that of a job to be done goes with the job.
     for lock in jobs.iter().map(|job| record::path_of(job, "lock")).filter(|lock| lock.exists()) {
         drop(claim(&lock));
+    }
+}
+
+/// Removes what a process that was killed has moved out of the way of outputs that are whole again. Only those of
+/// several files are replaced in such steps.
+fn sweep_old<'j>(done: impl Iterator<Item = &'j Job>) {
+    let mut folders: BTreeMap<PathBuf, Vec<Outputs>> = BTreeMap::new();
+    for job in done {
+        if let Some(shards) = Shards::of(&job.output) {
+            folders.entry(shards.folder).or_default().push(Outputs::of(&job.output));
+        }
+    }
+    for (folder, outputs) in folders {
+        let _ = writer::sweep_old(&folder, &|old| outputs.iter().any(|outputs| outputs.has(old)));
     }
 }
 

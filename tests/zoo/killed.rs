@@ -75,6 +75,28 @@ fn debris_is_removed() {
     folder.check_no_debris();
 }
 
+/// An output in shards is replaced in steps: the old files, out of the way, go when the new ones are there.
+#[test]
+fn old_shards_are_removed() {
+    let folder = Folder::new();
+    let manifest = String::from_utf8(folder.read("zoo.toml")).unwrap();
+    folder.write("zoo.toml", manifest.replace(".weights.h5", ".weights.json"));
+    let old = [
+        "keras/.ptw2k-old-ant.weights.json-abcdef",
+        "keras/.ptw2k-old-ant_00003.weights.h5-ABC123",
+        "keras/.ptw2k-old-other.weights.json-abcdef",
+    ];
+    let left = || old.map(|name| folder.path(name).exists());
+    old.iter().for_each(|name| folder.write(name, "left"));
+    let broken = folder.read("archs/ant.json");
+    folder.write("archs/ant.json", "{");
+    assert_eq!(folder.zoo(&["-q"]).code, Some(10));
+    assert_eq!(left(), [true, true, true], "nothing stands in their place yet");
+    folder.write("archs/ant.json", broken);
+    assert_eq!(folder.zoo(&["-q"]).code, Some(0));
+    assert_eq!(left(), [false, false, true]);
+}
+
 #[test]
 fn sigint_stops_cleanly() {
     // Large enough to be still in the making when the signal comes; or else larger.
