@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::conversion::Conversion;
 use super::form::format;
 use super::identity::{Identity, folded, identities, place};
-use crate::keras::file_layout::{Format, is_shard_name};
+use crate::keras::file_layout::{Format, index_of_shard};
 
 /// The files that an output may consist of, by whatever paths: itself, and shards.
 #[derive(Debug)]
@@ -15,12 +15,10 @@ pub(crate) struct Outputs {
 }
 
 /// The shards of an output. How many of them there will be is not known before.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Shards {
-    /// Where they go.
-    pub(crate) folder: PathBuf,
-    /// The name of the index that they are called after.
-    index: String,
+    /// Where the index is that they are called after, by the name that it has for that; it may be a link.
+    pub(crate) index: PathBuf,
 }
 
 impl Outputs {
@@ -32,8 +30,8 @@ impl Outputs {
     /// Whether a file may be one of them.
     pub(crate) fn has(&self, file: &Path) -> bool {
         let ids = identities(file);
-        ids.iter().any(|id| self.itself.contains(id))
-            || self.shards.as_ref().is_some_and(|shards| shards.has_any(&ids))
+        let is_shard = || self.shards.is_some() && Shards::with(&ids) == self.shards;
+        ids.iter().any(|id| self.itself.contains(id)) || is_shard()
     }
 }
 
@@ -43,18 +41,14 @@ impl Shards {
         let Ok(Some(Format::Sharded)) = format(output) else { return None };
         let index = folded(&output.file_name()?.to_string_lossy());
         let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Some(Self { folder: place(folder.unwrap_or(Path::new("."))), index })
+        Some(Self { index: place(folder.unwrap_or(Path::new("."))).join(index) })
     }
 
-    /// Whether the file that these tell may be one of them.
-    pub(crate) fn has_any(&self, ids: &[Identity]) -> bool {
-        ids.iter().any(|id| self.has(id))
-    }
-
-    fn has(&self, id: &Identity) -> bool {
-        let Some(place) = id.place() else { return false };
-        let name = place.file_name().map(|name| name.to_string_lossy());
-        place.parent() == Some(&self.folder) && name.is_some_and(|name| is_shard_name(&self.index, &name))
+    /// Those that the file that these tell would be one of.
+    pub(crate) fn with(ids: &[Identity]) -> Option<Self> {
+        let place = ids.iter().find_map(Identity::place)?;
+        let index = index_of_shard(&place.file_name()?.to_string_lossy())?;
+        Some(Self { index: place.with_file_name(index) })
     }
 }
 

@@ -156,10 +156,10 @@ mod tests {
         std::fs::create_dir(path(".ptw2k-folder")).unwrap();
         let held = File::open(path(".ptw2k-ABCDEF")).unwrap();
         assert!(hold(&held));
-        assert_eq!(sweep(folder.path()).unwrap(), 1);
+        assert_eq!(sweep_after(folder.path(), Duration::ZERO).unwrap(), 1);
         assert!(!path(".ptw2k-abc123").exists());
         drop(held);
-        assert_eq!(sweep(folder.path()).unwrap(), 1);
+        assert_eq!(sweep_after(folder.path(), Duration::ZERO).unwrap(), 1);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
         assert_eq!(sweep(&path("none")).unwrap(), 0);
     }
@@ -221,6 +221,6 @@ mod tests {
         let mut permissions = file.metadata().unwrap().permissions();
         permissions.set_readonly(true);
         file.set_permissions(permissions).unwrap();
-        assert_eq!(sweep(folder.path()).unwrap(), 1);
+        assert_eq!(sweep_after(folder.path(), Duration::ZERO).unwrap(), 1);
     }
 }

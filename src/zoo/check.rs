@@ -48,8 +48,8 @@ pub(super) fn check(manifest: &Path, jobs: &[Job], mut faults: Vec<Fault>) -> Ve
 /// Who writes what.
 struct Written<'j> {
     files: HashMap<Identity, &'j Job>,
-    /// The jobs whose outputs are in shards, by the folders of these.
-    shards: HashMap<PathBuf, Vec<(Shards, &'j Job)>>,
+    /// The jobs whose outputs are in shards, by what these are called after.
+    shards: HashMap<PathBuf, &'j Job>,
 }
 
 impl<'j> Written<'j> {
@@ -63,7 +63,7 @@ impl<'j> Written<'j> {
                 None => written.files.extend(ids.iter().map(|id| (id.clone(), job))),
             }
             if let Some(shards) = Shards::of(&job.output) {
-                written.shards.entry(shards.folder.clone()).or_default().push((shards, job));
+                written.shards.entry(shards.index).or_insert(job);
             }
         }
         (written, faults)
@@ -77,9 +77,7 @@ impl<'j> Written<'j> {
 
     /// The job of whose shards a file may be one.
     fn writer_of_shard(&self, ids: &[Identity]) -> Option<&'j Job> {
-        let folders = ids.iter().filter_map(Identity::place).filter_map(Path::parent);
-        let mut near = folders.filter_map(|folder| self.shards.get(folder)).flatten();
-        near.find(|(shards, _)| shards.has_any(ids)).map(|&(_, job)| job)
+        self.shards.get(&Shards::with(ids)?.index).copied()
     }
 }
 

@@ -147,8 +147,10 @@ fn sweep(jobs: &[Job]) {
 fn sweep_old<'j>(done: impl Iterator<Item = &'j Job>) {
     let mut folders: BTreeMap<PathBuf, Vec<Outputs>> = BTreeMap::new();
     for job in done {
-        if let Some(shards) = Shards::of(&job.output) {
-            folders.entry(shards.folder).or_default().push(Outputs::of(&job.output));
+        if let Some(folder) =
+            Shards::of(&job.output).and_then(|shards| Some(shards.index.parent()?.to_owned()))
+        {
+            folders.entry(folder).or_default().push(Outputs::of(&job.output));
         }
     }
     for (folder, outputs) in folders {

@@ -1,5 +1,7 @@
 //! Processes that are ended in the middle.
 
+use std::time::{Duration, SystemTime};
+
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::made::{Folder, architecture, checkpoint, wait_for};
@@ -58,12 +60,19 @@ fn sigkill_leaves_the_old_or_the_new() {
     }
 }
 
+/// A file that somebody left hours ago, as it must be on some file systems.
+fn leave(folder: &Folder, name: &str) {
+    folder.write(name, "left");
+    let file = std::fs::File::options().write(true).open(folder.path(name)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
+}
+
 /// What a killed process may have left is removed, and what another holds is not.
 #[test]
 fn debris_is_removed() {
     let folder = Folder::new();
     for name in ["keras/.ptw2k-abcdef", "keras/.ptw2k/.ptw2k-ABC123", "keras/.ptw2k/ant.weights.h5.lock"] {
-        folder.write(name, "left");
+        leave(&folder, name);
     }
     assert_eq!(folder.zoo(&["-n"]).code, Some(0));
     assert_eq!(folder.files("keras").len(), 3, "a dry run writes nothing");
@@ -87,7 +96,7 @@ fn old_shards_are_removed() {
         "keras/.ptw2k-old-other.weights.json-abcdef",
     ];
     let left = || old.map(|name| folder.path(name).exists());
-    old.iter().for_each(|name| folder.write(name, "left"));
+    old.iter().for_each(|name| leave(&folder, name));
     let broken = folder.read("archs/ant.json");
     folder.write("archs/ant.json", "{");
     assert_eq!(folder.zoo(&["-q"]).code, Some(10));

@@ -40,16 +40,16 @@ pub fn named_shards(index: &[u8], name: &str) -> Vec<String> {
     };
     let names = values.flat_map(each).filter_map(|value| value.as_str().map(str::to_owned));
     let names: std::collections::BTreeSet<String> =
-        names.filter(|shard| is_shard_name(name, shard)).collect();
+        names.filter(|shard| index_of_shard(shard).as_deref() == Some(name)).collect();
     names.into_iter().collect()
 }
 
-/// Whether a name is that of a shard beside the index of that name.
+/// The name of the index beside which a shard of that name would stand.
 #[must_use]
-pub fn is_shard_name(index: &str, name: &str) -> bool {
-    let number = index.strip_suffix(INDEX_END).and_then(|stem| name.strip_prefix(stem)?.strip_prefix('_'));
-    let number = number.and_then(|rest| rest.strip_suffix(".weights.h5"));
-    number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
+pub fn index_of_shard(name: &str) -> Option<String> {
+    let (stem, number) = name.strip_suffix(".weights.h5")?.rsplit_once('_')?;
+    let is_number = number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| format!("{stem}{INDEX_END}"))
 }
 
 /// The shards and, last, the index.
