@@ -90,6 +90,15 @@ pub enum Hands<'c> {
     Crew(&'c Crew),
 }
 
+impl Hands<'_> {
+    /// So many of its own, or as many as there are cores.
+    #[must_use]
+    pub fn own(threads: Option<NonZeroUsize>) -> Self {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::Own(threads.map_or_else(cores, NonZeroUsize::get))
+    }
+}
+
 /// Has work done that consists of so many tiles, by this thread and by others. Each calls `work` once; `work` takes
 /// tiles until there are none, and asks before each whether to go on.
 pub fn share(hands: Hands<'_>, tiles: usize, work: &(dyn Fn(&dyn Fn() -> bool) + Sync)) {

@@ -65,12 +65,12 @@
 //! `cargo xtask tidy` checks each of these.
 //!
 //! - [`tensor`] is the shared vocabulary: it imports no other module of this crate and does no I/O.
-//! - [`lazy`] imports `tensor` alone.
+//! - [`lazy`] imports `tensor` and `crew` alone.
 //! - [`checkpoint`], [`schema`] and [`keras`] never import one another.
 //! - [`plan`] imports all three; none of them imports it.
 //! - [`writer`] imports `plan`, and of `keras` only `keras::file_layout` and the architecture it lays out.
 //! - [`mod@convert`] puts all of them together, and none of them imports it.
-//! - [`crew`] imports no other module, and only what writes and runs zoos imports it.
+//! - [`crew`] imports no other module, and only what works by several threads imports it.
 //! - [`mod@zoo`] sits on `convert`.
 //! - The command line sits on top and nothing imports it; the library never prints and never exits.
 //! - `unsafe` lives only in `lazy::bytes` (the memory map) and in `tensor::kernel` (SIMD), each block with its

@@ -3,6 +3,7 @@
 
 use std::num::NonZeroUsize;
 
+use crate::crew::Hands;
 use crate::lazy::{LazyTensor, damaged};
 use crate::tensor::StateDictKey;
 
@@ -14,7 +15,7 @@ impl Checkpoint {
     #[must_use]
     pub fn check_records(&self, threads: Option<NonZeroUsize>) -> Vec<Warning> {
         let tensors: Vec<_> = self.tensors.iter().map(|tensor| (&tensor.key, &tensor.tensor)).collect();
-        check_records(&tensors, threads, &|| false)
+        check_records(&tensors, Hands::own(threads), &|| false)
     }
 }
 
@@ -23,12 +24,12 @@ impl Checkpoint {
 #[must_use]
 pub fn check_records(
     tensors: &[(&StateDictKey, &LazyTensor)],
-    threads: Option<NonZeroUsize>,
+    hands: Hands<'_>,
     stops: &(dyn Fn() -> bool + Sync),
 ) -> Vec<Warning> {
     let values: Vec<&LazyTensor> = tensors.iter().map(|&(_, tensor)| tensor).collect();
     let key = |place: usize| tensors.get(place).map(|&(key, _)| key.clone());
-    let warnings = damaged(&values, threads, stops).into_iter().map(|damage| {
+    let warnings = damaged(&values, hands, stops).into_iter().map(|damage| {
         let mut keys: Vec<StateDictKey> = damage.tensors.into_iter().filter_map(key).collect();
         keys.dedup();
         Warning::Damaged { record: damage.record, tensors: keys }

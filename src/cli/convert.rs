@@ -8,7 +8,6 @@ use indicatif::HumanBytes;
 use serde_json::{Value as Json, json};
 
 use super::args::{Output, Source};
-use super::beside::Beside;
 use super::escape::escape;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -16,7 +15,7 @@ use super::listener::Listener;
 use super::table::count;
 use super::terminal::Terminal;
 use super::{depfile, inputs, interrupt, ledger};
-use crate::convert::Conversion;
+use crate::convert::{Conversion, is_same_file};
 use crate::writer;
 
 /// Converts a checkpoint.
@@ -34,7 +33,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
         refuse_inputs(path, named.into_iter().chain(&conversion.source.architecture))?;
     }
     if let [report, depfile] = beside.as_slice()
-        && is_same(report, depfile)
+        && is_same_file(report, depfile)
     {
         return Err(Failure::BesideIsOutput { path: (*report).to_owned() });
     }
@@ -50,8 +49,8 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
         return super::plan::show(&planned.plan, source, terminal);
     }
     interrupt::watch()?;
-    let report = output.report.as_deref().map(Beside::start).transpose()?;
-    let depfile = output.depfile.as_deref().map(Beside::start).transpose()?;
+    let report = output.report.as_deref().map(writer::begin).transpose()?;
+    let depfile = output.depfile.as_deref().map(writer::begin).transpose()?;
     if depfile.is_some() {
         // A name that it cannot say is found before the work.
         depfile::rule(std::slice::from_ref(&conversion.output), &planned.inputs)?;
@@ -70,12 +69,12 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     if let Some(report) = report {
         let mut ledger = ledger::to_json(&planned.plan, source);
         ledger["output"] = json!({ "path": path.to_string_lossy(), "bytes": written.bytes });
-        report.publish(&format!("{ledger:#}\n"))?;
+        report.finish(format!("{ledger:#}\n").as_bytes())?;
     }
     if let Some(depfile) = depfile {
         // Ninja knows the output by the first.
         let outputs: Vec<PathBuf> = written.files.iter().rev().cloned().collect();
-        depfile.publish(&depfile::rule(&outputs, &written.inputs)?)?;
+        depfile.finish(depfile::rule(&outputs, &written.inputs)?.as_bytes())?;
     }
     if terminal.json {
         let paths =
@@ -129,10 +128,6 @@ fn output_path(source: &Source, output: &Output) -> Result<PathBuf, Failure> {
         stem.ok_or_else(|| Failure::NoStem { path: source.checkpoint.clone() })?.to_owned();
     name.push(".weights.h5");
     Ok(name.into())
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    matches!((std::path::absolute(one), std::path::absolute(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Refuses to write over an input, by whatever name. An input that is not there is for its reader to name.

@@ -75,14 +75,6 @@ pub enum Failure {
     /// A name that a depfile cannot say.
     #[error(transparent)]
     Depfile(#[from] DepfileError),
-    /// The report or the depfile cannot be written.
-    #[error("cannot write {}", path.display())]
-    Beside {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: std::io::Error,
-    },
     /// A checkpoint that is to be compared, without a schema.
     #[error("{} is no Keras file, so it takes a schema to compare it", path.display())]
     NoSchema {
@@ -196,7 +188,6 @@ impl Failure {
             Self::Job(_) => Exit::Output,
             Self::NoValue { .. } | Self::Sniff { .. } => Exit::Checkpoint,
             Self::Values { exit, .. } | Self::Mistaken { exit, .. } => *exit,
-            Self::Beside { .. } => Exit::Output,
             // A reader that has seen enough (`| head`) is no failure.
             Self::Stdout(source) if source.kind() == ErrorKind::BrokenPipe => Exit::Done,
             Self::Stdout(_) => Exit::Output,

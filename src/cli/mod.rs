@@ -5,7 +5,6 @@
 mod addition;
 pub mod args;
 mod asked;
-mod beside;
 mod binary;
 mod candidates;
 mod completions;

@@ -92,6 +92,15 @@ impl Conversion {
         }
     }
 
+    /// Finds what the fields alone say: that the output's name stands for a format, and that it and the options go
+    /// together. Reads nothing; [`Self::plan`] begins with it.
+    ///
+    /// # Errors
+    /// When the output's name says no form, or another than the options.
+    pub fn check(&self) -> Result<(), ConvertError> {
+        Wanted::new(self).map(drop)
+    }
+
     /// Reads everything but the values, and decides where each goes. Writes nothing.
     ///
     /// # Errors
@@ -111,7 +120,10 @@ impl Conversion {
     ) -> Result<Planned, ConvertError> {
         let wanted = Wanted::new(self)?;
         let Source { checkpoint, schema: named, architecture, .. } = &self.source;
-        self.refuse([checkpoint, named].into_iter().chain(architecture).map(PathBuf::as_path))?;
+        let named = || [checkpoint, named].into_iter().chain(architecture);
+        self.refuse(named().map(PathBuf::as_path))?;
+        let mut seen = Seen::default();
+        named().filter(|path| path.is_file()).for_each(|path| seen.add(path));
         let opened = match schema {
             Some(schema) => self.source.open_by(schema, progress)?,
             None => self.source.open(progress)?,
@@ -120,7 +132,7 @@ impl Conversion {
             return Err(ConvertError::Cancelled { path: self.output.clone() });
         }
         let inputs = opened.inputs();
-        let seen = Seen::new(&inputs);
+        inputs.iter().for_each(|path| seen.add(path));
         self.refuse(inputs.iter().map(PathBuf::as_path))?;
 
         let form = wanted.of(&opened.architecture);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::conversion::Conversion;
 use super::error::ConvertError;
-use crate::keras::file_layout::{Form, Format, shard_name};
+use crate::keras::file_layout::{Form, Format};
 use crate::keras::{Architecture, Origin};
 
 /// What a file holds.
@@ -75,7 +75,8 @@ impl Wanted {
     }
 }
 
-fn format(path: &Path) -> Result<Option<Format>, ConvertError> {
+/// The format that a name stands for; `None` for an `.h5`, which is one of two.
+pub(super) fn format(path: &Path) -> Result<Option<Format>, ConvertError> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let ends = |end: &str| name.as_ref().is_some_and(|name| name.ends_with(end));
     Ok(match () {
@@ -85,25 +86,4 @@ fn format(path: &Path) -> Result<Option<Format>, ConvertError> {
         () if ends(".h5") => None,
         () => return Err(ConvertError::UnknownFormat { path: path.to_owned() }),
     })
-}
-
-impl Conversion {
-    /// Whether a file may be one of those that the output consists of: the output itself, or a shard.
-    #[must_use]
-    pub fn may_write(&self, file: &Path) -> bool {
-        let absolute = [file, &self.output].map(std::path::absolute);
-        if matches!(&absolute, [Ok(one), Ok(other)] if one == other) {
-            return true;
-        }
-        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let (Some(index), Some(other), Ok(Some(Format::Sharded))) =
-            (name(&self.output), name(file), format(&self.output))
-        else {
-            return false;
-        };
-        let (start, end) = ("00000", ".weights.h5");
-        let first = shard_name(&index, 0);
-        let stem = first.strip_suffix(end).and_then(|rest| rest.strip_suffix(start)).unwrap_or(&first);
-        other.starts_with(stem) && other.ends_with(end)
-    }
 }

@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What the file system said of files when they were open.
+/// What the file system said of files: of those that are named before they were opened, of others when they were.
 #[derive(Debug, Default)]
 pub(super) struct Seen(Vec<(PathBuf, Option<Stamp>)>);
 
@@ -16,8 +16,11 @@ struct Stamp {
 }
 
 impl Seen {
-    pub(super) fn new(paths: &[PathBuf]) -> Self {
-        Self(paths.iter().map(|path| (path.clone(), Stamp::of(path))).collect())
+    /// Looks at a file, unless it was looked at before.
+    pub(super) fn add(&mut self, path: &Path) {
+        if !self.0.iter().any(|(seen, _)| seen == path) {
+            self.0.push((path.to_owned(), Stamp::of(path)));
+        }
     }
 
     /// One that was written to, replaced or removed since. A file that is mapped shows every write to it, so what was
@@ -62,7 +65,12 @@ mod tests {
         let (one, other) = (file("one"), file("other"));
         std::fs::write(&one, "first").unwrap();
         std::fs::write(&other, "first").unwrap();
-        let seen = || Seen::new(&[one.clone(), other.clone()]);
+        let seen = || {
+            let mut seen = Seen::default();
+            [&one, &other, &one].into_iter().for_each(|path| seen.add(path));
+            assert_eq!(seen.0.len(), 2);
+            seen
+        };
         let before = seen();
         assert_eq!(before.changed(), None);
 

@@ -2,7 +2,6 @@
 //! threads, each of which takes a piece at a time: one record can be most of a file.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use flate2::Crc;
 
 use super::{Bytes, LazyTensor, Storage};
+use crate::crew::{Hands, share};
 
 /// A record of an archive, with its checksum.
 #[derive(Debug)]
@@ -42,15 +42,11 @@ pub struct Damage {
 /// Bytes that a thread takes at a time.
 const PIECE: usize = 4 << 20;
 
-/// Compares the checksums of all records that the tensors lie in or are computed from, in the order of the
-/// tensors. Compressed records are not among them: theirs are compared whenever they are inflated. Reads all
+/// Compares the checksums of all records that the tensors lie in or are computed from, in the order of the tensors,
+/// by these threads. Compressed records are not among them: theirs are compared whenever they are inflated. Reads all
 /// bytes of the records. Ends early, with what is known so far, when `stops` says so.
 #[must_use]
-pub fn damaged(
-    tensors: &[&LazyTensor],
-    threads: Option<NonZeroUsize>,
-    stops: &(dyn Fn() -> bool + Sync),
-) -> Vec<Damage> {
+pub fn damaged(tensors: &[&LazyTensor], hands: Hands<'_>, stops: &(dyn Fn() -> bool + Sync)) -> Vec<Damage> {
     let records = records(tensors);
     let jobs: Vec<(usize, Range<usize>)> = records
         .iter()
@@ -62,8 +58,8 @@ pub fn damaged(
         .collect();
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(jobs.len()));
-    let work = || {
-        while !stops() {
+    let work = |goes_on: &dyn Fn() -> bool| {
+        while goes_on() && !stops() {
             let job = next.fetch_add(1, Ordering::Relaxed);
             let Some((place, range)) = jobs.get(job) else { break };
             let bytes =
@@ -72,17 +68,7 @@ pub fn damaged(
             done.lock().unwrap_or_else(PoisonError::into_inner).push((job, crc));
         }
     };
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.map_or_else(cores, usize::from).clamp(1, jobs.len().max(1));
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            // A thread that the system refuses is done without.
-            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                break;
-            }
-        }
-        work();
-    });
+    share(hands, jobs.len(), &work);
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     // The pieces of a record stand in their order.
     done.sort_by_key(|&(job, _)| job);
@@ -136,7 +122,10 @@ fn crc(bytes: &[u8]) -> Crc {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::*;
+    use crate::crew::Crew;
     use crate::lazy::{Recipe, Resolve};
     use crate::tensor::{ByteOrder, Dtype, Shape, Strided};
 
@@ -161,8 +150,10 @@ mod tests {
             .iter()
             .map(|(record, tensors)| Damage { record: (*record).to_owned(), tensors: tensors.to_vec() })
             .collect();
-        for threads in [1, 3] {
-            assert_eq!(damaged(tensors, NonZeroUsize::new(threads), &|| false), expected);
+        let crew = Crew::new(NonZeroUsize::MIN.saturating_add(2));
+        let _place = crew.enter();
+        for hands in [Hands::Own(1), Hands::Own(3), Hands::Crew(&crew)] {
+            assert_eq!(damaged(tensors, hands, &|| false), expected, "{hands:?}");
         }
     }
 
@@ -176,6 +167,6 @@ mod tests {
         check(&[&one], &[]);
         check(&[&one, &two, &three, &two], &[("data/2", &[1, 3]), ("data/1", &[2])]);
         check(&[&negative, &one, &three], &[("data/1", &[0, 2])]);
-        assert_eq!(damaged(&[&two], None, &|| true), []);
+        assert_eq!(damaged(&[&two], Hands::Own(2), &|| true), []);
     }
 }

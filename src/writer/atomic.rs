@@ -32,24 +32,8 @@ impl Draft {
     /// Starts a file of `len` bytes, all zeros, that is to stand at `path`. Space is reserved at once.
     pub(super) fn create(path: &Path, len: u64) -> Result<Self, Error> {
         let io_error = |source| Error::Io { path: path.to_owned(), source };
-        let target = if path.is_symlink() && path.exists() {
-            path.canonicalize().map_err(io_error)?
-        } else {
-            path.to_owned()
-        };
+        let (target, old) = place(path)?;
         let folder = folder_of(&target).to_owned();
-        if !folder.is_dir() {
-            return Err(Error::NoFolder { path: path.to_owned(), folder });
-        }
-        let old = match target.metadata() {
-            Ok(old) if old.is_file() => Some(old),
-            Ok(_) => return Err(Error::NotAFile { path: path.to_owned() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(io_error(error)),
-        };
-        if target.file_name().is_none() {
-            return Err(Error::NotAFile { path: path.to_owned() });
-        }
         check_size_limit(path, len)?;
         let body = Body::create(&folder).map_err(io_error)?;
         let draft = Self { path: path.to_owned(), target, body };
@@ -77,6 +61,12 @@ impl Draft {
     /// The place that the file goes to: links resolved.
     pub(super) fn target(&self) -> &Path {
         &self.target
+    }
+
+    /// Writes the whole content.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), Error> {
+        check_size_limit(&self.path, bytes.len() as u64)?;
+        write_at(self.file(), bytes, 0).map_err(|source| Error::Io { path: self.path.clone(), source })
     }
 
     /// Puts the file in its place.
@@ -114,14 +104,45 @@ impl Draft {
     }
 }
 
+/// Where a file that is to stand at `path` goes, links resolved, and what stands there.
+fn place(path: &Path) -> Result<(PathBuf, Option<Metadata>), Error> {
+    let io_error = |source| Error::Io { path: path.to_owned(), source };
+    let target = if path.is_symlink() && path.exists() {
+        path.canonicalize().map_err(io_error)?
+    } else {
+        path.to_owned()
+    };
+    let folder = folder_of(&target);
+    if !folder.is_dir() {
+        return Err(Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() });
+    }
+    let old = match target.metadata() {
+        Ok(old) if old.is_file() => Some(old),
+        Ok(_) => return Err(Error::NotAFile { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(io_error(error)),
+    };
+    if target.file_name().is_none() {
+        return Err(Error::NotAFile { path: path.to_owned() });
+    }
+    Ok((target, old))
+}
+
+/// Finds whether a file can be put at a path, as far as that can be told without making one.
+///
+/// # Errors
+/// When its folder is not there, or what stands there is no file.
+pub fn check_place(path: &Path) -> Result<(), Error> {
+    place(path).map(drop)
+}
+
 /// Puts bytes in a file's place, whole or not at all.
 ///
 /// # Errors
 /// When the file cannot be written; what stood in its place is then untouched.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let draft = Draft::create(path, bytes.len() as u64)?;
-    let io_error = |source| Error::Io { path: path.to_owned(), source };
-    write_at(draft.file(), bytes, 0).map_err(io_error)?;
+    draft.write(bytes)?;
     draft.publish()
 }
 
@@ -136,7 +157,8 @@ impl Body {
             // A system that cannot is asked for a named file instead, and its answer counts.
             if let Ok(file) = rustix::fs::open(folder, flags, mode) {
                 let file = file.into();
-                debris::hold(&file);
+                // It has no name by which another could have it.
+                let _ = debris::hold(&file);
                 return Ok(Self::Unnamed(file));
             }
         }
@@ -179,25 +201,32 @@ fn publish_unnamed(file: &File, target: &Path) -> io::Result<()> {
 pub(super) struct Aside {
     pub(super) path: tempfile::TempPath,
     /// Tells other processes that it is no debris.
-    _held: Option<File>,
+    pub(super) _held: Option<File>,
 }
 
-/// Moves a file out of the way, to a temporary sibling that goes when it is dropped.
+/// Moves a file out of the way, to a temporary sibling that goes when it is dropped, and that is called after the file,
+/// should a crash leave it.
 pub(super) fn aside(path: &Path) -> io::Result<Aside> {
     // What cannot be read can be moved all the same.
-    let held = File::open(path).ok().inspect(debris::hold);
-    let moved = tempfile::Builder::new().prefix(ASIDE).make_in(folder_of(path), |name| {
-        if name.exists() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        std::fs::rename(path, name)
-    })?;
+    let held = File::open(path).ok().filter(debris::hold);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = if name.len() > MAX_ASIDE_NAME { "-".into() } else { format!("{name}-") };
+    let moved =
+        tempfile::Builder::new().prefix(&format!("{ASIDE}{name}")).make_in(folder_of(path), |name| {
+            if name.exists() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            std::fs::rename(path, name)
+        })?;
     Ok(Aside { path: moved.into_temp_path(), _held: held })
 }
 
-/// How the names of files begin that were moved out of the way. They are never taken for what a killed process has
-/// left: they are what stood there before.
-const ASIDE: &str = ".ptw2k-old-";
+/// How the names of files begin that were moved out of the way. They are what stood there before, so they are debris
+/// only when something else stands there again.
+pub(super) const ASIDE: &str = ".ptw2k-old-";
+
+/// The longest name that goes into that of the file out of the way: file systems allow 255 bytes.
+const MAX_ASIDE_NAME: usize = 230;
 
 /// How the names of temporary siblings begin.
 pub(super) const PREFIX: &str = ".ptw2k-";
@@ -212,9 +241,8 @@ fn named(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     }
     loop {
         let file = builder.tempfile_in(folder)?;
-        debris::hold(file.as_file());
-        // Another process may have taken it for debris before it was held.
-        if file.path().exists() {
+        // Another process may have taken it for debris before it was held, or be about to remove it.
+        if debris::hold(file.as_file()) && file.path().exists() {
             return Ok(file);
         }
     }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod atomic;
+mod begun;
 mod checksum;
 mod debris;
 mod error;
@@ -19,9 +20,10 @@ mod tile_writer;
 mod values;
 mod write;
 
-pub use atomic::{check_not_input, replace};
+pub use atomic::{check_not_input, check_place, replace};
+pub use begun::{Begun, begin};
 pub(crate) use checksum::read_at;
-pub use debris::sweep;
+pub use debris::{sweep, sweep_old};
 pub use error::Error;
 pub use hdf5::EncodeError;
 #[doc(hidden)]

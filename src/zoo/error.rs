@@ -179,6 +179,9 @@ pub enum FaultKind {
         /// The schema.
         schema: String,
     },
+    /// The output's name stands for no format, or it and the options do not go together.
+    #[error(transparent)]
+    Output(Box<ConvertError>),
     /// Two jobs write one file.
     #[error("{} is the output of two jobs: of {} and of {}", output.display(), first.display(), second.display())]
     SameOutput {
@@ -197,6 +200,18 @@ pub enum FaultKind {
         /// The checkpoint of the job that writes it.
         of: PathBuf,
         /// What the other job reads it as.
+        is: &'static str,
+        /// The checkpoint of the job that reads it.
+        reader: PathBuf,
+    },
+    /// A job writes into a folder that a job reads as a whole.
+    #[error("{} is the output for {}, and lies in {is} of the job for {}", output.display(), of.display(), reader.display())]
+    OutputInInput {
+        /// The file.
+        output: PathBuf,
+        /// The checkpoint of the job that writes it.
+        of: PathBuf,
+        /// What the other job reads the folder as.
         is: &'static str,
         /// The checkpoint of the job that reads it.
         reader: PathBuf,
@@ -233,7 +248,8 @@ impl FaultKind {
             Self::NoCheckpoint { .. } | Self::NoSchema { .. } | Self::NoArchitecture { .. } => "not there",
             Self::ArchitectureUntold { .. } => "needs an `arch`",
             Self::SameOutput { .. } => "written again here",
-            Self::OutputIsInput { .. } => "reads what a job writes",
+            Self::Output(_) => "this output",
+            Self::OutputIsInput { .. } | Self::OutputInInput { .. } => "reads what a job writes",
             Self::OutputIsManifest { .. } => "would be overwritten",
             Self::TooManyJobs { .. } => "one too many",
             Self::NoJobs => "nothing to do",

@@ -8,6 +8,7 @@ use super::error::JobError;
 use super::job::Job;
 use super::state::{Reason, State};
 use crate::checkpoint::Warning;
+use crate::convert::Size;
 use crate::crew::Crew;
 use crate::plan::Note;
 
@@ -81,9 +82,9 @@ pub enum Remark<'a> {
     Checkpoint(&'a Warning),
     /// An input changed while it was read, so the job is done again in the next run.
     Input(&'a std::path::Path),
-    /// The job alone needs more memory than all may take, so it runs alone.
+    /// The job alone needs more memory than all may take, so it runs alone. Told of the first such job of a run.
     Memory {
-        /// What it needs, in bytes.
+        /// What would be enough for it and the buffers of all threads, in bytes.
         needed: u64,
         /// What all may take.
         limit: u64,
@@ -99,7 +100,10 @@ impl std::fmt::Display for Remark<'_> {
             }
             Self::Memory { needed, limit } => write!(
                 f,
-                "needs about {needed} bytes of memory, and all jobs may take {limit} (--memory); it runs alone"
+                "runs alone, as does any other that needs too much memory: all may take {}, and --memory {} would be \
+                 enough for it",
+                Size(*limit),
+                Size(*needed)
             ),
         }
     }

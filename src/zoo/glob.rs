@@ -147,15 +147,16 @@ impl PathGlob {
         Ok(Name::Pattern { regex, hidden: name.starts_with('.') })
     }
 
-    /// Every path under `base` that matches and exists, sorted. Links to folders are followed where a name is
-    /// spelled out or matched, and not by `**`.
+    /// Every path under `base` that matches and exists, sorted. A link that leads nowhere exists: whoever reads it is
+    /// to say so. Links to folders are followed where a name is spelled out or matched, and not by `**`.
     pub(super) fn find(&self, base: &Path) -> Result<Vec<Match>, Unreadable> {
         let root = if self.is_absolute { PathBuf::from("/") } else { PathBuf::new() };
         let mut found = Vec::new();
         let mut open = vec![(Match { path: root, captures: Vec::new() }, 0)];
         while let Some((at, depth)) = open.pop() {
             let Some(name) = self.names.get(depth) else {
-                if base.join(&at.path).exists() {
+                let path = base.join(&at.path);
+                if path.exists() || path.is_symlink() {
                     found.push(at);
                 }
                 continue;
@@ -325,8 +326,12 @@ mod tests {
         fs::create_dir(tree.path().join("a")).unwrap();
         fs::write(tree.path().join("a/x"), "").unwrap();
         std::os::unix::fs::symlink(".", tree.path().join("a/again")).unwrap();
+        std::os::unix::fs::symlink("nowhere", tree.path().join("a/gone")).unwrap();
         let count = |glob: &str| PathGlob::new(glob).unwrap().find(tree.path()).unwrap().len();
-        assert_eq!([count("**/x"), count("a/*/x")], [1, 1]);
+        assert_eq!(
+            [count("**/x"), count("a/*/x"), count("a/g*"), count("*/gone"), count("a/g*/x")],
+            [1, 1, 1, 1, 0]
+        );
     }
 
     #[test]

@@ -32,16 +32,22 @@ impl Drop for Lock {
     }
 }
 
+/// How often the file may be another after it was locked: somebody had it just before, and removed it. One that is
+/// always another is on a file system that does not tell files apart, where locks are worth as much as none.
+const MAX_REMOVED: usize = 1000;
+
 /// Asks for a lock.
 pub(super) fn claim(path: &Path) -> io::Result<Claim> {
+    let mut removed = 0;
     loop {
         let file = File::options().create(true).truncate(false).write(true).open(path)?;
         if !try_lock(&file)? {
             return Ok(Claim::Busy);
         }
-        if is_still_there(&file, path) {
+        if is_still_there(&file, path) || removed >= MAX_REMOVED {
             return Ok(Claim::Held(Lock { path: path.to_owned(), _file: file }));
         }
+        removed += 1;
     }
 }
 

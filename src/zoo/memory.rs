@@ -1,6 +1,7 @@
 //! How much memory the jobs of a zoo may take together.
 
 use std::fs;
+use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,11 +52,6 @@ impl Budget {
         Self { limit, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// What there is, in bytes.
-    pub(super) const fn limit(&self) -> u64 {
-        self.limit
-    }
-
     /// Lets a job in, if there is room for what it needs, or if it is the only one.
     pub(super) fn try_grant(&self, need: Need) -> Option<Grant<'_>> {
         let mut state = self.state();
@@ -97,10 +93,35 @@ impl Drop for Grant<'_> {
 /// What a zoo may take unless it is told otherwise: a quarter of what this process may have.
 #[must_use]
 pub fn default_memory() -> u64 {
-    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    let limits = limits.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
-    limits.chain(machine).min().map_or(UNKNOWN_MACHINE, |bytes| bytes / SHARE)
+    of_this_process(Path::new("/")).map_or(UNKNOWN_MACHINE, |bytes| bytes / SHARE)
+}
+
+/// Bytes that this process may have, as the system tells below `root`: those of the machine, or what its control
+/// group or one of the groups around that may have.
+fn of_this_process(root: &Path) -> Option<u64> {
+    // What is not there is no limit.
+    let text = |path: &str| fs::read_to_string(root.join(path));
+    let machine = text("proc/meminfo").ok().and_then(|text| total(&text));
+    let groups = text("proc/self/cgroup").unwrap_or_default();
+    let limits = groups.lines().filter_map(group).flat_map(|(top, file, group)| {
+        // A group that a container does not see (`/../a`) is not there; the uppermost that it sees is its own.
+        let group = Path::new(group.trim_start_matches('/'));
+        group.ancestors().filter_map(move |group| text(&format!("{top}/{}/{file}", group.display())).ok())
+    });
+    // Without a limit it is the word `max`.
+    limits.filter_map(|text| text.trim().parse().ok()).chain(machine).min()
+}
+
+/// Where the groups of a line of `/proc/self/cgroup` are, the name of the file with their limit, and the group:
+/// `0::/a/b`, or `4:memory:/a/b` of the first version.
+fn group(line: &str) -> Option<(&'static str, &'static str, &str)> {
+    let (number, rest) = line.split_once(':')?;
+    let (controllers, group) = rest.split_once(':')?;
+    if number == "0" && controllers.is_empty() {
+        return Some(("sys/fs/cgroup", "memory.max", group));
+    }
+    let is_memory = controllers.split(',').any(|controller| controller == "memory");
+    is_memory.then_some(("sys/fs/cgroup/memory", "memory.limit_in_bytes", group))
 }
 
 /// `MemTotal:       24605172 kB`
@@ -140,5 +161,44 @@ mod tests {
         assert_eq!(total("MemTotal:       24605172 kB\nMemFree:  1 kB\n"), Some(24_605_172 * 1024));
         assert_eq!(total("MemFree: 1 kB"), None);
         assert!(default_memory() > 0);
+    }
+
+    /// What a machine of 1000 kB with these files tells.
+    #[track_caller]
+    fn check(groups: &str, limits: &[(&str, &str)], expected: Option<u64>) {
+        let root = tempfile::tempdir().unwrap();
+        let files = [("proc/meminfo", "MemTotal: 1000 kB\n"), ("proc/self/cgroup", groups)];
+        for (name, text) in files.iter().chain(limits) {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        assert_eq!(of_this_process(root.path()), expected);
+    }
+
+    #[test]
+    fn the_control_group_tells() {
+        let machine = Some(1000 << 10);
+        check("", &[], machine);
+        let own = ("sys/fs/cgroup/a/b/memory.max", "700\n");
+        check("0::/a/b\n", &[own], Some(700));
+        check("0::/a/b\n", &[own, ("sys/fs/cgroup/a/memory.max", "600\n")], Some(600));
+        check("0::/a/b\n", &[own, ("sys/fs/cgroup/a/memory.max", "max\n")], Some(700));
+        check("0::/a\n", &[own, ("sys/fs/cgroup/a/c/memory.max", "5\n")], machine);
+        // In a container.
+        check("0::/\n", &[("sys/fs/cgroup/memory.max", "500\n")], Some(500));
+        check("0::/../x\n", &[("sys/fs/cgroup/memory.max", "500\n")], Some(500));
+        // The first version.
+        let groups = "5:cpu,cpuacct:/c\n4:memory:/docker/abc\n1:name=systemd:/s\n0::/s\n";
+        let unlimited = ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+        check(groups, &[unlimited], machine);
+        check(
+            groups,
+            &[unlimited, ("sys/fs/cgroup/memory/docker/memory.limit_in_bytes", "400\n")],
+            Some(400),
+        );
+        check("garbage\n", &[own], machine);
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(of_this_process(root.path()), None);
     }
 }

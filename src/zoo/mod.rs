@@ -10,13 +10,13 @@
 //! Nothing runs before everything is known that can be known without reading a checkpoint: that every file is there,
 //! that no two jobs write one file, and that none writes what another reads.
 
+mod before;
 mod check;
 mod digest;
 mod error;
 mod event;
 mod folder;
 mod glob;
-mod identity;
 mod job;
 mod lock;
 mod manifest;

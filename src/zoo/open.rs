@@ -15,6 +15,7 @@ use super::manifest::{Entry, Manifest};
 use super::options::Options;
 use super::settings::Settings;
 use super::template::{TemplateError, Words, fill};
+use crate::convert::{ConvertError, Saved};
 use crate::schema::{Position, Schema, SourceFile, bundled};
 
 /// The most jobs of a zoo. Whoever has more of them has several manifests.
@@ -104,7 +105,11 @@ impl Reading {
         };
         if found.is_empty() {
             let kind = FaultKind::NoMatch { glob: text.clone() };
-            let help = format!("it is looked for in {}", shown(&self.base));
+            let help = if self.base.join(text).exists() {
+                format!("to name the file `{text}` itself, write `{}`", literal(text))
+            } else {
+                format!("it is looked for in {}", shown(&self.base))
+            };
             self.faults.push(Fault::new(self.position(span), kind).with_help(help));
         }
         // What is wrong with a template is wrong for all of them.
@@ -156,7 +161,7 @@ impl Reading {
         };
         let schema = self.schema(&schema?, settings, &checkpoint)?;
         let architecture = self.architecture(arch, &schema, entry, &checkpoint);
-        Some(Job {
+        let job = Job {
             output: base.join(&name),
             name,
             bytes: folder::byte_len(&checkpoint),
@@ -167,7 +172,17 @@ impl Reading {
             position,
             output_position,
             base,
-        })
+        };
+        if let Err(error) = job.conversion().check() {
+            let help = output_help(&error);
+            let kind = FaultKind::Output(Box::new(error));
+            let fault = Fault::new(job.output_position.clone(), kind);
+            self.faults.push(match help {
+                Some(help) => fault.with_help(help),
+                None => fault,
+            });
+        }
+        Some(job)
     }
 
     fn made(&mut self, text: &Spanned<String>, words: &Words<'_>) -> Option<String> {
@@ -243,4 +258,33 @@ impl Reading {
 
 fn shown(base: &Path) -> String {
     if base.as_os_str().is_empty() { "the current folder".to_owned() } else { base.display().to_string() }
+}
+
+/// The glob that stands for a path and nothing else.
+fn literal(path: &str) -> String {
+    let mut glob = String::with_capacity(path.len());
+    for c in path.chars() {
+        match c {
+            '*' | '?' | '[' => glob.extend(['[', c, ']']),
+            other => glob.push(other),
+        }
+    }
+    glob
+}
+
+/// What to do about an output's name, by the names of the manifest.
+const fn output_help(error: &ConvertError) -> Option<&'static str> {
+    match error {
+        ConvertError::UnknownFormat { .. } => Some(
+            "end it in `.weights.h5` (Keras 3), `.weights.json` (in shards), `.keras` (the whole model) or `.h5` (every version)",
+        ),
+        ConvertError::SavedAs { held: Saved::Model, .. } => {
+            Some("end it in `.weights.h5` or `.h5`, or leave `save` out")
+        }
+        ConvertError::SavedAs { held: Saved::Weights, .. } => {
+            Some("end it in `.keras` or `.h5`, or leave `save` out")
+        }
+        ConvertError::NotSharded { .. } => Some("end it in `.weights.json`, or leave `max-shard-size` out"),
+        _ => None,
+    }
 }

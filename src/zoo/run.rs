@@ -1,6 +1,6 @@
 //! All jobs, in parallel.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use super::record;
 use super::schemas::Schemas;
 use super::state::{Looks, Reason, State, state};
 use super::work::work;
-use crate::convert::WORKER_BYTES;
+use crate::convert::{Outputs, Shards, WORKER_BYTES};
 use crate::crew::{Crew, Hands, share};
 use crate::writer;
 
@@ -40,7 +40,11 @@ pub(super) struct Run<'r> {
     pub(super) options: &'r RunOptions,
     pub(super) listener: &'r dyn Listener,
     pub(super) crew: Crew,
+    /// Bytes that all jobs may take, the buffers of the threads among them.
+    pub(super) memory: u64,
     pub(super) budget: Budget,
+    /// Whether it was told that a job needs more.
+    pub(super) is_memory_told: AtomicBool,
     pub(super) looks: Looks,
     pub(super) schemas: Schemas,
     /// Folders that were made for outputs.
@@ -68,7 +72,9 @@ pub fn run(jobs: &[Job], options: &RunOptions, listener: &dyn Listener) -> Summa
         options,
         listener,
         crew: Crew::new(threads),
+        memory,
         budget: Budget::new(memory.saturating_sub(buffers)),
+        is_memory_told: AtomicBool::new(false),
         looks: Looks::default(),
         schemas: Schemas::default(),
         made: Mutex::default(),
@@ -99,16 +105,28 @@ pub fn run(jobs: &[Job], options: &RunOptions, listener: &dyn Listener) -> Summa
     open.sort_by_key(|&at| std::cmp::Reverse(jobs.get(at).map_or(0, |job| job.bytes)));
     run.all(jobs, &open, &end);
     run.tidy(jobs);
-    let is_done = is_done.into_iter().map(AtomicBool::into_inner).collect();
+    let is_done: Vec<bool> = is_done.into_iter().map(AtomicBool::into_inner).collect();
+    if !options.dry_run {
+        sweep_old(jobs.iter().zip(&is_done).filter(|&(_, &is_done)| is_done).map(|(job, _)| job));
+    }
     Summary { states, is_done, elapsed: started.elapsed() }
 }
 
 /// As many threads as were asked for, or as there are cores; fewer where their buffers would take most of the memory.
 fn threads(asked: Option<NonZeroUsize>, memory: u64) -> NonZeroUsize {
-    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let affordable = usize::try_from(memory / 2 / WORKER_BYTES).unwrap_or(usize::MAX);
     let affordable = NonZeroUsize::new(affordable).unwrap_or(NonZeroUsize::MIN);
-    asked.unwrap_or_else(cores).min(affordable)
+    wanted(asked).min(affordable)
+}
+
+fn wanted(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+}
+
+/// The memory of a run that leaves that much for jobs, with the buffers of as many threads as it then has.
+pub(super) fn enough(asked: Option<NonZeroUsize>, need: u64) -> u64 {
+    let of_all = WORKER_BYTES.saturating_mul(wanted(asked).get() as u64);
+    need.saturating_add(of_all.min(need.max(WORKER_BYTES)))
 }
 
 /// Removes what a process that was killed has left beside the outputs. What cannot be removed is not of this run.
@@ -121,6 +139,22 @@ fn sweep(jobs: &[Job]) {
     // A lock that nobody holds goes when it was held for a moment; that of a job to be done goes with the job.
     for lock in jobs.iter().map(|job| record::path_of(job, "lock")).filter(|lock| lock.exists()) {
         drop(claim(&lock));
+    }
+}
+
+/// Removes what a process that was killed has moved out of the way of outputs that are whole again. Only those of
+/// several files are replaced in such steps.
+fn sweep_old<'j>(done: impl Iterator<Item = &'j Job>) {
+    let mut folders: BTreeMap<PathBuf, Vec<Outputs>> = BTreeMap::new();
+    for job in done {
+        if let Some(folder) =
+            Shards::of(&job.output).and_then(|shards| Some(shards.index.parent()?.to_owned()))
+        {
+            folders.entry(folder).or_default().push(Outputs::of(&job.output));
+        }
+    }
+    for (folder, outputs) in folders {
+        let _ = writer::sweep_old(&folder, &|old| outputs.iter().any(|outputs| outputs.has(old)));
     }
 }
 
@@ -191,5 +225,22 @@ impl Run<'_> {
         records.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.iter().rev().for_each(|folder| drop(std::fs::remove_dir(folder)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_enough_is() {
+        for asked in [1, 2, 7, 64] {
+            let asked = NonZeroUsize::new(asked);
+            for need in [1, 100 << 10, WORKER_BYTES - 1, WORKER_BYTES, 5 * WORKER_BYTES + 3, 1 << 40] {
+                let memory = enough(asked, need);
+                let buffers = WORKER_BYTES * threads(asked, memory).get() as u64;
+                assert!(memory - buffers >= need, "{asked:?} threads, {need} bytes");
+            }
+        }
     }
 }

@@ -63,11 +63,17 @@ impl Stamp {
     /// same tick.
     pub(super) fn settled(path: &Path) -> io::Result<Self> {
         let stamp = Self::of(path)?;
-        if !stamp.is_changed_since(Time::now()) {
+        let tick = stamp.tick();
+        if !stamp.is_changed_since(Time::now(), tick) {
             return Ok(stamp);
         }
-        std::thread::sleep(TICK);
+        std::thread::sleep(tick);
         Self::of(path)
+    }
+
+    /// How far the file's times may lie behind the clock: where they are whole seconds, the file system has no others.
+    const fn tick(&self) -> Duration {
+        if self.changed.1 == 0 { GRANULARITY } else { TICK }
     }
 
     /// Whether the file may have changed after it was looked at and have kept its stamp.
@@ -75,9 +81,9 @@ impl Stamp {
         self.modified.max(self.changed).after(GRANULARITY) >= looked
     }
 
-    /// Whether the file was changed at that time or after it.
-    pub(super) fn is_changed_since(&self, time: Time) -> bool {
-        self.changed.after(TICK) >= time
+    /// Whether the file was changed at that time or after it, by a clock of such ticks.
+    fn is_changed_since(&self, time: Time, tick: Duration) -> bool {
+        self.changed.after(tick) >= time
     }
 }
 
@@ -115,8 +121,11 @@ mod tests {
         assert!(!old.is_racy(Time(102, 6)));
         // Times in the future say nothing.
         assert!(stamp(Time(900, 0), Time(100, 5)).is_racy(Time(500, 0)));
-        assert!(old.is_changed_since(Time(100, 10_000_005)));
-        assert!(!old.is_changed_since(Time(100, 10_000_006)));
+        assert!(old.is_changed_since(Time(100, 10_000_005), old.tick()));
+        assert!(!old.is_changed_since(Time(100, 10_000_006), old.tick()));
+        let coarse = stamp(Time(100, 0), Time(100, 0));
+        assert!(coarse.is_changed_since(Time(102, 0), coarse.tick()));
+        assert!(!coarse.is_changed_since(Time(102, 1), coarse.tick()));
         assert_eq!(Time(1, 999_999_999).after(GRANULARITY), Time(3, 999_999_999));
         assert_eq!(Time(1, 995_000_000).after(TICK), Time(2, 5_000_000));
     }

@@ -12,6 +12,7 @@ use super::folder;
 use super::job::Job;
 use super::record::{Input, Names, Record};
 use super::stamp::Stamp;
+use crate::convert::Outputs;
 use crate::crew::Hands;
 
 /// Whether a job is to be done.
@@ -188,8 +189,8 @@ fn folders(job: &Job, record: &Record) -> Vec<Reason> {
 
 /// Of the names in a folder, but for the output's own.
 pub(super) fn names_digest(job: &Job, folder: &Path) -> io::Result<Digest> {
-    let conversion = job.conversion();
-    let names = folder::names(folder)?.into_iter().filter(|name| !conversion.may_write(&folder.join(name)));
+    let own = Outputs::of(&job.output);
+    let names = folder::names(folder)?.into_iter().filter(|name| !own.has(&folder.join(name)));
     Ok(Digest::of(names.collect::<Vec<_>>().join("\n").as_bytes()))
 }
 

@@ -4,23 +4,29 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::before::Before;
+use super::digest::Look;
 use super::error::JobError;
 use super::event::{Done, Event, Outcome, Remark};
 use super::job::Job;
 use super::lock::{Claim, Lock, claim};
 use super::memory::{Grant, Need};
-use super::record::{self, Folder, Input, Output, Record, written};
-use super::run::Run;
-use super::stamp::{Stamp, Time};
-use super::state::{State, names_digest};
-use crate::checkpoint::{ADAPTER_CONFIG, Checkpoint, Warning};
+use super::record::{self, Input, Output, Record, written};
+use super::run::{Run, enough};
+use super::stamp::Stamp;
+use super::state::State;
+use crate::checkpoint::{Checkpoint, Warning};
 use crate::convert::{ConvertError, Planned, Progress, Report};
 use crate::crew::{Crew, Hands, Place};
 
 /// How often it is looked whether a signal has come, or another process is done, while a job waits.
 const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How often the folder for the lock may vanish before it is held: another process that ends removes it if it is empty.
+const MAX_VANISHED: usize = 10;
 
 /// About how many bytes a variable takes in a plan, with its tensor and what was read of both.
 const VARIABLE_BYTES: u64 = 8 << 10;
@@ -47,14 +53,6 @@ struct Worker<'w> {
     place: Option<Place<'w>>,
 }
 
-/// What is known of a job's files before they are read.
-struct Before {
-    time: Time,
-    stamps: Vec<(PathBuf, Stamp)>,
-    folders: Vec<Folder>,
-    absent: Vec<String>,
-}
-
 impl<'w> Worker<'w> {
     fn plan_only(&self) -> Result<Outcome, JobError> {
         let ear = Ear { worker: self, crew: None };
@@ -76,8 +74,22 @@ impl<'w> Worker<'w> {
     }
 
     fn plan(&self, ear: &Ear<'_>) -> Result<Planned, ConvertError> {
-        let schema = self.run.schemas.load(&self.job.schema)?;
+        let schema = self.run.schemas.load(&self.job.schema)?.schema;
         self.job.conversion().plan_by(Some(schema), ear)
+    }
+
+    /// The same, with every file looked at before it is opened.
+    fn plan_after(&self, before: &mut Before) -> Result<Planned, ConvertError> {
+        let known = self.run.schemas.load(&self.job.schema)?;
+        before.know(&known);
+        let conversion = self.job.conversion();
+        let ear = Ear { worker: self, crew: None };
+        let planned = conversion.plan_by(Some(known.schema.clone()), &ear)?;
+        if !before.add(&planned.inputs) {
+            return Ok(planned);
+        }
+        drop(planned);
+        conversion.plan_by(Some(known.schema), &Again(&ear))
     }
 
     fn convert(&mut self) -> Result<Outcome, JobError> {
@@ -86,21 +98,24 @@ impl<'w> Worker<'w> {
         if let State::Current(done) = self.run.state(self.job) {
             return Ok(Outcome::Current(done));
         }
-        let before = self.look_before()?;
-        let ear = Ear { worker: self, crew: None };
-        let planned = self.plan(&ear)?;
+        let mut before = Before::of(self.job)?;
+        let planned = self.plan_after(&mut before)?;
         planned.check()?;
         let Some(grant) = self.admit(&planned) else { return Ok(Outcome::Stopped) };
 
-        let Some(inputs) = self.look_at(&planned)? else { return Ok(Outcome::Stopped) };
+        let Some(looks) = self.look_at(&planned)? else { return Ok(Outcome::Stopped) };
+        if let Some(path) = before.changed(&looks) {
+            let (path, output) = (path.to_owned(), self.job.output.clone());
+            return Err(ConvertError::Changed { path, output }.into());
+        }
         let ear = Ear { worker: self, crew: grant.with_help.then_some(&self.run.crew) };
         let report = planned.write(&ear)?;
         drop(planned);
-        let changed = changed(self.job, &before, &inputs);
-        let (record, is_whole) = self.record(report, before, inputs);
+        let changed = before.changed(&looks);
+        let (record, is_whole) = self.record(report, before, &looks);
         let done = record.done.clone();
         match changed {
-            Some(path) => self.remark(Remark::Input(&path)),
+            Some(path) => self.remark(Remark::Input(path)),
             // What is gone already is to be done again in the next run.
             None if !is_whole => {}
             None => record
@@ -114,10 +129,12 @@ impl<'w> Worker<'w> {
     fn reserve(&mut self) -> Result<Option<Lock>, JobError> {
         let folder = record::folder_of(self.job);
         let path = record::path_of(self.job, "lock");
-        let mut waits = false;
+        let (mut waits, mut vanished) = (false, 0);
         loop {
-            self.make(&folder).map_err(|source| JobError::Folder { path: folder.clone(), source })?;
-            match claim(&path) {
+            let made = self.make(&folder).map_err(|source| JobError::Folder { path: folder.clone(), source });
+            let claimed = made
+                .and_then(|()| claim(&path).map_err(|source| JobError::Lock { path: path.clone(), source }));
+            match claimed {
                 Ok(Claim::Held(lock)) => {
                     self.place.get_or_insert_with(|| self.run.crew.enter());
                     return Ok(Some(lock));
@@ -126,15 +143,14 @@ impl<'w> Worker<'w> {
                     if !std::mem::replace(&mut waits, true) {
                         self.run.listener.hear(&Event::Waiting { job: self.at });
                     }
-                    self.place = None;
-                    std::thread::sleep(PATIENCE);
-                    if self.run.is_cancelled() {
-                        return Ok(None);
-                    }
                 }
-                // Another process has just found the folder empty, and removed it.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.run.is_cancelled() => {}
-                Err(source) => return Err(JobError::Lock { path, source }),
+                Err(error) if vanished < MAX_VANISHED && has_vanished(&error) => vanished += 1,
+                Err(error) => return Err(error),
+            }
+            self.place = None;
+            std::thread::sleep(PATIENCE);
+            if self.run.is_cancelled() {
+                return Ok(None);
             }
         }
     }
@@ -148,26 +164,6 @@ impl<'w> Worker<'w> {
             self.run.made.lock().unwrap_or_else(PoisonError::into_inner).extend(absent);
         }
         Ok(())
-    }
-
-    /// Looks at what is named, before any of it is opened.
-    fn look_before(&self) -> Result<Before, JobError> {
-        let (mut stamps, mut folders) = (Vec::new(), Vec::new());
-        for (_, path) in self.job.named_inputs() {
-            let unreadable = |source| JobError::Input { path: path.to_owned(), source };
-            if path.is_dir() {
-                let names = names_digest(self.job, path).map_err(unreadable)?;
-                folders.push(Folder { path: written(self.job, path), names });
-            } else if let Ok(stamp) = Stamp::settled(path) {
-                // What is not there is for its reader to name.
-                stamps.push((path.to_owned(), stamp));
-            }
-        }
-        let time = Time::now();
-        let checkpoint = &self.job.checkpoint;
-        let adapter = (!checkpoint.is_dir()).then(|| checkpoint.with_file_name(ADAPTER_CONFIG));
-        let absent = adapter.filter(|path| !path.exists()).map(|path| written(self.job, &path));
-        Ok(Before { time, stamps, folders, absent: absent.into_iter().collect() })
     }
 
     /// Waits for memory; `None` when that is stopped.
@@ -186,32 +182,27 @@ impl<'w> Worker<'w> {
             }
         };
         self.place.get_or_insert_with(|| self.run.crew.enter());
-        if grant.is_over {
-            let limit = self.run.budget.limit();
-            self.remark(Remark::Memory { needed: need.alone, limit });
+        if grant.is_over && !self.run.is_memory_told.swap(true, Ordering::Relaxed) {
+            let needed = enough(self.run.options.threads, need.alone);
+            self.remark(Remark::Memory { needed, limit: self.run.memory });
         }
         Some(grant)
     }
 
     /// The contents of all files that are read; `None` when that is stopped.
-    fn look_at(&self, planned: &Planned) -> Result<Option<Vec<Input>>, JobError> {
-        let mut inputs = Vec::with_capacity(planned.inputs.len());
+    fn look_at(&self, planned: &Planned) -> Result<Option<Vec<(PathBuf, Look)>>, JobError> {
+        let mut looks = Vec::with_capacity(planned.inputs.len());
         for path in &planned.inputs {
             let look = self.run.looks.look(path, Hands::Crew(&self.run.crew), &|| self.run.is_cancelled());
             let look = look.map_err(|source| JobError::Input { path: path.clone(), source })?;
             let Some(look) = look else { return Ok(None) };
-            inputs.push(Input {
-                path: written(self.job, path),
-                blake3: look.digest,
-                stamp: look.stamp,
-                looked: look.looked,
-            });
+            looks.push((path.clone(), look));
         }
-        Ok(Some(inputs))
+        Ok(Some(looks))
     }
 
     /// What is known of the conversion, and whether all its files are still there.
-    fn record(&self, report: Report, before: Before, inputs: Vec<Input>) -> (Record, bool) {
+    fn record(&self, report: Report, before: Before, looks: &[(PathBuf, Look)]) -> (Record, bool) {
         let mut outputs = Vec::with_capacity(report.files.len());
         let mut is_whole = true;
         for path in &report.files {
@@ -220,6 +211,13 @@ impl<'w> Worker<'w> {
                 Err(_) => is_whole = false,
             }
         }
+        let input = |(path, look): &(PathBuf, Look)| Input {
+            path: written(self.job, path),
+            blake3: look.digest.clone(),
+            stamp: look.stamp,
+            looked: look.looked,
+        };
+        let inputs: Vec<Input> = looks.iter().map(input).collect();
         let done = Done {
             files: report.files.iter().map(|path| written(self.job, path)).collect(),
             inputs: inputs.iter().map(|input| input.path.clone()).collect(),
@@ -242,17 +240,9 @@ impl<'w> Worker<'w> {
     }
 }
 
-/// A file that may have changed between the first look at it and the last. Those that are not named were first looked
-/// at when they were open already, so they must be older.
-fn changed(job: &Job, before: &Before, inputs: &[Input]) -> Option<PathBuf> {
-    inputs.iter().map(|input| (job.base.join(&input.path), input.stamp)).find_map(|(path, stamp)| {
-        let first = before.stamps.iter().find(|(named, _)| *named == path).map(|&(_, stamp)| stamp);
-        let is_other = match first {
-            Some(first) => first != stamp,
-            None => stamp.is_changed_since(before.time),
-        };
-        (is_other || Stamp::of(&path).ok() != Some(stamp)).then_some(path)
-    })
+fn has_vanished(error: &JobError) -> bool {
+    matches!(error, JobError::Folder { source, .. } | JobError::Lock { source, .. }
+        if source.kind() == io::ErrorKind::NotFound)
 }
 
 /// What a conversion tells, as events of its job.
@@ -284,5 +274,14 @@ impl Progress for Ear<'_> {
 
     fn crew(&self) -> Option<&Crew> {
         self.crew
+    }
+}
+
+/// A conversion that is planned once more: what it says was said.
+struct Again<'e>(&'e Ear<'e>);
+
+impl Progress for Again<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
     }
 }

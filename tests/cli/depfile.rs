@@ -215,8 +215,24 @@ fn what_is_said() {
     check("depfile_is_report", 2, &convert(&["--depfile", "a.json", "--report", "./a.json"]));
     check("depfile_is_input", 7, &convert(&["--depfile", "arch.json"]));
     check("depfile_folder", 7, &convert(&["--depfile", "no/out.d"]));
+    std::fs::create_dir(folder.path("sub")).unwrap();
+    check("depfile_is_folder", 7, &convert(&["--depfile", "sub"]));
+    check("report_is_folder", 7, &convert(&["--report", "sub"]));
+    std::fs::remove_dir(folder.path("sub")).unwrap();
     check("depfile_dry_run", 2, &convert(&["--depfile", "a.d", "--dry-run"]));
     assert_eq!(folder.names(), before);
+    #[cfg(unix)]
+    {
+        // Links are of no help.
+        std::os::unix::fs::symlink(".", folder.path("again")).unwrap();
+        check("depfile_is_output_by_a_link", 2, &convert(&["--depfile", "again/out.weights.h5"]));
+        check(
+            "depfile_is_report_by_a_link",
+            2,
+            &convert(&["--depfile", "a.json", "--report", "again/a.json"]),
+        );
+        std::fs::remove_file(folder.path("again")).unwrap();
+    }
     let unsayable = ["weights.pt", "-s", "schema.toml", "-o", "a*b.weights.h5", "--depfile", "a.d"];
     check("depfile_name", 2, &folder.run(&unsayable));
     assert_eq!(folder.names(), before);

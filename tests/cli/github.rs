@@ -100,3 +100,14 @@ fn beside_json() {
     assert_eq!(json["faults"].as_array().unwrap().len(), 8);
     assert_eq!(rest.matches("\n::error title=ptw2k%3A missing::").count(), 1, "{rest}");
 }
+
+/// A name in a table cannot begin a command, on whichever stream.
+#[test]
+fn names_like_commands() {
+    let folder = Folder::new();
+    folder.write_tensors("weights.safetensors", &[("::error::x", "U8", &[1], &[7])]);
+    let said = folder.run(&["inspect", "weights.safetensors", "--format", "github"]);
+    assert!(said.contains("\n|::error::x") && !said.contains("\n::error"), "{said}");
+    let said = folder.run(&["inspect", "weights.safetensors", "--format", "github", "--json"]);
+    assert!(said.contains("\"::error::x\""), "{said}");
+}

@@ -243,8 +243,11 @@ fn a_checkpoint_of_several_files() {
     folder.write("hub/model-2-of-2.safetensors", parts(2.0).1);
     outcomes("stale stale");
     assert!(folder.read("keras/folder.weights.h5") == folder.read("keras/index.weights.h5"));
-    // A name that is new may make another checkpoint of the folder.
-    folder.write("hub/notes.txt", "");
-    outcomes("stale current");
+    // A name that is new may make another checkpoint of the folder, also one that is hidden; not one in a folder in it.
+    for name in ["hub/notes.txt", "hub/.notes"] {
+        folder.write(name, "");
+        outcomes("stale current");
+    }
+    folder.write("hub/more/notes.txt", "");
     outcomes("current current");
 }

@@ -1,5 +1,7 @@
 //! Processes that are ended in the middle.
 
+use std::time::{Duration, SystemTime};
+
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::made::{Folder, architecture, checkpoint, wait_for};
@@ -58,12 +60,19 @@ fn sigkill_leaves_the_old_or_the_new() {
     }
 }
 
+/// A file that somebody left hours ago, as it must be on some file systems.
+fn leave(folder: &Folder, name: &str) {
+    folder.write(name, "left");
+    let file = std::fs::File::options().write(true).open(folder.path(name)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
+}
+
 /// What a killed process may have left is removed, and what another holds is not.
 #[test]
 fn debris_is_removed() {
     let folder = Folder::new();
     for name in ["keras/.ptw2k-abcdef", "keras/.ptw2k/.ptw2k-ABC123", "keras/.ptw2k/ant.weights.h5.lock"] {
-        folder.write(name, "left");
+        leave(&folder, name);
     }
     assert_eq!(folder.zoo(&["-n"]).code, Some(0));
     assert_eq!(folder.files("keras").len(), 3, "a dry run writes nothing");
@@ -73,6 +82,28 @@ fn debris_is_removed() {
     folder.write("keras/.ptw2k/bee.weights.h5.lock", "");
     assert_eq!(folder.zoo(&["-q"]).code, Some(0));
     folder.check_no_debris();
+}
+
+/// An output in shards is replaced in steps: the old files, out of the way, go when the new ones are there.
+#[test]
+fn old_shards_are_removed() {
+    let folder = Folder::new();
+    let manifest = String::from_utf8(folder.read("zoo.toml")).unwrap();
+    folder.write("zoo.toml", manifest.replace(".weights.h5", ".weights.json"));
+    let old = [
+        "keras/.ptw2k-old-ant.weights.json-abcdef",
+        "keras/.ptw2k-old-ant_00003.weights.h5-ABC123",
+        "keras/.ptw2k-old-other.weights.json-abcdef",
+    ];
+    let left = || old.map(|name| folder.path(name).exists());
+    old.iter().for_each(|name| leave(&folder, name));
+    let broken = folder.read("archs/ant.json");
+    folder.write("archs/ant.json", "{");
+    assert_eq!(folder.zoo(&["-q"]).code, Some(10));
+    assert_eq!(left(), [true, true, true], "nothing stands in their place yet");
+    folder.write("archs/ant.json", broken);
+    assert_eq!(folder.zoo(&["-q"]).code, Some(0));
+    assert_eq!(left(), [false, false, true]);
 }
 
 #[test]

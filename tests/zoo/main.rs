@@ -14,5 +14,6 @@ mod examples;
 mod killed;
 mod made;
 mod manifests;
+mod moments;
 mod outcomes;
 mod shards;

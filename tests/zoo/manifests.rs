@@ -47,6 +47,20 @@ fn names() {
     refused("capture", &job("arch = \"archs/{1}.json\"\n"));
     refused("open", &job("arch = \"archs/{parent.json\"\n"));
     refused("glob", "[[job]]\ncheckpoint = \"runs/[a/best.safetensors\"\nschema = \"schema.toml\"\n");
+    refused("format", &job("arch = \"archs/ant.json\"\noutput = \"keras/{parent}.pt\"\n"));
+    refused(
+        "options",
+        &format!(
+            "[defaults]\nschema = \"schema.toml\"\narch = \"archs/ant.json\"\n\
+             {JOB}output = \"keras/a.keras\"\nsave = \"weights\"\n\
+             {JOB}output = \"keras/b.weights.h5\"\nsave = \"model\"\n\
+             {JOB}max-shard-size = \"2KB\"\n"
+        ),
+    );
+    let folder = Folder::new();
+    folder.write("runs/a[1]/best.pt", "");
+    folder.write("zoo.toml", "[[job]]\ncheckpoint = \"runs/a[1]/best.pt\"\nschema = \"schema.toml\"\n");
+    said("literal", &folder, &folder.zoo(&[]));
     refused("no_match", "[[job]]\ncheckpoint = \"runs/*/last.pt\"\nschema = \"schema.toml\"\n");
 }
 
@@ -109,8 +123,41 @@ fn jobs_that_do_not_go_together() {
     refused("output_is_manifest", &two("output = \"zoo.toml\"", "output = \"keras/b.h5\""));
     refused(
         "output_is_shard",
-        &two("output = \"keras/a.weights.json\"", "output = \"keras/a_00001.weights.h5\""),
+        &two("output = \"keras/a.weights.json\"", "output = \"keras/../keras/a_00001.weights.h5\""),
     );
+    refused(
+        "same_output_of_the_defaults",
+        &two("", "").replace("[defaults]", "[defaults]\noutput = \"keras/{stem}.h5\""),
+    );
+    let folder = Folder::new();
+    folder.write("hub/model.safetensors", folder.read("runs/bee/best.safetensors"));
+    folder.write("whole/config.json", "{}");
+    folder.write(
+        "zoo.toml",
+        two(
+            "output = \"hub/a.weights.h5\"",
+            "output = \"whole/assets/b.h5\"\narch = \"whole\"\n\
+             [[job]]\ncheckpoint = \"hub\"\noutput = \"hub/c.h5\"\narch = \"archs/bee.json\"",
+        ),
+    );
+    said("output_in_folder", &folder, &folder.zoo(&[]));
+}
+
+/// Names that only look like those of shards are no shards, and a folder that is a checkpoint may hold its own output.
+#[test]
+fn jobs_that_go_together() {
+    let folder = Folder::new();
+    folder.write("hub/model.safetensors", folder.read("runs/bee/best.safetensors"));
+    folder.write(
+        "zoo.toml",
+        format!(
+            "[defaults]\nschema = \"schema.toml\"\narch = \"archs/ant.json\"\n\
+             {JOB}output = \"keras/a.weights.json\"\n{JOB}output = \"keras/a_best.weights.h5\"\n\
+             [[job]]\ncheckpoint = \"hub\"\noutput = \"hub/model.weights.h5\"\narch = \"archs/bee.json\"\n"
+        ),
+    );
+    assert_eq!(folder.zoo(&["-q"]).code, Some(0));
+    assert!(folder.zoo(&[]).stdout.contains("current     3"));
 }
 
 #[cfg(unix)]
@@ -131,6 +178,36 @@ fn links_that_make_one_file_of_two() {
     std::os::unix::fs::symlink("nowhere", folder.path("runs/bee/best.pt")).unwrap();
     folder.write("zoo.toml", manifest.replace("runs/bee/best.safetensors", "runs/bee/best.pt"));
     said("broken_link", &folder, &folder.zoo(&[]));
+    folder.write("zoo.toml", manifest.replace("runs/ant/best.safetensors", "runs/*/best.pt"));
+    said("broken_link_of_a_glob", &folder, &folder.zoo(&[]));
+}
+
+/// Shards are called after the index, wherever a link to their folder is.
+#[cfg(unix)]
+#[test]
+fn links_to_a_folder_of_shards() {
+    let folder = Folder::new();
+    folder.write("keras/old.h5", "");
+    std::os::unix::fs::symlink("keras", folder.path("linked")).unwrap();
+    folder.write(
+        "zoo.toml",
+        format!(
+            "[defaults]\nschema = \"schema.toml\"\narch = \"archs/ant.json\"\n\
+             {JOB}output = \"keras/a.weights.json\"\n{JOB}output = \"linked/a_00000.weights.h5\"\n\
+             {JOB}output = \"keras/b.weights.json\"\n{JOB}arch = \"linked/b_00000.weights.h5\"\n"
+        ),
+    );
+    check("refused_linked_shards", 9, &folder.zoo(&[]));
+    for report in ["linked/a_00000.weights.h5", "keras/../linked/a.weights.json"] {
+        folder.write(
+            "zoo.toml",
+            format!(
+                "[[job]]\nschema = \"schema.toml\"\narch = \"archs/ant.json\"\noutput = \"keras/a.weights.json\"\n{}",
+                JOB.replace("[[job]]", "")
+            ),
+        );
+        assert_eq!(folder.zoo(&["--report", report]).code, Some(2), "{report}");
+    }
 }
 
 #[test]
@@ -142,11 +219,30 @@ fn reports_that_would_replace_something() {
         (7, "schema.toml"),
         (7, "runs/elk/best.safetensors"),
         (7, "none/report.json"),
+        (7, "runs"),
     ] {
         let said = folder.zoo(&["--report", report]);
         assert_eq!(said.code, Some(code), "{report}: {}", said.text());
         assert!(!exists(&folder.path("keras")), "something ran");
     }
+}
+
+/// A budget that is too small is told once, with one that is enough.
+#[test]
+fn memory_that_is_too_little() {
+    let warnings = |memory: &str| -> Vec<String> {
+        let folder = Folder::new();
+        let said = folder.zoo(&["--json", "--memory", memory]);
+        assert_eq!(said.code, Some(0), "{}", said.text());
+        let events = said.events().into_iter().filter(|event| event["event"] == "warning");
+        events.map(|event| event["text"].as_str().unwrap().to_owned()).collect()
+    };
+    insta::assert_debug_snapshot!(warnings("1MB"), @r#"
+    [
+        "runs alone, as does any other that needs too much memory: all may take 1MB, and --memory 4.1MB would be enough for it",
+    ]
+    "#);
+    assert!(warnings("4.1MB").is_empty());
 }
 
 #[test]

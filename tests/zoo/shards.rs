@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::made::Folder;
+use crate::made::{Folder, check};
 
 #[test]
 fn shares_make_the_whole() {
@@ -48,4 +48,14 @@ fn processes_that_do_the_same() {
     assert!(folder.outputs() == folder.alone());
     folder.check_no_debris();
     assert!(folder.zoo(&[]).stdout.contains("current     6"));
+}
+
+/// A lock that can never be made is told, and not tried for ever.
+#[cfg(unix)]
+#[test]
+fn a_lock_that_leads_nowhere() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("keras/.ptw2k")).unwrap();
+    std::os::unix::fs::symlink("none/lock", folder.path("keras/.ptw2k/ant.weights.h5.lock")).unwrap();
+    check("lock_that_leads_nowhere", 10, &folder.zoo(&[]));
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::results::Results;
 use crate::cli::failure::Failure;
+use crate::convert::is_same_file;
 use crate::writer;
 use crate::zoo::Zoo;
 
@@ -20,15 +21,10 @@ pub(super) fn check(paths: &[&Path], zoo: &Zoo) -> Result<(), Failure> {
                 writer::check_not_input(path, input)?;
             }
         }
-        if let Some(folder) = path.parent()
-            && !folder.as_os_str().is_empty()
-            && !folder.is_dir()
-        {
-            return Err(writer::Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() }.into());
-        }
+        writer::check_place(path)?;
     }
     if let [one, other] = paths
-        && std::path::absolute(one).ok() == std::path::absolute(other).ok()
+        && is_same_file(one, other)
     {
         return Err(Failure::BesideIsOutput { path: (*one).to_owned() });
     }

@@ -36,6 +36,6 @@ pub(super) use place::weight_name;
 #[doc(hidden)]
 pub use reader::{remarks, stored_dtype};
 #[doc(hidden)]
-pub use shards::{DEFAULT_SHARD_BYTES, named_shards, shard_name};
+pub use shards::{DEFAULT_SHARD_BYTES, index_of_shard, named_shards, shard_name};
 #[doc(hidden)]
 pub use tree::{Attribute, AttributeValue, Content, Dataset, Group, Node};

@@ -32,21 +32,24 @@ pub fn shard_name(name: &str, shard: usize) -> String {
 /// index.
 #[must_use]
 pub fn named_shards(index: &[u8], name: &str) -> Vec<String> {
-    let Some(stem) = name.strip_suffix(INDEX_END) else { return Vec::new() };
     let Ok(index) = serde_json::from_slice::<serde_json::Value>(index) else { return Vec::new() };
     let values = index.get("weight_map").and_then(|map| map.as_object()).into_iter().flatten();
     // One shard, or a list of them.
     let each = |(_, value): (_, &serde_json::Value)| {
         value.as_array().map_or_else(|| vec![value.clone()], Clone::clone)
     };
-    let is_own = |shard: &String| {
-        let number = shard.strip_prefix(stem).and_then(|rest| rest.strip_prefix('_'));
-        let number = number.and_then(|rest| rest.strip_suffix(".weights.h5"));
-        number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
-    };
     let names = values.flat_map(each).filter_map(|value| value.as_str().map(str::to_owned));
-    let names: std::collections::BTreeSet<String> = names.filter(is_own).collect();
+    let names: std::collections::BTreeSet<String> =
+        names.filter(|shard| index_of_shard(shard).as_deref() == Some(name)).collect();
     names.into_iter().collect()
+}
+
+/// The name of the index beside which a shard of that name would stand.
+#[must_use]
+pub fn index_of_shard(name: &str) -> Option<String> {
+    let (stem, number) = name.strip_suffix(".weights.h5")?.rsplit_once('_')?;
+    let is_number = number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| format!("{stem}{INDEX_END}"))
 }
 
 /// The shards and, last, the index.

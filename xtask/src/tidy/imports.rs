@@ -6,8 +6,8 @@ use super::code::{blank, without_tests};
 /// What each module may name of this crate. `cli` and the crate's root may name everything.
 const MAY_USE: [(&str, &[&str]); 10] = [
     ("tensor", &[]),
-    ("lazy", &["tensor"]),
-    ("checkpoint", &["tensor", "lazy"]),
+    ("lazy", &["tensor", "crew"]),
+    ("checkpoint", &["tensor", "lazy", "crew"]),
     ("schema", &["tensor"]),
     ("keras", &["tensor", "lazy"]),
     ("plan", &["tensor", "lazy", "checkpoint", "schema", "keras"]),

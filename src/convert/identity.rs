@@ -4,16 +4,27 @@ use std::path::{Component, Path, PathBuf};
 
 /// What tells a file from others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Identity {
-    /// Where it is, links resolved. A file need not be there yet.
+pub(crate) enum Identity {
+    /// Where it is, links resolved, as [`place`] tells. A file need not be there yet.
     Place(PathBuf),
     /// Which file it is, by whatever names (hard links).
     #[cfg(unix)]
     File { device: u64, inode: u64 },
 }
 
+impl Identity {
+    /// Where the file is, if this tells.
+    pub(crate) fn place(&self) -> Option<&Path> {
+        match self {
+            Self::Place(place) => Some(place),
+            #[cfg(unix)]
+            Self::File { .. } => None,
+        }
+    }
+}
+
 /// All that tells a file from others: two are the same where one of these is.
-pub(super) fn identities(path: &Path) -> Vec<Identity> {
+pub(crate) fn identities(path: &Path) -> Vec<Identity> {
     let mut found = vec![Identity::Place(place(path))];
     #[cfg(unix)]
     if let Ok(metadata) = path.metadata() {
@@ -23,8 +34,34 @@ pub(super) fn identities(path: &Path) -> Vec<Identity> {
     found
 }
 
-/// The absolute path without links; of what is not there, as far as it is.
-fn place(path: &Path) -> PathBuf {
+/// Whether two paths are of one file.
+#[cfg(any(test, feature = "cli"))]
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let others = identities(other);
+    identities(one).iter().any(|id| others.contains(id))
+}
+
+/// Where a file is, to be compared: the absolute path without links, of what is not there as far as it is, and as
+/// [`folded`].
+pub(crate) fn place(path: &Path) -> PathBuf {
+    let place = resolved(path);
+    if IGNORES_CASE { PathBuf::from(folded(&place.to_string_lossy())) } else { place }
+}
+
+/// Whether file systems take names for one that differ in the case of letters alone: those of macOS and Windows do
+/// unless they were made otherwise, and there two such outputs are refused for nothing.
+const IGNORES_CASE: bool = cfg!(any(target_os = "macos", windows));
+
+/// A name, to be compared.
+pub(crate) fn folded(name: &str) -> String {
+    fold(name, IGNORES_CASE)
+}
+
+fn fold(name: &str, ignores_case: bool) -> String {
+    if ignores_case { name.to_lowercase() } else { name.to_owned() }
+}
+
+fn resolved(path: &Path) -> PathBuf {
     if let Ok(place) = path.canonicalize() {
         return place;
     }
@@ -61,8 +98,7 @@ mod tests {
         std::os::unix::fs::symlink("a/file", path("soft")).unwrap();
         std::os::unix::fs::symlink("a", path("b")).unwrap();
         let check = |one: &str, other: &str, expected: bool| {
-            let (one_ids, other_ids) = (identities(&path(one)), identities(&path(other)));
-            assert_eq!(one_ids.iter().any(|id| other_ids.contains(id)), expected, "{one} and {other}");
+            assert_eq!(is_same_file(&path(one), &path(other)), expected, "{one} and {other}");
         };
         check("a/file", "hard", true);
         check("a/file", "soft", true);
@@ -70,5 +106,11 @@ mod tests {
         check("a/new/deep", "b/../a/new/x/../deep", true);
         check("a/new", "a/other", false);
         check("a/new", "a/file", false);
+    }
+
+    #[test]
+    fn letters_of_either_case() {
+        assert_eq!(fold("Keras/Ärger.H5", true), fold("keras/ärger.h5", true));
+        assert_ne!(fold("A.h5", false), fold("a.h5", false));
     }
 }
