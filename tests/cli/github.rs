@@ -107,7 +107,7 @@ fn names_like_commands() {
     let folder = Folder::new();
     folder.write_tensors("weights.safetensors", &[("::error::x", "U8", &[1], &[7])]);
     let said = folder.run(&["inspect", "weights.safetensors", "--format", "github"]);
-    assert!(said.contains("\n|::error::x") && !said.contains("\n::error"), "{said}");
+    assert!(said.contains("\n| ::error::x") && !said.contains("\n::error"), "{said}");
     let said = folder.run(&["inspect", "weights.safetensors", "--format", "github", "--json"]);
     assert!(said.contains("\"::error::x\""), "{said}");
 }
