@@ -20,6 +20,9 @@ use super::tile_writer::TileWriter;
 use super::write::hands;
 use super::{Error, Progress, WriteOptions};
 
+/// Bytes that another thread is begun for: beginning one takes as long as writing a few hundred kilobytes.
+const WORTH_A_THREAD_BYTES: usize = 1 << 20;
+
 /// A dataset to be filled.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
@@ -107,7 +110,9 @@ pub(super) fn fill(
             fail(tiles, error);
         }
     };
-    share(hands(options, progress), tiles, &work);
+    // No more threads than are worth beginning.
+    let bytes: usize = jobs.iter().map(|job| job.bytes).sum();
+    share(hands(options, progress), tiles.min(1 + bytes / WORTH_A_THREAD_BYTES), &work);
     let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
     failure.map_or(Ok(()), |(_, error)| Err(error))
 }
