@@ -10,7 +10,7 @@ use ptw2k::lazy::Bytes;
 use ptw2k::tensor::kernel::gather;
 use serde_json::{Map, Value, json};
 
-use crate::shapes::{Layer, TILE_BYTES};
+use crate::shapes::{Layer, TILE_BYTES, buffer_len};
 use crate::workers;
 
 /// Halves of the bytes are of either, as in the mixed model: linear layers, and convolutions.
@@ -66,7 +66,7 @@ fn rearrange(source: &Path, layer: Layer, threads: usize) -> f64 {
     let source = Bytes::map(source).expect("the source can be mapped");
     let source = source.as_slice();
     let tiles = layer.tiles(SIZE, source.len());
-    let largest = tiles.iter().map(|tile| tile.numel() * SIZE).max().unwrap_or(0);
+    let largest = tiles.iter().map(|tile| buffer_len(tile) * SIZE).max().unwrap_or(0);
     workers::run(threads, tiles.len(), largest, |index, buffer| {
         gather(&tiles[index], SIZE, source, black_box(buffer)).expect("the tile is in range");
     })

@@ -9,7 +9,7 @@ use ptw2k::tensor::StridedCopy;
 use ptw2k::tensor::kernel::{Level, gather_at};
 use serde_json::{Value, json};
 
-use crate::shapes::Layer;
+use crate::shapes::{Layer, buffer_len};
 use crate::workers;
 
 /// Pairs; a warm-up before them is discarded.
@@ -86,13 +86,13 @@ impl Contest<'_> {
     }
 
     fn largest(&self) -> usize {
-        self.tiles.iter().map(StridedCopy::numel).max().unwrap_or(0) * self.size
+        self.tiles.iter().map(buffer_len).max().unwrap_or(0) * self.size
     }
 
     /// Every tile with a kernel.
     fn gather(&self, level: Level, threads: usize) -> f64 {
         workers::run(threads, self.tiles.len(), self.largest(), |index, buffer| {
-            let target = &mut buffer[..self.tiles[index].numel() * self.size];
+            let target = &mut buffer[..buffer_len(&self.tiles[index]) * self.size];
             gather_at(level, &self.tiles[index], self.size, black_box(self.source), black_box(target))
                 .expect("the tile is in range");
         })

@@ -1,12 +1,16 @@
-//! Tensors of a layout, one behind the other in a source, cut into tiles as the writer cuts them: about 1 MiB of
-//! whole rows of the target.
+//! Tensors of a layout, one behind the other in a source, cut into tiles as the writer cuts them (`src/writer/tile.rs`):
+//! whole rows of the target, with a line between those that would lie a multiple of [`ALIAS`] apart.
 
+use ptw2k::tensor::kernel::ALIAS;
 use ptw2k::tensor::{CopyAxis, StridedCopy};
 
-/// Bytes of a tile.
-pub(crate) const TILE_BYTES: usize = 1 << 20;
+/// Bytes of a tile, unless a run of the source makes it larger.
+pub(crate) const TILE_BYTES: usize = 1 << 19;
 
-/// Bytes of a cache line: what a tile uses of the source in a row is a multiple of it.
+/// Bytes that a tile uses of the source in a row.
+const RUN: usize = 128;
+
+/// Bytes of a cache line.
 const LINE: usize = 64;
 
 /// A layer's kernel in PyTorch's layout.
@@ -42,35 +46,45 @@ impl Layer {
     }
 
     /// The tile of some inputs, in a buffer of its own.
-    fn tile(self, first: usize, count: usize) -> StridedCopy {
+    fn tile(self, size: usize, first: usize, count: usize) -> StridedCopy {
+        let apart = |row: usize| if (row * size).is_multiple_of(ALIAS) { row + LINE / size } else { row };
         let axis = |size, source_stride, target_stride| CopyAxis { size, source_stride, target_stride };
         let (axes, step) = match self {
             Self::Conv { outputs, inputs, window } => (
                 vec![
-                    axis(window, 1, count * outputs),
+                    axis(window, 1, apart(count * outputs)),
                     axis(count, window, outputs),
                     axis(outputs, inputs * window, 1),
                 ],
                 window,
             ),
-            Self::Linear { outputs, inputs } => (vec![axis(count, 1, outputs), axis(outputs, inputs, 1)], 1),
+            Self::Linear { outputs, inputs } => {
+                (vec![axis(count, 1, apart(outputs)), axis(outputs, inputs, 1)], 1)
+            }
         };
         StridedCopy { axes, source_offset: first * step, target_offset: 0 }
     }
 
     /// The tiles of as many tensors of elements of `size` bytes as the source holds.
     pub(crate) fn tiles(self, size: usize, source_bytes: usize) -> Vec<StridedCopy> {
-        let wanted = TILE_BYTES / size / self.per_input();
-        let line = (LINE / size).min(self.inputs());
-        let count = (wanted / line * line).max(line);
+        let run = match self {
+            Self::Conv { window, .. } => (RUN / size).div_ceil(window),
+            Self::Linear { .. } => RUN / size,
+        };
+        let count = (TILE_BYTES / size / self.per_input()).max(run).min(self.inputs());
         let mut tiles = Vec::new();
         for tensor in 0..source_bytes / size / self.numel() {
             for first in (0..self.inputs()).step_by(count) {
-                let mut tile = self.tile(first, count.min(self.inputs() - first));
+                let mut tile = self.tile(size, first, count.min(self.inputs() - first));
                 tile.source_offset += tensor * self.numel();
                 tiles.push(tile);
             }
         }
         tiles
     }
+}
+
+/// Elements of a buffer that a tile is gathered into.
+pub(crate) fn buffer_len(tile: &StridedCopy) -> usize {
+    tile.axes.iter().map(|axis| (axis.size - 1) * axis.target_stride).sum::<usize>() + 1
 }

@@ -4,13 +4,14 @@ use super::Fault;
 use super::code::{blank, without_tests};
 
 /// What each module may name of this crate. `cli` and the crate's root may name everything.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
+    ("map", &[]),
     ("tensor", &[]),
     ("lazy", &["tensor", "crew"]),
-    ("checkpoint", &["tensor", "lazy", "crew"]),
+    ("checkpoint", &["map", "tensor", "lazy", "crew"]),
     ("schema", &["tensor"]),
-    ("keras", &["tensor", "lazy"]),
-    ("plan", &["tensor", "lazy", "checkpoint", "schema", "keras"]),
+    ("keras", &["map", "tensor", "lazy"]),
+    ("plan", &["map", "tensor", "lazy", "checkpoint", "schema", "keras"]),
     ("writer", &["tensor", "lazy", "plan", "keras", "crew"]),
     ("crew", &[]),
     ("convert", &["tensor", "lazy", "checkpoint", "schema", "keras", "plan", "writer", "crew"]),
