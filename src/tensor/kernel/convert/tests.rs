@@ -1,7 +1,10 @@
+//! Values, rounding and refusals.
+
 use half::{bf16, f16};
 
 use super::float::to_float_one_by_one;
 use super::*;
+use crate::tensor::{ByteOrder, Dtype};
 
 fn check(source: &[u8], from: Dtype, to: Dtype, expected: &[u8]) {
     let count = source.len() / from.size();
