@@ -151,6 +151,8 @@ pub enum FeatureOrder {
     /// A feature map of these sizes was flattened in row-major order: `[height, width, channels]` (of any
     /// rank, channels last). PyTorch flattens channels first. Of a layer's output: it becomes such a map.
     Flattened(Vec<usize>),
+    /// Features in several orders meet, so that no map's is that of all of them. The text names the layer where.
+    Mixed(String),
     /// The graph between the flattening and the layer (or its absence, in a template) does not tell. The
     /// text names the layer that hides it.
     Unknown(String),

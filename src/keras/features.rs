@@ -24,6 +24,7 @@ pub(super) fn propagate(tree: &mut Tree, root: NodeId) {
             node.features = Some(match order {
                 Order::Channels(_) => FeatureOrder::Plain,
                 Order::Flattened(sizes) => FeatureOrder::Flattened(sizes),
+                Order::Mixed(reason) => FeatureOrder::Mixed(reason),
                 Order::Unknown(reason) => FeatureOrder::Unknown(reason),
             });
         }
@@ -120,11 +121,12 @@ impl Propagation {
             None => order.clone(),
             // What is known already is known of the layers inside too. Layers that share others would ask
             // without end.
-            Some(Order::Unknown(_)) => return,
+            Some(Order::Unknown(_) | Order::Mixed(_)) => return,
             Some(Order::Channels(_)) if matches!(order, Order::Channels(_)) => return,
             Some(known) if known == order => return,
+            Some(_) if matches!(order, Order::Unknown(_)) => order.clone(),
             Some(_) => {
-                Order::Unknown(format!("what `{}` is called on, features of different orders", node.name))
+                Order::Mixed(format!("what `{}` is called on, features of different orders", node.name))
             }
         };
         if node.graph.is_none() {

@@ -15,6 +15,8 @@ pub(super) enum Order {
     Channels(Flattening),
     /// A map was flattened.
     Flattened(Vec<usize>),
+    /// Features in several orders, so that none of a map is theirs, and of what.
+    Mixed(String),
     /// Not known, and why.
     Unknown(String),
 }
@@ -74,6 +76,8 @@ pub(super) fn all_of(inputs: &[Order], name: &str) -> Order {
 fn merge(a: Order, b: &Order, name: &str) -> Order {
     match (a, b) {
         (a, b) if a == *b => a,
+        (Order::Mixed(reason), _) => Order::Mixed(reason),
+        (_, Order::Mixed(reason)) => Order::Mixed(reason.clone()),
         (Order::Unknown(reason), _) => Order::Unknown(reason),
         (_, Order::Unknown(reason)) => Order::Unknown(reason.clone()),
         (Order::Channels(a), Order::Channels(b)) => {
@@ -83,7 +87,7 @@ fn merge(a: Order, b: &Order, name: &str) -> Order {
                 Order::Channels,
             )
         }
-        _ => Order::Unknown(format!("the inputs of `{name}`, features of different orders")),
+        _ => Order::Mixed(format!("the inputs of `{name}`, features of different orders")),
     }
 }
 
@@ -292,7 +296,7 @@ impl<'a> Reader<'a> {
     fn concatenate(&self, input: Order) -> Order {
         match input {
             Order::Flattened(_) => {
-                Order::Unknown(format!("the output of `{}`, which joins flattened features", self.name))
+                Order::Mixed(format!("the output of `{}`, which joins flattened features", self.name))
             }
             other => other,
         }
@@ -426,7 +430,10 @@ impl<'a> Reader<'a> {
                 Order::Channels(_) => unclear(format!("the axes that `{}` permutes", self.name)),
                 _ => self.unknown(),
             },
-            (class, _) if LOCAL.contains(&class) => self.local(input),
+            (class, _) if LOCAL.contains(&class) => match input {
+                Order::Mixed(_) => input,
+                other => self.local(other),
+            },
             _ => match input {
                 Order::Channels(Flattening::Same | Flattening::Sequence | Flattening::Reshaped(_)) => input,
                 _ => Order::Unknown(format!("the output of `{}` ({})", self.name, self.class)),

@@ -125,13 +125,17 @@ impl Propagation {
             Use::Divided(_) => FeatureOrder::Plain,
             Use::Unknown(reason) => FeatureOrder::Unknown(reason.clone()),
         };
-        let order = if self.orders.get(&id).is_some_and(|known| *known != order) {
-            FeatureOrder::Unknown(format!(
-                "the readers of `{}`, which take its features in different orders",
-                node.name
-            ))
-        } else {
-            order
+        let order = match self.orders.get(&id) {
+            Some(known) if *known != order => {
+                let reason =
+                    format!("the readers of `{}`, which take its features in different orders", node.name);
+                let is_unknown = |order: &FeatureOrder| matches!(order, FeatureOrder::Unknown(_));
+                match is_unknown(known) || is_unknown(&order) {
+                    true => FeatureOrder::Unknown(reason),
+                    false => FeatureOrder::Mixed(reason),
+                }
+            }
+            Some(_) | None => order,
         };
         if matches!(node.class.as_str(), "TimeDistributed" | "SpectralNormalization" | "Wrapper") {
             for (_, child) in &node.children {

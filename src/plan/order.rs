@@ -73,6 +73,7 @@ impl<'a> Place<'a> {
             return Side::Plain;
         }
         match (&self.rule.flatten, &self.layer.features) {
+            (_, FeatureOrder::Mixed(reason)) => Side::Refused(reason.clone()),
             (Some(sizes), _) => of_map(&known.flatten, sizes),
             (None, _) if self.is_template() => {
                 untold::input(self, index, known).map_or(Side::Plain, Side::Refused)
@@ -89,6 +90,7 @@ impl<'a> Place<'a> {
             return Side::Plain;
         }
         match (&self.rule.unflatten, self.outputs) {
+            (_, FeatureOrder::Mixed(reason)) => Side::Refused(reason.clone()),
             (Some(sizes), _) => of_map(&known.unflatten, sizes),
             (None, _) if self.is_template() => {
                 untold::output(self, index, known).map_or(Side::Plain, Side::Refused)
@@ -160,7 +162,7 @@ impl<'a> Place<'a> {
         let found: &[usize] = match found {
             FeatureOrder::Plain => &[],
             FeatureOrder::Flattened(sizes) => sizes,
-            FeatureOrder::Unknown(_) => return None,
+            FeatureOrder::Mixed(_) | FeatureOrder::Unknown(_) => return None,
         };
         let said = said.filter(|said| reordering(said) != reordering(found))?;
         let (layer, said, found) = (self.layer.path.clone(), said.to_vec(), found.to_vec());
@@ -173,11 +175,14 @@ impl<'a> Place<'a> {
             return None;
         }
         let no_layout = || format!("a map was flattened, for which the class {} has no layout", class.name);
+        // An Embedding, which makes features, reads none.
+        let makes = class.variables.iter().any(|variable| !variable.unflatten.is_empty());
+        if let FeatureOrder::Mixed(reason) = &self.layer.features {
+            return (!makes).then(|| reason.clone());
+        }
         if let Some(said) = &self.rule.flatten {
             return reordering(said).map(|_| no_layout());
         }
-        // An Embedding, which makes features, reads none.
-        let makes = class.variables.iter().any(|variable| !variable.unflatten.is_empty());
         match &self.layer.features {
             FeatureOrder::Flattened(sizes) if !makes => reordering(sizes).map(|_| no_layout()),
             FeatureOrder::Unknown(reason) if !makes && !self.is_template() => Some(reason.clone()),
@@ -191,12 +196,15 @@ impl<'a> Place<'a> {
             return None;
         }
         let no_layout = || format!("they become a map, for which the class {} has no layout", class.name);
+        if let FeatureOrder::Mixed(reason) = self.outputs {
+            return Some(reason.clone());
+        }
         if let Some(said) = &self.rule.unflatten {
             return reordering(said).map(|_| no_layout());
         }
         match self.outputs {
             FeatureOrder::Flattened(sizes) => reordering(sizes).map(|_| no_layout()),
-            FeatureOrder::Unknown(reason) => Some(reason.clone()),
+            FeatureOrder::Mixed(reason) | FeatureOrder::Unknown(reason) => Some(reason.clone()),
             // A class that says what it reads is one of features, and makes some.
             FeatureOrder::Plain if self.is_template() => {
                 let reads = class.variables.iter().any(|variable| !variable.flatten.is_empty());
@@ -239,6 +247,11 @@ impl<'a> Place<'a> {
     }
 
     fn input_hint(&self) -> String {
+        if matches!(self.layer.features, FeatureOrder::Mixed(_)) {
+            return "no `flatten` says such an order: let the Keras model flatten as PyTorch does, by a `Permute` that puts \
+                    the channels first before each `Flatten`, or write a [[tensor]] rule"
+                .to_owned();
+        }
         format!(
             "say in the rule what was flattened before the layer: `flatten = [height, width, channels]`, or \
              `flatten = []` when nothing was{}; a [[tensor]] rule can spell any order out, as in `{EXAMPLE}`",
@@ -247,6 +260,11 @@ impl<'a> Place<'a> {
     }
 
     fn output_hint(&self) -> String {
+        if matches!(self.outputs, FeatureOrder::Mixed(_)) {
+            return "no `unflatten` says such an order: let all readers of the layer take its features alike, or write a \
+                    [[tensor]] rule"
+                .to_owned();
+        }
         format!(
             "say in the rule what the output is reshaped to: `unflatten = [height, width, channels]`, or \
              `unflatten = []` when to no map{}; a [[tensor]] rule can spell any order out, as in \

@@ -144,7 +144,7 @@ fn functional_with_nested_and_shared_layers() {
     let net = check("functional.json", "functional");
     assert_eq!(*features(&net, "after_flat"), FeatureOrder::Flattened(vec![3, 2, 4]));
     assert_eq!(*features(&net, "tower/d"), FeatureOrder::Flattened(vec![6, 4, 4]));
-    assert!(matches!(features(&net, "a"), FeatureOrder::Unknown(_)));
+    assert!(matches!(features(&net, "a"), FeatureOrder::Mixed(_)));
     for path in ["z", "excite", "shared", "inner/inner_dense"] {
         assert_eq!(*features(&net, path), FeatureOrder::Plain, "{path}");
     }

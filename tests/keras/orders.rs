@@ -286,7 +286,7 @@ impl Graph {
                    "config": {"shape": shape, "dtype": "float32", "keras_history": [name, 0, 0]}})
         };
         let tensors: Vec<Value> = reads.iter().map(tensor).collect();
-        let args = if class == "Add" { json!([tensors]) } else { json!(tensors) };
+        let args = if matches!(class, "Add" | "Concatenate") { json!([tensors]) } else { json!(tensors) };
         let build = self.shapes.iter().find(|(known, _)| known == reads[0]).unwrap().1.clone();
         let mut config = config;
         config["name"] = json!(name);
@@ -346,6 +346,7 @@ impl Graph {
             };
             match (order, expected) {
                 (FeatureOrder::Unknown(_), None) => {}
+                (FeatureOrder::Mixed(_), MIXED) => {}
                 (FeatureOrder::Plain, Some([])) => {}
                 (FeatureOrder::Flattened(sizes), Some(expected)) => assert_eq!(sizes, expected),
                 (order, expected) => panic!("{order:?} is not {expected:?}"),
@@ -355,6 +356,8 @@ impl Graph {
 }
 
 const PLAIN: Option<&[usize]> = Some(&[]);
+/// No map has so large an axis.
+const MIXED: Option<&[usize]> = Some(&[usize::MAX]);
 const MAP: [usize; 3] = [4, 3, 6];
 const ROW: [usize; 2] = [12, 6];
 
@@ -456,4 +459,27 @@ fn divided_features_of_a_sequence() {
     lstm().reshape("m", "r", &map).check(("r", PLAIN), ("m", PLAIN));
     // Positions too: pixels of four times as many.
     lstm().reshape("m", "r", &[10, 4, 3]).check(("r", None), ("m", PLAIN));
+}
+
+/// Where features of several orders meet, no map's order is theirs, and nobody can say one.
+#[test]
+fn features_of_several_orders() {
+    let conv = || Graph::of(&[4, 3, 2]).conv("c", "in", &[4, 3]);
+    let flat = || conv().layer("f", "Flatten", json!({}), &["c"], &[72]);
+    let joined = |graph: Graph, reads: &[&str], width: usize| {
+        graph.layer("j", "Concatenate", json!({"axis": -1}), reads, &[width]).dense("d", "j", 5)
+    };
+    joined(flat().dense("e", "f", 7), &["f", "e"], 79).check(("c", PLAIN), ("d", MIXED));
+    joined(flat(), &["f", "f"], 144).check(("c", PLAIN), ("d", MIXED));
+    joined(flat(), &["f"], 72).check(("c", PLAIN), ("d", MIXED));
+    let added = flat().dense("e", "f", 72).layer("j", "Add", json!({}), &["f", "e"], &[72]);
+    added.dense("d", "j", 5).check(("c", PLAIN), ("d", MIXED));
+    let dropped = joined(flat().dense("e", "f", 7), &["f", "e"], 79);
+    dropped.same("b", "BatchNormalization", "j", &[79]).check(("c", PLAIN), ("b", MIXED));
+    // A layer that nobody knows may have put them in order.
+    let lambda = flat().dense("e", "f", 72).layer("j", "Add", json!({}), &["f", "e"], &[72]);
+    lambda.layer("l", "Lambda", json!({}), &["j"], &[72]).dense("d", "l", 5).check(("c", PLAIN), ("d", None));
+    // One order: that of vectors.
+    let vectors = Graph::of(&[5]).dense("e", "in", 7);
+    joined(vectors, &["in", "e"], 12).check(("e", PLAIN), ("d", PLAIN));
 }

@@ -35,6 +35,10 @@ fn making(outputs: FeatureOrder, layer: Made) -> Made {
     Made { outputs, ..layer }
 }
 
+fn mixed() -> FeatureOrder {
+    FeatureOrder::Mixed("the inputs of `concatenate`".to_owned())
+}
+
 fn unknown() -> FeatureOrder {
     FeatureOrder::Unknown("a Lambda".to_owned())
 }
@@ -263,6 +267,13 @@ fn a_graph_is_not_contradicted() {
     ] {
         input(reading(found, dense()), &format!("flatten = {said}"), message);
     }
+    // What is mixed has no order that a word could say.
+    for said in ["", "flatten = []", "flatten = [2, 3, 4]"] {
+        input(reading(mixed(), dense()), said, "`fc/kernel` reads features whose order is not known");
+    }
+    for said in ["", "unflatten = []", "unflatten = [2, 3, 2]"] {
+        input(making(mixed(), dense()), said, "`fc/kernel` makes features whose order is not known");
+    }
     input(
         making(FeatureOrder::Flattened(vec![2, 3, 2]), dense()),
         "unflatten = []",
@@ -284,6 +295,8 @@ fn a_class_without_a_layout_for_a_map_is_refused() {
     one(reading(unknown(), conv()), "", reads);
     one(reading(unknown(), conv()), "flatten = []", plain);
     one(reading(unknown(), conv()), "flatten = [4, 5]", reads);
+    one(reading(mixed(), conv()), "flatten = []", reads);
+    one(making(mixed(), conv()), "unflatten = []", "`c/kernel` makes features whose order is not known");
     one(making(unknown(), conv()), "", "`c/kernel` makes features whose order is not known");
     one(making(unknown(), conv()), "unflatten = []", plain);
     let group = made("c", "GroupNormalization", &[("gamma", &[24], "weight", &[24])]);
@@ -382,6 +395,8 @@ fn hints_show_every_way() {
     {
         assert!(graph.contains(part) && template.contains(part), "{part}: {graph} / {template}");
     }
+    let mixed = hint(Origin::Json, mixed());
+    assert!(mixed.contains("`Permute`") && !mixed.contains("[height"), "{mixed}");
     assert!(
         template.contains("`flatten = []` in [target]") && template.contains("`model.to_json()`"),
         "{template}"
