@@ -341,6 +341,18 @@ fn listed_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     shown.join(", ")
 }
 
+impl Warning {
+    /// Whether values are not those that were saved.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Checksum { .. } | Self::Damaged { .. } => true,
+            Self::InFile { warning, .. } => warning.is_damage(),
+            _ => false,
+        }
+    }
+}
+
 /// How to open a checkpoint.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {

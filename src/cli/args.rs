@@ -292,7 +292,7 @@ pub struct Global {
     /// How errors, warnings and notes are told [default: text]
     #[arg(long, global = true, value_name = "FORMAT", help_heading = "Display")]
     pub format: Option<Format>,
-    /// No notes, warnings or progress; a conversion that succeeds says nothing
+    /// Errors and damage alone, no notes or progress; a conversion that succeeds says nothing
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Display")]
     pub quiet: bool,
     /// Say more: every tensor with its strides and offset

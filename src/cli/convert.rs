@@ -74,7 +74,8 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     if let Some(depfile) = depfile {
         // Ninja knows the output by the first.
         let outputs: Vec<PathBuf> = written.files.iter().rev().cloned().collect();
-        depfile.finish(depfile::rule(&outputs, &written.inputs)?.as_bytes())?;
+        let rules = depfile::rule(&outputs, &written.inputs)? + &depfile::phony(&written.inputs);
+        depfile.finish(rules.as_bytes())?;
     }
     if terminal.json {
         let paths =

@@ -86,6 +86,13 @@ pub(super) fn rule(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<String, De
     Ok(text)
 }
 
+/// A rule for each input that makes nothing: an input that is gone then counts as new, where Make would ask who makes
+/// it. Names that Make reads otherwise as targets have none.
+pub(super) fn phony(inputs: &[PathBuf]) -> String {
+    let names = inputs.iter().filter_map(|path| target(path).ok());
+    names.filter(|name| !name.contains('=')).map(|name| format!("{name}:\n")).collect()
+}
+
 fn target(path: &Path) -> Result<String, NameError> {
     let name = name(path)?;
     if name.contains('%') { Err(NameError::Pattern) } else { Ok(name) }

@@ -72,6 +72,22 @@ pub enum Failure {
         /// Both.
         path: PathBuf,
     },
+    /// What stands at the place of a zoo's report or depfile is neither.
+    #[error("{} is there, and is {what} of no earlier run; it is left alone", path.display())]
+    BesideIsForeign {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+    },
+    /// A zoo's report or depfile would lie in a folder that is read as a whole.
+    #[error("{} lies in {}, which a job reads", path.display(), folder.display())]
+    BesideInInput {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A name that a depfile cannot say.
     #[error(transparent)]
     Depfile(#[from] DepfileError),
@@ -196,6 +212,8 @@ impl Failure {
             | Self::Glob { .. }
             | Self::NoStem { .. }
             | Self::BesideIsOutput { .. }
+            | Self::BesideIsForeign { .. }
+            | Self::BesideInInput { .. }
             | Self::Depfile(_)
             | Self::DifferentForms { .. }
             | Self::NoSchema { .. }

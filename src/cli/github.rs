@@ -92,7 +92,7 @@ pub(super) fn inert(text: &str) -> String {
         let mark = if line.trim_start().starts_with("::") { "| " } else { "" };
         format!("{mark}{}", line.replace("##[", "## ["))
     };
-    text.split_inclusive('\n').map(line).collect()
+    text.split_inclusive(['\n', '\r']).map(line).collect()
 }
 
 /// Faults that one annotation tells: those of a rule, or those of a kind that no rule is to blame for.
@@ -239,6 +239,7 @@ mod tests {
     fn logs() {
         assert_eq!(inert("error: a::b\n  c\n"), "error: a::b\n  c\n");
         assert_eq!(inert("error: a\n ::stop-commands::x\n"), "error: a\n|  ::stop-commands::x\n");
+        assert_eq!(inert("error: a\r::stop-commands::x\n"), "error: a\r| ::stop-commands::x\n");
         assert_eq!(inert("error: a##[error]b"), "error: a## [error]b");
     }
 }

@@ -40,7 +40,7 @@ impl Progress for Listener {
     }
 
     fn warned(&self, warning: &Warning) {
-        self.terminal.remark(WARNING, "warning", warning);
+        self.terminal.warn(warning);
     }
 
     fn started(&self, bytes: u64) {

@@ -132,6 +132,8 @@ impl Failure {
             }
             Self::NoStem { .. } => "name the output with -o".to_owned(),
             Self::BesideIsOutput { .. } => "give each a name of its own".to_owned(),
+            Self::BesideIsForeign { .. } => "remove it, or give another name".to_owned(),
+            Self::BesideInInput { .. } => "write it to another folder".to_owned(),
             Self::Depfile(_) => "give the file another name, or leave --depfile out".to_owned(),
             Self::NoVariable { hint: Some(hint), .. } => escape(hint),
             Self::Mistaken { .. } if asked == Asked::Keys => return None,

@@ -10,6 +10,7 @@ use super::asked::Asked;
 use super::escape::escape_message;
 use super::failure::Failure;
 use super::github::{self, Annotation, Level};
+use crate::checkpoint::Warning;
 
 /// `error:`
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -101,6 +102,12 @@ impl Terminal {
             return self.annotate(&Annotation::new(Level::of(label), "", text.to_string()));
         }
         self.label(style, label, text);
+    }
+
+    /// A warning of a checkpoint. One of damage is told even if quiet.
+    pub(super) fn warn(self, warning: &Warning) {
+        let quiet = self.quiet && !warning.is_damage();
+        Self { quiet, ..self }.remark(WARNING, "warning", warning);
     }
 
     /// A line on stderr that begins with a coloured label, quiet or not.

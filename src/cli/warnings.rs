@@ -18,7 +18,7 @@ pub(super) fn print(warnings: &[Warning], terminal: Terminal) {
         let of_its_kind = kinds.entry(kind(warning)).or_insert(0_usize);
         *of_its_kind += 1;
         if terminal.verbose || *of_its_kind <= MAX_OF_A_KIND {
-            terminal.remark(WARNING, "warning", warning);
+            terminal.warn(warning);
         } else {
             more += 1;
         }

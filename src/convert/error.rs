@@ -34,7 +34,7 @@ pub enum ConvertError {
         schema: String,
     },
     /// The plan has faults.
-    #[error("{faults}")]
+    #[error("{faults}: {}", some(faults))]
     Faults {
         /// The faults.
         faults: plan::Faults,
@@ -78,6 +78,17 @@ pub enum ConvertError {
         /// The output.
         path: PathBuf,
     },
+}
+
+/// Faults that a message names; all of them are in the error.
+const NAMED: usize = 3;
+
+fn some(faults: &plan::Faults) -> String {
+    let mut named: Vec<String> = faults.faults.iter().take(NAMED).map(ToString::to_string).collect();
+    if faults.faults.len() > NAMED {
+        named.push(format!("and {} more", faults.faults.len() - NAMED));
+    }
+    named.join("; ")
 }
 
 impl From<checkpoint::Error> for ConvertError {

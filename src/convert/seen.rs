@@ -1,12 +1,16 @@
 //! Whether the files that a conversion reads are still those that it opened.
 
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// What the file system said of files: of those that are named before they were opened, of others when they were.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Vec<(PathBuf, Option<Stamp>)>);
+pub(super) struct Seen {
+    files: Vec<(PathBuf, Option<Stamp>)>,
+    known: HashSet<PathBuf>,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 struct Stamp {
@@ -18,15 +22,15 @@ struct Stamp {
 impl Seen {
     /// Looks at a file, unless it was looked at before.
     pub(super) fn add(&mut self, path: &Path) {
-        if !self.0.iter().any(|(seen, _)| seen == path) {
-            self.0.push((path.to_owned(), Stamp::of(path)));
+        if self.known.insert(path.to_owned()) {
+            self.files.push((path.to_owned(), Stamp::of(path)));
         }
     }
 
     /// One that was written to, replaced or removed since. A file that is mapped shows every write to it, so what was
     /// read of it may be of both contents.
     pub(super) fn changed(&self) -> Option<&Path> {
-        let changed = self.0.iter().find(|(path, stamp)| Stamp::of(path) != *stamp);
+        let changed = self.files.iter().find(|(path, stamp)| Stamp::of(path) != *stamp);
         changed.map(|(path, _)| path.as_path())
     }
 }
@@ -68,7 +72,7 @@ mod tests {
         let seen = || {
             let mut seen = Seen::default();
             [&one, &other, &one].into_iter().for_each(|path| seen.add(path));
-            assert_eq!(seen.0.len(), 2);
+            assert_eq!(seen.files.len(), 2);
             seen
         };
         let before = seen();

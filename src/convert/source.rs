@@ -1,5 +1,6 @@
 //! What a plan is made of: checkpoint, schema and architecture.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
@@ -59,7 +60,7 @@ impl Source {
     /// # Errors
     /// When one of them cannot be read, or nothing names an architecture.
     pub fn open(&self, progress: &dyn Progress) -> Result<Opened, ConvertError> {
-        self.open_by(Arc::new(Schema::load(&self.schema)?), progress)
+        self.read(Arc::new(Schema::load(&self.schema)?), progress, is_long)
     }
 
     /// The same by a schema that was read already: many conversions can have one.
@@ -67,10 +68,21 @@ impl Source {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_by(&self, schema: Arc<Schema>, progress: &dyn Progress) -> Result<Opened, ConvertError> {
+        // Whoever does many conversions has other work for other threads.
+        self.read(schema, progress, |_| false)
+    }
+
+    /// Reads checkpoint and architecture, at once where that is worth a thread.
+    fn read(
+        &self,
+        schema: Arc<Schema>,
+        progress: &dyn Progress,
+        is_worth_a_thread: fn(&Path) -> bool,
+    ) -> Result<Opened, ConvertError> {
         let path = self.architecture.as_deref().or(schema.architecture.as_deref());
         let (checkpoint, architecture) = std::thread::scope(|scope| {
             // The longer of the two, more or less, is what opening takes.
-            let other = path.filter(|path| is_long(path)).and_then(|path| {
+            let other = path.filter(|path| is_worth_a_thread(path)).and_then(|path| {
                 std::thread::Builder::new().spawn_scoped(scope, || Architecture::open(path)).ok()
             });
             let checkpoint = Checkpoint::open(&self.checkpoint, &self.reading)?;
@@ -101,13 +113,9 @@ impl Opened {
         let architecture = &self.architecture.carried.files;
         // A folder stands for its files.
         let own = Some(&self.architecture.path).filter(|path| !path.is_dir());
-        let mut inputs: Vec<PathBuf> = Vec::new();
-        for path in checkpoint.iter().chain(&self.schema.files).chain(own).chain(architecture) {
-            if !inputs.contains(path) {
-                inputs.push(path.clone());
-            }
-        }
-        inputs
+        let mut known = HashSet::new();
+        let all = checkpoint.iter().chain(&self.schema.files).chain(own).chain(architecture);
+        all.filter(|path| known.insert(*path)).cloned().collect()
     }
 
     /// Plans, for any form.

@@ -41,12 +41,16 @@ pub(super) fn unknown_class<'a>(
     })
 }
 
+/// Segments that a prefix may have for a hint: models are some ten deep, and a hostile name has as many as letters.
+const MAX_SEGMENTS: usize = 64;
+
 /// What to do about a pattern that matches names once a prefix of theirs, or its own, is left out.
 pub(super) fn misplaced<'a>(
     pattern: &Pattern,
     names: impl Iterator<Item = &'a str> + Clone,
 ) -> Option<String> {
-    let below = |name: &'a str| name.match_indices('.').map(move |(at, _)| name.split_at(at + 1));
+    let below =
+        |name: &'a str| name.match_indices('.').take(MAX_SEGMENTS).map(move |(at, _)| name.split_at(at + 1));
     let lacking = names.clone().flat_map(below).find(|(_, rest)| pattern.matches(rest).is_some());
     if let Some((prefix, rest)) = lacking {
         return Some(format!(

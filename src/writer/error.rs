@@ -79,6 +79,12 @@ pub enum Error {
         /// The file that both lead to.
         target: PathBuf,
     },
+    /// A shard is a link.
+    #[error("{} is a link, and a shard is written in its own place: remove the link", path.display())]
+    ShardIsLink {
+        /// The shard.
+        path: PathBuf,
+    },
     /// The disk is full.
     #[error("cannot write {}: it needs {needed} bytes and {available} are free; make room, or write to another disk", path.display())]
     NoSpace {

@@ -33,6 +33,16 @@ pub(super) fn stale(path: &Path, files: &[Prepared<'_>]) -> Result<Vec<PathBuf>,
     Ok(named.filter(is_stale).collect())
 }
 
+/// Refuses a set of which a shard is a link: whoever made it did not name it, and what it leads to may be somebody's
+/// input. The last file, the index, is the one that was named.
+pub(super) fn check_links(files: &[Prepared<'_>]) -> Result<(), Error> {
+    let shards = files.split_last().map_or(&[][..], |(_, shards)| shards);
+    match shards.iter().find(|file| file.path.is_symlink()) {
+        Some(file) => Err(Error::ShardIsLink { path: file.path.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// Refuses a set in which links make one file of two.
 pub(super) fn check_distinct(drafts: &[Draft]) -> Result<(), Error> {
     let mut seen: HashMap<PathBuf, &Draft> = HashMap::new();

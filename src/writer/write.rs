@@ -167,6 +167,7 @@ fn write_layout(
         inputs.iter().try_for_each(|input| check_not_input(output, input))?;
     }
 
+    set::check_links(&files)?;
     let drafts: Vec<Draft> =
         files.iter().map(|file| Draft::create(&file.path, file.len)).collect::<Result<_, _>>()?;
     set::check_distinct(&drafts)?;

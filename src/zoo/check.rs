@@ -35,6 +35,7 @@ pub(super) fn check(manifest: &Path, jobs: &[Job], mut faults: Vec<Fault>) -> Ve
             }
         }
     }
+    faults.extend(in_sets(jobs, &own));
     faults.extend(in_folders(jobs, &own));
     // A file that a job writes is not missing for another: it must not be read at all.
     let written = |path: &Path| outputs.writer(&identities(path)).is_some();
@@ -107,9 +108,23 @@ fn read_and_written(writer: &Job, reader: &Job, is: &'static str) -> Fault {
         .with_help("no job waits for another: give the output another name, or use two manifests")
 }
 
+/// Outputs that would be shards of an architecture, which is read with all of them.
+fn in_sets(jobs: &[Job], own: &[Vec<Identity>]) -> Vec<Fault> {
+    let mut readers: HashMap<PathBuf, &Job> = HashMap::new();
+    for job in jobs {
+        if let Some(shards) = job.architecture.as_deref().and_then(Shards::of) {
+            readers.entry(shards.index).or_insert(job);
+        }
+    }
+    let harmed = |(writer, ids): (&Job, &Vec<Identity>)| {
+        let reader = readers.get(&Shards::with(ids)?.index)?;
+        Some(read_and_written(writer, reader, ARCHITECTURE))
+    };
+    jobs.iter().zip(own).filter_map(harmed).collect()
+}
+
 /// Outputs in folders that are read as a whole. Of a checkpoint's folder the names in it are looked at; an output of
-/// its own job is known to be none of its files. Of an unzipped archive
-/// everything is carried over.
+/// its own job is known to be none of its files. Of an unzipped archive everything is carried over.
 fn in_folders(jobs: &[Job], own: &[Vec<Identity>]) -> Vec<Fault> {
     let mut known: HashMap<&Path, Option<PathBuf>> = HashMap::new();
     let mut readers: HashMap<PathBuf, Vec<(&'static str, &Job)>> = HashMap::new();

@@ -1,6 +1,6 @@
 //! From a manifest to its jobs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,6 +60,9 @@ impl Zoo {
             return Ok(Self { path: path.to_owned(), jobs });
         }
         faults.sort_by_key(|fault| fault.position.span.start);
+        // What the defaults say, or a glob's job, is wrong in the same way for many.
+        let mut told = HashSet::new();
+        faults.retain(|fault| told.insert((fault.position.span.start, fault.to_string())));
         Err(Error::Invalid { file, faults })
     }
 }

@@ -191,7 +191,8 @@ fn folders(job: &Job, record: &Record) -> Vec<Reason> {
 pub(super) fn names_digest(job: &Job, folder: &Path) -> io::Result<Digest> {
     let own = Outputs::of(&job.output);
     let names = folder::names(folder)?.into_iter().filter(|name| !own.has(&folder.join(name)));
-    Ok(Digest::of(names.collect::<Vec<_>>().join("\n").as_bytes()))
+    // No name has it.
+    Ok(Digest::of(names.collect::<Vec<_>>().join("\0").as_bytes()))
 }
 
 /// Whether a file has the content that it had; `Ok(true)` where its times are others, which the record then has.

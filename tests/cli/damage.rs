@@ -13,6 +13,9 @@ fn a_changed_value_is_told() {
     bytes[20_000] ^= 1;
     folder.write("weights.pt", bytes);
     check("damaged_convert", 0, &folder.run(&[&CONVERT[..], &["-o", "out.weights.h5"]].concat()));
+    // Damage is not for `--quiet` to hide.
+    let said = folder.run(&[&CONVERT[..], &["-o", "out.weights.h5", "-q"]].concat());
+    assert!(said.contains("warning: the checksum of the record `data/4` is wrong"), "{said}");
     let verify = |file: &'static str| ["verify", "weights.pt", file, "--schema", "schema.toml"];
     check("damaged_verify", 0, &folder.run(&verify("out.weights.h5")));
     check("damaged_verify_whole", 8, &folder.run(&verify("whole.weights.h5")));

@@ -207,7 +207,8 @@ fn what_is_said() {
         )
     };
     assert_eq!(convert(&["--depfile", "out.d"]), "exit 0\n");
-    let depfile = "out.weights.h5: \\\n  weights.pt \\\n  schema.toml \\\n  arch.json\n";
+    let depfile = "out.weights.h5: \\\n  weights.pt \\\n  schema.toml \\\n  arch.json\n\
+                   weights.pt:\nschema.toml:\narch.json:\n";
     assert_eq!(String::from_utf8(folder.read("out.d")).unwrap(), depfile);
 
     let before = folder.names();

@@ -92,6 +92,22 @@ fn stored_or_none(shard: &Path) -> usize {
     }
 }
 
+/// What a link in the place of a shard leads to is somebody's file.
+#[cfg(unix)]
+#[test]
+fn a_shard_is_no_link() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("input"), "precious").unwrap();
+    std::os::unix::fs::symlink("input", path("out_00000.weights.h5")).unwrap();
+    let archive = testdata("sequential_cnn.keras");
+    let form = sharded(1 << 30);
+    let outcome = write(&plan(&archive, KEEP, &form, None), &form, &path("out.weights.json"), 2);
+    assert!(matches!(outcome, Err(Error::ShardIsLink { .. })), "{outcome:?}");
+    assert_eq!(std::fs::read(path("input")).unwrap(), b"precious");
+    assert_eq!(names(folder.path()), ["input", "out_00000.weights.h5"]);
+}
+
 /// A set takes the place of another one, longer or shorter, and of nothing else.
 #[test]
 fn replaces_a_set() {

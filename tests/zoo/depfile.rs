@@ -21,9 +21,8 @@ fn a_rule_for_each_output() {
     insta::assert_snapshot!("depfile", rules);
     // Those that are current have them too.
     assert_eq!(run(&["--report", "report.json"]).code, Some(0));
-    let (report, others) =
-        text().split_once("archs/../keras").map(|(one, other)| (one.to_owned(), other.to_owned())).unwrap();
-    assert_eq!(format!("archs/../keras{others}"), rules);
+    let report = text();
+    assert!(!report.contains("keras/"), "{report}");
     insta::assert_snapshot!("depfile_report", report);
 
     let base = folder.read("base.toml");
@@ -34,7 +33,7 @@ fn a_rule_for_each_output() {
     folder.write("archs/zoo.toml", manifest);
     // What a schema is made of is known in the end.
     let over = folder.run(&["zoo", "archs/zoo.toml", "-q", "--depfile", "base.toml"]);
-    check("depfile_is_input", 7, &over);
+    check("depfile_is_input", 2, &over);
     assert!(folder.read("base.toml") == base);
-    assert_eq!(text().split_once("archs/../keras").map(|(report, _)| report), Some(report.as_str()));
+    assert_eq!(text(), report);
 }

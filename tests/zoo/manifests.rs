@@ -194,9 +194,11 @@ fn links_to_a_folder_of_shards() {
         format!(
             "[defaults]\nschema = \"schema.toml\"\narch = \"archs/ant.json\"\n\
              {JOB}output = \"keras/a.weights.json\"\n{JOB}output = \"linked/a_00000.weights.h5\"\n\
-             {JOB}output = \"keras/b.weights.json\"\n{JOB}arch = \"linked/b_00000.weights.h5\"\n"
+             {JOB}output = \"keras/b.weights.json\"\n{JOB}arch = \"linked/b_00000.weights.h5\"\n\
+             {JOB}output = \"linked/c_00003.weights.h5\"\n{JOB}output = \"d.h5\"\narch = \"keras/c.weights.json\"\n"
         ),
     );
+    folder.write("keras/c.weights.json", "{}");
     check("refused_linked_shards", 9, &folder.zoo(&[]));
     for report in ["linked/a_00000.weights.h5", "keras/../linked/a.weights.json"] {
         folder.write(
@@ -225,6 +227,40 @@ fn reports_that_would_replace_something() {
         assert_eq!(said.code, Some(code), "{report}: {}", said.text());
         assert!(!exists(&folder.path("keras")), "something ran");
     }
+}
+
+/// What only the reading of a job tells may be any file: a report replaces nothing but a report.
+#[test]
+fn reports_and_depfiles_replace_their_own_alone() {
+    let folder = Folder::new();
+    folder.write("base.toml", folder.read("schema.toml"));
+    folder.write("schema.toml", "schema = 1\nextends = 'base.toml'\n");
+    folder.write("notes.txt", "mine\n");
+    std::fs::create_dir_all(folder.path("archs/whole/assets")).unwrap();
+    let before = folder.files("");
+    for (option, name) in ["--report", "--depfile"]
+        .iter()
+        .flat_map(|option| ["base.toml", "notes.txt", "archs/ant.json"].map(|name| (*option, name)))
+    {
+        let said = folder.zoo(&[option, name]);
+        assert!(matches!(said.code, Some(2 | 7)), "{option} {name}: {}", said.text());
+        assert!(folder.files("") == before, "{option} {name}");
+    }
+    check("report_is_foreign", 2, &folder.zoo(&["--report", "notes.txt"]));
+    folder.write("empty", "");
+    for _ in 0..2 {
+        assert_eq!(folder.zoo(&["--report", "r.json", "--depfile", "zoo.d"]).code, Some(0));
+        assert_eq!(folder.zoo(&["--report", "empty"]).code, Some(0));
+    }
+    check("depfile_is_foreign", 2, &folder.zoo(&["--depfile", "r.json"]));
+    assert_eq!(folder.zoo(&["--report", "zoo.d"]).code, Some(2));
+
+    let job = JOB.replace("[[job]]", "");
+    folder.write(
+        "zoo.toml",
+        format!("[[job]]\nschema = \"schema.toml\"\narch = \"archs/whole\"\noutput = \"k/a.h5\"\n{job}"),
+    );
+    check("report_in_input", 2, &folder.zoo(&["--report", "archs/whole/assets/r.json"]));
 }
 
 /// A budget that is too small is told once, with one that is enough.

@@ -1,7 +1,5 @@
 //! What `ptw2k zoo` does.
 
-use std::path::{Path, PathBuf};
-
 use super::screen::Screen;
 use super::stream::Stream;
 use super::{args, beside, depfile, list, report, summary};
@@ -18,8 +16,7 @@ use crate::zoo::{Job, RunOptions, Summary, Zoo, run};
 /// exit code alone: each has said why.
 pub fn zoo(args: &args::Zoo, terminal: Terminal) -> Result<Exit, Failure> {
     let zoo = Zoo::open(&args.manifest)?;
-    let beside: Vec<&Path> = args.report.iter().chain(&args.depfile).map(PathBuf::as_path).collect();
-    beside::check(&beside, &zoo)?;
+    beside::check(args.report.as_deref(), args.depfile.as_deref(), &zoo)?;
     let jobs: Vec<Job> =
         zoo.jobs.iter().filter(|job| args.shard.is_none_or(|shard| shard.has(job))).cloned().collect();
     if args.depfile.is_some() {

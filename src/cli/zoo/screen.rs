@@ -15,7 +15,7 @@ use crate::cli::interrupt;
 use crate::cli::progress::width;
 use crate::cli::table::count;
 use crate::cli::terminal::{ERROR, PLACE, Terminal, WARNING};
-use crate::zoo::{Done, Event, Job, Listener, Outcome, State};
+use crate::zoo::{Done, Event, Job, Listener, Outcome, Remark, State};
 
 /// Shows what happens.
 pub(super) struct Screen<'z> {
@@ -85,8 +85,13 @@ impl<'z> Screen<'z> {
     /// What is worth knowing about a job.
     fn remark(&self, at: usize, label: &str, text: &str) {
         if !self.terminal.quiet {
-            self.terminal.label(WARNING, label, format_args!("{}: {text}", self.job(at)));
+            self.always(at, label, text);
         }
+    }
+
+    /// The same, quiet or not.
+    fn always(&self, at: usize, label: &str, text: &str) {
+        self.terminal.label(WARNING, label, format_args!("{}: {text}", self.job(at)));
     }
 
     /// What was noted when a job was done. Of an earlier run, that has the warnings too.
@@ -156,7 +161,11 @@ impl Listener for Screen<'_> {
                 let text = remark.to_string();
                 self.annotations.remarked(*job, "warning", &text);
                 let lines = self.lines();
-                self.say(&lines, || self.remark(*job, "warning", &text));
+                let is_damage = matches!(remark, Remark::Checkpoint(warning) if warning.is_damage());
+                self.say(&lines, || match is_damage {
+                    true => self.always(*job, "warning", &text),
+                    false => self.remark(*job, "warning", &text),
+                });
             }
         }
     }

@@ -4,21 +4,42 @@
 //! schema has hundreds of patterns, each layer makes more of them, and most meet a few names: compiling an expression
 //! for each took two thirds of the time of a small conversion.
 
-use std::collections::HashSet;
-
 use super::part::{CaptureKind, Joint, Part, Separator};
+use crate::map::Set;
 
 /// The texts of the captures, one for each part that is a capture, where the parts make up the whole of `name`. A
 /// `{x:**}` that stands for no segment has an empty one. Expressions match nothing.
 pub(super) fn groups<'n>(parts: &[Part], separator: Separator, name: &'n str) -> Option<Vec<&'n str>> {
-    if let Some(Part::Text(end)) = parts.last()
-        && !name.ends_with(end.as_str())
-    {
+    if !has_texts(parts, name) {
         return None;
     }
     let mut search =
-        Search { parts, separator: separator.as_char(), name, groups: Vec::new(), failed: HashSet::new() };
+        Search { parts, separator: separator.as_char(), name, groups: Vec::new(), failed: Set::default() };
     search.matches(0, 0).then_some(search.groups)
+}
+
+/// Whether the name begins and ends as the parts do, and has their texts in between, in this order. Most names that do
+/// not match fail here.
+fn has_texts(parts: &[Part], name: &str) -> bool {
+    let is_end = |part: Option<&Part>, fits: &dyn Fn(&str) -> bool| match part {
+        Some(Part::Text(text)) => fits(text),
+        _ => true,
+    };
+    if !is_end(parts.first(), &|text| name.starts_with(text))
+        || !is_end(parts.last(), &|text| name.ends_with(text))
+    {
+        return false;
+    }
+    let texts = parts.iter().filter_map(|part| match part {
+        Part::Text(text) => Some(text.as_str()),
+        Part::Capture { .. } | Part::Expression { .. } => None,
+    });
+    let mut rest = name;
+    for text in texts {
+        let Some(at) = rest.find(text) else { return false };
+        rest = &rest[at + text.len()..];
+    }
+    true
 }
 
 struct Search<'p, 'n> {
@@ -29,7 +50,7 @@ struct Search<'p, 'n> {
     groups: Vec<&'n str>,
     /// Captures, by part and place in the name, from where nothing matches to the end: so that none is tried twice, and
     /// the work is bounded by parts times letters.
-    failed: HashSet<(usize, usize)>,
+    failed: Set<(usize, usize)>,
 }
 
 impl<'n> Search<'_, 'n> {

@@ -9,7 +9,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("tensor", &[]),
     ("lazy", &["tensor", "crew"]),
     ("checkpoint", &["map", "tensor", "lazy", "crew"]),
-    ("schema", &["tensor"]),
+    ("schema", &["map", "tensor"]),
     ("keras", &["map", "tensor", "lazy"]),
     ("plan", &["map", "tensor", "lazy", "checkpoint", "schema", "keras"]),
     ("writer", &["tensor", "lazy", "plan", "keras", "crew"]),
