@@ -10,6 +10,10 @@ use crate::schema::{Captures, PARAMETER, Pattern, RuleKind, Schema, Tables};
 
 use super::module::Module;
 
+/// Modules around a tensor that rules can name, from the outermost on. Models are some ten deep; a hostile name has as
+/// many modules as letters, each as long as what is before it.
+const MAX_DEPTH: usize = 256;
+
 /// The checkpoint's keys under the schema's prefix.
 pub(super) struct SourceNames<'a> {
     /// Per tensor, the key without the prefix.
@@ -72,7 +76,10 @@ impl<'a> SourceNames<'a> {
             if parent == 0 {
                 ends.push(0);
             }
-            for end in ends {
+            // The module of the tensor itself always counts.
+            let deepest = ends.len() - 1;
+            let counted = ends.into_iter().enumerate().filter(|&(at, _)| at < MAX_DEPTH || at == deepest);
+            for (_, end) in counted {
                 let module = &key[..end];
                 let at = *by_module.entry(module).or_insert_with(|| {
                     modules.push((module, Vec::new()));

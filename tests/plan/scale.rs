@@ -53,3 +53,24 @@ fn no_layer_is_found() {
         assert!(said.iter().any(|line| line.starts_with(hint)), "{hint}");
     }
 }
+
+/// A name of half a million modules has a tensor, and its rules have their answers.
+#[test]
+fn a_deep_name() {
+    let deep = "a.0.".repeat(250_000);
+    let key = format!("{deep}weight");
+    let tensors = checkpoint(&[(&key, &[3, 2])]);
+    for (schema, expected) in [
+        (
+            "[[tensor]]\ntorch = '{m:**}.weight'\nkeras = 'fc/kernel'\nlayout = 'o i -> i o'\n",
+            "fc/kernel (2, 3) = a.0.",
+        ),
+        ("[[tensor]]\ntorch = '{m:**}.a.{i}.{k:*}.b{j}'\nkeras = 'fc/kernel'\n", "Missing: "),
+        ("[[layer]]\ntorch = 'a.0.{x:*}'\nkeras = '{x}'\n", "Missing: "),
+    ] {
+        let model = architecture(Origin::Json, &[layer("fc", "Dense", &[("kernel", &[2, 3])])]);
+        let said = render(schema, &tensors, model, &PlanOptions::default());
+        let start = said.get(..said.len().min(200));
+        assert!(said.contains(expected), "{schema}: {start:?}");
+    }
+}
