@@ -71,11 +71,12 @@ impl Terminal {
         print: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<(), Failure> {
         let mut stdout = BufWriter::new(anstream::stdout().lock());
-        let printed = if self.github && !self.json {
+        let printed = if self.github {
             // GitHub looks for commands on this stream too, and names can look like them.
+            let inert = if self.json { github::inert_json } else { github::inert };
             let mut text = Vec::new();
-            print(&mut text)
-                .and_then(|()| stdout.write_all(github::inert(&String::from_utf8_lossy(&text)).as_bytes()))
+            let print = print(&mut text);
+            print.and_then(|()| stdout.write_all(inert(&String::from_utf8_lossy(&text)).as_bytes()))
         } else {
             print(&mut stdout)
         };

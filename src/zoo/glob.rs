@@ -64,6 +64,9 @@ pub enum GlobError {
     /// `**` beside other characters.
     #[error("`**` stands for folders and is a name of its own: `runs/**/best.pt`")]
     DeepInName,
+    /// `**` behind `**`.
+    #[error("`**/**` stands for what `**` stands for: write it once")]
+    DeepTwice,
 }
 
 /// A path that a glob matches.
@@ -97,6 +100,10 @@ impl PathGlob {
         let mut glob = Self { names: Vec::new(), is_absolute: text.starts_with('/'), captures: 0 };
         for name in text.split('/').filter(|name| !name.is_empty() && *name != ".") {
             let name = glob.name(name)?;
+            // One pair of folders for the two has as many ways as the path is deep, and more of them multiply.
+            if matches!((glob.names.last(), &name), (Some(Name::Any), Name::Any)) {
+                return Err(GlobError::DeepTwice);
+            }
             glob.names.push(name);
         }
         Ok(glob)
@@ -341,6 +348,7 @@ mod tests {
         assert_eq!(error("a/[b"), GlobError::OpenSet);
         assert_eq!(error("a/[]"), GlobError::OpenSet);
         assert_eq!(error("a**/b"), GlobError::DeepInName);
+        assert_eq!(error("a/**/./**/b"), GlobError::DeepTwice);
         assert_eq!(error("[z-a]"), GlobError::Set { set: "[z-a]".to_owned() });
         assert_eq!(error(&"a".repeat(4097)), GlobError::TooLong { length: 4097 });
     }

@@ -105,9 +105,17 @@ fn beside_json() {
 #[test]
 fn names_like_commands() {
     let folder = Folder::new();
-    folder.write_tensors("weights.safetensors", &[("::error::x", "U8", &[1], &[7])]);
+    let (tensor, old) = ("::error::x", "x##[error]y");
+    folder.write_tensors("weights.safetensors", &[(tensor, "U8", &[1], &[7]), (old, "U8", &[1], &[7])]);
     let said = folder.run(&["inspect", "weights.safetensors", "--format", "github"]);
-    assert!(said.contains("\n| ::error::x") && !said.contains("\n::error"), "{said}");
+    assert!(
+        said.contains("\n| ::error::x") && !said.contains("\n::error") && !said.contains("##["),
+        "{said}"
+    );
     let said = folder.run(&["inspect", "weights.safetensors", "--format", "github", "--json"]);
-    assert!(said.contains("\"::error::x\""), "{said}");
+    assert!(said.contains("\"::error::x\"") && !said.contains("##["), "{said}");
+    let json =
+        said.split("----- stdout -----\n").nth(1).and_then(|rest| rest.split("\n-----").next()).unwrap();
+    let found: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert!(found.to_string().contains(old), "{said}");
 }
