@@ -10,4 +10,5 @@ mod limited;
 mod listings;
 mod mutations;
 mod orders;
+mod orders_in_graphs;
 mod shapes;
