@@ -78,6 +78,13 @@ mod tests {
         assert_eq!(Asked::Options.says(text), text);
     }
 
+    /// Those of a manifest, but for the output, which no message speaks of as an option.
+    #[test]
+    fn every_key_is_known() {
+        let keys: Vec<&str> = crate::zoo::KEYS.iter().copied().filter(|key| *key != "output").collect();
+        assert_eq!(KEYS.map(|(key, _)| key).as_slice(), keys);
+    }
+
     #[test]
     fn options_are_keys() {
         check("write a larger type with --dtype, or more", "write a larger type with `dtype`, or more");

@@ -40,6 +40,8 @@ pub use job::{Job, Named};
 pub use memory::default_memory;
 pub use open::Zoo;
 pub use run::{RunOptions, run};
+#[cfg(test)]
+pub(crate) use settings::KEYS;
 pub use shard::{Shard, ShardError};
 pub use state::{Reason, State};
 pub use template::TemplateError;

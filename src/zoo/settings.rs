@@ -12,7 +12,7 @@ use crate::schema::{self, Glob};
 use crate::tensor::Dtype;
 
 /// The keys, in the order of the command line's help.
-pub(super) const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "schema",
     "arch",
     "output",
