@@ -90,8 +90,7 @@ impl Planned {
     ///
     /// # Errors
     /// When the output cannot be written, values cannot be read or do not fit their type, an input was changed since
-    /// it was opened, or it is stopped. What
-    /// stood in the output's place is then untouched.
+    /// it was opened, or it is stopped. What stood in the output's place is then untouched.
     pub fn write(&self, progress: &dyn Progress) -> Result<Report, ConvertError> {
         let threads = self.options.threads.and_then(NonZeroUsize::new);
         let mut warnings = self.warnings.clone();

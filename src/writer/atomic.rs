@@ -249,10 +249,12 @@ fn named(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
 }
 
 pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
+    path.parent().map_or(Path::new("."), openable)
+}
+
+/// A folder by a name that can be opened: that of a bare file name is empty.
+pub(super) fn openable(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// Beyond the limit the system kills the process (SIGXFSZ), so it is looked up first.

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::atomic::{ASIDE, PREFIX};
+use super::atomic::{ASIDE, PREFIX, openable};
 
 /// Letters and digits behind the prefix: what `tempfile` makes names unique by.
 const RANDOM_LETTERS: usize = 6;
@@ -41,7 +41,7 @@ pub(super) fn hold(_file: &File) -> bool {
 /// # Errors
 /// When the folder cannot be read, or one of them not be removed.
 pub fn sweep(folder: &Path) -> io::Result<usize> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = openable(folder);
     sweep_after(folder, if is_of_this_machine(folder) { Duration::ZERO } else { UNUSED_FOR })
 }
 
@@ -51,7 +51,7 @@ pub fn sweep(folder: &Path) -> io::Result<usize> {
 /// # Errors
 /// When the folder cannot be read, or one of them not be removed.
 pub fn sweep_old(folder: &Path, is_taken: &dyn Fn(&Path) -> bool) -> io::Result<usize> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = openable(folder);
     let unused = if is_of_this_machine(folder) { Duration::ZERO } else { UNUSED_FOR };
     remove_all(folder, unused, &|name| {
         let (old, random) = name.strip_prefix(ASIDE)?.rsplit_once('-')?;
