@@ -134,7 +134,7 @@ impl<'a> Machine<'a> {
             }
             op::FRAME => {
                 let length = u64::from_le_bytes(self.array()?);
-                self.check_available(length)?;
+                self.available(length)?;
             }
             op::GLOBAL | op::STACK_GLOBAL => self.global(byte)?,
             op::INST | op::OBJ => self.old_instance(byte)?,
@@ -167,8 +167,8 @@ impl<'a> Machine<'a> {
             op::TUPLE2 => self.tuple(2)?,
             op::TUPLE3 => self.tuple(3)?,
             op::TUPLE => {
-                let items = self.pop_to_mark()?;
-                self.push(Value::Tuple(items.into()))?;
+                let start = self.pop_mark()?;
+                self.tuple_from(start)?;
             }
             op::EMPTY_LIST => self.push(Value::List(Vec::new()))?,
             op::LIST => {
@@ -256,22 +256,28 @@ impl<'a> Machine<'a> {
             op::LONG_BINGET => u32::from_le_bytes(self.array()?),
             _ => self.line_index("GET")?,
         };
-        let value = self.memo.get(index as usize).or_else(|| self.far_memo.get(&index));
-        self.repeat(*value.ok_or(Kind::MissingMemo { index })?)
+        match self.memo.get(index as usize).or_else(|| self.far_memo.get(&index)) {
+            Some(&value) => self.repeat(value),
+            None => Err(Kind::MissingMemo { index }),
+        }
     }
 
     fn tuple(&mut self, count: usize) -> Result<(), Kind> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.len().checked_sub(count) {
-            Some(start) if start >= floor => {
-                let items = self.stack.split_off(start);
-                self.push(Value::Tuple(items.into()))
-            }
+            Some(start) if start >= floor => self.tuple_from(start),
             _ => Err(Kind::StackUnderflow),
         }
     }
 
     fn push(&mut self, value: Value<'a>) -> Result<(), Kind> {
+    /// Makes a tuple of what the stack has from that height on.
+    fn tuple_from(&mut self, start: usize) -> Result<(), Kind> {
+        let items = self.stack.get(start..).unwrap_or(&[]).into();
+        self.stack.truncate(start);
+        self.push(Value::Tuple(items))
+    }
+
         self.charge(budget::memory(&value))?;
         if self.values.len() >= MAX_VALUES {
             return Err(Kind::TooManyValues { limit: MAX_VALUES });
@@ -315,9 +321,17 @@ impl<'a> Machine<'a> {
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<ValueId>, Kind> {
-        let mark = self.marks.pop().ok_or(Kind::NoMark)?;
-        // The stack never falls below the last mark.
-        Ok(self.stack.split_off(mark.min(self.stack.len())))
+        let start = self.pop_mark()?;
+        Ok(self.stack.split_off(start))
+    }
+
+    /// The height of the stack at the last mark, which is no more.
+    fn pop_mark(&mut self) -> Result<usize, Kind> {
+        match self.marks.pop() {
+            // The stack never falls below the last mark.
+            Some(mark) => Ok(mark.min(self.stack.len())),
+            None => Err(Kind::NoMark),
+        }
     }
 
     fn value(&self, id: ValueId) -> Option<&Value<'a>> {

@@ -28,8 +28,8 @@ impl<'a> Machine<'a> {
         if byte == op::INST {
             self.global(byte)?;
             let class = self.pop()?;
-            let args = self.pop_to_mark()?;
-            self.push(Value::Tuple(args.into()))?;
+            let start = self.pop_mark()?;
+            self.tuple_from(start)?;
             let args = self.pop()?;
             return self.object(class, args, None, false);
         }
@@ -66,28 +66,28 @@ impl<'a> Machine<'a> {
         else {
             return None;
         };
-        match arguments.as_ref() {
+        match **arguments {
             [] => Some(args),
-            &[sizes] => matches!(self.value(sizes), Some(Value::Tuple(_))).then_some(sizes),
+            [sizes] => matches!(self.value(sizes), Some(Value::Tuple(_))).then_some(sizes),
             _ => None,
         }
     }
 
     /// A dictionary of a class of `collections`. Python 2 puts the items into the arguments.
     fn make_dict(&mut self, class: DictClass, args: ValueId) -> Result<(), Kind> {
-        let wrong = Kind::DictArguments { class: class.name() };
+        let wrong = || Kind::DictArguments { class: class.name() };
         let source = match (self.value(args), class) {
-            (Some(Value::Tuple(args)), DictClass::DefaultDict) => match args.as_ref() {
+            (Some(Value::Tuple(args)), DictClass::DefaultDict) => match &**args {
                 [] | [_] => None,
                 [_, items] => Some(*items),
-                _ => return Err(wrong),
+                _ => return Err(wrong()),
             },
-            (Some(Value::Tuple(args)), _) => match args.as_ref() {
+            (Some(Value::Tuple(args)), _) => match &**args {
                 [] => None,
                 [items] => Some(*items),
-                _ => return Err(wrong),
+                _ => return Err(wrong()),
             },
-            _ => return Err(wrong),
+            _ => return Err(wrong()),
         };
         self.push(Value::Dict(Box::new(Dict::of(class))))?;
         let target = self.top()?;
@@ -95,18 +95,18 @@ impl<'a> Machine<'a> {
         if let Some(Value::Dict(items)) = self.value(source) {
             let items = items.classed_items();
             self.charge(items.len().saturating_mul(budget::ITEM))?;
-            let Some(Value::Dict(dict)) = self.values.get_mut(target.0 as usize) else { return Err(wrong) };
+            let Some(Value::Dict(dict)) = self.values.get_mut(target.0 as usize) else { return Err(wrong()) };
             for (class, key, value) in items {
                 dict.insert(class, key, value);
             }
             return Ok(());
         }
-        let Some(pairs) = self.elements(source) else { return Err(wrong) };
+        let Some(pairs) = self.elements(source) else { return Err(wrong()) };
         let mut items = Vec::with_capacity(pairs.len().saturating_mul(2));
         for &pair in pairs {
             match self.elements(pair) {
                 Some(&[key, value]) => items.extend([key, value]),
-                _ => return Err(wrong),
+                _ => return Err(wrong()),
             }
         }
         self.insert_pairs("REDUCE", target, &items)

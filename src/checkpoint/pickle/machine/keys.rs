@@ -43,7 +43,7 @@ impl<'a> Machine<'a> {
             let elements = elements.clone();
             let depth = pending.len();
             let mut classes = Vec::with_capacity(elements.len());
-            for &element in &elements {
+            for &element in elements.iter() {
                 match self.value(element) {
                     Some(Value::Tuple(_)) => match self.known_classes.get(&element) {
                         Some(&known) => classes.push(known),

@@ -3,27 +3,28 @@
 use super::{Kind, Machine, scalar};
 
 impl<'a> Machine<'a> {
-    pub(super) fn check_available(&self, needed: u64) -> Result<usize, Kind> {
-        let available = self.bytes.len() - self.position;
-        match usize::try_from(needed) {
-            Ok(length) if length <= available => Ok(length),
-            _ => Err(Kind::Truncated { needed, available }),
+    /// What follows, which has to be as many bytes.
+    pub(super) fn available(&self, needed: u64) -> Result<&'a [u8], Kind> {
+        let rest = self.rest();
+        match usize::try_from(needed).ok().and_then(|length| rest.get(..length)) {
+            Some(bytes) => Ok(bytes),
+            None => Err(Kind::Truncated { needed, available: rest.len() }),
         }
     }
 
     pub(super) fn take(&mut self, length: u64) -> Result<&'a [u8], Kind> {
-        let length = self.check_available(length)?;
-        let start = self.position;
-        self.position += length;
-        self.bytes
-            .get(start..self.position)
-            .ok_or(Kind::Truncated { needed: length as u64, available: self.bytes.len() - start })
+        let bytes = self.available(length)?;
+        self.position += bytes.len();
+        Ok(bytes)
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Kind> {
-        let available = self.bytes.len() - self.position;
-        let bytes = self.take(N as u64)?;
-        bytes.try_into().map_err(|_| Kind::Truncated { needed: N as u64, available })
+        let rest = self.rest();
+        let Some(bytes) = rest.first_chunk() else {
+            return Err(Kind::Truncated { needed: N as u64, available: rest.len() });
+        };
+        self.position += N;
+        Ok(*bytes)
     }
 
     pub(super) fn u8(&mut self) -> Result<u8, Kind> {
@@ -38,11 +39,10 @@ impl<'a> Machine<'a> {
 
     /// The bytes up to the end of the line, without it.
     pub(super) fn line(&mut self) -> Result<&'a [u8], Kind> {
-        let rest = self.bytes.get(self.position..).unwrap_or(&[]);
-        let end = rest
-            .iter()
-            .position(|&byte| byte == b'\n')
-            .ok_or(Kind::Truncated { needed: rest.len() as u64 + 1, available: rest.len() })?;
+        let rest = self.rest();
+        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
+            return Err(Kind::Truncated { needed: rest.len() as u64 + 1, available: rest.len() });
+        };
         let line = self.take(end as u64)?;
         self.position += 1;
         Ok(line)
@@ -54,5 +54,9 @@ impl<'a> Machine<'a> {
             .ok()
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| scalar::bad_number(opcode, line))
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.position..).unwrap_or(&[])
     }
 }
