@@ -60,9 +60,9 @@ fn resolve<'b>(pickle: &mut Pickle<'b>, tables: &Tables<'b>) -> Result<(), TarEr
                         .iter()
                         .map(|&number| add(pickle, Value::Int(number)))
                         .collect::<Result<_, _>>()?;
-                    elements.push(add(pickle, Value::Tuple(axes.into()))?);
+                    elements.push(add(pickle, Value::Tuple(axes.as_slice().into()))?);
                 }
-                let args = add(pickle, Value::Tuple(elements.into()))?;
+                let args = add(pickle, Value::Tuple(elements.as_slice().into()))?;
                 let callable = Value::Global { module: "torch._utils", name: "_rebuild_tensor" };
                 let made = (add(pickle, callable)?, args);
                 calls.insert(number, made);
@@ -95,7 +95,7 @@ fn storage<'b>(
         [Value::Text("storage"), Value::Global { module, name }, Value::Text(text), Value::None, numel];
     let elements: Vec<ValueId> =
         elements.into_iter().map(|element| add(pickle, element)).collect::<Result<_, _>>()?;
-    Ok(Value::Persistent(add(pickle, Value::Tuple(elements.into()))?))
+    Ok(Value::Persistent(add(pickle, Value::Tuple(elements.as_slice().into()))?))
 }
 
 fn add<'b>(pickle: &mut Pickle<'b>, value: Value<'b>) -> Result<ValueId, TarError> {

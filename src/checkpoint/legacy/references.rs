@@ -83,7 +83,7 @@ impl<'b> References<'b> {
                     let storage = StorageId::read(pickle, [class, key, numel, view])?;
                     references.add(&storage)?;
                     let (key, numel) = storage.view.map_or((key, numel), |view| (view.key_id, view.numel_id));
-                    let plain = Value::Tuple(Box::new([tag, class, key, location, numel]));
+                    let plain = Value::Tuple([tag, class, key, location, numel].as_slice().into());
                     let plain = pickle.add(plain).map_err(|kind| StreamError::Pickle {
                         what: "the saved object",
                         start: 0,

@@ -10,6 +10,7 @@ pub(super) use keys::Key;
 
 use crate::map::Map;
 
+use super::elements::Elements;
 use super::error::{PickleError, PickleErrorKind as Kind};
 use super::globals::is_dangerous;
 use super::opcode as op;
@@ -91,7 +92,7 @@ const EMPTY_TUPLE: ValueId = ValueId(3 + SHARED_INTEGERS as u32);
 /// None, False, True, the small integers (the values that [`shared`] finds), and the empty tuple.
 fn shared_values<'a>() -> Vec<Value<'a>> {
     let scalars = [Value::None, Value::Bool(false), Value::Bool(true)];
-    let tuple = Value::Tuple(Box::new([]));
+    let tuple = Value::Tuple(Elements::from(&[][..]));
     scalars.into_iter().chain((0..SHARED_INTEGERS).map(Value::Int)).chain([tuple]).collect()
 }
 
@@ -270,7 +271,6 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn push(&mut self, value: Value<'a>) -> Result<(), Kind> {
     /// Makes a tuple of what the stack has from that height on.
     fn tuple_from(&mut self, start: usize) -> Result<(), Kind> {
         let items = self.stack.get(start..).unwrap_or(&[]).into();
@@ -278,6 +278,7 @@ impl<'a> Machine<'a> {
         self.push(Value::Tuple(items))
     }
 
+    fn push(&mut self, value: Value<'a>) -> Result<(), Kind> {
         self.charge(budget::memory(&value))?;
         if self.values.len() >= MAX_VALUES {
             return Err(Kind::TooManyValues { limit: MAX_VALUES });

@@ -3,6 +3,7 @@
 //! `serde-pickle` and its like have neither persistent ids nor shared references, so they cannot read the
 //! `data.pkl` of a checkpoint; formats/pytorch.md section 2 lists what is read here.
 
+mod elements;
 mod error;
 mod globals;
 mod holders;

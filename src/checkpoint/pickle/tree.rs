@@ -24,7 +24,7 @@ impl<'a> Tree<'a> {
     /// A new value that stands for a tensor.
     pub(crate) fn tensor(&mut self) -> ValueId {
         let tag = self.push(Value::Text("storage"));
-        let id = self.push(Value::Tuple(Box::new([tag])));
+        let id = self.push(Value::Tuple([tag].as_slice().into()));
         self.push(Value::Persistent(id))
     }
 

@@ -5,6 +5,7 @@ use crate::map::Map;
 use crate::tensor::Printable;
 use std::borrow::Cow;
 
+use super::elements::Elements;
 use super::globals::DictClass;
 use super::machine::Key;
 
@@ -25,7 +26,7 @@ pub(crate) enum Value<'a> {
     /// A text that is not UTF-8: lone surrogates, or the byte strings of Python 2.
     RawText(&'a [u8]),
     Bytes(&'a [u8]),
-    Tuple(Box<[ValueId]>),
+    Tuple(Elements),
     List(Vec<ValueId>),
     Set(Vec<ValueId>),
     FrozenSet(Vec<ValueId>),
@@ -259,7 +260,7 @@ impl<'a> Pickle<'a> {
             Value::List(elements) => Some(elements),
             Value::Object(object) if self.global(object.callable) == Some(("torch", "Size")) => {
                 match self.get(object.args) {
-                    Value::Tuple(args) => match args.as_ref() {
+                    Value::Tuple(args) => match &**args {
                         [] => Some(&[]),
                         [sizes] => match self.get(*sizes) {
                             Value::Tuple(elements) => Some(elements),

@@ -42,6 +42,7 @@ impl Machine<'_> {
 pub(super) fn memory(value: &Value<'_>) -> usize {
     let behind = match value {
         Value::Tuple(elements) if elements.is_empty() => 0,
+        // As if all lay behind, though few lie in the value itself.
         Value::Tuple(elements) => ALLOCATION + elements.len() * size_of::<ValueId>(),
         Value::List(elements) | Value::Set(elements) | Value::FrozenSet(elements) => {
             elements.len() * size_of::<ValueId>()
