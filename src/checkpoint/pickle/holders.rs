@@ -2,7 +2,7 @@
 //! by one could take time that grows with the square of the file.
 
 use super::torch::is_tensor;
-use super::value::{Pickle, Value, ValueId};
+use super::value::{Object, Pickle, Value, ValueId};
 
 /// Which values hold a tensor, at any depth.
 pub(crate) struct Holders {
@@ -14,33 +14,42 @@ pub(crate) struct Holders {
 impl Holders {
     /// Goes from the tensors up, once along every reference.
     pub(crate) fn of(pickle: &Pickle<'_>) -> Self {
-        let parents = Parents::of(pickle);
-        let mut holds = vec![false; pickle.values.len()];
-        let mut pending = Vec::new();
+        let mut holds = Vec::with_capacity(pickle.values.len());
         let mut has_arrays = false;
         let mut has_packed = false;
-        for index in 0..pickle.values.len() {
-            // At most MAX_VALUES, which fits in u32.
-            let id = ValueId(index as u32);
-            if is_tensor(pickle, id)
-                && let Some(holds) = holds.get_mut(index)
-            {
-                *holds = true;
-                pending.push(id);
+        for (id, value) in numbered(pickle) {
+            holds.push(is_tensor(pickle, id));
+            match value {
+                Value::Object(object) => has_arrays |= is_array(pickle, object),
+                Value::Global { module, name } => has_packed |= is_packed(module, name),
+                _ => {}
             }
-            has_arrays |= is_array(pickle, id);
-            has_packed |= is_packed(pickle, id);
         }
+        let mut holders = Self { holds, has_arrays, has_packed };
+        // Nearly every value comes after those that it holds, or holds a tensor itself.
+        for (id, value) in numbered(pickle) {
+            if !holders.holds(id) && any_child(value, |child| holders.holds(child)) {
+                holders.mark(id);
+            }
+        }
+        let Some(parents) = Parents::of(pickle, &holders) else { return holders };
+        let mut pending: Vec<ValueId> =
+            numbered(pickle).map(|(id, _)| id).filter(|&id| holders.holds(id)).collect();
         while let Some(id) = pending.pop() {
             for &parent in parents.of_child(id) {
-                if let Some(holds) = holds.get_mut(parent.0 as usize)
-                    && !std::mem::replace(holds, true)
-                {
+                if !holders.holds(parent) {
+                    holders.mark(parent);
                     pending.push(parent);
                 }
             }
         }
-        Self { holds, has_arrays, has_packed }
+        holders
+    }
+
+    fn mark(&mut self, id: ValueId) {
+        if let Some(holds) = self.holds.get_mut(id.0 as usize) {
+            *holds = true;
+        }
     }
 
     /// Whether a value is or holds a tensor.
@@ -59,37 +68,31 @@ impl Holders {
     }
 }
 
-fn is_array(pickle: &Pickle<'_>, id: ValueId) -> bool {
-    let Value::Object(object) = pickle.get(id) else { return false };
+fn is_array(pickle: &Pickle<'_>, object: &Object) -> bool {
     pickle.global(object.callable).is_some_and(|(module, name)| {
         module.starts_with("numpy.") && (name == "_reconstruct" || name == "_frombuffer")
     })
 }
 
-/// Whether a value names a class of torch's quantized modules.
-fn is_packed(pickle: &Pickle<'_>, id: ValueId) -> bool {
-    let name = match pickle.get(id) {
-        Value::Global { .. } => pickle.global(id),
-        _ => None,
-    };
-    name.is_some_and(|(module, class)| {
-        class.contains("PackedParams")
-            || module.starts_with("torch.ao.nn.quantized")
-            || module.starts_with("torch.nn.quantized")
-    })
+/// Whether a class is one of torch's quantized modules.
+fn is_packed(module: &str, class: &str) -> bool {
+    class.contains("PackedParams")
+        || module.starts_with("torch.ao.nn.quantized")
+        || module.starts_with("torch.nn.quantized")
 }
 
-/// The references to every value, in one array, sorted by what they refer to.
+/// The references from values that are not known to hold a tensor, in one array, sorted by what they refer to.
 struct Parents {
     starts: Vec<u32>,
     parents: Vec<ValueId>,
 }
 
 impl Parents {
-    fn of(pickle: &Pickle<'_>) -> Self {
+    /// None where there are none.
+    fn of(pickle: &Pickle<'_>, known: &Holders) -> Option<Self> {
         let mut starts = vec![0_u32; pickle.values.len() + 1];
         let mut edges = 0_u32;
-        each_edge(pickle, |_, child| {
+        each_edge(pickle, known, |_, child| {
             if let Some(count) = starts.get_mut(child.0 as usize) {
                 *count += 1;
                 edges += 1;
@@ -100,8 +103,11 @@ impl Parents {
             end += *start;
             *start = end;
         }
+        if edges == 0 {
+            return None;
+        }
         let mut parents = vec![ValueId(0); edges as usize];
-        each_edge(pickle, |parent, child| {
+        each_edge(pickle, known, |parent, child| {
             if let Some(start) = starts.get_mut(child.0 as usize) {
                 *start = start.saturating_sub(1);
                 if let Some(slot) = parents.get_mut(*start as usize) {
@@ -109,7 +115,7 @@ impl Parents {
                 }
             }
         });
-        Self { starts, parents }
+        Some(Self { starts, parents })
     }
 
     fn of_child(&self, id: ValueId) -> &[ValueId] {
@@ -121,43 +127,51 @@ impl Parents {
     }
 }
 
-/// Every reference from a value to one that can hold a tensor. Keys of dictionaries are none: a tensor there is
-/// a name (an optimizer's state has them), not a weight.
-fn each_edge(pickle: &Pickle<'_>, mut visit: impl FnMut(ValueId, ValueId)) {
-    for (index, value) in pickle.values.iter().enumerate() {
-        let parent = ValueId(index as u32);
-        let mut edge = |child: ValueId| {
+/// Every reference to a value that can hold a tensor, from one that is not known to hold any.
+fn each_edge(pickle: &Pickle<'_>, known: &Holders, mut visit: impl FnMut(ValueId, ValueId)) {
+    for (parent, value) in numbered(pickle).filter(|&(id, _)| !known.holds(id)) {
+        any_child(value, |child| {
             if is_holder(pickle.get(child)) {
                 visit(parent, child);
             }
-        };
-        match value {
-            Value::Tuple(elements) => elements.iter().copied().for_each(edge),
-            Value::List(elements) | Value::Set(elements) | Value::FrozenSet(elements) => {
-                elements.iter().copied().for_each(edge);
-            }
-            Value::Dict(dict) => {
-                dict.items().map(|(_, value)| value).chain(dict.state()).for_each(edge);
-            }
-            Value::Object(object) => {
-                edge(object.callable);
-                edge(object.args);
-                object.kwargs.into_iter().chain(object.state).for_each(&mut edge);
-                object.appended().iter().copied().for_each(&mut edge);
-                object.items().items().for_each(|(_, value)| edge(value));
-            }
-            Value::Persistent(_)
-            | Value::Global { .. }
-            | Value::None
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Long(_)
-            | Value::Float(_)
-            | Value::Text(_)
-            | Value::RawText(_)
-            | Value::Bytes(_) => {}
-        }
+            false
+        });
     }
+}
+
+/// Whether something is so of any value that a value refers to. Keys of dictionaries are none: a tensor there is a
+/// name (an optimizer's state has them), not a weight.
+fn any_child(value: &Value<'_>, mut is: impl FnMut(ValueId) -> bool) -> bool {
+    match value {
+        Value::Tuple(elements) => elements.iter().copied().any(is),
+        Value::List(elements) | Value::Set(elements) | Value::FrozenSet(elements) => {
+            elements.iter().copied().any(is)
+        }
+        Value::Dict(dict) => dict.items().map(|(_, value)| value).chain(dict.state()).any(is),
+        Value::Object(object) => {
+            is(object.callable)
+                || is(object.args)
+                || object.kwargs.into_iter().chain(object.state).any(&mut is)
+                || object.appended().iter().copied().any(&mut is)
+                || object.items().items().any(|(_, value)| is(value))
+        }
+        Value::Persistent(_)
+        | Value::Global { .. }
+        | Value::None
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Long(_)
+        | Value::Float(_)
+        | Value::Text(_)
+        | Value::RawText(_)
+        | Value::Bytes(_) => false,
+    }
+}
+
+/// The values of a pickle with their places.
+fn numbered<'p, 'a>(pickle: &'p Pickle<'a>) -> impl Iterator<Item = (ValueId, &'p Value<'a>)> {
+    // At most MAX_VALUES, which fits in u32.
+    (0..).map(ValueId).zip(&pickle.values)
 }
 
 /// Whether a value can be or hold a tensor.
