@@ -72,11 +72,22 @@ pub(in crate::checkpoint) fn is_flat_slot(name: &str) -> bool {
     if name.len() > MAX_NAME {
         return false;
     }
-    let Some((before, last)) = name.rsplit_once('.') else { return false };
-    let named = |part: &str| {
-        before
-            .split_once(part)
-            .is_some_and(|(first, rest)| is_training(first) && (rest.is_empty() || rest.starts_with('.')))
-    };
-    TELLING.contains(&last) || (SLOTS.contains(&last) && named(".state")) || named(".param_groups")
+    let Some((before, last)) = split_last(name) else { return false };
+    TELLING.contains(&last)
+        || (SLOTS.contains(&last) && is_training_part(before, b".state"))
+        || is_training_part(before, b".param_groups")
+}
+
+/// The text before the last dot, and the one after it.
+fn split_last(name: &str) -> Option<(&str, &str)> {
+    // The last name is short: to look at each byte takes less than to prepare a search, here and below.
+    let dot = name.bytes().rposition(|byte| byte == b'.')?;
+    Some((name.get(..dot)?, name.get(dot + 1..)?))
+}
+
+/// Whether a part stands in a name for the first time after what belongs to the training, and ends with a segment.
+fn is_training_part<const N: usize>(name: &str, part: &[u8; N]) -> bool {
+    let Some(at) = name.as_bytes().windows(N).position(|window| window == part) else { return false };
+    let (first, rest) = (name.get(..at), name.get(at + N..));
+    first.is_some_and(is_training) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
