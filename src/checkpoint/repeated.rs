@@ -1,8 +1,7 @@
 //! What the tensors of one checkpoint may repeat of the bytes that it stores, all together and in every form.
 
-use std::collections::HashSet;
-
 use crate::lazy::{LazyTensor, Recipe, Storage};
+use crate::map::Set;
 use crate::tensor::StateDictKey;
 
 use super::error::ErrorKind;
@@ -35,7 +34,7 @@ pub(super) fn check(tensors: &[RawTensor]) -> Result<(), ErrorKind> {
 /// Sums over all tensors and the sources of those that are computed.
 #[derive(Default)]
 struct Sum {
-    seen: HashSet<usize>,
+    seen: Set<usize>,
     /// Bytes of the tensors, each for itself.
     viewed: usize,
     /// Bytes of their storages, each once, when inflated.

@@ -1,9 +1,8 @@
 //! What a checkpoint may claim beyond the bytes that it has.
 
-use std::collections::HashSet;
-
 use crate::checkpoint::pickle::TensorError;
 use crate::lazy::Storage;
+use crate::map::Set;
 
 /// Bytes that a tensor may have when its view repeats elements of a smaller storage (`expand`), or when it is
 /// made dense: the file does not pay for them, and a few bytes can claim terabytes. The largest layers of
@@ -39,7 +38,7 @@ pub(in crate::checkpoint) const fn check_expanded(storage: usize, bytes: usize) 
 #[derive(Default)]
 pub(in crate::checkpoint) struct Budget {
     /// Where they start in memory: one checkpoint may have several archives.
-    seen: HashSet<usize>,
+    seen: Set<usize>,
     /// Bytes of the storages seen, as they stand in the file.
     stored: usize,
     dense: usize,

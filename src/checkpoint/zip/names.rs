@@ -1,7 +1,8 @@
 //! Records by their names.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::ZipError;
@@ -12,14 +13,14 @@ use super::record::Record;
 #[derive(Debug)]
 pub(super) struct Names {
     places: HashTable<u32>,
-    /// SipHash of the whole name, with keys drawn at random: no file can choose names that collide.
+    /// That of [`crate::map`], with a random seed: no file can choose names that collide.
     hasher: RandomState,
 }
 
 impl Names {
     /// The index of records, whose names must differ.
     pub(super) fn of(records: &[Record]) -> Result<Self, ZipError> {
-        let hasher = RandomState::new();
+        let hasher = RandomState::default();
         let mut places = HashTable::with_capacity(records.len());
         let name = |place: u32| records.get(place as usize).map_or("", |record| record.name.as_str());
         // More records than u32 counts take more bytes than any disk has.
