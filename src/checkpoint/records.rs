@@ -150,18 +150,19 @@ impl Records {
         if let Some(Some(storage)) = self.storages.get(place) {
             return Ok((place, storage.clone()));
         }
-        let mut storage =
-            record.storage(&mut self.budget, MAX_INFLATED_BYTES).map_err(TensorError::Record)?;
+        let small = record.plain().filter(|bytes| bytes.len() <= MAX_CHECKED_BYTES);
+        let storage = match small.filter(|_| !record.lacks_checksum()) {
+            Some(bytes) => {
+                if record.check(bytes.as_slice()) == Checksum::Wrong {
+                    self.warnings.push(Warning::Checksum { record: name.to_owned() });
+                }
+                bytes.clone().into()
+            }
+            None => record.storage(&mut self.budget, MAX_INFLATED_BYTES).map_err(TensorError::Record)?,
+        };
         if record.lacks_checksum() {
             self.unchecked += 1;
             self.first_unchecked.get_or_insert_with(|| name.to_owned());
-        } else if let Storage::Checksummed(checksummed) = &storage
-            && checksummed.bytes.len() <= MAX_CHECKED_BYTES
-        {
-            if !checksummed.is_intact() {
-                self.warnings.push(Warning::Checksum { record: name.to_owned() });
-            }
-            storage = checksummed.bytes.clone().into();
         }
         if let Some(slot) = self.storages.get_mut(place) {
             *slot = Some(storage.clone());

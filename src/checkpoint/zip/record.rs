@@ -47,6 +47,11 @@ impl Record {
         inflate.compute().map(Bytes::held).map_err(|_| self.wrong())
     }
 
+    /// The bytes of a record that is a range of the file.
+    pub(crate) fn plain(&self) -> Option<&Bytes> {
+        (!self.is_deflated).then_some(&self.bytes)
+    }
+
     /// Bytes in the file, compressed or not.
     pub(crate) fn stored_len(&self) -> u64 {
         self.bytes.len() as u64
