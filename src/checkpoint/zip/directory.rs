@@ -60,14 +60,14 @@ impl Archive {
         let ranges = locate(file, &entries, end.directory)?;
         let mut records: Vec<Record> = Vec::with_capacity(entries.len());
         for (entry, range) in entries.into_iter().zip(ranges) {
-            let outside = ZipError::Missing { what: "data of an entry", offset: range.0 };
+            let outside = || ZipError::Missing { what: "data of an entry", offset: range.0 };
             let start = usize::try_from(range.0).unwrap_or(usize::MAX);
             let stop = usize::try_from(range.1).unwrap_or(usize::MAX);
             records.push(Record {
                 name: entry.name,
                 crc: entry.crc,
                 is_deflated: entry.method == DEFLATED,
-                bytes: bytes.slice(start..stop).ok_or(outside)?,
+                bytes: bytes.slice(start..stop).ok_or_else(outside)?,
                 size: entry.size,
             });
         }
@@ -118,13 +118,10 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn part(self, what: &'static str, offset: u64, length: u64) -> Result<View<'a>, ZipError> {
-        let missing = ZipError::Missing { what, offset: self.base.saturating_add(offset) };
-        let (Ok(start), Ok(length)) = (usize::try_from(offset), usize::try_from(length)) else {
-            return Err(missing);
-        };
-        match start.checked_add(length).and_then(|end| self.bytes.get(start..end)) {
+        let length = usize::try_from(length).ok();
+        match length.and_then(|length| self.after(offset)?.get(..length)) {
             Some(bytes) => Ok(View { bytes, base: self.base + offset }),
-            None => Err(missing),
+            None => Err(self.missing(what, offset)),
         }
     }
 
@@ -136,16 +133,22 @@ impl<'a> View<'a> {
         signature: &[u8],
     ) -> Result<View<'a>, ZipError> {
         let part = self.part(what, offset, length)?;
-        if part.bytes.starts_with(signature) {
-            Ok(part)
-        } else {
-            Err(ZipError::Missing { what, offset: self.base.saturating_add(offset) })
-        }
+        if part.bytes.starts_with(signature) { Ok(part) } else { Err(self.missing(what, offset)) }
     }
 
     fn number<const N: usize>(self, offset: u64) -> Result<[u8; N], ZipError> {
-        let part = self.part("field", offset, N as u64)?;
-        part.bytes.try_into().map_err(|_| ZipError::Missing { what: "field", offset: part.base })
+        match self.after(offset).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => Ok(*bytes),
+            None => Err(self.missing("field", offset)),
+        }
+    }
+
+    fn after(self, offset: u64) -> Option<&'a [u8]> {
+        self.bytes.get(usize::try_from(offset).ok()?..)
+    }
+
+    const fn missing(self, what: &'static str, offset: u64) -> ZipError {
+        ZipError::Missing { what, offset: self.base.saturating_add(offset) }
     }
 
     fn u16(self, offset: u64) -> Result<u16, ZipError> {
