@@ -119,10 +119,12 @@ fn contains(bytes: &[u8], word: &[u8]) -> bool {
 
 /// Tells what wrote an archive by its entries (formats/pytorch.md section 0).
 pub(super) fn archive(archive: &Archive) -> Result<Form, ErrorKind> {
+    let is_folder = |before: &str| before.strip_suffix('/').is_some_and(|folder| !folder.contains('/'));
     let has = |wanted: &str| {
         archive
             .names()
-            .any(|name| name == wanted || name.split_once('/').is_some_and(|(_, rest)| rest == wanted))
+            .filter_map(|name| name.strip_suffix(wanted))
+            .any(|before| before.is_empty() || is_folder(before))
     };
     let has_at_root = |wanted: &str| archive.names().any(|name| name == wanted);
     if has("archive_format") {
