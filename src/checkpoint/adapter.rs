@@ -2,13 +2,13 @@
 
 mod config;
 
-use std::collections::HashSet;
 use std::path::Path;
 
 pub use config::{AdapterConfig, AdapterConfigError, NAME as ADAPTER_CONFIG};
 
 use super::error::ErrorKind;
 use super::state_dict::{Tensor, Warning};
+use crate::map::Set;
 
 /// Names that only adapters use, as one segment of a key.
 const NAMES: [&str; 7] = [
@@ -38,7 +38,14 @@ pub(super) fn config(path: &Path, tensors: &[Tensor]) -> Result<Option<AdapterCo
 
 /// A warning when tensors of a state_dict belong to an adapter, and those that it changes are not there.
 pub(super) fn warning(tensors: &[Tensor]) -> Option<Warning> {
-    let keys: HashSet<&str> = tensors.iter().map(|tensor| tensor.key.as_str()).collect();
+    let is_named = |tensor: &Tensor| {
+        let mut names = tensor.key.as_str().as_bytes().split(|&byte| byte == b'.');
+        names.any(|name| NAMES.iter().any(|known| known.as_bytes() == name))
+    };
+    if !tensors.iter().any(is_named) {
+        return None;
+    }
+    let keys: Set<&str> = tensors.iter().map(|tensor| tensor.key.as_str()).collect();
     let is_adapter = |tensor: &&Tensor| {
         let key = tensor.key.as_str();
         let mut start = 0;

@@ -139,8 +139,10 @@ fn finish(path: &Path, form: Form, mut read: Read) -> Result<Checkpoint, ErrorKi
     repeated::check(&read.tensors)?;
     let mut keys: Vec<String> = read.tensors.iter_mut().map(|raw| std::mem::take(&mut raw.key)).collect();
     // Most keys have no wrappers' names: they are copied, for messages, only where they may change.
-    let originals = if prefix::is_any(&keys) { keys.clone() } else { Vec::new() };
-    let stripped = prefix::strip(&mut keys);
+    let (originals, stripped) = match prefix::is_any(&keys) {
+        true => (keys.clone(), prefix::strip(&mut keys)),
+        false => (Vec::new(), Vec::new()),
+    };
     check_unique(&originals, &keys)?;
     let ties = ties(&read.tensors);
     let tensors = read.tensors.into_iter().zip(keys).zip(ties).map(|((raw, key), tied_to)| Tensor {
@@ -171,8 +173,9 @@ fn finish(path: &Path, form: Form, mut read: Read) -> Result<Checkpoint, ErrorKi
 
 /// FSDP's local flat parameters: many tensors in one, without their names.
 fn is_fsdp_flat(key: &str) -> bool {
-    key.split('.')
-        .any(|segment| segment == "_flat_param" || segment == "_fpw_module" || segment == "flat_param_0")
+    key.as_bytes()
+        .split(|&byte| byte == b'.')
+        .any(|segment| matches!(segment, b"_flat_param" | b"_fpw_module" | b"flat_param_0"))
 }
 
 /// Refuses two tensors with one key. `originals` are the keys as they stand in the file, where they differ.
