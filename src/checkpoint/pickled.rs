@@ -51,25 +51,27 @@ fn read_entries(
     keys: &mut KeyBudget,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<RawTensor>, ErrorKind> {
-    let mut tensors = Vec::new();
+    let mut tensors = Vec::with_capacity(entries.len());
     let mut unreadable = Unreadable::default();
     for entry in entries {
+        let first = tensors.len();
         let result = match (entry.kind, &entry.key) {
             (EntryKind::Tensor, Err(what)) => return Err(ErrorKind::TensorKey { what: what.clone() }),
-            (EntryKind::Tensor, Ok(key)) => rebuild.tensors(entry.value, key).map(Some),
-            (EntryKind::Other, _) => check_other(pickle, holders, entry).map(|()| None),
-            (EntryKind::Aside, _) => Ok(None),
+            (EntryKind::Tensor, Ok(key)) => rebuild.add(entry.value, key, &mut tensors),
+            (EntryKind::Other, _) => check_other(pickle, holders, entry),
+            (EntryKind::Aside, _) => Ok(()),
         };
         let key = || match &entry.key {
             Ok(key) => StateDictKey::new(key.as_str()),
             Err(what) => StateDictKey::new(format!("<{what}>")),
         };
         match result {
-            Ok(Some(read)) => {
-                keys.take_tensors(&read)?;
-                tensors.extend(read.into_iter().map(|tensor| RawTensor { role: entry.role, ..tensor }));
+            Ok(()) if entry.kind == EntryKind::Tensor => {
+                let added = tensors.get_mut(first..).unwrap_or_default();
+                keys.take_tensors(added)?;
+                added.iter_mut().for_each(|raw| raw.role = entry.role);
             }
-            Ok(None) => {
+            Ok(()) => {
                 warnings.push(Warning::NotATensor { key: key(), what: pickle.describe(entry.value) });
             }
             Err(reason) => unreadable.add(key(), reason),

@@ -34,29 +34,32 @@ impl<'s, 'a> Rebuild<'s, 'a> {
         Self { pickle, storages, quantized, budget, lists: Map::default(), arrays: Map::default() }
     }
 
-    /// The tensors that a value is: one, but for nested tensors and for quantized ones that are kept, which
+    /// Adds the tensors that a value is: one, but for nested tensors and for quantized ones that are kept, which
     /// become several under names that begin with `key`.
-    pub(in crate::checkpoint) fn tensors(
+    pub(in crate::checkpoint) fn add(
         &mut self,
         value: ValueId,
         key: &str,
-    ) -> Result<Vec<RawTensor>, TensorError> {
+        tensors: &mut Vec<RawTensor>,
+    ) -> Result<(), TensorError> {
         if is_sharded(self.pickle, value) {
             return Err(TensorError::Unsupported(UnsupportedTensor::Sharded));
         }
         match tensor(self.pickle, value)? {
-            TensorSpec::Strided(spec) => Ok(vec![self.strided(spec, key)?]),
-            TensorSpec::Quantized(spec) => self.quantized(*spec, key),
-            TensorSpec::Coo(spec) => self.coo(*spec).map(|tensor| vec![computed(key, tensor)]),
-            TensorSpec::Compressed(spec) => self.compressed(*spec).map(|tensor| vec![computed(key, tensor)]),
-            TensorSpec::Nested(spec) => self.nested(*spec, key),
-            TensorSpec::Array(spec) => self.array(*spec).map(|tensor| vec![computed(key, tensor)]),
+            TensorSpec::Strided(spec) => tensors.push(self.strided(spec, key)?),
+            TensorSpec::Quantized(spec) => tensors.extend(self.quantized(*spec, key)?),
+            TensorSpec::Coo(spec) => tensors.push(computed(key, self.coo(*spec)?)),
+            TensorSpec::Compressed(spec) => tensors.push(computed(key, self.compressed(*spec)?)),
+            TensorSpec::Nested(spec) => tensors.extend(self.nested(*spec, key)?),
+            TensorSpec::Array(spec) => tensors.push(computed(key, self.array(*spec)?)),
         }
+        Ok(())
     }
 
     /// The one tensor that a value is.
     pub(in crate::checkpoint) fn one(&mut self, value: ValueId, key: &str) -> Result<RawTensor, TensorError> {
-        let mut tensors = self.tensors(value, key)?;
+        let mut tensors = Vec::new();
+        self.add(value, key, &mut tensors)?;
         match tensors.pop() {
             Some(tensor) if tensors.is_empty() => Ok(tensor),
             _ => Err(TensorError::NotOne),

@@ -96,11 +96,10 @@ fn read_tensors(
         reading.leave_out(key, what);
     }
     for Found { key, value, role } in tensors.found {
-        let tensors = rebuild.tensors(value, &key);
-        if let Ok(tensors) = &tensors {
-            keys.take_tensors(tensors)?;
-        }
-        reading.take(key, role, tensors);
+        let mut tensors = Vec::new();
+        let result = rebuild.add(value, &key, &mut tensors);
+        keys.take_tensors(&tensors)?;
+        reading.take(key, role, result.map(|()| tensors));
     }
     Ok(())
 }

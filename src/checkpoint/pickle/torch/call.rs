@@ -76,7 +76,11 @@ impl<'p, 'a> Call<'p, 'a> {
         if sizes.len() > MAX_RANK {
             return Err(ShapeError::Rank { rank: sizes.len() }.into());
         }
-        sizes.iter().map(|&size| self.size(size).ok_or_else(|| self.wrong(wrong))).collect()
+        let mut counts = Vec::with_capacity(sizes.len());
+        for &size in sizes {
+            counts.push(self.size(size).ok_or_else(|| self.wrong(wrong))?);
+        }
+        Ok(counts)
     }
 
     pub(super) fn shape(&self, id: ValueId) -> Result<Shape, TensorError> {
