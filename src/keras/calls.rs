@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::error::ErrorKind;
 use super::graph::Tensor;
-use super::json::{input_shape, missing, size, text, wrong};
+use super::json::{input_shape, missing, setting, size, text, wrong};
 
 /// What Keras 2 writes in the place of a layer's name before a constant.
 const CONSTANT: &str = "_CONSTANT_VALUE";
@@ -222,10 +222,10 @@ impl Reader<'_> {
         if text(value, "class_name") != Some("__keras_tensor__") {
             return Ok(None);
         }
-        let history = value.pointer("/config/keras_history").and_then(Value::as_array);
+        let history = setting(value, "keras_history").and_then(Value::as_array);
         let history = history.ok_or_else(|| missing(self.model, "keras_history"))?;
         let mut tensor = self.tensor(history, "keras_history")?;
-        tensor.shape = value.pointer("/config/shape").and_then(input_shape);
+        tensor.shape = setting(value, "shape").and_then(input_shape);
         Ok(Some(tensor))
     }
 

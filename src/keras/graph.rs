@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::calls::{Call, Reader};
 use super::error::ErrorKind;
-use super::json::{Config, InputShape, missing, text, wrong};
+use super::json::{Config, InputShape, missing, setting, text, wrong};
 
 /// The graph of a model. A Sequential model has one too: a chain.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ impl Graph {
         let mut by_name = Map::with_capacity_and_hasher(entries.len(), Default::default());
         for (at, entry) in entries.iter().enumerate() {
             let name = text(entry, "name")
-                .or_else(|| entry.pointer("/config/name").and_then(Value::as_str))
+                .or_else(|| setting(entry, "name").and_then(Value::as_str))
                 .ok_or_else(|| missing(config.layer, "layers[].name"))?;
             if by_name.insert(name, at).is_some() {
                 return Err(ErrorKind::DuplicatePath { path: join(config.layer, name) });

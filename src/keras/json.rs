@@ -156,6 +156,11 @@ pub(super) fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
     object.get(field).and_then(Value::as_str)
 }
 
+/// A field of an object's `config`.
+pub(super) fn setting<'a>(object: &'a Value, field: &str) -> Option<&'a Value> {
+    object.get("config")?.get(field)
+}
+
 /// A size.
 pub(super) fn size(value: &Value) -> Option<usize> {
     value.as_u64().and_then(|size| usize::try_from(size).ok())

@@ -9,7 +9,7 @@ use super::architecture::Generation;
 use super::error::{CustomLayer, ErrorKind};
 use super::generation::generation;
 use super::graph::{Graph, entries, join};
-use super::json::{Config, InputShape, input_shape, missing, text};
+use super::json::{Config, InputShape, input_shape, missing, setting, text};
 use super::layers::{
     InputShapes, canonical_class, cell_of, is_builtin, is_of_applications, is_operation_class, is_stateless,
 };
@@ -30,7 +30,7 @@ pub(super) fn read(object: &Value) -> Result<(Tree, NodeId), ErrorKind> {
     if object.get("config").is_none() {
         return Err(missing("", "config"));
     }
-    let has_layers = object.pointer("/config/layers").is_some();
+    let has_layers = setting(object, "layers").is_some();
     let tree = Tree { nodes: Vec::new(), generation: generation(object) };
     let mut builder = Builder {
         tree,
@@ -105,7 +105,7 @@ impl Builder {
             return false;
         }
         own_classes::is_operation(object).unwrap_or_else(|| {
-            let is_layer = object.pointer("/config/trainable").is_some();
+            let is_layer = setting(object, "trainable").is_some();
             is_operation_class(class) && !is_layer
         })
     }
@@ -113,7 +113,7 @@ impl Builder {
     /// A layer or model inside the one at `parent`. `name` overrides the one in its configuration.
     fn layer(&mut self, object: &Value, parent: &str, name: Option<&str>) -> Result<NodeId, ErrorKind> {
         let class = text(object, "class_name").ok_or_else(|| missing(parent, "class_name"))?;
-        let own_name = object.pointer("/config/name").and_then(Value::as_str);
+        let own_name = setting(object, "name").and_then(Value::as_str);
         let name = name.or(own_name).ok_or_else(|| missing(parent, "name"))?;
         // Keras 2 has `/` in the names of what its own functions make.
         let has_slash = name.contains('/') && self.tree.generation == Generation::Keras3;
@@ -128,7 +128,7 @@ impl Builder {
         }
         let node = match model_kind(object) {
             Some(kind) => {
-                if object.pointer("/config/layers").is_none() {
+                if setting(object, "layers").is_none() {
                     return Err(ErrorKind::Subclassed { class: class.to_owned() });
                 }
                 let node = self.model(kind, object, &path)?;
@@ -197,7 +197,7 @@ impl Builder {
     /// layer that is given for the way back.
     fn bidirectional(&mut self, config: Config<'_>) -> Result<Vec<(String, NodeId)>, ErrorKind> {
         let layer = config.need("layer")?;
-        let name = layer.pointer("/config/name").and_then(Value::as_str);
+        let name = setting(layer, "name").and_then(Value::as_str);
         let name = name.ok_or_else(|| missing(config.layer, "layer.config.name"))?;
         let is_old = self.tree.generation == Generation::Keras2;
         let named = |direction: &str, name: &str| {
@@ -212,7 +212,7 @@ impl Builder {
         let forward = self.layer(layer, config.layer, Some(&named("forward_", name)))?;
         let backward = match config.get("backward_layer") {
             Some(backward) => {
-                let given = backward.pointer("/config/name").and_then(Value::as_str).filter(|_| is_old);
+                let given = setting(backward, "name").and_then(Value::as_str).filter(|_| is_old);
                 let given = given.map(|name| named("backward_", name));
                 self.layer(backward, config.layer, given.as_deref())?
             }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::keras::json::{InputShape, text};
+use crate::keras::json::{InputShape, setting, text};
 use crate::tensor::MAX_RANK;
 
 /// Longest constant whose shape is told by its nested lists.
@@ -209,7 +209,7 @@ pub(super) fn with_size(shape: &InputShape, axis: i64, size: Option<usize>) -> O
 /// The shape of a constant: a number, nested lists, or Keras' `__tensor__` and `__numpy__` objects.
 pub(super) fn constant_shape(value: &Value) -> Option<InputShape> {
     if matches!(text(value, "class_name"), Some("__tensor__" | "__numpy__")) {
-        return constant_shape(value.pointer("/config/value")?);
+        return constant_shape(setting(value, "value")?);
     }
     let mut shape = Vec::new();
     let mut value = value;

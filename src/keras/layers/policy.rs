@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::keras::error::ErrorKind;
-use crate::keras::json::{Config, size, text};
+use crate::keras::json::{Config, setting, size, text};
 use crate::tensor::Dtype;
 
 /// The maxima that float8 training remembers where the policy does not say.
@@ -46,11 +46,11 @@ impl Policy {
     /// the one that matches it as a regular expression, or the default. Which part of a path must match is not the same
     /// in all versions, so a key that could match and would change something is refused.
     fn of_map(config: Config<'_>, map: &Value, path: &str) -> Result<Self, ErrorKind> {
-        let default = match map.pointer("/config/default_policy") {
+        let default = match setting(map, "default_policy") {
             None | Some(Value::Null) => Self::plain(Dtype::F32),
             Some(policy) => Self::of(config, policy)?,
         };
-        let keys = match map.pointer("/config/policy_map") {
+        let keys = match setting(map, "policy_map") {
             Some(Value::Object(keys)) => keys,
             None | Some(Value::Null) => return Ok(default),
             Some(_) => return Err(config.wrong("dtype", "a dtype policy")),
@@ -73,7 +73,7 @@ impl Policy {
     fn of(config: Config<'_>, policy: &Value) -> Result<Self, ErrorKind> {
         let unsupported =
             |policy: &str| ErrorKind::DtypePolicy { layer: config.layer.into(), policy: policy.into() };
-        let field = |name: &str| policy.pointer(&format!("/config/{name}"));
+        let field = |name: &str| setting(policy, name);
         let (source, quantization) = match policy {
             // `int8_from_mixed_bfloat16`.
             Value::String(name) => match name.split_once("_from_") {

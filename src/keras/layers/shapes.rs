@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::keras::error::ErrorKind;
 use crate::keras::inferred::Inferred;
-use crate::keras::json::{InputShape, input_shape};
+use crate::keras::json::{InputShape, input_shape, setting};
 
 /// The input shapes of a layer, in the order of its arguments, each with the argument's name when that is
 /// told (`query_shape`).
@@ -27,7 +27,7 @@ impl InputShapes {
     /// From the `build_config` of a serialized layer; empty where it has none. Keras 2 builds attention layers
     /// from the shapes in their configuration; its `build_config` tells the first input's only.
     pub(in crate::keras) fn read(object: &Value, class: &str) -> Self {
-        if class == "MultiHeadAttention" && object.pointer("/config/query_shape").is_some() {
+        if class == "MultiHeadAttention" && setting(object, "query_shape").is_some() {
             let shape = |name: &'static str| Some((name, Ok(input_shape(object.get("config")?.get(name)?)?)));
             return Self::named(["query_shape", "value_shape", "key_shape"].into_iter().filter_map(shape));
         }
