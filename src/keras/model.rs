@@ -326,10 +326,12 @@ fn batch_shape(entry: &Value) -> Option<InputShape> {
 /// A configuration without the layers in it: those are layers of their own here.
 fn stripped(config: Option<&Value>) -> Value {
     let Some(Value::Object(fields)) = config else { return Value::Null };
-    let kept: Map<String, Value> = fields
-        .iter()
-        .filter(|(field, _)| !NESTED_FIELDS.contains(&field.as_str()))
-        .map(|(field, value)| (field.clone(), value.clone()))
-        .collect();
+    let is_kept = |field: &String| !NESTED_FIELDS.contains(&field.as_str());
+    // Most have none, and to copy a map takes less than to fill one.
+    if fields.keys().all(is_kept) {
+        return Value::Object(fields.clone());
+    }
+    let kept = fields.iter().filter(|(field, _)| is_kept(field));
+    let kept: Map<String, Value> = kept.map(|(field, value)| (field.clone(), value.clone())).collect();
     Value::Object(kept)
 }
