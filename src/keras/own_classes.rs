@@ -24,11 +24,12 @@ pub(super) fn model_kind(object: &Value) -> Option<ModelKind> {
     let is_known = |module: &str| {
         matches!(module, "keras" | "tf_keras") || MODULES.iter().any(|known| is_in(module, known))
     };
-    match text(object, "class_name").filter(|_| is_own(object, is_known))? {
-        "Functional" | "Model" => Some(ModelKind::Functional),
-        "Sequential" => Some(ModelKind::Sequential),
-        _ => None,
-    }
+    let kind = match text(object, "class_name")? {
+        "Functional" | "Model" => ModelKind::Functional,
+        "Sequential" => ModelKind::Sequential,
+        _ => return None,
+    };
+    is_own(object, is_known).then_some(kind)
 }
 
 /// Whether an object is of a class of `keras.layers`, as far as it says.
@@ -59,8 +60,8 @@ pub(super) fn is_of_applications(object: &Value) -> bool {
 /// module `null`. `model_config` and Keras before 2.12 have neither: there the class itself is `package>Class`, and
 /// one that is not registered cannot be told from Keras' own.
 fn is_own(object: &Value, is_known: impl Fn(&str) -> bool) -> bool {
-    let class = text(object, "class_name");
-    let is_registered = text(object, "registered_name").is_some_and(|name| Some(name) != class);
+    let registered = text(object, "registered_name");
+    let is_registered = registered.is_some_and(|name| text(object, "class_name") != Some(name));
     let is_there = match object.get("module") {
         None => true,
         Some(Value::String(module)) => is_known(module),

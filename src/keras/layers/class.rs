@@ -213,10 +213,10 @@ pub(in crate::keras) fn is_of_applications(class: &str) -> bool {
 
 /// Whether that generation of Keras has a layer of that class, whose variables are known.
 pub(in crate::keras) fn is_builtin(class: &str, generation: Generation) -> bool {
-    let is_of_keras_2 = STATELESS_KERAS_2.contains(&class) || STATEFUL_KERAS_2.contains(&class);
+    let is_of_keras_2 = || STATELESS_KERAS_2.contains(&class) || STATEFUL_KERAS_2.contains(&class);
     match generation {
-        Generation::Keras2 if is_of_keras_2 => true,
-        _ => STATELESS.binary_search(&class).is_ok() || STATEFUL.binary_search(&class).is_ok(),
+        Generation::Keras2 if is_of_keras_2() => true,
+        _ => STATEFUL.binary_search(&class).is_ok() || STATELESS.binary_search(&class).is_ok(),
     }
 }
 
