@@ -236,7 +236,7 @@ impl Builder {
         let mut children = Vec::with_capacity(objects.len());
         for object in objects {
             let node = self.layer(object, config.layer, None)?;
-            children.push((format!("{field}/{}", groups.next(self.tree.class(node))), node));
+            children.push((join(field, &groups.next(self.tree.class(node))), node));
         }
         Ok(children)
     }
@@ -282,7 +282,7 @@ impl Builder {
             let name = graph.steps.get(step).map(|step| step.name.as_str());
             let node = self.layer(entry, config.layer, name)?;
             *kind = StepKind::Layer(node);
-            children.push((format!("layers/{}", groups.next(self.tree.class(node))), node));
+            children.push((join("layers", &groups.next(self.tree.class(node))), node));
         }
         Ok((children, Wiring { graph, order, kinds }))
     }
@@ -305,7 +305,7 @@ impl Builder {
                 // A model as the first layer brings its input along.
                 shape = shape.or_else(|| self.tree.declared_inputs(node).pop().flatten());
             }
-            children.push((format!("layers/{}", groups.next(self.tree.class(node))), node));
+            children.push((join("layers", &groups.next(self.tree.class(node))), node));
             kinds.push(StepKind::Layer(node));
             names.push(self.tree.nodes.get(node).map_or_else(String::new, |node| node.name.clone()));
         }

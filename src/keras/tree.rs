@@ -79,15 +79,25 @@ pub(super) enum StepKind {
 
 /// Counts the classes in a container, for the names of its groups.
 #[derive(Default)]
-pub(super) struct Groups(Map<String, usize>);
+pub(super) struct Groups {
+    /// The name of each class that was met.
+    names: Map<String, String>,
+    /// How many groups have each name: two classes may have one.
+    counts: Map<String, usize>,
+}
 
 impl Groups {
     /// The next group's name for a class: `dense`, `dense_1`, …
     pub(super) fn next(&mut self, class: &str) -> String {
-        let name = snake(class);
-        let count = self.0.entry(name.clone()).or_insert(0);
+        if !self.names.contains_key(class) {
+            let name = snake(class);
+            self.counts.entry(name.clone()).or_insert(0);
+            self.names.insert(class.to_owned(), name);
+        }
+        let name = self.names.get(class).map_or("", String::as_str);
+        let Some(count) = self.counts.get_mut(name) else { return name.to_owned() };
         *count += 1;
-        if *count == 1 { name } else { format!("{name}_{}", *count - 1) }
+        if *count == 1 { name.to_owned() } else { format!("{name}_{}", *count - 1) }
     }
 }
 
