@@ -255,7 +255,18 @@ pub(super) fn entries<'a>(config: Config<'a>) -> Result<&'a [Value], ErrorKind> 
 
 /// A path with a name behind.
 pub(super) fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
+    let mut joined = String::with_capacity(path.len() + 1 + name.len());
+    joined.push_str(path);
+    extend(&mut joined, name);
+    joined
+}
+
+/// Puts a name behind a path.
+pub(super) fn extend(path: &mut String, name: &str) {
+    if !path.is_empty() {
+        path.push('/');
+    }
+    path.push_str(name);
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::architecture::{
 };
 use super::carried::Carried;
 use super::error::ErrorKind;
-use super::graph::{Graph, Order, join};
+use super::graph::{Graph, Order, extend, join};
 use super::json::InputShape;
 use super::layers::{InputShapes, Spec, current_name, snake};
 
@@ -124,17 +124,18 @@ impl Tree {
         path: &Path,
         origin: Origin,
     ) -> Result<Architecture, ErrorKind> {
+        let variables = self.nodes.iter().map(|node| node.own.len()).sum();
         let mut walk = Walk {
             places: Map::default(),
             layers: Vec::new(),
-            variables: Vec::new(),
+            variables: Vec::with_capacity(variables),
             weightless: Vec::new(),
-            paths: Set::default(),
             nodes: self.nodes,
             holds: Map::default(),
         };
-        walk.visit(root, "", "")?;
+        walk.visit(root, &mut String::new(), &mut String::new());
         let Walk { layers, variables, weightless, .. } = walk;
+        check_unique(&variables)?;
         Ok(Architecture {
             path: path.to_owned(),
             origin,
@@ -148,6 +149,15 @@ impl Tree {
     }
 }
 
+/// Refuses two variables with one path.
+fn check_unique(variables: &[Variable]) -> Result<(), ErrorKind> {
+    let mut paths = Set::with_capacity_and_hasher(variables.len(), Default::default());
+    match variables.iter().find(|variable| !paths.insert(variable.path.as_str())) {
+        Some(again) => Err(ErrorKind::DuplicatePath { path: again.path.as_str().to_owned() }),
+        None => Ok(()),
+    }
+}
+
 struct Walk {
     nodes: Vec<Node>,
     /// Where each node was met first, as an index into `layers`; none for layers that are not listed.
@@ -155,60 +165,40 @@ struct Walk {
     layers: Vec<Layer>,
     variables: Vec<Variable>,
     weightless: Vec<Weightless>,
-    paths: Set<String>,
     holds: Map<NodeId, bool>,
 }
 
 impl Walk {
     /// Lists a layer and those inside, and tells which of [`Architecture::layers`] it is, when it holds variables.
     /// The recursion is as deep as the configuration nests, which the JSON reader bounds.
-    fn visit(&mut self, id: NodeId, path: &str, group: &str) -> Result<Option<usize>, ErrorKind> {
+    fn visit(&mut self, id: NodeId, path: &mut String, group: &mut String) -> Option<usize> {
         if let Some(&place) = self.places.get(&id) {
             if let Some(layer) = place.and_then(|place| self.layers.get_mut(place)) {
-                let is_new = layer.path != path && !layer.aliases.iter().any(|alias| alias == path);
+                let is_new = layer.path != *path && !layer.aliases.contains(path);
                 if is_new {
-                    layer.aliases.push(path.to_owned());
+                    layer.aliases.push(path.clone());
                 }
             }
-            return Ok(place);
+            return place;
         }
         let is_listed = self.holds_variables(id);
         self.places.insert(id, is_listed.then_some(self.layers.len()));
         self.operations(id, path);
-        let Some(node) = self.nodes.get_mut(id) else { return Ok(None) };
+        let node = self.nodes.get_mut(id)?;
+        let class = std::mem::take(&mut node.class);
         if !is_listed {
             // A model of such layers has a configuration of no interest.
             if node.graph.is_none() {
-                let (class, config) = (node.class.clone(), std::mem::take(&mut node.config));
-                self.weightless.push(Weightless { path: path.to_owned(), class, config });
+                let config = std::mem::take(&mut node.config);
+                self.weightless.push(Weightless { path: path.clone(), class, config });
             }
-            return self.below(id, path, group).map(|_| None);
+            self.below(id, path, group);
+            return None;
         }
-        let (own, class) = (std::mem::take(&mut node.own), node.class.clone());
-        let name = if path.is_empty() { String::new() } else { node.name.clone() };
-        let first = self.variables.len();
-        self.layers.push(Layer {
-            path: path.to_owned(),
-            name,
-            aliases: Vec::new(),
-            class: Some(class.clone()),
-            class_from_name: false,
-            kernel_axes: node.kernel_axes.take(),
-            variables: first..first + own.len(),
-            group: group.to_owned(),
-            inside: Vec::new(),
-            config: Some(std::mem::take(&mut node.config)),
-            features: node.features.take().unwrap_or(FeatureOrder::Plain),
-            outputs: node.outputs.take().unwrap_or(FeatureOrder::Plain),
-        });
-        let layer = self.layers.len() - 1;
-        for (index, spec) in own.into_iter().enumerate() {
-            let variable = join(path, spec.name);
-            if !self.paths.insert(variable.clone()) {
-                return Err(ErrorKind::DuplicatePath { path: variable });
-            }
+        let (layer, first) = (self.layers.len(), self.variables.len());
+        for (index, spec) in std::mem::take(&mut node.own).into_iter().enumerate() {
             self.variables.push(Variable {
-                path: VariablePath::new(variable),
+                path: VariablePath::new(join(path, spec.name)),
                 layer,
                 name: current_name(&class, spec.name).to_owned(),
                 index,
@@ -219,11 +209,25 @@ impl Walk {
                 value: None,
             });
         }
-        let inside = self.below(id, path, group)?;
+        self.layers.push(Layer {
+            path: path.clone(),
+            name: if path.is_empty() { String::new() } else { node.name.clone() },
+            aliases: Vec::new(),
+            class: Some(class),
+            class_from_name: false,
+            kernel_axes: node.kernel_axes.take(),
+            variables: first..self.variables.len(),
+            group: group.clone(),
+            inside: Vec::new(),
+            config: Some(std::mem::take(&mut node.config)),
+            features: node.features.take().unwrap_or(FeatureOrder::Plain),
+            outputs: node.outputs.take().unwrap_or(FeatureOrder::Plain),
+        });
+        let inside = self.below(id, path, group);
         if let Some(layer) = self.layers.get_mut(layer) {
             layer.inside = inside;
         }
-        Ok(Some(layer))
+        Some(layer)
     }
 
     /// Lists the operations of a model's graph.
@@ -241,15 +245,19 @@ impl Walk {
     }
 
     /// Lists the layers inside one, and tells which they are.
-    fn below(&mut self, id: NodeId, path: &str, group: &str) -> Result<Vec<usize>, ErrorKind> {
+    fn below(&mut self, id: NodeId, path: &mut String, group: &mut String) -> Vec<usize> {
         let children =
             self.nodes.get_mut(id).map_or_else(Vec::new, |node| std::mem::take(&mut node.children));
+        let (path_end, group_end) = (path.len(), group.len());
         let mut inside = Vec::new();
         for (below, child) in children {
-            let name = self.nodes.get(child).map_or_else(String::new, |node| node.name.clone());
-            inside.extend(self.visit(child, &join(path, &name), &join(group, &below))?);
+            extend(path, self.nodes.get(child).map_or("", |node| &node.name));
+            extend(group, &below);
+            inside.extend(self.visit(child, path, group));
+            path.truncate(path_end);
+            group.truncate(group_end);
         }
-        Ok(inside)
+        inside
     }
 
     /// Whether a layer, or one inside it, has variables.
