@@ -59,15 +59,16 @@ impl Propagation {
             .all_reads()
             .filter_map(|read| Some(((read.step, read.call), read.shape.as_ref()?)))
             .collect();
+        let unread = Results::new();
         for &call in order.calls.iter().rev() {
             self.calls += 1;
-            let results = known.get(&call).cloned().unwrap_or_default();
+            let results = known.get(&call).unwrap_or(&unread);
             let read = graph.reads(call);
             let output = sizes.get(&call).copied();
             let uses = match kinds.get(call.0) {
-                Some(StepKind::Layer(node)) => self.layer(tree, *node, &results, read, output),
+                Some(StepKind::Layer(node)) => self.layer(tree, *node, results, read, output),
                 Some(StepKind::Operation(class, config)) => {
-                    let made = all_of(&results, name(call.0));
+                    let made = all_of(results, name(call.0));
                     let usage = |tensor: &Tensor| {
                         operation(class, config, name(call.0), &made, tensor.shape.as_ref(), output)
                     };

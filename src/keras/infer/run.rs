@@ -1,6 +1,7 @@
 //! The shapes of every call of a model, in the order in which the calls follow each other.
 
 use crate::map::Map;
+use std::borrow::Cow;
 
 use crate::keras::calls::{Argument, Call};
 use crate::keras::features::MAX_CALLS;
@@ -60,6 +61,10 @@ impl Run<'_> {
             return;
         }
         let inputs = if node.built.is_empty() { called_on } else { node.built.clone() };
+        if node.graph.is_none() && node.children.is_empty() {
+            self.built.insert(id, inputs);
+            return;
+        }
         self.built.insert(id, inputs.clone());
         if node.graph.is_some() {
             let given = inputs.unnamed().unwrap_or_default();
@@ -190,6 +195,9 @@ impl Run<'_> {
 
     /// Where what a layer reads is hidden, its `build_config` tells it.
     fn told(&self, node: NodeId, call: &Call, shapes: &mut [Inferred]) {
+        if shapes.iter().all(Result::is_ok) {
+            return;
+        }
         let built = self.tree.nodes.get(node).and_then(|node| node.built.unnamed()).unwrap_or_default();
         let tensors = call.arguments.first().map_or_else(Vec::new, Argument::tensors);
         if built.len() != tensors.len() {
@@ -303,11 +311,13 @@ impl Run<'_> {
 }
 
 /// What hides a shape, as errors name it: the class, or the function that a layer of Keras 2 calls.
-fn function(reading: &Reading<'_>) -> String {
-    let function = reading.config.text("function").ok().flatten();
-    match function.filter(|_| reading.class == "TFOpLambda") {
-        Some(function) => format!("tf.{function}"),
-        None => reading.class.to_owned(),
+fn function<'a>(reading: &Reading<'a>) -> Cow<'a, str> {
+    if reading.class != "TFOpLambda" {
+        return Cow::Borrowed(reading.class);
+    }
+    match reading.config.text("function") {
+        Ok(Some(function)) => Cow::Owned(format!("tf.{function}")),
+        _ => Cow::Borrowed(reading.class),
     }
 }
 
