@@ -40,19 +40,15 @@ impl StridedCopy {
     pub fn collapse(&self) -> Self {
         let mut axes: Vec<CopyAxis> = self.axes.iter().copied().filter(|axis| axis.size != 1).collect();
         axes.sort_by_key(|axis| std::cmp::Reverse(axis.target_stride));
-        let mut merged: Vec<CopyAxis> = Vec::with_capacity(axes.len());
-        for axis in axes {
-            match merged.last_mut() {
-                Some(outer)
-                    if outer.source_stride == axis.source_stride * axis.size
-                        && outer.target_stride == axis.target_stride * axis.size =>
-                {
-                    *outer = CopyAxis { size: outer.size * axis.size, ..axis };
-                }
-                _ => merged.push(axis),
+        axes.dedup_by(|axis, outer| {
+            let is_one = outer.source_stride == axis.source_stride * axis.size
+                && outer.target_stride == axis.target_stride * axis.size;
+            if is_one {
+                *outer = CopyAxis { size: outer.size * axis.size, ..*axis };
             }
-        }
-        Self { axes: merged, ..*self }
+            is_one
+        });
+        Self { axes, ..*self }
     }
 }
 

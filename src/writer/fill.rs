@@ -23,6 +23,9 @@ use super::{Error, Progress, WriteOptions};
 /// Bytes that another thread is begun for: beginning one takes as long as writing a few hundred kilobytes.
 const WORTH_A_THREAD_BYTES: usize = 1 << 20;
 
+/// Small datasets that a worker takes at a time: they follow one another in the file, and are written together.
+const SMALL_AT_A_TIME: usize = 256;
+
 /// A dataset to be filled.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
@@ -61,11 +64,22 @@ pub(super) fn fill(
         push_jobs(target, &mut jobs)?;
     }
     sort(&mut jobs);
-    let mut tiles = 0;
+    let (mut tiles, mut large) = (0, 0);
     for job in &mut jobs {
         job.before = tiles;
         tiles += job.tiles;
+        if !job.is_small() {
+            large = tiles;
+        }
     }
+    let turns = large + (tiles - large).div_ceil(SMALL_AT_A_TIME);
+    let tiles_of = |turn: usize| match turn.checked_sub(large) {
+        None => turn..turn + 1,
+        Some(small) => {
+            let first = large + small * SMALL_AT_A_TIME;
+            first..tiles.min(first + SMALL_AT_A_TIME)
+        }
+    };
 
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
@@ -83,25 +97,29 @@ pub(super) fn fill(
             stop.store(true, Ordering::Relaxed);
         };
         while goes_on() && !stop.load(Ordering::Relaxed) {
-            let tile = next.fetch_add(1, Ordering::Relaxed);
-            if tile >= tiles {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            if turn >= turns {
                 break;
             }
-            let outcome = if progress.is_cancelled() {
-                Err(Error::Cancelled)
-            } else {
-                let job = &jobs[jobs.partition_point(|job| job.before + job.tiles <= tile)];
-                let writer = TileWriter {
-                    target: job.target,
-                    outlet: job.target.outlet,
-                    options,
-                    progress,
-                    stop: &stop,
+            for tile in tiles_of(turn) {
+                let outcome = if progress.is_cancelled() {
+                    Err(Error::Cancelled)
+                } else {
+                    let job = &jobs[jobs.partition_point(|job| job.before + job.tiles <= tile)];
+                    let writer = TileWriter {
+                        target: job.target,
+                        outlet: job.target.outlet,
+                        is_small: job.is_small(),
+                        options,
+                        progress,
+                        stop: &stop,
+                    };
+                    writer.run(&job.work, tile - job.before, &mut buffers, &mut outbox)
                 };
-                writer.run(&job.work, tile - job.before, &mut buffers, &mut outbox)
-            };
-            if let Err(error) = outcome {
-                fail(tile, error);
+                if let Err(error) = outcome {
+                    fail(tile, error);
+                    break;
+                }
             }
         }
         if !stop.load(Ordering::Relaxed)
@@ -112,7 +130,7 @@ pub(super) fn fill(
     };
     // No more threads than are worth beginning.
     let bytes: usize = jobs.iter().map(|job| job.bytes).sum();
-    share(hands(options, progress), tiles.min(1 + bytes / WORTH_A_THREAD_BYTES), &work);
+    share(hands(options, progress), turns.min(1 + bytes / WORTH_A_THREAD_BYTES), &work);
     let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
     failure.map_or(Ok(()), |(_, error)| Err(error))
 }

@@ -8,6 +8,9 @@ use super::tile::{Grid, TILE_BYTES, has_long_runs};
 use crate::plan::{Part, Term, Value};
 use crate::tensor::{ByteOrder, Dtype, StridedCopy};
 
+/// Bytes of a dataset that is not worth a call of the system of its own: copying them takes a fraction of one.
+const SMALL_BYTES: usize = 16 * 1024;
+
 /// Tiles of a dataset that are done in one way.
 pub(super) struct Job<'a> {
     pub(super) target: &'a Target<'a>,
@@ -16,6 +19,14 @@ pub(super) struct Job<'a> {
     pub(super) before: usize,
     pub(super) tiles: usize,
     pub(super) bytes: usize,
+}
+
+impl Job<'_> {
+    /// Whether it fills a whole dataset of few bytes.
+    pub(super) fn is_small(&self) -> bool {
+        let whole = self.target.numel * self.target.binding.dtype.size();
+        whole <= SMALL_BYTES && self.bytes == whole && !matches!(self.work, Work::Computed { .. })
+    }
 }
 
 /// How.
@@ -31,9 +42,9 @@ pub(super) enum Work<'a> {
 }
 
 /// The largest first, so that the workers end at about the same time; but those that read the same computed
-/// source follow each other.
+/// source follow each other. The small ones come last, as they lie in the file.
 pub(super) fn sort(jobs: &mut [Job<'_>]) {
-    jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
+    jobs.sort_by_key(|job| std::cmp::Reverse(if job.is_small() { 0 } else { job.bytes }));
     let mut ranks = BTreeMap::new();
     for (place, job) in jobs.iter().enumerate() {
         if let Work::Computed { first } = job.work {
@@ -69,14 +80,15 @@ pub(super) fn push_jobs<'a>(target: &'a Target<'a>, jobs: &mut Vec<Job<'a>>) -> 
         }
         if let [Term { parts }] = terms.as_slice()
             && target.binding.arithmetic.is_none()
-            && parts.iter().all(|part| has_long_runs(&part.copy, size))
+            && let copies = parts.iter().map(|part| part.copy.collapse()).collect::<Vec<_>>()
+            && copies.iter().all(|copy| has_long_runs(copy, size))
         {
-            for part in parts {
-                let bytes = part.copy.numel() * size;
-                if let Some((source, at)) = plain(part, target.binding.dtype) {
+            for (part, copy) in parts.iter().zip(copies) {
+                let bytes = copy.numel() * size;
+                if let Some((source, at)) = plain(part, &copy, target.binding.dtype) {
                     push(Work::Plain { source, at }, bytes.div_ceil(TILE_BYTES), bytes);
                 } else if bytes > 0 {
-                    let grid = Grid::new(&part.copy, size.max(part.source.dtype.size()));
+                    let grid = Grid::new(copy, size.max(part.source.dtype.size()));
                     let tiles = grid.len();
                     push(Work::Boxes { part, grid }, tiles, bytes);
                 }
@@ -90,10 +102,9 @@ pub(super) fn push_jobs<'a>(target: &'a Target<'a>, jobs: &mut Vec<Job<'a>>) -> 
     Ok(())
 }
 
-/// The bytes of a part that a file holds just as its tensor does, and where they go in bytes.
-fn plain(part: &Part, dtype: Dtype) -> Option<(&[u8], usize)> {
+/// The bytes of a part, whose copy was collapsed, that a file holds just as its tensor does, and where they go in bytes.
+fn plain<'p>(part: &'p Part, copy: &StridedCopy, dtype: Dtype) -> Option<(&'p [u8], usize)> {
     let size = dtype.size();
-    let copy = part.copy.collapse();
     let contiguous = match copy.axes.as_slice() {
         [] => true,
         [axis] => axis.source_stride == 1 && axis.target_stride == 1,

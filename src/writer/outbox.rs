@@ -1,5 +1,6 @@
 //! What a worker has filled and not yet written.
 
+use super::hdf5::ALIGNMENT;
 use super::outlet::{Outlet, Piece};
 use super::tile::WHOLE_ROWS_BYTES;
 use super::{Error, Progress};
@@ -7,6 +8,9 @@ use super::{Error, Progress};
 /// Bytes that a worker holds back while others write: the largest tile. It is enough that two workers hardly ever wait
 /// for each other, and little memory.
 const HELD_BACK_BYTES: usize = WHOLE_ROWS_BYTES;
+
+/// Bytes of small datasets that are written together.
+const RUN_BYTES: usize = 256 * 1024;
 
 /// Filled buffers of one worker. It writes them when nobody else writes to their files, and waits only when it
 /// holds too much.
@@ -18,6 +22,26 @@ pub(super) struct Outbox<'o> {
     bytes: usize,
     /// Buffers to be filled again.
     spare: Vec<Vec<u8>>,
+    run: Option<Run<'o>>,
+}
+
+/// Whole datasets that follow one another in a file, with the zeros between them.
+struct Run<'o> {
+    outlet: &'o Outlet<'o>,
+    buffer: Vec<u8>,
+    /// Where in the file it starts.
+    place: u64,
+    /// Without the zeros.
+    bytes: usize,
+}
+
+impl Run<'_> {
+    /// How many zeros come before a dataset at that place, if it follows.
+    fn gap(&self, outlet: &Outlet<'_>, place: u64) -> Option<usize> {
+        let gap = place.checked_sub(self.place + self.buffer.len() as u64)?;
+        let follows = std::ptr::eq(self.outlet, outlet) && gap < ALIGNMENT && self.buffer.len() < RUN_BYTES;
+        follows.then_some(gap as usize)
+    }
 }
 
 struct Queue<'o> {
@@ -33,7 +57,7 @@ struct Filled {
 
 impl<'o> Outbox<'o> {
     pub(super) const fn new(progress: &'o dyn Progress) -> Self {
-        Self { progress, queues: Vec::new(), bytes: 0, spare: Vec::new() }
+        Self { progress, queues: Vec::new(), bytes: 0, spare: Vec::new(), run: None }
     }
 
     /// A buffer of so many bytes, whatever they are.
@@ -51,8 +75,37 @@ impl<'o> Outbox<'o> {
         pieces: Vec<Piece>,
     ) -> Result<(), Error> {
         let bytes = pieces.iter().map(|piece| piece.len).sum();
-        self.bytes += bytes;
-        let filled = Filled { buffer, pieces, bytes };
+        self.enqueue(outlet, Filled { buffer, pieces, bytes })
+    }
+
+    /// Takes a buffer whose bytes are no longer needed.
+    pub(super) fn take_back(&mut self, buffer: Vec<u8>) {
+        self.spare.push(buffer);
+    }
+
+    /// Takes a whole dataset of few bytes, or the next part of one, to be written with its neighbours. What lies before
+    /// it in the file, up to a multiple of [`ALIGNMENT`], is nobody's.
+    pub(super) fn add(&mut self, outlet: &'o Outlet<'o>, bytes: &[u8], place: u64) -> Result<(), Error> {
+        let gap = self.run.as_ref().and_then(|run| run.gap(outlet, place));
+        if gap.is_none() {
+            self.end_run()?;
+        }
+        let buffer = if self.run.is_none() { self.buffer(0) } else { Vec::new() };
+        let run = self.run.get_or_insert(Run { outlet, buffer, place, bytes: 0 });
+        run.buffer.resize(run.buffer.len() + gap.unwrap_or(0), 0);
+        run.buffer.extend_from_slice(bytes);
+        run.bytes += bytes.len();
+        Ok(())
+    }
+
+    fn end_run(&mut self) -> Result<(), Error> {
+        let Some(Run { outlet, buffer, place, bytes }) = self.run.take() else { return Ok(()) };
+        let pieces = vec![Piece { from: 0, len: buffer.len(), place }];
+        self.enqueue(outlet, Filled { buffer, pieces, bytes })
+    }
+
+    fn enqueue(&mut self, outlet: &'o Outlet<'o>, filled: Filled) -> Result<(), Error> {
+        self.bytes += filled.bytes;
         match self.queues.iter_mut().find(|queue| std::ptr::eq(queue.outlet, outlet)) {
             Some(queue) => queue.filled.push(filled),
             None => self.queues.push(Queue { outlet, filled: vec![filled] }),
@@ -80,6 +133,7 @@ impl<'o> Outbox<'o> {
 
     /// Writes all that is left.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
+        self.end_run()?;
         self.send(0)
     }
 

@@ -31,9 +31,8 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// Cuts a copy between elements of at most `size` bytes.
-    pub(super) fn new(copy: &StridedCopy, size: usize) -> Self {
-        let copy = copy.collapse();
+    /// Cuts a collapsed copy between elements of at most `size` bytes.
+    pub(super) fn new(copy: StridedCopy, size: usize) -> Self {
         let budget = (TILE_BYTES / size).max(1);
         let mut steps = vec![1; copy.axes.len()];
         let volume = |steps: &[usize]| steps.iter().product::<usize>();
@@ -158,9 +157,8 @@ pub(super) fn runs(copy: &StridedCopy, buffer: &StridedCopy) -> (usize, Vec<(usi
     (run, starts)
 }
 
-/// Whether a copy can be written on its own: its target is one run, or made of long ones.
+/// Whether a collapsed copy can be written on its own: its target is one run, or made of long ones.
 pub(super) fn has_long_runs(copy: &StridedCopy, size: usize) -> bool {
-    let copy = copy.collapse();
     let mut run = 1;
     for axis in copy.axes.iter().rev() {
         if axis.target_stride != run {

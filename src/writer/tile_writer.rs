@@ -25,6 +25,8 @@ pub(super) struct TileWriter<'t, 'o> {
     pub(super) target: &'t Target<'t>,
     /// The target's.
     pub(super) outlet: &'o Outlet<'o>,
+    /// Whether the tile is a whole dataset of few bytes, which is written with its neighbours.
+    pub(super) is_small: bool,
     pub(super) options: &'t WriteOptions,
     pub(super) progress: &'t dyn Progress,
     /// Whether another worker has failed.
@@ -44,7 +46,11 @@ impl<'o> TileWriter<'_, 'o> {
             Work::Plain { source, at } => {
                 let start = index * TILE_BYTES;
                 let end = source.len().min(start + TILE_BYTES);
-                outbox.post_bytes(self.outlet, &source[start..end], self.place(at + start))
+                let (source, place) = (&source[start..end], self.place(at + start));
+                if self.is_small {
+                    return outbox.add(self.outlet, source, place);
+                }
+                outbox.post_bytes(self.outlet, source, place)
             }
             Work::Boxes { part, grid } => self.write_box(part, &grid.tile(index), buffers, outbox),
             Work::Ranges { step } => {
@@ -58,7 +64,7 @@ impl<'o> TileWriter<'_, 'o> {
                 let out = std::mem::take(&mut buffers.out);
                 let place = self.place(range.start * self.target.binding.dtype.size());
                 let piece = Piece { from: 0, len: out.len(), place };
-                outbox.post(self.outlet, out, vec![piece])
+                self.post(out, vec![piece], outbox)
             }
             Work::Computed { .. } => self.write_computed(buffers, outbox),
         }
@@ -120,7 +126,18 @@ impl<'o> TileWriter<'_, 'o> {
         };
         let (run, starts) = runs(copy, &filled);
         let piece = |(from, to)| Piece { from: from * size, len: run * size, place: self.place(to * size) };
-        outbox.post(self.outlet, out, starts.into_iter().map(piece).collect())
+        self.post(out, starts.into_iter().map(piece).collect(), outbox)
+    }
+
+    fn post(&self, buffer: Vec<u8>, pieces: Vec<Piece>, outbox: &mut Outbox<'o>) -> Result<(), Error> {
+        if !self.is_small {
+            return outbox.post(self.outlet, buffer, pieces);
+        }
+        for Piece { from, len, place } in pieces {
+            outbox.add(self.outlet, &buffer[from..from + len], place)?;
+        }
+        outbox.take_back(buffer);
+        Ok(())
     }
 
     /// Where in the file a byte of the dataset lies.

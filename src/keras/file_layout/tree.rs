@@ -1,8 +1,7 @@
 //! An HDF5 file without bytes: groups, datasets, attributes.
 
-use std::collections::HashMap;
-
 use super::LayoutError;
+use crate::map::Map;
 
 /// A group of an HDF5 file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -68,12 +67,16 @@ impl Attribute {
     }
 }
 
+/// Children that are looked for one by one. Most groups have fewer.
+const FEW: usize = 8;
+
 /// A group in the making, which finds its children by name: a model may have tens of thousands.
 #[derive(Default)]
 pub(super) struct Growing {
     pub(super) attributes: Vec<Attribute>,
     children: Vec<(String, Child)>,
-    places: HashMap<String, usize>,
+    /// The place of each child, where there are more than [`FEW`].
+    places: Map<String, usize>,
 }
 
 enum Child {
@@ -86,8 +89,8 @@ impl Growing {
     pub(super) fn group(&mut self, path: &str) -> Result<&mut Self, LayoutError> {
         let mut group = self;
         for name in path.split('/').filter(|name| !name.is_empty()) {
-            let at = match group.places.get(name) {
-                Some(&at) => at,
+            let at = match group.place(name) {
+                Some(at) => at,
                 None => group.push(name, Child::Group(Self::default())),
             };
             group = match group.children.get_mut(at) {
@@ -101,17 +104,21 @@ impl Growing {
     /// Adds a dataset at a path below this group.
     pub(super) fn add(&mut self, path: &str, dataset: Dataset) -> Result<(), LayoutError> {
         let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let parent = self.group(parents)?;
-        if parent.places.contains_key(name) {
+        self.group(parents)?.add_child(name, dataset, path)
+    }
+
+    /// Adds a dataset directly to this group; `path` is its path below the root.
+    pub(super) fn add_child(&mut self, name: &str, dataset: Dataset, path: &str) -> Result<(), LayoutError> {
+        if self.place(name).is_some() {
             return Err(LayoutError::SameName { path: path.to_owned() });
         }
-        parent.push(name, Child::Leaf(Node::Dataset(dataset)));
+        self.push(name, Child::Leaf(Node::Dataset(dataset)));
         Ok(())
     }
 
     /// Gives a child a second name; no more than that name where there is no such child or the name is taken.
     pub(super) fn alias(&mut self, name: &str, of: &str) {
-        if self.places.contains_key(of) && !self.places.contains_key(name) {
+        if self.place(of).is_some() && self.place(name).is_none() {
             self.push(name, Child::Leaf(Node::Alias(of.to_owned())));
         }
     }
@@ -119,8 +126,20 @@ impl Growing {
     fn push(&mut self, name: &str, child: Child) -> usize {
         let at = self.children.len();
         self.children.push((name.to_owned(), child));
-        self.places.insert(name.to_owned(), at);
+        // Those before it too, once there are more.
+        let first = if at == FEW { 0 } else { at };
+        if at >= FEW {
+            let added = self.children.iter().enumerate().skip(first);
+            self.places.extend(added.map(|(at, (name, _))| (name.clone(), at)));
+        }
         at
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        if self.children.len() > FEW {
+            return self.places.get(name).copied();
+        }
+        self.children.iter().position(|(other, _)| other == name)
     }
 
     /// The group.

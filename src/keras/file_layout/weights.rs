@@ -1,8 +1,7 @@
 //! `.weights.h5` of Keras 3: a group per layer, in it a group `vars` with a dataset per variable
 //! (`saving_lib.py`).
 
-use std::collections::HashMap;
-
+use crate::map::Map;
 use crate::tensor::Dtype;
 
 use super::super::architecture::Layer;
@@ -19,7 +18,7 @@ pub(super) struct Vars<'a> {
     pub(super) path: String,
     /// The layer, unless it is carried over.
     layer: Option<&'a Layer>,
-    /// The datasets, each with its path.
+    /// The datasets, each with its path, which is directly below the group's.
     pub(super) datasets: Vec<(String, Dataset)>,
     /// Bytes of the datasets.
     pub(super) bytes: u64,
@@ -60,10 +59,14 @@ pub(super) fn all<'a>(source: &Source<'a>, carried: &mut Vec<CarriedDataset>) ->
         }
         found.push(vars);
     }
-    let mut places: HashMap<String, usize> =
-        found.iter().enumerate().map(|(at, vars)| (vars.path.clone(), at)).collect();
     let optimizer = source.form.optimizer.then_some(&source.architecture.carried.optimizer);
-    for dataset in source.architecture.carried.datasets.iter().chain(optimizer.into_iter().flatten()) {
+    let mut of_file =
+        source.architecture.carried.datasets.iter().chain(optimizer.into_iter().flatten()).peekable();
+    let mut places: Map<String, usize> = Map::default();
+    if of_file.peek().is_some() {
+        places.extend(found.iter().enumerate().map(|(at, vars)| (vars.path.clone(), at)));
+    }
+    for dataset in of_file {
         let content = Content::Carried(carried.len());
         let dtype = dataset.tensor.dtype;
         let bytes = bytes(dataset.tensor.view.shape().numel(), dtype);
@@ -92,7 +95,8 @@ pub(super) fn put(root: &mut Growing, vars: Vars<'_>) -> Result<(), LayoutError>
         group.attributes.push(Attribute::text("name", name));
     }
     for (path, dataset) in vars.datasets {
-        root.add(&path, dataset)?;
+        let (_, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        group.add_child(name, dataset, &path)?;
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use super::EncodeError;
 use super::global_heap::{GlobalHeap, HeapReference};
 use super::group::{GroupIndex, INTERNAL_K, LEAF_K, Symbol, push_index, symbol_entry};
 use super::message::{
-    MAX_MESSAGE_BYTES, ObjectHeader, UNDEFINED, VARIABLE_LENGTH_BYTES, dataspace, datatype, fixed_string,
-    variable_string,
+    MAX_MESSAGE_BYTES, ObjectHeader, UNDEFINED, VARIABLE_LENGTH_BYTES, bytes_of, put_dataspace, put_datatype,
+    put_fixed_string, put_variable_string,
 };
 
 /// The superblock of version 0 (specification II.A).
@@ -26,8 +26,8 @@ const MAX_DEPTH: usize = 512;
 const MAX_DATASET_RANK: usize = 32;
 /// Messages that an object header may still have besides its attributes, out of the 65,535 it can count.
 const MAX_ATTRIBUTES: usize = 65_000;
-/// Every dataset starts on a cache line.
-const ALIGNMENT: u64 = 64;
+/// Every dataset starts on a cache line. What lies between the end of one and the next multiple of this is nobody's.
+pub const ALIGNMENT: u64 = 64;
 /// Datasets of this size and more start on a page, so that they can be mapped or written directly.
 const PAGE_ALIGNED_BYTES: u64 = 64 * 1024;
 /// Bytes of a page. A file that starts on a page of another one keeps its alignment.
@@ -143,7 +143,7 @@ impl Encoder<'_, '_> {
             return Err(EncodeError::SameName { group: self.path.clone(), name: pair[0].name.to_owned() });
         }
         let index = push_index(&mut self.file, &symbols);
-        let mut header = ObjectHeader::default();
+        let mut header = ObjectHeader::new();
         header.push_symbol_table(index.tree, index.heap);
         let header = self.finish_header(header, &group.attributes, names)?;
         Ok((header, index))
@@ -165,7 +165,7 @@ impl Encoder<'_, '_> {
             });
         }
         let bytes = (shape.numel() as u64).checked_mul(dtype.size() as u64).ok_or(EncodeError::TooLong)?;
-        let mut header = ObjectHeader::default();
+        let mut header = ObjectHeader::new();
         let address = header.push_dataset(dtype, shape, bytes);
         self.datasets.push(Placeholder { content, address: self.file.len() + address, bytes });
         self.finish_header(header, &dataset.attributes, names)
@@ -193,7 +193,7 @@ impl Encoder<'_, '_> {
             })?;
         }
         let start = self.file.len() as u64;
-        self.file.extend(header.finish(names));
+        header.finish(names, &mut self.file);
         Ok(start)
     }
 
@@ -205,23 +205,28 @@ impl Encoder<'_, '_> {
                 let mut data = [0; VARIABLE_LENGTH_BYTES];
                 data[..4].copy_from_slice(&u32::try_from(text.len()).map_err(|_| text.len())?.to_le_bytes());
                 data[12..14].copy_from_slice(&reference.index.to_le_bytes());
-                let place = header.push_attribute(name, &variable_string(), &dataspace(&[]), &data)?;
+                let datatype = bytes_of(put_variable_string);
+                let dataspace = bytes_of(|bytes| put_dataspace(bytes, &[]));
+                let place = header.push_attribute(name, &datatype, &dataspace, &data)?;
                 self.strings.push((self.file.len() + place + 4, reference));
             }
             AttributeValue::TextList(texts) if texts.is_empty() => {
-                header.push_attribute(name, &datatype(Dtype::F64), &dataspace(&[0]), &[])?;
+                let datatype = bytes_of(|bytes| put_datatype(bytes, Dtype::F64));
+                let dataspace = bytes_of(|bytes| put_dataspace(bytes, &[0]));
+                header.push_attribute(name, &datatype, &dataspace, &[])?;
             }
             AttributeValue::TextList(texts) => {
                 let width = texts.iter().map(String::len).max().unwrap_or(0).max(1);
                 let total = width.checked_mul(texts.len()).filter(|&total| total <= MAX_MESSAGE_BYTES);
                 let mut data = Vec::with_capacity(total.ok_or(width.saturating_mul(texts.len()))?);
                 for text in texts {
-                    data.extend(text.bytes());
+                    data.extend_from_slice(text.as_bytes());
                     data.extend(std::iter::repeat_n(0, width - text.len()));
                 }
                 let ascii = texts.iter().all(|text| text.is_ascii());
-                let datatype = fixed_string(width, ascii);
-                header.push_attribute(name, &datatype, &dataspace(&[texts.len()]), &data)?;
+                let datatype = bytes_of(|bytes| put_fixed_string(bytes, width, ascii));
+                let dataspace = bytes_of(|bytes| put_dataspace(bytes, &[texts.len()]));
+                header.push_attribute(name, &datatype, &dataspace, &data)?;
             }
         }
         Ok(())

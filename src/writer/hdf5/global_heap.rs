@@ -36,10 +36,10 @@ impl GlobalHeap {
             _ => self.begin(needed),
         };
         self.objects += 1;
-        self.bytes.extend(self.objects.to_le_bytes());
-        self.bytes.extend([0; 6]);
-        self.bytes.extend((object.len() as u64).to_le_bytes());
-        self.bytes.extend(object);
+        self.bytes.extend_from_slice(&self.objects.to_le_bytes());
+        self.bytes.extend_from_slice(&[0; 6]);
+        self.bytes.extend_from_slice(&(object.len() as u64).to_le_bytes());
+        self.bytes.extend_from_slice(object);
         self.bytes.resize(pad8(self.bytes.len()), 0);
         HeapReference { collection: start, index: self.objects }
     }

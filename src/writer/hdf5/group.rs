@@ -39,17 +39,17 @@ pub(super) fn push_index(file: &mut Vec<u8>, symbols: &[Symbol<'_>]) -> GroupInd
     let mut name_offsets = Vec::with_capacity(symbols.len());
     for symbol in symbols {
         name_offsets.push(names.len() as u64);
-        names.extend(symbol.name.bytes());
+        names.extend_from_slice(symbol.name.as_bytes());
         names.push(0);
         names.resize(pad8(names.len()), 0);
     }
 
     let heap = file.len() as u64;
-    file.extend(b"HEAP\0\0\0\0");
-    file.extend((names.len() as u64).to_le_bytes());
-    file.extend(NO_FREE_BLOCK.to_le_bytes());
-    file.extend((heap + 32).to_le_bytes());
-    file.extend(names);
+    file.extend_from_slice(b"HEAP\0\0\0\0");
+    file.extend_from_slice(&(names.len() as u64).to_le_bytes());
+    file.extend_from_slice(&NO_FREE_BLOCK.to_le_bytes());
+    file.extend_from_slice(&(heap + 32).to_le_bytes());
+    file.extend_from_slice(&names);
 
     // Every node with the last name that it holds.
     let mut level: Vec<(u64, u64)> = Vec::new();
@@ -81,10 +81,10 @@ pub(super) fn symbol_entry(name: u64, header: u64, index: Option<GroupIndex>) ->
 
 fn push_symbol_node(file: &mut Vec<u8>, symbols: &[Symbol<'_>], names: &[u64]) -> u64 {
     let start = file.len();
-    file.extend(b"SNOD\x01\0");
-    file.extend((symbols.len() as u16).to_le_bytes());
+    file.extend_from_slice(b"SNOD\x01\0");
+    file.extend_from_slice(&(symbols.len() as u16).to_le_bytes());
     for (symbol, &name) in symbols.iter().zip(names) {
-        file.extend(symbol_entry(name, symbol.header, symbol.index));
+        file.extend_from_slice(&symbol_entry(name, symbol.header, symbol.index));
     }
     file.resize(start + SYMBOL_NODE_BYTES, 0);
     start as u64
@@ -101,15 +101,17 @@ fn push_tree_level(file: &mut Vec<u8>, children: &[(u64, u64)], depth: u8) -> Ve
     for node in 0..count {
         let first = node * NODE_CHILDREN;
         let own = &children[first..children.len().min(first + NODE_CHILDREN)];
-        file.extend(b"TREE\0");
+        file.extend_from_slice(b"TREE\0");
         file.push(depth);
-        file.extend((own.len() as u16).to_le_bytes());
-        file.extend(if node == 0 { UNDEFINED } else { place(node - 1) }.to_le_bytes());
-        file.extend(if node + 1 == count { UNDEFINED } else { place(node + 1) }.to_le_bytes());
-        file.extend(key.to_le_bytes());
+        file.extend_from_slice(&(own.len() as u16).to_le_bytes());
+        let left = if node == 0 { UNDEFINED } else { place(node - 1) };
+        let right = if node + 1 == count { UNDEFINED } else { place(node + 1) };
+        file.extend_from_slice(&left.to_le_bytes());
+        file.extend_from_slice(&right.to_le_bytes());
+        file.extend_from_slice(&key.to_le_bytes());
         for &(child, last) in own {
-            file.extend(child.to_le_bytes());
-            file.extend(last.to_le_bytes());
+            file.extend_from_slice(&child.to_le_bytes());
+            file.extend_from_slice(&last.to_le_bytes());
             key = last;
         }
         file.resize(base + (node + 1) * TREE_NODE_BYTES, 0);

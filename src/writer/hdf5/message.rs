@@ -29,8 +29,11 @@ pub(super) const fn pad8(len: usize) -> usize {
     len.next_multiple_of(8)
 }
 
+/// Room for the messages of a dataset, so that hardly any header grows.
+const USUAL_BYTES: usize = 256;
+
 /// An object header of version 1 in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ObjectHeader {
     messages: Vec<u8>,
     count: u16,
@@ -40,37 +43,46 @@ impl ObjectHeader {
     /// The prefix: version, messages, reference count, bytes of messages, padding.
     pub(super) const PREFIX_BYTES: usize = 16;
 
-    /// Appends a message of at most [`MAX_MESSAGE_BYTES`] and tells where in the header its body starts.
-    fn push(&mut self, kind: u16, flags: u8, body: &[u8]) -> usize {
-        let size = pad8(body.len());
-        self.messages.extend(kind.to_le_bytes());
-        self.messages.extend(u16::try_from(size).unwrap_or(u16::MAX).to_le_bytes());
-        self.messages.extend([flags, 0, 0, 0]);
-        let start = Self::PREFIX_BYTES + self.messages.len();
-        self.messages.extend(body);
-        self.messages.resize(start - Self::PREFIX_BYTES + size, 0);
+    pub(super) fn new() -> Self {
+        Self { messages: Vec::with_capacity(USUAL_BYTES), count: 0 }
+    }
+
+    /// Appends a message of at most [`MAX_MESSAGE_BYTES`], whose body `put` appends, and tells where in the header that
+    /// starts.
+    fn push(&mut self, kind: u16, flags: u8, put: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.messages.extend_from_slice(&kind.to_le_bytes());
+        let size_at = self.messages.len();
+        self.messages.extend_from_slice(&[0, 0, flags, 0, 0, 0]);
+        let start = self.messages.len();
+        put(&mut self.messages);
+        let size = pad8(self.messages.len() - start);
+        self.messages.resize(start + size, 0);
+        self.messages[size_at..size_at + 2]
+            .copy_from_slice(&u16::try_from(size).unwrap_or(u16::MAX).to_le_bytes());
         self.count += 1;
-        start
+        Self::PREFIX_BYTES + start
     }
 
     /// A group's index and names.
     pub(super) fn push_symbol_table(&mut self, tree: u64, heap: u64) {
-        let mut body = Vec::with_capacity(16);
-        body.extend(tree.to_le_bytes());
-        body.extend(heap.to_le_bytes());
-        self.push(SYMBOL_TABLE, 0, &body);
+        self.push(SYMBOL_TABLE, 0, |body| {
+            body.extend_from_slice(&tree.to_le_bytes());
+            body.extend_from_slice(&heap.to_le_bytes());
+        });
     }
 
     /// A dataset's extent, type, fill value (zeros, allocated late) and contiguous layout. Tells where in the
     /// header the address of the elements belongs; it is not set.
     pub(super) fn push_dataset(&mut self, dtype: Dtype, shape: &Shape, bytes: u64) -> usize {
-        self.push(DATASPACE, 0, &dataspace(shape.sizes()));
-        self.push(DATATYPE, CONSTANT, &datatype(dtype));
-        self.push(FILL_VALUE, 0, &[2, 2, 2, 1, 0, 0, 0, 0]);
-        let mut layout = vec![3, 1];
-        layout.extend(UNDEFINED.to_le_bytes());
-        layout.extend(bytes.to_le_bytes());
-        2 + self.push(DATA_LAYOUT, 0, &layout)
+        self.push(DATASPACE, 0, |body| put_dataspace(body, shape.sizes()));
+        self.push(DATATYPE, CONSTANT, |body| put_datatype(body, dtype));
+        self.push(FILL_VALUE, 0, |body| body.extend_from_slice(&[2, 2, 2, 1, 0, 0, 0, 0]));
+        let layout = self.push(DATA_LAYOUT, 0, |body| {
+            body.extend_from_slice(&[3, 1]);
+            body.extend_from_slice(&UNDEFINED.to_le_bytes());
+            body.extend_from_slice(&bytes.to_le_bytes());
+        });
+        layout + 2
     }
 
     /// An attribute (message version 3: with the name's character set, nothing padded). Tells where in the
@@ -83,64 +95,71 @@ impl ObjectHeader {
         data: &[u8],
     ) -> Result<usize, usize> {
         let name_size = name.len() + 1;
-        let total = 9 + name_size + datatype.len() + dataspace.len() + data.len();
+        let before_data = 9 + name_size + datatype.len() + dataspace.len();
+        let total = before_data + data.len();
         let (true, Ok(name_size)) = (pad8(total) <= MAX_MESSAGE_BYTES, u16::try_from(name_size)) else {
             return Err(total);
         };
-        let mut body = vec![3, 0];
-        body.extend(name_size.to_le_bytes());
-        // Both are a few bytes of ours.
-        body.extend((datatype.len() as u16).to_le_bytes());
-        body.extend((dataspace.len() as u16).to_le_bytes());
-        body.push(u8::from(!name.is_ascii()));
-        body.extend(name.bytes());
-        body.push(0);
-        body.extend(datatype);
-        body.extend(dataspace);
-        let data_start = body.len();
-        body.extend(data);
-        Ok(data_start + self.push(ATTRIBUTE, 0, &body))
+        let start = self.push(ATTRIBUTE, 0, |body| {
+            body.extend_from_slice(&[3, 0]);
+            body.extend_from_slice(&name_size.to_le_bytes());
+            // Both are a few bytes of ours.
+            body.extend_from_slice(&(datatype.len() as u16).to_le_bytes());
+            body.extend_from_slice(&(dataspace.len() as u16).to_le_bytes());
+            body.push(u8::from(!name.is_ascii()));
+            body.extend_from_slice(name.as_bytes());
+            body.push(0);
+            body.extend_from_slice(datatype);
+            body.extend_from_slice(dataspace);
+            body.extend_from_slice(data);
+        });
+        Ok(start + before_data)
     }
 
-    /// The bytes of the header of an object that has so many names: links that lead to it.
-    pub(super) fn finish(self, names: u32) -> Vec<u8> {
-        let mut bytes = vec![1, 0];
-        bytes.extend(self.count.to_le_bytes());
-        bytes.extend(names.to_le_bytes());
-        bytes.extend(u32::try_from(self.messages.len()).unwrap_or(u32::MAX).to_le_bytes());
-        bytes.extend([0; 4]);
-        bytes.extend(self.messages);
-        bytes
+    /// Appends the header of an object that has so many names (links that lead to it) to a file.
+    pub(super) fn finish(self, names: u32, file: &mut Vec<u8>) {
+        let len = u32::try_from(self.messages.len()).unwrap_or(u32::MAX);
+        file.extend_from_slice(&[1, 0]);
+        file.extend_from_slice(&self.count.to_le_bytes());
+        file.extend_from_slice(&names.to_le_bytes());
+        file.extend_from_slice(&len.to_le_bytes());
+        file.extend_from_slice(&[0; 4]);
+        file.extend_from_slice(&self.messages);
     }
 }
 
-/// A dataspace of version 1 (IV.A.2.b); no axes for a scalar.
-pub(super) fn dataspace(sizes: &[usize]) -> Vec<u8> {
-    // A shape has at most 64 axes.
-    let mut bytes = vec![1, sizes.len() as u8, 0, 0, 0, 0, 0, 0];
-    for &size in sizes {
-        bytes.extend((size as u64).to_le_bytes());
-    }
+/// The bytes that one of the functions below appends.
+pub(super) fn bytes_of(put: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(&mut bytes);
     bytes
+}
+
+/// A dataspace of version 1 (IV.A.2.b); no axes for a scalar.
+pub(super) fn put_dataspace(bytes: &mut Vec<u8>, sizes: &[usize]) {
+    // A shape has at most 64 axes.
+    bytes.extend_from_slice(&[1, sizes.len() as u8, 0, 0, 0, 0, 0, 0]);
+    for &size in sizes {
+        bytes.extend_from_slice(&(size as u64).to_le_bytes());
+    }
 }
 
 /// The datatype of an element (IV.A.2.d), version 1. `bool` is the enumeration that h5py writes for NumPy's;
 /// `bfloat16` is opaque bytes, as Keras stores it; so would be what [`Dtype::is_loaded_by_keras`] leaves out.
-pub(super) fn datatype(dtype: Dtype) -> Vec<u8> {
+pub(super) fn put_datatype(bytes: &mut Vec<u8>, dtype: Dtype) {
     match dtype {
         Dtype::Bool => {
-            let mut bytes = vec![0x18, 2, 0, 0, 1, 0, 0, 0];
-            bytes.extend(integer(1, true));
-            bytes.extend(b"FALSE\0\0\0TRUE\0\0\0\0\0\x01");
-            bytes
+            bytes.extend_from_slice(&[0x18, 2, 0, 0, 1, 0, 0, 0]);
+            put_integer(bytes, 1, true);
+            bytes.extend_from_slice(b"FALSE\0\0\0TRUE\0\0\0\0\0\x01");
         }
-        Dtype::U8 | Dtype::U16 | Dtype::U32 | Dtype::U64 => integer(dtype.size(), false),
-        Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I64 => integer(dtype.size(), true),
-        Dtype::F16 => float(16, 5, 10),
-        Dtype::F32 => float(32, 8, 23),
-        Dtype::F64 => float(64, 11, 52),
-        Dtype::Complex64 => complex(&float(32, 8, 23)),
-        Dtype::Complex128 => complex(&float(64, 11, 52)),
+        Dtype::U8 | Dtype::U16 | Dtype::U32 | Dtype::U64 => put_integer(bytes, dtype.size(), false),
+        Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I64 => put_integer(bytes, dtype.size(), true),
+        Dtype::F16 => put_float(bytes, 16, 5, 10),
+        Dtype::F32 => put_float(bytes, 32, 8, 23),
+        Dtype::F64 => put_float(bytes, 64, 11, 52),
+        Dtype::Complex64 => put_complex(bytes, 8, |part| put_float(part, 32, 8, 23)),
+        Dtype::Complex128 => put_complex(bytes, 16, |part| put_float(part, 64, 11, 52)),
         Dtype::Bf16
         | Dtype::F8E4m3fn
         | Dtype::F8E5m2
@@ -149,51 +168,47 @@ pub(super) fn datatype(dtype: Dtype) -> Vec<u8> {
         | Dtype::F8E8m0fnu
         | Dtype::F4E2m1fnX2
         | Dtype::Complex32
-        | Dtype::Bcomplex32 => vec![0x15, 0, 0, 0, dtype.size() as u8, 0, 0, 0],
+        | Dtype::Bcomplex32 => bytes.extend_from_slice(&[0x15, 0, 0, 0, dtype.size() as u8, 0, 0, 0]),
     }
 }
 
-/// The compound that h5py writes for NumPy's complex numbers: `r`, then `i`, each of the datatype `part`.
-fn complex(part: &[u8]) -> Vec<u8> {
-    // Byte 4 of a datatype is its size, of a float at most 8.
-    let size = part.get(4).copied().unwrap_or_default();
-    let mut bytes = vec![0x16, 2, 0, 0, 2 * size, 0, 0, 0];
-    for (name, offset) in [(b'r', 0), (b'i', size)] {
-        bytes.extend([name, 0, 0, 0, 0, 0, 0, 0]);
-        bytes.extend([offset, 0, 0, 0]);
+/// The compound of `size` bytes that h5py writes for NumPy's complex numbers: `r`, then `i`, each of the datatype that
+/// `put_part` appends.
+fn put_complex(bytes: &mut Vec<u8>, size: u8, put_part: impl Fn(&mut Vec<u8>)) {
+    bytes.extend_from_slice(&[0x16, 2, 0, 0, size, 0, 0, 0]);
+    for (name, offset) in [(b'r', 0), (b'i', size / 2)] {
+        bytes.extend_from_slice(&[name, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend_from_slice(&[offset, 0, 0, 0]);
         // No array of the member's type: no axes, no permutation, four unused sizes.
-        bytes.extend([0; 28]);
-        bytes.extend(part);
+        bytes.extend_from_slice(&[0; 28]);
+        put_part(bytes);
     }
-    bytes
 }
 
 /// A fixed-length, NUL-padded string.
-pub(super) fn fixed_string(len: usize, ascii: bool) -> Vec<u8> {
+pub(super) fn put_fixed_string(bytes: &mut Vec<u8>, len: usize, ascii: bool) {
     let character_set = if ascii { 0x00 } else { 0x10 };
-    let mut bytes = vec![0x13, 0x01 | character_set, 0, 0];
-    bytes.extend(u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
-    bytes
+    bytes.extend_from_slice(&[0x13, 0x01 | character_set, 0, 0]);
+    bytes.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
 }
 
 /// A variable-length, NUL-terminated UTF-8 string.
-pub(super) fn variable_string() -> Vec<u8> {
-    let mut bytes = vec![0x19, 0x01, 0x01, 0, VARIABLE_LENGTH_BYTES as u8, 0, 0, 0];
-    bytes.extend(integer(1, false));
-    bytes
+pub(super) fn put_variable_string(bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(&[0x19, 0x01, 0x01, 0, VARIABLE_LENGTH_BYTES as u8, 0, 0, 0]);
+    put_integer(bytes, 1, false);
 }
 
 /// A little-endian integer: size, bit offset 0, all bits.
-fn integer(size: usize, signed: bool) -> Vec<u8> {
+fn put_integer(bytes: &mut Vec<u8>, size: usize, signed: bool) {
     let size = size as u8;
-    vec![0x10, if signed { 0x08 } else { 0 }, 0, 0, size, 0, 0, 0, 0, 0, size * 8, 0]
+    let sign = if signed { 0x08 } else { 0 };
+    bytes.extend_from_slice(&[0x10, sign, 0, 0, size, 0, 0, 0, 0, 0, size * 8, 0]);
 }
 
 /// A little-endian IEEE float with an implied leading bit.
-fn float(bits: u8, exponent_bits: u8, mantissa_bits: u8) -> Vec<u8> {
+fn put_float(bytes: &mut Vec<u8>, bits: u8, exponent_bits: u8, mantissa_bits: u8) {
     let bias = (1_u32 << (exponent_bits - 1)) - 1;
-    let mut bytes = vec![0x11, 0x20, bits - 1, 0, bits / 8, 0, 0, 0];
-    bytes.extend([0, 0, bits, 0, mantissa_bits, exponent_bits, 0, mantissa_bits]);
-    bytes.extend(bias.to_le_bytes());
-    bytes
+    bytes.extend_from_slice(&[0x11, 0x20, bits - 1, 0, bits / 8, 0, 0, 0]);
+    bytes.extend_from_slice(&[0, 0, bits, 0, mantissa_bits, exponent_bits, 0, mantissa_bits]);
+    bytes.extend_from_slice(&bias.to_le_bytes());
 }

@@ -19,5 +19,5 @@ mod global_heap;
 mod group;
 mod message;
 
-pub use encode::{Encoded, Extent, PAGE_BYTES, encode};
+pub use encode::{ALIGNMENT, Encoded, Extent, PAGE_BYTES, encode};
 pub use error::EncodeError;
