@@ -1,6 +1,7 @@
 //! Claims to bindings: layouts solved against shapes, element types decided.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::axes::Axes;
@@ -9,13 +10,13 @@ use super::derive::{self, Derived};
 use super::expansion::Claim;
 use super::faults::{Fault, FaultDetail};
 use super::hints;
+use super::solved::Solved;
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
 use crate::keras::file_layout::{self, Form};
 use crate::schema::{CaptureValue, Captures, Class, Reduce};
 use crate::tensor::{
     Capture, CopyAxis, Dtype, Layout, Side, SolveError, SourcePiece, StateDictKey, StridedCopy, TargetPiece,
-    rearrange,
 };
 
 /// What a claim is bound with.
@@ -32,6 +33,8 @@ pub(super) struct Binder<'a> {
     pub(super) explain: bool,
     /// What the plan is for.
     pub(super) form: &'a Form,
+    /// Layouts that were solved before.
+    pub(super) solved: Solved,
 }
 
 /// What covers a variable once: copies, each from a tensor.
@@ -41,7 +44,7 @@ pub(super) type Copies = Vec<(usize, StridedCopy)>;
 pub(super) type Solution = Vec<Vec<Copies>>;
 
 /// The layout that fits (none for a copy of equal shape), and what it makes.
-type Solved<'a> = (Option<&'a Layout>, Solution);
+type Fitting<'a> = (Option<&'a Layout>, Solution);
 
 /// Why one layout gives no solution.
 pub(super) enum Refusal {
@@ -144,7 +147,7 @@ impl Binder<'_> {
                 let term = Claim {
                     provenance: claim.provenance.clone(),
                     rule,
-                    captures: Captures::new(),
+                    captures: Rc::default(),
                     layouts: rule.layouts.iter().collect(),
                     sizes: BTreeMap::new(),
                     sources: sources.clone(),
@@ -164,7 +167,7 @@ impl Binder<'_> {
     }
 
     /// The one layout that fits. Several that fit and agree are as good as one.
-    pub(super) fn solve<'c>(&self, claim: &Claim<'c>) -> Result<Solved<'c>, Box<Fault>> {
+    pub(super) fn solve<'c>(&self, claim: &Claim<'c>) -> Result<Fitting<'c>, Box<Fault>> {
         if let Some(keys) = self.twins(claim) {
             let (_, target) = self.first_pair(claim);
             let detail = FaultDetail::SeveralSources { variable: target.path.clone(), keys };
@@ -209,6 +212,9 @@ impl Binder<'_> {
 
     /// Tensors that no capture tells apart: they have one name under the schema's prefix.
     fn twins(&self, claim: &Claim<'_>) -> Option<Vec<StateDictKey>> {
+        if claim.sources.len() < 2 {
+            return None;
+        }
         let mut seen = BTreeMap::new();
         claim.sources.iter().find_map(|(captures, tensor)| {
             let other = seen.insert(captures, *tensor)?;
@@ -278,7 +284,7 @@ impl Binder<'_> {
             for term in &mut solution {
                 term.push(Vec::new());
             }
-            for found in rearrange(&operation, &pieces, &targets)? {
+            for found in self.solved.rearrange(&operation, &pieces, &targets)? {
                 if let Some(parts) = solution[found.target].last_mut() {
                     parts.push((sources[found.source].1, found.copy));
                 }

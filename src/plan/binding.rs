@@ -121,7 +121,7 @@ pub enum Provenance {
     /// A rule of the schema, through the rules of a Keras class.
     Class {
         /// The class.
-        class: String,
+        class: Arc<str>,
         /// The layer's rule.
         rule: Position,
     },

@@ -3,6 +3,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::binding::Provenance;
 use super::derive::{Dim, Found, tensor};
@@ -44,6 +45,8 @@ struct Meeting<'a, 'm> {
     class: &'a Class,
     layer: &'a Layer,
     module: &'m Module,
+    /// What the layer's rule captured.
+    captures: Rc<Captures>,
     provenance: Provenance,
 }
 
@@ -57,16 +60,20 @@ impl<'a> Expansion<'a> {
             return;
         }
         let own = self.suffixed(class, module);
-        let provenance = Provenance::Class { class: class.name.clone(), rule: pair.rule.position.clone() };
-        let meeting = Meeting { pair, class, layer, module: &own, provenance };
+        let provenance =
+            Provenance::Class { class: class.name.as_str().into(), rule: pair.rule.position.clone() };
+        let captures = Rc::new(captures(&pair, &own));
+        let meeting = Meeting { pair, class, layer, module: &own, captures, provenance };
         // What a layer around others reads and makes, they read and make.
         if class.inside.is_empty() && !self.is_placed(&meeting) {
             return;
         }
         self.variables(&meeting);
-        for (tensor, name) in self.source.below(&own) {
-            if class.ignore.iter().any(|glob| glob.matches(name)) {
-                self.ignored.insert(tensor, meeting.provenance.clone());
+        if !class.ignore.is_empty() {
+            for (tensor, name) in self.source.below(&own) {
+                if class.ignore.iter().any(|glob| glob.matches(name)) {
+                    self.ignored.insert(tensor, meeting.provenance.clone());
+                }
             }
         }
         for inside in &class.inside {
@@ -376,7 +383,7 @@ fn claim<'a>(
     Claim {
         provenance: meeting.provenance.clone(),
         rule: &known.rule,
-        captures: captures(meeting),
+        captures: Rc::clone(&meeting.captures),
         layouts: known.rule.layouts.iter().collect(),
         sizes: BTreeMap::new(),
         sources,
@@ -389,10 +396,10 @@ fn claim<'a>(
 }
 
 /// What the layer's rule captured: of the module, or of the one around it whose class led here.
-fn captures(meeting: &Meeting<'_, '_>) -> Captures {
-    let mut path = Some(meeting.module.path());
+fn captures(pair: &Pairing<'_>, module: &Module) -> Captures {
+    let mut path = Some(module.path());
     while let Some(module) = path {
-        if let Some(captures) = meeting.pair.layer.torch.matches(module) {
+        if let Some(captures) = pair.layer.torch.matches(module) {
             return captures;
         }
         path = module.rsplit_once('.').map(|(parent, _)| parent);

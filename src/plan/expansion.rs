@@ -3,15 +3,17 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::binding::Provenance;
 use super::derive::Derived;
 use super::faults::{Fault, FaultDetail};
 use super::hints;
 use super::module::Module;
-use super::names::{Lookup, SourceNames, TargetNames};
 use super::notes::Remarks;
 use super::refusals::Refusal;
+use super::source_names::SourceNames;
+use super::target_names::{Lookup, TargetNames};
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
 use crate::schema::{Captures, Pattern, Position, Rule, RuleKind, Schema, TensorRule};
@@ -25,7 +27,7 @@ pub(super) struct Claim<'a> {
     /// The tensor rule, of the schema or of a class.
     pub(super) rule: &'a TensorRule,
     /// The captures that both sides have.
-    pub(super) captures: Captures,
+    pub(super) captures: Rc<Captures>,
     /// The candidate layouts.
     pub(super) layouts: Vec<&'a Layout>,
     /// Sizes that the architecture gives, beside the rule's own.
@@ -100,7 +102,7 @@ pub(super) struct Expansion<'a> {
     pub(super) schema: &'a Schema,
     pub(super) architecture: &'a Architecture,
     pub(super) source: &'a SourceNames<'a>,
-    pub(super) target: &'a TargetNames,
+    pub(super) target: &'a TargetNames<'a>,
     /// Tensors that are computed from others.
     pub(super) derived: Vec<Derived>,
     /// The claims.
@@ -151,7 +153,7 @@ impl<'a> Expansion<'a> {
                 _ => self.near_variable(pattern.as_str()),
             }
         } else {
-            let modules = self.source.modules.iter().map(|(module, _)| *module);
+            let modules = self.source.modules.paths();
             let keys = || self.source.keys.iter().copied();
             match rule.kind {
                 RuleKind::Layer(_) | RuleKind::Sequence(_) => keys()

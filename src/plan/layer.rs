@@ -7,7 +7,7 @@ use super::expansion::{Expansion, Stray, Wanted};
 use super::faults::{Fault, FaultDetail};
 use super::hints;
 use super::module::Module;
-use super::names::Lookup;
+use super::target_names::Lookup;
 use crate::keras::{Architecture, FeatureOrder, Layer, canonical_class};
 use crate::schema::{Class, EvaluateError, LayerRule, Rule};
 

@@ -35,7 +35,7 @@ impl Module {
 
     /// The key of a parameter.
     pub(super) fn key(&self, parameter: &str) -> String {
-        format!("{}{parameter}{}", self.before, self.after)
+        [&self.before, parameter, &self.after].concat()
     }
 
     /// The name of the parameter that has a key below it.

@@ -8,9 +8,11 @@ use super::binding::{Binding, Plan};
 use super::expansion::Expansion;
 use super::faults::Faults;
 use super::ledger::Ledger;
-use super::names::{SourceNames, TargetNames};
 use super::notes::{self, Remarks};
 use super::options::PlanOptions;
+use super::solved::Solved;
+use super::source_names::SourceNames;
+use super::target_names::TargetNames;
 use super::{prefix, sequence};
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
@@ -98,6 +100,7 @@ pub fn plan(
         dtype: options.dtype,
         explain: options.explain,
         form: &options.form,
+        solved: Solved::default(),
     };
     let mut ledger = Ledger::new(expansion, binder);
     ledger.bind_claims();

@@ -2,7 +2,8 @@
 //! rule, variable and tensor.
 
 use super::faults::{Fault, FaultDetail};
-use super::names::{Lookup, SourceNames, TargetNames};
+use super::source_names::SourceNames;
+use super::target_names::{Lookup, TargetNames};
 use crate::checkpoint::Checkpoint;
 use crate::schema::{RuleKind, Schema};
 
@@ -36,7 +37,11 @@ pub(super) fn lacking(checkpoint: &Checkpoint, schema: &Schema) -> Option<Fault>
 }
 
 /// A first segment of all keys without which rules lead to layers, where with it none does.
-pub(super) fn unstripped(checkpoint: &Checkpoint, schema: &Schema, target: &TargetNames) -> Option<Fault> {
+pub(super) fn unstripped(
+    checkpoint: &Checkpoint,
+    schema: &Schema,
+    target: &TargetNames<'_>,
+) -> Option<Fault> {
     if schema.prefixes.iter().any(|prefix| !prefix.is_empty()) {
         return None;
     }

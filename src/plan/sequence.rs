@@ -29,9 +29,9 @@ pub(super) fn expand<'a>(expansion: &mut Expansion<'a>, rule: &'a Rule, layer: &
         expansion
             .source
             .modules
-            .iter()
-            .filter(|(module, _)| expansion.source.has_own(module) && belongs(expansion, module, class))
-            .filter_map(|(module, _)| Some((layer.torch.matches(module)?, *module))),
+            .paths()
+            .filter(|module| expansion.source.has_own(module) && belongs(expansion, module, class))
+            .filter_map(|module| Some((layer.torch.matches(module)?, module))),
     );
     let layers = group(
         &shared,

@@ -15,9 +15,9 @@
 //! | `weight` of int8, `SCB` | `weight`, by bitsandbytes' `Linear8bitLt` |
 //! | `x` of bytes, `x.absmax`, `x.quant_map`, `x.quant_state.bitsandbytes__nf4` or `__fp4` | `x`, by its `Linear4bit` |
 
-use crate::map::Map;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::keys::Keys;
 use crate::checkpoint::Tensor;
 use crate::lazy::{FormulaError, Mxfp4, SpectralNorm, WeightNorm};
 use crate::schema::Formula;
@@ -71,12 +71,10 @@ pub(super) struct Styles {
 
 impl Styles {
     /// Looks at the names under the schema's prefix.
-    pub(super) fn find(keys: &Map<&str, Vec<usize>>, tensors: &[Tensor]) -> Self {
-        let mut sorted: Vec<&str> = keys.keys().copied().collect();
-        sorted.sort_unstable();
-        let finder = Finder { keys, sorted: &sorted, tensors };
+    pub(super) fn find(keys: &Keys<'_>, tensors: &[Tensor]) -> Self {
+        let finder = Finder { keys, tensors };
         let mut styles = Self::default();
-        for &name in &sorted {
+        for &name in keys.names() {
             for (key, style) in finder.at(name) {
                 styles.inputs.extend(style.inputs.iter().map(|(_, at)| *at));
                 styles.by_key.entry(key).or_default().push(style);
@@ -87,24 +85,19 @@ impl Styles {
 }
 
 struct Finder<'a> {
-    keys: &'a Map<&'a str, Vec<usize>>,
-    sorted: &'a [&'a str],
+    keys: &'a Keys<'a>,
     tensors: &'a [Tensor],
 }
 
 impl Finder<'_> {
     /// The one tensor of a name.
     fn one(&self, key: &str) -> Option<usize> {
-        match self.keys.get(key).map(Vec::as_slice) {
-            Some(&[at]) => Some(at),
-            _ => None,
-        }
+        self.keys.one(key)
     }
 
     /// What follows `start` in the names that begin with it.
     fn below(&self, start: &str) -> impl Iterator<Item = &str> {
-        let first = self.sorted.partition_point(|name| *name < start);
-        self.sorted[first..].iter().map_while(move |name| name.strip_prefix(start))
+        self.keys.below(start).filter_map(move |(name, _)| name.strip_prefix(start))
     }
 
     fn tensor(&self, at: usize) -> &crate::lazy::LazyTensor {

@@ -1,13 +1,14 @@
 //! `[[tensor]]`: tensors to variables, the layout spelled out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::binding::Provenance;
 use super::derive::{Dim, Refused};
 use super::expansion::{Claim, Expansion, Stray, Wanted};
 use super::faults::{Fault, FaultDetail};
 use super::module::Module;
-use super::names::Lookup;
+use super::target_names::Lookup;
 use crate::schema::{Captures, EvaluateError, Pattern, Rule, TensorRule};
 
 /// Terms of a sum, each with its tensors.
@@ -108,7 +109,7 @@ impl<'a> Expansion<'a> {
         self.claims.push(Claim {
             provenance: Provenance::Rule(rule.position.clone()),
             rule: tensor,
-            captures: both.clone(),
+            captures: Rc::new(both.clone()),
             layouts: tensor.layouts.iter().collect(),
             sizes: BTreeMap::new(),
             sources,
