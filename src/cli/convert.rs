@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::args::{Output, Source};
 use super::escape::escape;
-use super::exit::Exit;
+use super::exit::{Exit, leave_to_the_system};
 use super::failure::Failure;
 use super::listener::Listener;
 use super::table::count;
@@ -99,6 +99,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
         })?;
         ledger::remark(&written.notes, terminal);
     }
+    leave_to_the_system(planned);
     Ok(Exit::Done)
 }
 

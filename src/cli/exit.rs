@@ -79,6 +79,11 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
+/// Leaves something large to the system, as the process ends: taking it apart would only take time.
+pub(super) fn leave_to_the_system<T>(thing: T) {
+    std::mem::forget(thing);
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

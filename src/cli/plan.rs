@@ -2,7 +2,7 @@
 
 use super::args::{self, Output, Source};
 use super::convert::convert;
-use super::exit::Exit;
+use super::exit::{Exit, leave_to_the_system};
 use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{explain as explanation, inputs, ledger};
@@ -22,10 +22,12 @@ pub fn plan(args: &args::Plan, terminal: Terminal) -> Result<Exit, Failure> {
     let options = inputs::options(source, Form { keras: source.keras, ..Form::default() })?;
     let options = PlanOptions { explain: explain.is_some(), ..options };
     let plan = inputs::plan(&inputs::source(source), &options, terminal)?;
-    match explain {
+    let exit = match explain {
         Some(variable) => explanation::explain(&plan, variable, terminal).map(|()| Exit::Done),
         None => show(&plan, source, terminal),
-    }
+    };
+    leave_to_the_system(plan);
+    exit
 }
 
 /// Shows a plan.

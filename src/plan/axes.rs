@@ -57,6 +57,11 @@ impl<'a> Axes<'a> {
         self.missing.clone()
     }
 
+    /// Whether there are none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.axes.is_empty()
+    }
+
     pub(super) fn is_axis(&self, name: &str) -> bool {
         self.axes.iter().any(|(axis, _)| *axis == name)
     }

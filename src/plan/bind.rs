@@ -243,6 +243,20 @@ impl Binder<'_> {
             let detail = FaultDetail::IncompleteCapture { variable: variable(), capture, missing };
             return Err(Refusal::Fault(Box::new(detail)));
         }
+        if let ([(_, source)], [(_, target)], Some(layout)) = (&*claim.sources, &*claim.targets, layout)
+            && torch.is_empty()
+            && keras.is_empty()
+        {
+            // What most are, and what the rest comes down to.
+            let view = &self.tensor(*source).tensor.view;
+            let shape = &self.architecture.variables[*target].shape;
+            let sizes = claim.given();
+            let operation = claim.operation(layout, &sizes, &[]);
+            let source_piece = SourcePiece { values: Vec::new(), view };
+            let target_piece = TargetPiece { values: Vec::new(), shape };
+            let found = self.solved.rearrange(&operation, &[source_piece], &[target_piece])?;
+            return Ok(vec![vec![found.into_iter().map(|found| (*source, found.copy)).collect()]]);
+        }
         let mut terms: BTreeMap<Vec<&CaptureValue>, Vec<(Vec<usize>, usize)>> = BTreeMap::new();
         for (captures, tensor) in &claim.sources {
             let reduced =

@@ -18,7 +18,7 @@ pub(super) struct Ledger<'a> {
     pub(super) expansion: Expansion<'a>,
     binder: Binder<'a>,
     /// By variable.
-    pub(super) bindings: BTreeMap<usize, Binding>,
+    pub(super) bindings: Vec<Option<Binding>>,
     pub(super) left_out: Vec<usize>,
     /// By variable, where they are asked for.
     pub(super) details: BTreeMap<usize, Detail>,
@@ -31,9 +31,9 @@ impl<'a> Ledger<'a> {
     pub(super) fn new(mut expansion: Expansion<'a>, binder: Binder<'a>) -> Self {
         let faults = std::mem::take(&mut expansion.faults);
         Self {
-            expansion,
             binder,
-            bindings: BTreeMap::new(),
+            bindings: vec![None; expansion.architecture.variables.len()],
+            expansion,
             left_out: Vec::new(),
             details: BTreeMap::new(),
             used: BTreeSet::new(),
@@ -85,15 +85,16 @@ impl<'a> Ledger<'a> {
             self.expansion.excused.insert(binding.variable);
             return;
         }
-        let Some(first) = self.bindings.get(&binding.variable) else {
-            self.bindings.insert(binding.variable, binding);
+        let variable = binding.variable;
+        let Some(first) = &self.bindings[variable] else {
+            self.bindings[variable] = Some(binding);
             return;
         };
         let (Some(first), Some(second)) = (first.provenance.position(), binding.provenance.position()) else {
             return;
         };
         let detail = FaultDetail::Duplicate {
-            variable: self.variable(binding.variable).path.clone(),
+            variable: self.variable(variable).path.clone(),
             first: first.clone(),
             second: second.clone(),
         };
@@ -202,7 +203,7 @@ impl<'a> Ledger<'a> {
     pub(super) fn account_for_variables(&mut self, options: &PlanOptions) {
         let unused = OnceCell::new();
         for index in 0..self.expansion.architecture.variables.len() {
-            if self.bindings.contains_key(&index) || self.expansion.excused.contains(&index) {
+            if self.bindings[index].is_some() || self.expansion.excused.contains(&index) {
                 continue;
             }
             let variable = self.variable(index);
@@ -262,7 +263,7 @@ impl<'a> Ledger<'a> {
             let layer = &architecture.layers[self.variable(index).layer];
             let unit = unit_of.get(&index).map_or(&[][..], |unit| unit);
             let mut together = layer.variables.clone().chain(unit.iter().copied());
-            let Some(bound) = together.find(|other| self.bindings.contains_key(other)) else {
+            let Some(bound) = together.find(|&other| self.bindings[other].is_some()) else {
                 continue;
             };
             let detail = FaultDetail::PartlyFilled {

@@ -114,7 +114,7 @@ pub fn plan(
     if !faults.is_empty() {
         return Err(Faults { faults });
     }
-    let bindings: Vec<Binding> = bindings.into_values().collect();
+    let bindings: Vec<Binding> = bindings.into_iter().flatten().collect();
     let notes = notes::notes(&architecture, &bindings, &remarks, &left_out, options);
     let prefix = source.prefix.to_owned();
     let sources = checkpoint.files.clone();
