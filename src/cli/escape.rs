@@ -15,9 +15,13 @@ pub(super) fn escape_message(text: &str) -> String {
     escape_but(text, |letter| letter == '\n')
 }
 
+/// Whether a text is of such bytes alone as nearly all names are: nothing in it is ever escaped.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 fn escape_but(text: &str, keep: impl Fn(char) -> bool) -> String {
-    // Nearly all names are of such bytes alone.
-    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    if is_plain(text) {
         return text.to_owned();
     }
     let mut escaped = String::with_capacity(text.len());

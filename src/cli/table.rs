@@ -5,7 +5,7 @@ use std::io::Write;
 use indicatif::HumanCount;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::escape::escape;
+use super::escape::{escape, is_plain};
 use super::terminal::{HEADING, PLACE, columns};
 
 /// Blanks in front of the rest of a row that does not fit on a line.
@@ -71,7 +71,7 @@ fn print_within(
 }
 
 fn escaped(row: Vec<String>) -> Vec<String> {
-    row.iter().map(|cell| escape(cell)).collect()
+    row.into_iter().map(|cell| if is_plain(&cell) { cell } else { escape(&cell) }).collect()
 }
 
 /// Rows whose cells are safe to print.
@@ -86,9 +86,13 @@ fn print_escaped<R: AsRef<[String]>>(
         return rows.try_for_each(|row| print_below(out, row.as_ref(), width));
     }
     let names: Vec<String> = headings.iter().map(|column| column.heading.to_owned()).collect();
-    writeln!(out, "{HEADING}{}{HEADING:#}", layout.line(&names))?;
+    let mut heading = String::new();
+    layout.put_line(&names, &mut heading);
+    writeln!(out, "{HEADING}{heading}{HEADING:#}")?;
+    let mut line = String::new();
     rows.try_for_each(|row| {
-        let mut line = layout.line(row.as_ref());
+        line.clear();
+        layout.put_line(row.as_ref(), &mut line);
         line.push('\n');
         out.write_all(line.as_bytes())
     })
@@ -123,18 +127,26 @@ impl Layout {
         shown.sum::<usize>().saturating_sub(GAP)
     }
 
-    fn line(&self, row: &[String]) -> String {
-        let mut line = String::new();
+    /// Appends a row to a line that is empty.
+    fn put_line(&self, row: &[String], line: &mut String) {
         for (cell, column) in row.iter().zip(&self.columns) {
             let Some((width, is_number)) = column else { continue };
             let blanks = width.saturating_sub(wide(cell));
             let (before, after) = if *is_number { (blanks, GAP) } else { (0, blanks + GAP) };
-            line.extend(std::iter::repeat_n(' ', before));
+            put_blanks(before, line);
             line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', after));
+            put_blanks(after, line);
         }
         line.truncate(line.trim_end().len());
-        line
+    }
+}
+
+fn put_blanks(mut count: usize, line: &mut String) {
+    const BLANKS: &str = "                                ";
+    while count > 0 {
+        let some = count.min(BLANKS.len());
+        line.push_str(&BLANKS[..some]);
+        count -= some;
     }
 }
 
