@@ -18,6 +18,7 @@ pub(super) fn options(args: &args::Source, form: Form) -> Result<PlanOptions, Fa
         allow_missing: allow_missing(&args.allow_missing)?,
         allow_unexpected: allow_unexpected(&args.allow_unexpected)?,
         explain: false,
+        threads: None,
     })
 }
 

@@ -142,6 +142,8 @@ impl Conversion {
             allow_missing: self.allow_missing.clone(),
             allow_unexpected: self.allow_unexpected.clone(),
             explain: false,
+            // Who is in a crew has one place there.
+            threads: progress.crew().map_or(self.threads, |_| Some(NonZeroUsize::MIN)),
         };
         let Opened { checkpoint, .. } = &opened;
         let warnings = checkpoint.warnings.clone();

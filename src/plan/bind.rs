@@ -1,7 +1,6 @@
 //! Claims to bindings: layouts solved against shapes, element types decided.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::axes::Axes;
@@ -147,7 +146,7 @@ impl Binder<'_> {
                 let term = Claim {
                     provenance: claim.provenance.clone(),
                     rule,
-                    captures: Rc::default(),
+                    captures: Captures::new(),
                     layouts: rule.layouts.iter().collect(),
                     sizes: BTreeMap::new(),
                     sources: sources.clone(),

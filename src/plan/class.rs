@@ -3,7 +3,6 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use super::binding::Provenance;
 use super::derive::{Dim, Found, tensor};
@@ -45,8 +44,6 @@ struct Meeting<'a, 'm> {
     class: &'a Class,
     layer: &'a Layer,
     module: &'m Module,
-    /// What the layer's rule captured.
-    captures: Rc<Captures>,
     provenance: Provenance,
 }
 
@@ -62,8 +59,7 @@ impl<'a> Expansion<'a> {
         let own = self.suffixed(class, module);
         let provenance =
             Provenance::Class { class: class.name.as_str().into(), rule: pair.rule.position.clone() };
-        let captures = Rc::new(captures(&pair, &own));
-        let meeting = Meeting { pair, class, layer, module: &own, captures, provenance };
+        let meeting = Meeting { pair, class, layer, module: &own, provenance };
         // What a layer around others reads and makes, they read and make.
         if class.inside.is_empty() && !self.is_placed(&meeting) {
             return;
@@ -188,8 +184,13 @@ impl<'a> Expansion<'a> {
                 self.ordered(meeting, known, sources, targets);
                 continue;
             }
+            let mut targets = targets.into_iter();
+            let last = targets.next_back();
             for target in targets {
                 self.ordered(meeting, known, sources.clone(), vec![target]);
+            }
+            if let Some(last) = last {
+                self.ordered(meeting, known, sources, vec![last]);
             }
         }
     }
@@ -321,6 +322,9 @@ impl<'a> Expansion<'a> {
         let Some(&(_, index)) = targets.first() else { return };
         let is_split = targets.iter().any(|(captures, _)| !captures.is_empty());
         let mut claim = claim(meeting, known, sources, targets);
+        if self.explain {
+            claim.captures = captures(pair, meeting.module);
+        }
         claim.keras = known.rule.keras.first().filter(|_| is_split);
         if layer.class_from_name && pair.told.is_none() {
             let others = pair.rule.scope.classes.values().flat_map(|class| &class.variables);
@@ -383,7 +387,7 @@ fn claim<'a>(
     Claim {
         provenance: meeting.provenance.clone(),
         rule: &known.rule,
-        captures: Rc::clone(&meeting.captures),
+        captures: Captures::new(),
         layouts: known.rule.layouts.iter().collect(),
         sizes: BTreeMap::new(),
         sources,

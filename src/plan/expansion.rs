@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::rc::Rc;
 
 use super::binding::Provenance;
 use super::derive::Derived;
@@ -16,6 +15,7 @@ use super::source_names::SourceNames;
 use super::target_names::{Lookup, TargetNames};
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
+use crate::map::Map;
 use crate::schema::{Captures, Pattern, Position, Rule, RuleKind, Schema, TensorRule};
 use crate::tensor::{Capture, Layout, Operation};
 
@@ -26,8 +26,8 @@ pub(super) struct Claim<'a> {
     pub(super) provenance: Provenance,
     /// The tensor rule, of the schema or of a class.
     pub(super) rule: &'a TensorRule,
-    /// The captures that both sides have.
-    pub(super) captures: Rc<Captures>,
+    /// The captures that both sides have, where the details of bindings are asked for.
+    pub(super) captures: Captures,
     /// The candidate layouts.
     pub(super) layouts: Vec<&'a Layout>,
     /// Sizes that the architecture gives, beside the rule's own.
@@ -101,6 +101,8 @@ pub(super) struct Expansion<'a> {
     pub(super) checkpoint: &'a Checkpoint,
     pub(super) schema: &'a Schema,
     pub(super) architecture: &'a Architecture,
+    /// Whether the details of bindings are asked for.
+    pub(super) explain: bool,
     pub(super) source: &'a SourceNames<'a>,
     pub(super) target: &'a TargetNames<'a>,
     /// Tensors that are computed from others.
@@ -124,7 +126,7 @@ pub(super) struct Expansion<'a> {
     /// How many names have been compared for hints.
     pub(super) compared: Cell<usize>,
     /// The layer that each module goes to.
-    pub(super) paired: BTreeMap<String, usize>,
+    pub(super) paired: Map<String, usize>,
     /// Variables that a fault has already been reported for.
     pub(super) excused: BTreeSet<usize>,
     /// Tensors that a fault has already been reported for.

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
 use super::bind::Binder;
 use super::binding::{Binding, Detail, Part, Provenance, Term, Value};
@@ -9,6 +10,7 @@ use super::expansion::{Claim, Expansion, Stray};
 use super::faults::{Fault, FaultDetail};
 use super::options::PlanOptions;
 use super::target_names::Lookup;
+use super::together::Bound;
 use crate::keras::Variable;
 use crate::schema::{Glob, Pattern, Rule, RuleKind};
 use crate::tensor::{Arithmetic, CopyAxis, Shape, StateDictKey, StridedCopy};
@@ -45,24 +47,23 @@ impl<'a> Ledger<'a> {
         &self.expansion.architecture.variables[index]
     }
 
-    pub(super) fn bind_claims(&mut self) {
+    pub(super) fn bind_claims(&mut self, threads: Option<NonZeroUsize>) {
         let claims: Vec<Claim<'a>> = std::mem::take(&mut self.expansion.claims);
-        for claim in &claims {
+        let bound = self.binder.bind_all(&claims, threads);
+        for (claim, bound) in claims.iter().zip(bound) {
             self.used.extend(self.binder.inputs(claim));
             if !claim.rule.slice.is_empty() || !claim.rule.take.is_empty() {
                 self.expansion.remarks.cut.extend(claim.targets.iter().map(|(_, variable)| *variable));
             }
-            match self.binder.bind(claim) {
-                Ok(bindings) => {
-                    if let Some(text) = self.binder.unpermuted(claim) {
+            match bound {
+                Ok(Bound { bindings, unpermuted, details }) => {
+                    if let Some(text) = unpermuted {
                         self.expansion
                             .remarks
                             .unpermuted
                             .extend(claim.targets.iter().map(|(_, variable)| (text.clone(), *variable)));
                     }
-                    if self.binder.explain {
-                        self.details.extend(self.binder.details(claim));
-                    }
+                    self.details.extend(details);
                     bindings.into_iter().for_each(|binding| self.insert(binding));
                 }
                 Err(fault) => {

@@ -1,12 +1,14 @@
 //! Schema × checkpoint × architecture to bindings that leave nothing open, or the complete list of faults.
 //!
 //! ```text
-//! schema ─┐            names.rs                what the names on both sides lead to
+//! schema ─┐            source_names.rs         what the names on both sides lead to (keys.rs, modules.rs:
+//!         │            target_names.rs         in order)
 //!         ├→ claims    layer.rs sequence.rs    which tensors a rule gives to which variables
 //! names  ─┘   │        tensor.rs
 //!             ▼
 //!             │        derive.rs styles.rs     tensors that are computed from others (adapter.rs: LoRA's scale)
-//!          bindings    bind.rs order.rs        layouts solved, element types decided; misfit.rs where not
+//!          bindings    bind.rs order.rs        layouts solved, each once (solved.rs), element types decided, many
+//!             │        together.rs             at a time; misfit.rs where not
 //!             │
 //!             ▼
 //!           plan       ledger.rs notes.rs      every variable once, every tensor accounted for
@@ -46,6 +48,7 @@ mod source_names;
 mod styles;
 mod target_names;
 mod tensor;
+mod together;
 mod unpermuted;
 mod untold;
 mod wording;

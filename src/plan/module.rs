@@ -30,7 +30,7 @@ impl Module {
 
     /// The keys that also have a suffix, directly after the parameters' names.
     pub(super) fn with_suffix(&self, suffix: &str) -> Self {
-        Self { before: self.before.clone(), after: format!("{suffix}{}", self.after) }
+        Self { before: self.before.clone(), after: [suffix, &self.after].concat() }
     }
 
     /// The key of a parameter.

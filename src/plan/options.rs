@@ -1,5 +1,7 @@
 //! What the caller of a plan decides.
 
+use std::num::NonZeroUsize;
+
 use crate::keras::file_layout::Form;
 use crate::schema::Glob;
 use crate::tensor::Dtype;
@@ -17,4 +19,6 @@ pub struct PlanOptions {
     pub allow_unexpected: Vec<Glob>,
     /// Whether the plan is to have the details of its bindings.
     pub explain: bool,
+    /// Threads that work at a plan of many claims; by default as many as there are cores.
+    pub threads: Option<NonZeroUsize>,
 }

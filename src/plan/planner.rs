@@ -16,6 +16,7 @@ use super::target_names::TargetNames;
 use super::{prefix, sequence};
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
+use crate::map::Map;
 use crate::schema::{RuleKind, Schema};
 use crate::tensor::Dtype;
 
@@ -59,6 +60,7 @@ pub fn plan(
         checkpoint,
         schema,
         architecture: &architecture,
+        explain: options.explain,
         source: &source,
         target: &target,
         derived: Vec::new(),
@@ -71,7 +73,7 @@ pub fn plan(
         lacking: BTreeMap::new(),
         mapped: BTreeMap::new(),
         compared: Cell::new(0),
-        paired: BTreeMap::new(),
+        paired: Map::default(),
         excused: BTreeSet::new(),
         excused_tensors: BTreeSet::new(),
     };
@@ -103,7 +105,7 @@ pub fn plan(
         solved: Solved::default(),
     };
     let mut ledger = Ledger::new(expansion, binder);
-    ledger.bind_claims();
+    ledger.bind_claims(options.threads);
     ledger.bind_constants();
     ledger.account_for_variables(options);
     let unused = ledger.account_for_tensors(options);

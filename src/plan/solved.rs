@@ -1,7 +1,7 @@
 //! Layouts that were solved before: a model has many layers of few kinds.
 
-use std::cell::RefCell;
 use std::collections::hash_map::Entry;
+use std::sync::{Mutex, PoisonError};
 
 use crate::map::Map;
 use crate::tensor::{
@@ -12,7 +12,7 @@ use crate::tensor::{
 #[derive(Default)]
 pub(super) struct Solved {
     /// For tensors that begin with their storage.
-    copies: RefCell<Map<Question, Vec<StridedCopy>>>,
+    copies: Mutex<Map<Question, Vec<StridedCopy>>>,
 }
 
 /// One tensor to one variable by a layout alone. What orders, cuts or gathers is asked anew each time.
@@ -58,7 +58,7 @@ impl Solved {
         };
         let Some((question, source)) = question else { return rearrange(operation, sources, targets) };
         let offset = source.view.offset();
-        let mut copies = self.copies.borrow_mut();
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let copies = match copies.entry(question) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(vacant) => {

@@ -1,7 +1,6 @@
 //! `[[tensor]]`: tensors to variables, the layout spelled out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use super::binding::Provenance;
 use super::derive::{Dim, Refused};
@@ -109,7 +108,7 @@ impl<'a> Expansion<'a> {
         self.claims.push(Claim {
             provenance: Provenance::Rule(rule.position.clone()),
             rule: tensor,
-            captures: Rc::new(both.clone()),
+            captures: if self.explain { both.clone() } else { Captures::new() },
             layouts: tensor.layouts.iter().collect(),
             sizes: BTreeMap::new(),
             sources,

@@ -23,6 +23,9 @@ use super::{Error, Progress, WriteOptions};
 /// Bytes that another thread is begun for: beginning one takes as long as writing a few hundred kilobytes.
 const WORTH_A_THREAD_BYTES: usize = 1 << 20;
 
+/// Bytes that are written in the time that finding out what a tile is takes.
+const TILE_COSTS_BYTES: usize = 4 << 10;
+
 /// Small datasets that a worker takes at a time: they follow one another in the file, and are written together.
 const SMALL_AT_A_TIME: usize = 256;
 
@@ -129,7 +132,7 @@ pub(super) fn fill(
         }
     };
     // No more threads than are worth beginning.
-    let bytes: usize = jobs.iter().map(|job| job.bytes).sum();
+    let bytes = jobs.iter().map(|job| job.bytes).sum::<usize>() + tiles * TILE_COSTS_BYTES;
     share(hands(options, progress), turns.min(1 + bytes / WORTH_A_THREAD_BYTES), &work);
     let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
     failure.map_or(Ok(()), |(_, error)| Err(error))

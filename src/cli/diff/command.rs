@@ -74,6 +74,7 @@ impl Side {
             allow_missing: inputs::allow_missing(&args.allow_missing)?,
             allow_unexpected: inputs::allow_unexpected(&args.allow_unexpected)?,
             explain: false,
+            threads: None,
         };
         let plan = inputs::plan(&source, &options, terminal)?;
         check_records(&plan, None, &Listener::new(terminal, &source.reading));
