@@ -169,9 +169,12 @@ mod tests {
             expected[to * size..(to + 1) * size].copy_from_slice(&source[from * size..(from + 1) * size]);
         });
         for level in [Level::Portable, Level::Avx2] {
-            let mut target = blank.clone();
-            gather_at(level, copy, size, source, &mut target).unwrap();
-            assert_eq!(target, expected, "{level:?} {size} {copy:?}");
+            // One byte off any alignment too.
+            for skip in [0, 1] {
+                let mut target = [&[0xAA; 1][..skip], &blank].concat();
+                gather_at(level, copy, size, source, &mut target[skip..]).unwrap();
+                assert_eq!(target[skip..], expected, "{level:?} {size} {copy:?}");
+            }
         }
         assert_eq!(
             gather(copy, size, &source[..source.len() - 1], &mut blank.clone()),
@@ -233,7 +236,20 @@ mod tests {
 
     #[test]
     fn block_edges() {
-        for (rows, columns) in [(8, 16), (16, 8), (7, 9), (17, 33), (257, 19), (300, 16), (1, 40), (40, 1)] {
+        let sides = [
+            (8, 16),
+            (16, 8),
+            (8, 8),
+            (7, 9),
+            (17, 33),
+            (9, 65),
+            (257, 19),
+            (263, 8),
+            (300, 16),
+            (1, 40),
+            (40, 1),
+        ];
+        for (rows, columns) in sides {
             let copy = StridedCopy {
                 axes: vec![
                     CopyAxis { size: rows, source_stride: 1, target_stride: columns },
@@ -243,6 +259,25 @@ mod tests {
                 target_offset: 0,
             };
             for size in [1, 2, 4, 8, 16] {
+                check(&copy, size);
+            }
+        }
+    }
+
+    /// Rows of the target that begin at each element of a line.
+    #[test]
+    fn line_edges() {
+        let (rows, columns) = (11, 150);
+        for size in [1, 2, 4, 8, 16] {
+            for target_offset in 0..64 / size {
+                let copy = StridedCopy {
+                    axes: vec![
+                        CopyAxis { size: rows, source_stride: 1, target_stride: 192 },
+                        CopyAxis { size: columns, source_stride: rows, target_stride: 1 },
+                    ],
+                    source_offset: 0,
+                    target_offset,
+                };
                 check(&copy, size);
             }
         }

@@ -1,6 +1,8 @@
 //! The kernels that carry out strided copies and conversions of elements.
 
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx2_blocks;
 mod convert;
 mod gather;
 mod moments;

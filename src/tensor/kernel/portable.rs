@@ -1,8 +1,8 @@
-//! Kernels for every machine: whole blocks of a transposition in the registers of eight bytes that all have.
+//! Kernels for every machine: blocks of a transposition in the registers of eight bytes that all have.
 
 use crate::tensor::CopyAxis;
 
-use super::transpose::{BLOCK, LINE, Panel, RUN, prefetch};
+use super::transpose::{BLOCK, Dense, LINE, Panel, RUN, blocks, prefetch, starts};
 
 /// Copies the elements along one axis.
 pub(super) fn line<const SIZE: usize>(axis: CopyAxis, source: &[u8], target: &mut [u8]) {
@@ -26,16 +26,20 @@ pub(super) fn line<const SIZE: usize>(axis: CopyAxis, source: &[u8], target: &mu
 
 /// Transposes a panel.
 pub(super) fn transpose<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], target: &mut [u8]) {
-    let (rows, columns) = panel.whole();
+    if !panel.has_blocks() {
+        return elements::<SIZE>(panel, source, target);
+    }
     // Columns that make up a line; at least a block.
     let width = (LINE / SIZE).max(BLOCK);
-    let mut staged = [[0; RUN]; LINE];
-    for first in (0..columns).step_by(width) {
-        let count = width.min(columns - first);
-        for (run, rows) in panel.rows[..rows].chunks(RUN / SIZE).enumerate() {
+    let mut dense = Dense([[0; RUN]; LINE]);
+    let staged = &mut dense.0;
+    for first in starts(panel.columns, width) {
+        let count = width.min(panel.columns - first);
+        for start in starts(panel.rows.len(), RUN / SIZE) {
+            let rows = &panel.rows[start..panel.rows.len().min(start + RUN / SIZE)];
             let bytes = rows.len() * SIZE;
             for (column, staged) in (first..).zip(&mut staged[..count]) {
-                let start = column * panel.column_stride + run * RUN;
+                let start = column * panel.column_stride + start * SIZE;
                 match source[start..].first_chunk::<RUN>() {
                     Some(source) if bytes == RUN => *staged = *source,
                     _ => staged[..bytes].copy_from_slice(&source[start..start + bytes]),
@@ -44,24 +48,20 @@ pub(super) fn transpose<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], tar
                     prefetch(source, start + width * panel.column_stride + line);
                 }
             }
-            for (block, rows) in rows.as_chunks::<BLOCK>().0.iter().enumerate() {
-                for (column, staged) in staged[..count].as_chunks::<BLOCK>().0.iter().enumerate() {
-                    let target = &mut target[(first + column * BLOCK) * SIZE..];
-                    turn::<SIZE>(staged, block * BLOCK * SIZE, rows, target);
+            for (row, rows) in blocks(rows) {
+                for (column, staged) in blocks(&staged[..count]) {
+                    turn::<SIZE>(staged, row * SIZE, rows, &mut target[(first + column) * SIZE..]);
                 }
             }
         }
     }
-    rest::<SIZE>(panel, source, target);
 }
 
-/// Transposes what whole blocks leave over, element by element.
-pub(super) fn rest<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], target: &mut [u8]) {
-    let (rows, columns) = panel.whole();
+/// Transposes a panel that is too small for blocks.
+fn elements<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], target: &mut [u8]) {
     for (row, place) in panel.rows.iter().enumerate() {
-        let first = if row < rows { columns } else { 0 };
-        let line = &mut target[place + first * SIZE..place + panel.columns * SIZE];
-        for (column, element) in (first..).zip(line.as_chunks_mut::<SIZE>().0) {
+        let line = &mut target[*place..place + panel.columns * SIZE];
+        for (column, element) in line.as_chunks_mut::<SIZE>().0.iter_mut().enumerate() {
             let from = row * SIZE + column * panel.column_stride;
             element.copy_from_slice(&source[from..from + SIZE]);
         }

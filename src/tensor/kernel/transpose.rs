@@ -6,11 +6,14 @@
 //! c1: r0 r1 r2 r3 …         →        r1: c0 c1 c2 c3 …
 //! ```
 //!
-//! They are done in blocks of eight by eight, for as many columns as make up a cache line of the target, and
-//! down the rows, while the lines of the source that the next columns need are asked for: neighbouring columns
+//! They are done in blocks of eight rows, for a strip of columns that make up a cache line of the target, and down
+//! the rows, while the lines of the source that the next columns need are asked for: neighbouring columns
 //! are pages apart, which no machine foresees. Columns that lie a multiple of [`ALIAS`] apart fall on the same
 //! few places of a cache and would drive each other out of it before they are used up; they are first staged, a
 //! run of each, in a small dense buffer.
+//!
+//! What an edge leaves over is not done element by element: the last block of rows or columns overlaps the one
+//! before it, and writes the same once more.
 
 use crate::tensor::CopyAxis;
 
@@ -19,12 +22,17 @@ use super::{Level, avx2, portable};
 /// Bytes of a cache line.
 pub(super) const LINE: usize = 64;
 
-/// Rows and columns of a block.
+/// Rows and, at least, columns of a block.
 pub(super) const BLOCK: usize = 8;
 
 /// Bytes of a column that are staged at a time: two lines, which are fetched in pairs. What is staged of the
 /// smallest elements is then a quarter of the first-level cache.
 pub(super) const RUN: usize = 128;
+
+/// The buffer that the columns of a strip are staged in, a run of each; it begins with a line, so that none of its
+/// loads and stores reaches into two.
+#[repr(align(64))]
+pub(super) struct Dense(pub(super) [[u8; RUN]; LINE]);
 
 /// Bytes that lines are apart which fall on one place of a first-level cache: 64 sets of lines, on all present
 /// machines. Rows of a target are better not that far apart either.
@@ -33,6 +41,7 @@ pub const ALIAS: usize = 4096;
 /// Rows of a transposition whose places are worked out at a time: a line's worth of columns of them stays in the
 /// second-level cache.
 const ROW_BLOCK: usize = 256;
+
 /// Transposes: `rows`, innermost first, are contiguous in the source, `columns` in the target.
 pub(super) fn transpose<const SIZE: usize>(
     level: Level,
@@ -47,7 +56,11 @@ pub(super) fn transpose<const SIZE: usize>(
     let mut place = 0;
     let mut first = 0;
     while first < count {
-        let block = ROW_BLOCK.min(count - first);
+        let block = match count - first {
+            // The next panel, the last, would have too few rows for a block.
+            left if left > ROW_BLOCK && left < ROW_BLOCK + BLOCK => ROW_BLOCK - BLOCK,
+            left => left.min(ROW_BLOCK),
+        };
         for slot in &mut places[..block] {
             *slot = place * SIZE;
             for (step, axis) in steps.iter_mut().zip(rows) {
@@ -103,10 +116,21 @@ impl Panel<'_> {
         self.column_stride.is_multiple_of(ALIAS)
     }
 
-    /// How many rows and columns whole blocks make up.
-    pub(super) const fn whole(&self) -> (usize, usize) {
-        (self.rows.len() / BLOCK * BLOCK, self.columns / BLOCK * BLOCK)
+    /// Whether it is large enough for a block.
+    pub(super) const fn has_blocks(&self) -> bool {
+        self.rows.len() >= BLOCK && self.columns >= BLOCK
     }
+}
+
+/// Where pieces of some length start that a number of rows or columns is cut into: the last one starts earlier, and
+/// overlaps the one before it, where less than a block would be left for it.
+pub(super) fn starts(count: usize, length: usize) -> impl Iterator<Item = usize> {
+    (0..count.div_ceil(length)).map(move |piece| (piece * length).min(count.saturating_sub(BLOCK)))
+}
+
+/// The blocks that rows or columns are cut into, and where they start; none if there are fewer than a block has.
+pub(super) fn blocks<T>(lines: &[T]) -> impl Iterator<Item = (usize, &[T; BLOCK])> {
+    starts(lines.len(), BLOCK).map_while(|start| Some((start, lines[start..].first_chunk()?)))
 }
 
 /// Asks for the line at a place of a buffer, which will be read soon; for nothing beyond its end.
