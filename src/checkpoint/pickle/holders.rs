@@ -19,11 +19,8 @@ impl Holders {
         let mut has_packed = false;
         for (id, value) in numbered(pickle) {
             holds.push(is_tensor(pickle, id));
-            match value {
-                Value::Object(object) => has_arrays |= is_array(pickle, object),
-                Value::Global { module, name } => has_packed |= is_packed(module, name),
-                _ => {}
-            }
+            has_arrays |= matches!(value, Value::Object(object) if is_array(pickle, object));
+            has_packed |= matches!(value, Value::Global { module, name } if is_packed(module, name));
         }
         let mut holders = Self { holds, has_arrays, has_packed };
         // Nearly every value comes after those that it holds, or holds a tensor itself.

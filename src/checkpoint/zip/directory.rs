@@ -118,8 +118,7 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn part(self, what: &'static str, offset: u64, length: u64) -> Result<View<'a>, ZipError> {
-        let length = usize::try_from(length).ok();
-        match length.and_then(|length| self.after(offset)?.get(..length)) {
+        match self.after(offset).and_then(|after| after.get(..usize::try_from(length).ok()?)) {
             Some(bytes) => Ok(View { bytes, base: self.base + offset }),
             None => Err(self.missing(what, offset)),
         }
