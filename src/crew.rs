@@ -1,8 +1,8 @@
 //! Threads that several pieces of work share.
 //!
 //! A crew has a fixed number of places, and a thread works only while it holds one. Whoever does a large piece of
-//! work in tiles looks between two of them whether a place is free, and takes a helper in; a helper leaves after
-//! its tile as soon as somebody waits for a place. So a piece of work that is alone has all places, several share
+//! work in tiles (or turns of small ones) looks between two of them whether a place is free, and takes a helper in; a
+//! helper leaves after its tile as soon as somebody waits for a place. So a piece of work that is alone has all places, several share
 //! them, and none is ever put aside for another in the middle.
 
 use std::cell::Cell;

@@ -63,7 +63,7 @@ pub trait Progress: Sync {
     }
 
     /// The crew in which the caller holds a place, where several conversions are made at a time: who is free there
-    /// helps with the writing, and [`Conversion::threads`](super::Conversion::threads) counts for the rest alone.
+    /// helps with the writing, and [`Conversion::threads`](super::Conversion::threads) does not count.
     fn crew(&self) -> Option<&Crew> {
         None
     }

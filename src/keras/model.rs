@@ -38,6 +38,7 @@ pub(super) fn read(object: &Value) -> Result<(Tree, NodeId), ErrorKind> {
         shared: map::Map::default(),
         depths: map::Map::default(),
         is_bidirectional: false,
+        path_bytes: 0,
     };
     let root = match model_kind(object) {
         Some(kind) if has_layers => builder.model(kind, object, "")?,
@@ -73,11 +74,17 @@ struct Builder {
     depths: map::Map<NodeId, usize>,
     /// Whether the layers of a Bidirectional are being read.
     is_bidirectional: bool,
+    /// Of all layers so far.
+    path_bytes: u64,
 }
 
 /// How deep layers hold one another. The JSON reader bounds what stands inside one another; what is shared is told
 /// by a number alone.
 const MAX_NESTING: usize = 128;
+
+/// Bytes of the paths of all layers, each of which has the names of those around it: a model of a million layers has
+/// no more, and without a limit a long name around many layers would take room for each of them.
+const MAX_PATH_BYTES: u64 = 64 << 20;
 
 impl Builder {
     fn add(&mut self, name: &str, place: &str, class: &str, object: Option<&Value>) -> NodeId {
@@ -121,6 +128,11 @@ impl Builder {
             return Err(ErrorKind::LayerName { name: name.to_owned() });
         }
         let path = join(parent, name);
+        self.path_bytes = self.path_bytes.saturating_add(path.len() as u64);
+        if self.path_bytes > MAX_PATH_BYTES {
+            let (part, bytes) = ("the paths of the layers", self.path_bytes);
+            return Err(ErrorKind::TooLarge { part, bytes, limit: MAX_PATH_BYTES });
+        }
         // Keras 2 writes it at the layer, Keras 3 too.
         let shared = object.get("shared_object_id").and_then(Value::as_u64);
         if let Some(&node) = shared.and_then(|id| self.shared.get(&id)) {

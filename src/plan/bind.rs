@@ -32,7 +32,8 @@ pub(super) struct Binder<'a> {
     pub(super) explain: bool,
     /// What the plan is for.
     pub(super) form: &'a Form,
-    /// Layouts that were solved before.
+    /// Layouts that were solved before. Each part of the claims begins its own ([`Binder::bind_all`]): what a thread
+    /// has solved, another need not wait for.
     pub(super) solved: Solved,
 }
 

@@ -24,8 +24,8 @@ pub(super) struct Ledger<'a> {
     pub(super) left_out: Vec<usize>,
     /// By variable, where they are asked for.
     pub(super) details: BTreeMap<usize, Detail>,
-    /// Tensors that a claim reads, whether or not it could be bound.
-    used: BTreeSet<usize>,
+    /// By tensor: whether a claim reads it, whether or not that could be bound.
+    used: Vec<bool>,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -35,10 +35,10 @@ impl<'a> Ledger<'a> {
         Self {
             binder,
             bindings: vec![None; expansion.architecture.variables.len()],
+            used: vec![false; expansion.checkpoint.tensors.len()],
             expansion,
             left_out: Vec::new(),
             details: BTreeMap::new(),
-            used: BTreeSet::new(),
             faults,
         }
     }
@@ -51,7 +51,9 @@ impl<'a> Ledger<'a> {
         let claims: Vec<Claim<'a>> = std::mem::take(&mut self.expansion.claims);
         let bound = self.binder.bind_all(&claims, threads);
         for (claim, bound) in claims.iter().zip(bound) {
-            self.used.extend(self.binder.inputs(claim));
+            for tensor in self.binder.inputs(claim) {
+                self.used[tensor] = true;
+            }
             if !claim.rule.slice.is_empty() || !claim.rule.take.is_empty() {
                 self.expansion.remarks.cut.extend(claim.targets.iter().map(|(_, variable)| *variable));
             }
@@ -304,7 +306,7 @@ impl<'a> Ledger<'a> {
     fn unused_by_sizes(&self) -> BTreeMap<Vec<usize>, Vec<usize>> {
         let mut found: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
         for (at, tensor) in self.expansion.checkpoint.tensors.iter().enumerate() {
-            if !self.used.contains(&at) && !self.expansion.ignored.contains_key(&at) {
+            if !self.used[at] && !self.expansion.ignored.contains_key(&at) {
                 found.entry(sorted(tensor.tensor.view.shape())).or_default().push(at);
             }
         }
@@ -318,7 +320,7 @@ impl<'a> Ledger<'a> {
         let strays: BTreeSet<usize> =
             self.expansion.strays.iter().flat_map(|stray| stray.tensors.iter().copied()).collect();
         for (at, tensor) in checkpoint.tensors.iter().enumerate() {
-            if self.used.contains(&at) || self.expansion.excused_tensors.contains(&at) {
+            if self.used[at] || self.expansion.excused_tensors.contains(&at) {
                 continue;
             }
             let key = tensor.key.as_str();
@@ -371,7 +373,7 @@ impl<'a> Ledger<'a> {
             .flat_map(|stray| stray.tensors.clone())
             .collect();
         for Stray { tensors, below, mut fault, wanted, stands } in strays {
-            let open = |at: &usize| !self.used.contains(at) && !self.expansion.ignored.contains_key(at);
+            let open = |at: &usize| !self.used[*at] && !self.expansion.ignored.contains_key(at);
             let untouched =
                 |at: &usize| open(at) && !told.contains(at) && !self.expansion.excused_tensors.contains(at);
             let is_for_none = !below.is_empty() && below.iter().all(untouched);

@@ -81,6 +81,12 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_begins_with_a_dot() {
+        let found = Modules::new(&[".x"], &[0]);
+        assert_eq!((found.paths().collect::<Vec<_>>(), found.direct("")), (vec![""], &[0][..]));
+    }
+
+    #[test]
     fn the_innermost_counts_however_deep() {
         let key = "m.".repeat(MAX_DEPTH + 9) + "x";
         let found = Modules::new(&[&key], &[0]);

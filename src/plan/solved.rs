@@ -75,3 +75,87 @@ impl Solved {
         Ok(copies.iter().map(|copy| Rearranged { source: 0, target: 0, copy: moved(copy) }).collect())
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tensor::Layout;
+
+    /// A layout, sizes that are given, and a view of some shape to a variable of another.
+    type Asked = (&'static str, Option<usize>, Vec<usize>, Vec<usize>, usize, Vec<usize>);
+
+    /// The same answer as without memory.
+    fn check(solved: &Solved, (layout, h, sizes, strides, offset, target): &Asked) {
+        let layout = Layout::parse(layout).unwrap();
+        let given: BTreeMap<String, usize> = h.iter().map(|&h| ("h".to_owned(), h)).collect();
+        let shape = Shape::new(sizes.as_slice()).unwrap();
+        let target = Shape::new(target.as_slice()).unwrap();
+        let view = Strided::new(shape, strides.clone(), *offset, 1 << 20).unwrap();
+        let operation = Operation {
+            layout: &layout,
+            sizes: &given,
+            order: &BTreeMap::new(),
+            slice: &BTreeMap::new(),
+            take: &BTreeMap::new(),
+            captures: &[],
+        };
+        let ask = |solve: &dyn Fn(
+            &[SourcePiece<'_>],
+            &[TargetPiece<'_>],
+        ) -> Result<Vec<Rearranged>, SolveError>| {
+            let source = SourcePiece { values: Vec::new(), view: &view };
+            let target = TargetPiece { values: Vec::new(), shape: &target };
+            solve(&[source], &[target]).map_err(|error| error.to_string())
+        };
+        let found = ask(&|sources, targets| solved.rearrange(&operation, sources, targets));
+        let expected = ask(&|sources, targets| rearrange(&operation, sources, targets));
+        assert_eq!(found, expected, "{layout} {given:?} {view:?} {target}");
+    }
+
+    fn asked() -> impl Strategy<Value = Asked> {
+        let size = || prop::sample::select(vec![1_usize, 2, 3, 4, 6]);
+        let layouts =
+            ["a b -> b a", "a b -> a b", "(h d) e -> e h d", "h d -> (d h)", "a -> a", "a b -> (a b) 1"];
+        let sizes = |count| prop::collection::vec(size(), count);
+        let numbers = (prop::option::of(size()), sizes(1..=2), sizes(2..=2), 0..3_usize, sizes(1..=3));
+        (prop::sample::select(layouts.to_vec()), numbers).prop_map(
+            |(layout, (h, sizes, mut strides, offset, target))| {
+                strides.truncate(sizes.len());
+                (layout, h, sizes, strides, offset, target)
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn remembers_what_it_would_find(asked in prop::collection::vec(asked(), 1..60)) {
+            let solved = Solved::default();
+            asked.iter().for_each(|asked| check(&solved, asked));
+        }
+    }
+
+    /// Questions that differ in one thing each, and one that is refused between two that are not.
+    #[test]
+    fn differences() {
+        let solved = Solved::default();
+        for asked in [
+            ("a b -> b a", None, vec![2, 3], vec![3, 1], 0, vec![3, 2]),
+            ("a b -> b a", None, vec![2, 3], vec![3, 1], 6, vec![3, 2]),
+            ("a b -> b a", None, vec![2, 3], vec![1, 2], 6, vec![3, 2]),
+            ("a b -> b a", None, vec![2, 3], vec![3, 1], 0, vec![2, 3]),
+            ("a b -> b a", None, vec![2, 3], vec![3, 1], 1, vec![3, 2]),
+            ("(h d) e -> e h d", Some(2), vec![6, 5], vec![5, 1], 0, vec![5, 2, 3]),
+            ("(h d) e -> e h d", Some(3), vec![6, 5], vec![5, 1], 0, vec![5, 3, 2]),
+            ("(h d) e -> e h d", Some(2), vec![6, 5], vec![5, 1], 0, vec![5, 3, 2]),
+        ] {
+            check(&solved, &asked);
+            check(&solved, &asked);
+        }
+    }
+}

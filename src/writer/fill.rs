@@ -1,6 +1,9 @@
 //! Values into a laid-out file: workers take tiles, gather each into a buffer of their own and write it where
 //! it belongs. What is written does not depend on who writes it, so neither do the file's bytes.
 //!
+//! Large tiles are taken one at a time. Small datasets come last, in the order of the file, and a worker takes a turn of
+//! many at a time: what follows one another in the file is written with one call.
+//!
 //! A dataset with a source that has to be computed (an inflated record, a dequantized tensor) is done as one
 //! piece, by one worker: it computes the sources, once, writes all tiles, and drops the sources unless its next
 //! dataset reads the same. So at any time each worker holds the computed sources of one dataset: the memory
@@ -86,8 +89,9 @@ pub(super) fn fill(
 
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
-    // Of several tiles that fail at once the first is told, whoever was faster: tiles are taken in order. (One that
-    // cannot be written may be told of as a later one.)
+    // Of several tiles that fail at once the first is told, whoever was faster: turns are taken in order, and one that
+    // is taken is done up to its own failure, whatever others meet. (A tile that cannot be written may be told of as a
+    // later one.)
     let failure: Mutex<Option<(usize, Error)>> = Mutex::new(None);
     let work = |goes_on: &dyn Fn() -> bool| {
         let mut buffers = Buffers::default();
@@ -125,10 +129,12 @@ pub(super) fn fill(
                 }
             }
         }
-        if !stop.load(Ordering::Relaxed)
-            && let Err(error) = outbox.finish()
-        {
-            fail(tiles, error);
+        if !stop.load(Ordering::Relaxed) {
+            // What was held back is told of only now, and may be what the caller stops for.
+            let stops = || if progress.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) };
+            if let Err(error) = outbox.finish().and_then(|()| stops()) {
+                fail(tiles, error);
+            }
         }
     };
     // No more threads than are worth beginning.

@@ -1,6 +1,8 @@
 //! Plans of tens of thousands of variables, which have to end in reasonable time: nothing compares every name with
 //! every other.
 
+use std::num::NonZeroUsize;
+
 use ptw2k::keras::Origin;
 use ptw2k::plan::PlanOptions;
 
@@ -37,6 +39,33 @@ fn every_layer_is_found() {
         let said = check(schema);
         assert_eq!(said.len(), 2 * LAYERS, "{schema}: {}", said[0]);
         assert!(said.iter().all(|line| line.contains(" = enc.l.")), "{schema}: {}", said[0]);
+    }
+}
+
+/// The same faults and bindings in the same order, however many threads bind them.
+#[test]
+fn threads_change_nothing() {
+    let keys: Vec<String> = (0..2500).map(|at| format!("l.{at}.weight")).collect();
+    // Every seventh has a shape that its layer does not.
+    let sizes = |at: usize| if at.is_multiple_of(7) { &[5, 2][..] } else { &[3, 2][..] };
+    let tensors: Vec<_> = keys.iter().enumerate().map(|(at, key)| (key.as_str(), sizes(at))).collect();
+    let paths: Vec<String> = (0..keys.len()).map(|at| format!("l_{at}")).collect();
+    let kernel: &[(&str, &[usize])] = &[("kernel", &[2, 3])];
+    let layers: Vec<_> = paths.iter().map(|path| layer(path, "Dense", kernel)).collect();
+    let said = |keys: usize, threads: usize| {
+        let options = PlanOptions { threads: NonZeroUsize::new(threads), ..PlanOptions::default() };
+        let model = architecture(Origin::Json, &layers[..keys]);
+        render(
+            "[[layer]]\ntorch = 'l.{i}'\nkeras = 'l_{i}'\n",
+            &checkpoint(&tensors[..keys]),
+            model,
+            &options,
+        )
+    };
+    let expected = said(keys.len(), 1);
+    assert_eq!(expected.matches("Shape: ").count(), keys.len().div_ceil(7), "{expected}");
+    for threads in [2, 3, 7] {
+        assert_eq!(said(keys.len(), threads), expected, "{threads} threads");
     }
 }
 

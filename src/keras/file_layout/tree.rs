@@ -154,3 +154,32 @@ impl Growing {
         Group { attributes: self.attributes, children: children.collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Groups of so many children find each of them, and no name twice.
+    #[test]
+    fn few_and_many_children() {
+        let dataset = || Dataset { content: Content::Variable(0), attributes: Vec::new() };
+        for count in 1..=FEW + 3 {
+            let mut root = Growing::default();
+            for at in 0..count {
+                root.add(&format!("g/{at}"), dataset()).expect("a new name");
+            }
+            for at in 0..count {
+                let path = format!("g/{at}");
+                let error = root.add(&path, dataset()).expect_err("a name that is there");
+                assert!(matches!(error, LayoutError::SameName { path: found } if found == path));
+            }
+            let group = root.group("g").expect("a group");
+            group.alias("second", "0");
+            group.alias("second", &(count - 1).to_string());
+            group.alias("third", "none");
+            let names: Vec<String> = group.children.iter().map(|(name, _)| name.clone()).collect();
+            let expected = (0..count).map(|at| at.to_string()).chain(["second".to_owned()]);
+            assert_eq!(names, expected.collect::<Vec<_>>());
+        }
+    }
+}

@@ -15,10 +15,10 @@ pub(super) fn is_available() -> bool {
     }
 }
 
-/// Transposes a panel; as every machine does where the instructions are missing.
+/// Transposes a panel; as every machine does where the instructions are missing, or elements are larger than eight bytes.
 pub(super) fn transpose<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], target: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
-    if is_available() && panel.has_blocks() && panel.fits::<SIZE>(source, target) {
+    if SIZE <= 8 && is_available() && panel.has_blocks() && panel.fits::<SIZE>(source, target) {
         // SAFETY: AVX2 is there, and every element of the panel, which has blocks, lies within the buffers.
         #[expect(unsafe_code, reason = "vector instructions need it")]
         return unsafe { x86::strips::<SIZE>(panel, source, target) };

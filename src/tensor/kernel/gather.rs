@@ -270,15 +270,18 @@ mod tests {
         let (rows, columns) = (11, 150);
         for size in [1, 2, 4, 8, 16] {
             for target_offset in 0..64 / size {
-                let copy = StridedCopy {
-                    axes: vec![
-                        CopyAxis { size: rows, source_stride: 1, target_stride: 192 },
-                        CopyAxis { size: columns, source_stride: rows, target_stride: 1 },
-                    ],
-                    source_offset: 0,
-                    target_offset,
-                };
-                check(&copy, size);
+                // Rows that stand alike in their lines, and rows that do not.
+                for target_stride in [192, 157] {
+                    let copy = StridedCopy {
+                        axes: vec![
+                            CopyAxis { size: rows, source_stride: 1, target_stride },
+                            CopyAxis { size: columns, source_stride: rows, target_stride: 1 },
+                        ],
+                        source_offset: 0,
+                        target_offset,
+                    };
+                    check(&copy, size);
+                }
             }
         }
     }

@@ -133,7 +133,7 @@ pub(super) fn blocks<T>(lines: &[T]) -> impl Iterator<Item = (usize, &[T; BLOCK]
     starts(lines.len(), BLOCK).map_while(|start| Some((start, lines[start..].first_chunk()?)))
 }
 
-/// Asks for the line at a place of a buffer, which will be read soon; for nothing beyond its end.
+/// Asks for the line at a place of a buffer, which will be read soon. A place beyond its end is no harm.
 #[inline(always)]
 pub(super) fn prefetch(source: &[u8], place: usize) {
     #[cfg(target_arch = "x86_64")]
