@@ -14,6 +14,24 @@ fn check_refused(content: &str, is_expected: impl Fn(&ErrorKind) -> bool) {
     assert!(is_expected(&error.kind), "{error:?}");
 }
 
+/// A long name around many layers is in the path of each of them.
+#[test]
+fn long_paths() {
+    let layers = |count: usize| -> Vec<Value> {
+        let relu = |at| json!({"module": "keras.layers", "class_name": "ReLU", "config": {"name": format!("r{at}")}});
+        (0..count).map(relu).collect()
+    };
+    let model = |name: &str, layers: Vec<Value>| json!({"module": "keras", "class_name": "Sequential", "config": {"name": name, "layers": layers}});
+    let name = "n".repeat(100_000);
+    let outer = |count| model("outer", vec![model(&name, layers(count))]).to_string();
+    let is_too_long =
+        |kind: &ErrorKind| matches!(kind, ErrorKind::TooLarge { part: "the paths of the layers", .. });
+    check_refused(&outer(1000), is_too_long);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), outer(300)).unwrap();
+    assert_eq!(Architecture::open(file.path()).unwrap().weightless.len(), 300);
+}
+
 #[test]
 fn what_is_refused() {
     check_refused("", |kind| matches!(kind, ErrorKind::NotKeras { .. }));

@@ -2,8 +2,11 @@
 
 use insta::assert_snapshot;
 
-use crate::made::layer;
-use crate::rules::check;
+use ptw2k::keras::Origin;
+use ptw2k::plan::PlanOptions;
+
+use crate::made::{architecture, checkpoint, layer};
+use crate::rules::{check, render};
 
 type Tensors<'a> = &'a [(&'a str, &'a [usize])];
 
@@ -57,6 +60,32 @@ fn names_that_cannot_be_computed() {
     Unexpected: `a.7.weight` (5, 3) float32 has no use
       hint: map it with a rule, or list it in `source.ignore`
     ");
+}
+
+/// A name comes before an alias, and what leads to two layers by aliases means neither.
+#[test]
+fn aliases() {
+    let said = |rule: &str| {
+        let dense: &[(&str, &[usize])] = &[("kernel", &[3, 5])];
+        let mut made = architecture(Origin::Json, &["a", "b", "c"].map(|path| layer(path, "Dense", dense)));
+        for (layer, aliases) in made.layers.iter_mut().zip([&["b", "x"][..], &["x", "y"], &[]]) {
+            layer.aliases = aliases.iter().map(|alias| (*alias).to_owned()).collect();
+        }
+        render(rule, &checkpoint(&[("m.weight", &[5, 3])]), made, &PlanOptions::default())
+    };
+    let named = |name| said(&format!("[[layer]]\ntorch = 'm'\nkeras = '{name}'\n"));
+    let tensor = |path: &str| {
+        said(&format!("[[tensor]]\ntorch = 'm.weight'\nkeras = '{path}'\nlayout = 'o i -> i o'\n"))
+    };
+    for name in ["b", "y"] {
+        for said in [named(name), tensor(&format!("{name}/kernel"))] {
+            let is_missing = |layer: &str| said.contains(&format!("Missing: `{layer}/kernel`"));
+            assert_eq!(["a", "b", "c"].map(is_missing), [true, false, true], "{said}");
+        }
+    }
+    for said in [named("x"), tensor("x/kernel"), tensor("b/0")] {
+        assert!(said.contains("names more than one"), "{said}");
+    }
 }
 
 #[test]
