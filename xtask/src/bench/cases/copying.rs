@@ -15,11 +15,11 @@ const LARGE_PAIRS: usize = 5;
 const LARGE: u64 = 4 << 30;
 
 /// What is promised, in times of `cp`.
-const FLOAT32: Goal = Goal::at_most(0.9).or_gate(1.5);
-const HALVES: Goal = Goal::at_most(1.2).or_gate(1.8);
-const CONVERTED: Goal = Goal::at_most(1.0).or_gate(1.8);
+const FLOAT32: Goal = Goal::at_most(0.9).or_gate(1.2);
+const HALVES: Goal = Goal::at_most(1.2).or_gate(1.4);
+const CONVERTED: Goal = Goal::at_most(1.0).or_gate(1.4);
 const COLD: Goal = Goal::at_most(1.2);
-const PLAIN: Goal = Goal::at_most(1.05).or_gate(1.5);
+const PLAIN: Goal = Goal::at_most(1.05).or_gate(1.2);
 
 /// Private memory in MiB that is promised whatever the model, and for each thread.
 const MEMORY: f64 = 32.0;

@@ -19,8 +19,8 @@ const LAYERS: usize = 2000;
 const TENSORS: usize = 10_000;
 
 /// Seconds that are promised.
-const CONVERT: Goal = Goal::at_most(0.060).or_gate(0.3);
-const PLAN: Goal = Goal::at_most(0.060).or_gate(0.3);
+const CONVERT: Goal = Goal::at_most(0.060).or_gate(0.2);
+const PLAN: Goal = Goal::at_most(0.060).or_gate(0.2);
 const OPEN: Goal = Goal::at_most(0.030);
 const TINY: Goal = Goal::at_most(0.006);
 
