@@ -40,7 +40,11 @@ impl Progress for Listener {
     }
 
     fn warned(&self, warning: &Warning) {
-        self.terminal.warn(warning);
+        let warn = || self.terminal.warn(warning);
+        match self.bar.get() {
+            Some(bar) => bar.suspend(warn),
+            None => warn(),
+        }
     }
 
     fn started(&self, bytes: u64) {

@@ -50,6 +50,14 @@ impl Bar {
         }
     }
 
+    /// Says something, on lines of its own.
+    pub(super) fn suspend(&self, say: impl FnOnce()) {
+        match self.bar.as_ref().filter(|bar| bar.position() > 0) {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
+
     /// Takes the bar away, if it was shown.
     pub(super) fn finish(&self) {
         if let Some(bar) = self.bar.as_ref().filter(|bar| bar.position() > 0) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::error::ConvertError;
 use super::memory;
 use super::progress::{Progress, Writing};
-use super::records::check_records;
+use super::records::check_and_write;
 use super::seen::Seen;
 use crate::checkpoint::Warning;
 use crate::plan::{Note, Plan};
@@ -85,8 +85,8 @@ impl Planned {
         Ok(writer::check(&self.plan, &self.output, &self.options.form)?)
     }
 
-    /// Writes the output, whole or not at all. Before, the checksums of what is read are compared, as far as the
-    /// checkpoint has some: those that are wrong are warnings (PyTorch does not look at them).
+    /// Writes the output, whole or not at all. Before it or beside it, the checksums of what is read are compared, as far
+    /// as the checkpoint has some: those that are wrong are warnings (PyTorch does not look at them).
     ///
     /// # Errors
     /// When the output cannot be written, values cannot be read or do not fit their type, an input was changed since
@@ -94,10 +94,12 @@ impl Planned {
     pub fn write(&self, progress: &dyn Progress) -> Result<Report, ConvertError> {
         let threads = self.options.threads.and_then(NonZeroUsize::new);
         let mut warnings = self.warnings.clone();
-        warnings.extend(check_records(&self.plan, threads, progress));
-        progress.started(self.bytes());
-        let written =
-            writer::write(&self.plan, &self.output, &self.options, &Writing { progress, seen: &self.seen });
+        let (damage, written) = check_and_write(&self.plan, threads, progress, || {
+            progress.started(self.bytes());
+            let writing = Writing { progress, seen: &self.seen };
+            writer::write(&self.plan, &self.output, &self.options, &writing)
+        });
+        warnings.extend(damage);
         let written = written.map_err(|error| self.tell(error))?;
         Ok(Report {
             files: written.files,

@@ -77,7 +77,6 @@ impl Solved {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::collections::BTreeMap;
 
@@ -104,16 +103,10 @@ mod tests {
             take: &BTreeMap::new(),
             captures: &[],
         };
-        let ask = |solve: &dyn Fn(
-            &[SourcePiece<'_>],
-            &[TargetPiece<'_>],
-        ) -> Result<Vec<Rearranged>, SolveError>| {
-            let source = SourcePiece { values: Vec::new(), view: &view };
-            let target = TargetPiece { values: Vec::new(), shape: &target };
-            solve(&[source], &[target]).map_err(|error| error.to_string())
-        };
-        let found = ask(&|sources, targets| solved.rearrange(&operation, sources, targets));
-        let expected = ask(&|sources, targets| rearrange(&operation, sources, targets));
+        let sources = [SourcePiece { values: Vec::new(), view: &view }];
+        let targets = [TargetPiece { values: Vec::new(), shape: &target }];
+        let found = solved.rearrange(&operation, &sources, &targets).map_err(|error| error.to_string());
+        let expected = rearrange(&operation, &sources, &targets).map_err(|error| error.to_string());
         assert_eq!(found, expected, "{layout} {given:?} {view:?} {target}");
     }
 
