@@ -67,6 +67,7 @@ fn read_entries(
         };
         match result {
             Ok(()) if entry.kind == EntryKind::Tensor => {
+                // Tensors are only ever added, so what this one added begins there.
                 let added = tensors.get_mut(first..).unwrap_or_default();
                 keys.take_tensors(added)?;
                 added.iter_mut().for_each(|raw| raw.role = entry.role);

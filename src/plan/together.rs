@@ -1,15 +1,17 @@
 //! Many claims bound at a time.
 
 use std::num::NonZeroUsize;
-use std::thread::ScopedJoinHandle;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::bind::Binder;
 use super::binding::{Binding, Detail};
 use super::expansion::Claim;
 use super::faults::Fault;
 use super::solved::Solved;
+use crate::crew::{Hands, share};
 
-/// Claims that are worth a thread: binding so many takes some milliseconds, beginning one a fraction of one.
+/// Claims that are bound at a time, and worth a thread: binding so many takes some milliseconds, beginning one a fraction of one.
 const WORTH_A_THREAD: usize = 1000;
 
 /// What a claim came to.
@@ -28,29 +30,18 @@ impl Binder<'_> {
         claims: &[Claim<'_>],
         threads: Option<NonZeroUsize>,
     ) -> Vec<Result<Bound, Box<Fault>>> {
-        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let parts = (claims.len() / WORTH_A_THREAD).max(1);
-        let parts = if parts == 1 { 1 } else { parts.min(threads.map_or_else(cores, NonZeroUsize::get)) };
-        let mut parts = claims.chunks(claims.len().div_ceil(parts).max(1));
-        let own = parts.next().unwrap_or_default();
-        std::thread::scope(|scope| {
-            let others: Vec<_> = parts
-                .map(|part| {
-                    let begun = std::thread::Builder::new().spawn_scoped(scope, move || self.bind_part(part));
-                    (part, begun.ok())
-                })
-                .collect();
-            let mut bound = self.bind_part(own);
-            for (part, other) in others {
-                // What a thread that the system refused would have done is done here.
-                match other.map(ScopedJoinHandle::join) {
-                    None => bound.extend(self.bind_part(part)),
-                    Some(Ok(other)) => bound.extend(other),
-                    Some(Err(panic)) => std::panic::resume_unwind(panic),
-                }
+        let parts: Vec<_> = claims.chunks(WORTH_A_THREAD).map(|part| (part, OnceLock::new())).collect();
+        let next = AtomicUsize::new(0);
+        share(Hands::own(threads), parts.len(), &|goes_on| {
+            while goes_on() {
+                let Some((part, bound)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                bound.get_or_init(|| self.bind_part(part));
             }
-            bound
-        })
+        });
+        parts
+            .into_iter()
+            .flat_map(|(part, bound)| bound.into_inner().unwrap_or_else(|| self.bind_part(part)))
+            .collect()
     }
 
     fn bind_part(&self, claims: &[Claim<'_>]) -> Vec<Result<Bound, Box<Fault>>> {

@@ -11,7 +11,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("checkpoint", &["map", "tensor", "lazy", "crew"]),
     ("schema", &["map", "tensor"]),
     ("keras", &["map", "tensor", "lazy"]),
-    ("plan", &["map", "tensor", "lazy", "checkpoint", "schema", "keras"]),
+    ("plan", &["map", "tensor", "lazy", "checkpoint", "schema", "keras", "crew"]),
     ("writer", &["tensor", "lazy", "plan", "keras", "crew"]),
     ("crew", &[]),
     ("convert", &["tensor", "lazy", "checkpoint", "schema", "keras", "plan", "writer", "crew"]),
