@@ -58,6 +58,12 @@ fn ramp(count: usize) -> Vec<f32> {
     (0..count).map(|value| value as f32 * 0.5).collect()
 }
 
+/// A file of one dataset `d`.
+fn one_dataset() -> Group {
+    let dataset = Dataset { content: Content::Variable(0), attributes: vec![] };
+    Group { children: vec![("d".to_owned(), Node::Dataset(dataset))], ..Group::default() }
+}
+
 /// Writes a file of one dataset `d` with one and with several threads, and compares its elements.
 fn check(sizes: &[usize], dtype: Dtype, value: impl Fn() -> Value, expected: &[u8]) {
     check_with(sizes, dtype, Arithmetic::default(), value, expected);
@@ -73,13 +79,7 @@ fn check_with(
 ) {
     let folder = tempfile::tempdir().unwrap();
     let shape = Shape::new(sizes).unwrap();
-    let tree = Group {
-        children: vec![(
-            "d".to_owned(),
-            Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] }),
-        )],
-        ..Group::default()
-    };
+    let tree = one_dataset();
     let write = |threads: usize| {
         let path = folder.path().join(threads.to_string());
         let binding = Binding { arithmetic, ..binding(0, dtype, value()) };
@@ -287,13 +287,7 @@ fn refuses_what_keras_cannot_load() {
     for dtype in Dtype::ALL.into_iter().filter(|dtype| !dtype.is_loaded_by_keras()) {
         let folder = tempfile::tempdir().unwrap();
         let shape = Shape::new([2]).unwrap();
-        let tree = Group {
-            children: vec![(
-                "d".to_owned(),
-                Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] }),
-            )],
-            ..Group::default()
-        };
+        let tree = one_dataset();
         let binding = binding(0, dtype, Value::Fill(1.0));
         let targets = [(&binding, &shape, "d".to_owned())];
         let silent = Silent { cancelled: false };
@@ -311,13 +305,7 @@ fn leaves_nothing_behind() {
     let path = folder.path().join("out.h5");
     std::fs::write(&path, "old").unwrap();
     let shape = Shape::new([1]).unwrap();
-    let tree = Group {
-        children: vec![(
-            "d".to_owned(),
-            Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] }),
-        )],
-        ..Group::default()
-    };
+    let tree = one_dataset();
     let run = |value: f32, cancelled: bool| {
         let binding = binding(0, Dtype::F16, one(f32_part(&[value], vec![], 0)));
         let targets = [(&binding, &shape, "dense/kernel".to_owned())];
