@@ -134,6 +134,21 @@ pub fn share(hands: Hands<'_>, tiles: usize, work: &(dyn Fn(&dyn Fn() -> bool) +
     });
 }
 
+/// Does two pieces of work, the first by another thread meanwhile where `is_worth` one. What it comes to is `None` where
+/// it was not done: it is not worth a thread, or the system refuses one.
+pub fn beside<T: Send, U>(
+    is_worth: bool,
+    other: impl FnOnce() -> T + Send,
+    own: impl FnOnce() -> U,
+) -> (Option<T>, U) {
+    std::thread::scope(|scope| {
+        let begun = is_worth.then(|| std::thread::Builder::new().spawn_scoped(scope, other).ok()).flatten();
+        let own = own();
+        let other = begun.map(|begun| begun.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        (other, own)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -169,6 +184,14 @@ mod tests {
             drop(place);
             assert_eq!(crew.state().free, 3);
         }
+    }
+
+    #[test]
+    fn one_beside_the_other() {
+        let own = std::thread::current().id();
+        let (other, three) = beside(true, || std::thread::current().id(), || 3);
+        assert!(other.is_some_and(|other| other != own) && three == 3);
+        assert_eq!(beside(false, || 7, || "own"), (None, "own"));
     }
 
     #[test]

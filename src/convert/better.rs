@@ -1,6 +1,6 @@
 //! Another bundled schema for the same source, where the one that was named has many faults.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
@@ -15,7 +15,7 @@ pub(super) fn better(
     faults: &Faults,
     schema: &Schema,
     checkpoint: &Checkpoint,
-    architecture: &Path,
+    architecture: &Arc<Architecture>,
     options: &PlanOptions,
 ) -> Option<&'static str> {
     let own = schema.file.name.strip_prefix("bundled:")?;
@@ -27,9 +27,7 @@ pub(super) fn better(
     let mut others =
         names.filter(|name| *name != own && name.split_once('/').is_some_and(|(other, _)| other == folder));
     others.find(|name| {
-        let (Ok(schema), Ok(architecture)) = (Schema::bundled(name), Architecture::open(architecture)) else {
-            return false;
-        };
-        plan(checkpoint, &schema, architecture, options).is_ok()
+        let plan = |schema| plan(checkpoint, &schema, Arc::clone(architecture), options);
+        Schema::bundled(name).is_ok_and(|schema| plan(schema).is_ok())
     })
 }

@@ -2,19 +2,25 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::error::ConvertError;
 use super::form::{Saved, Wanted};
 use super::planned::{Planned, Report};
 use super::progress::Progress;
 use super::seen::Seen;
-use super::source::{Opened, Source};
+use super::source::Source;
+use crate::crew::beside;
 use crate::keras::file_layout::KerasVersion;
+use crate::keras::{Architecture, Variable};
 use crate::plan::PlanOptions;
 use crate::schema::{Glob, Schema};
 use crate::tensor::Dtype;
-use crate::writer::{self, WriteOptions};
+use crate::writer::{self, Outline, WriteOptions};
+
+/// Variables whose output is laid out beside the planning: a thousand take a millisecond or two, a thread begins in a
+/// twentieth of one.
+const MANY_VARIABLES: usize = 1000;
 
 /// A conversion as it is asked for. [`Conversion::new`] decides nothing that can be left open; the fields decide
 /// the rest.
@@ -145,21 +151,43 @@ impl Conversion {
             // Who is in a crew has one place there.
             threads: progress.crew().map_or(self.threads, |_| Some(NonZeroUsize::MIN)),
         };
-        let Opened { checkpoint, .. } = &opened;
-        let warnings = checkpoint.warnings.clone();
+        let warnings = opened.checkpoint.warnings.clone();
+        let architecture = Arc::clone(&opened.architecture);
+        let (outline, plan) = self.outline_beside(&architecture, &options, || opened.plan(&options));
         Ok(Planned {
             checkpoint: self.source.checkpoint.clone(),
             output: self.output.clone(),
             inputs,
             seen,
             warnings,
-            plan: opened.plan(&options)?,
+            plan: plan?,
             options: WriteOptions {
                 form,
                 threads: self.threads.map(NonZeroUsize::get),
                 allow_overflow: self.allow_overflow,
             },
+            outline: outline.map_or_else(OnceLock::new, OnceLock::from),
         })
+    }
+
+    /// Plans, and meanwhile lays the output out, where that is worth a thread. It is laid out as if no variable were left
+    /// out; whoever writes looks whether that is what the plan says. `None` also where it fails: then whatever fails will
+    /// again, and be told.
+    fn outline_beside<T>(
+        &self,
+        architecture: &Arc<Architecture>,
+        options: &PlanOptions,
+        plan: impl FnOnce() -> T,
+    ) -> (Option<Outline>, T) {
+        let variables = &architecture.variables;
+        let is_worth = options.threads != Some(NonZeroUsize::MIN) && variables.len() >= MANY_VARIABLES;
+        let outline = || {
+            let dtype = |variable: &Variable| Some(options.stored_dtype(architecture, variable.dtype));
+            let written = variables.iter().map(dtype).collect();
+            Outline::new(Arc::clone(architecture), written, &self.output, &options.form).ok()
+        };
+        let (outline, planned) = beside(is_worth, outline, plan);
+        (outline.flatten(), planned)
     }
 
     /// Refuses to write over an input, by whatever name. An input that is not there is for its reader to name.

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use super::error::ConvertError;
 use super::memory;
@@ -10,7 +11,7 @@ use super::records::check_and_write;
 use super::seen::Seen;
 use crate::checkpoint::Warning;
 use crate::plan::{Note, Plan};
-use crate::writer::{self, WriteOptions};
+use crate::writer::{self, Outline, WriteOptions};
 
 /// A conversion that is decided: nothing but the values can fail it, and the file system.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Planned {
     pub options: WriteOptions,
     /// What the inputs were when they were open.
     pub(super) seen: Seen,
+    /// The output laid out: beside the planning, by [`Self::check`], or not yet.
+    pub(super) outline: OnceLock<Outline>,
 }
 
 /// What a conversion did.
@@ -82,7 +85,21 @@ impl Planned {
     /// # Errors
     /// As [`Self::write`] would fail.
     pub fn check(&self) -> Result<(), ConvertError> {
-        Ok(writer::check(&self.plan, &self.output, &self.options.form)?)
+        if self.known_outline().is_none() {
+            // One of another output was laid out before the caller changed this, and stays.
+            let _ = self.outline.set(self.new_outline()?);
+        }
+        Ok(())
+    }
+
+    /// What was laid out before, unless the caller has changed what it depends on.
+    fn known_outline(&self) -> Option<&Outline> {
+        let is_own = |outline: &&Outline| outline.is_of(&self.plan, &self.output, &self.options.form);
+        self.outline.get().filter(is_own)
+    }
+
+    fn new_outline(&self) -> Result<Outline, writer::Error> {
+        Outline::of(&self.plan, &self.output, &self.options.form)
     }
 
     /// Writes the output, whole or not at all. Before it or beside it, the checksums of what is read are compared, as far
@@ -97,7 +114,15 @@ impl Planned {
         let (damage, written) = check_and_write(&self.plan, threads, progress, || {
             progress.started(self.bytes());
             let writing = Writing { progress, seen: &self.seen };
-            writer::write(&self.plan, &self.output, &self.options, &writing)
+            let new;
+            let outline = match self.known_outline() {
+                Some(known) => known,
+                None => {
+                    new = self.new_outline()?;
+                    &new
+                }
+            };
+            writer::write_outline(outline, &self.plan, &self.options, &writing)
         });
         warnings.extend(damage);
         let written = written.map_err(|error| self.tell(error))?;

@@ -2,11 +2,10 @@
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::ScopedJoinHandle;
 
 use super::progress::Progress;
 use crate::checkpoint::{self, Warning};
-use crate::crew::Hands;
+use crate::crew::{Hands, beside};
 use crate::plan::Plan;
 
 /// Bytes of variables from which on checksums are compared beside the writing.
@@ -53,19 +52,17 @@ fn check_beside<T, E>(
 ) -> (Vec<Warning>, Result<T, E>) {
     let has_failed = AtomicBool::new(false);
     let stops = || progress.is_cancelled() || has_failed.load(Ordering::Relaxed);
-    let (warnings, written) = std::thread::scope(|scope| {
-        let checking =
-            std::thread::Builder::new().spawn_scoped(scope, || damage(plan, Hands::Own(1), &stops));
-        let written = write();
-        has_failed.store(written.is_err(), Ordering::Relaxed);
-        let warnings = match checking.map(ScopedJoinHandle::join) {
-            // What a thread that the system refuses would have done.
-            Err(_) => damage(plan, Hands::own(threads), &stops),
-            Ok(Ok(warnings)) => warnings,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-        };
-        (warnings, written)
-    });
+    let (warnings, written) = beside(
+        true,
+        || damage(plan, Hands::Own(1), &stops),
+        || {
+            let written = write();
+            has_failed.store(written.is_err(), Ordering::Relaxed);
+            written
+        },
+    );
+    // What a thread that the system refuses would have done.
+    let warnings = warnings.unwrap_or_else(|| damage(plan, Hands::own(threads), &stops));
     warnings.iter().for_each(|warning| progress.warned(warning));
     (warnings, written)
 }

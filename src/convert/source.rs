@@ -1,21 +1,17 @@
 //! What a plan is made of: checkpoint, schema and architecture.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::ScopedJoinHandle;
 
 use super::better::better;
 use super::error::ConvertError;
 use super::progress::Progress;
 use crate::checkpoint::{Checkpoint, OpenOptions};
+use crate::crew::beside;
 use crate::keras::Architecture;
 use crate::plan::{self, Plan, PlanOptions};
 use crate::schema::Schema;
-
-/// Bytes of an architecture that is read while the checkpoint is: such a JSON takes a millisecond, a thread begins in a
-/// twentieth of one.
-const LONG_ARCHITECTURE: u64 = 64 << 10;
 
 /// What a plan is made of, by name.
 #[derive(Debug, Clone)]
@@ -40,7 +36,7 @@ pub struct Opened {
     /// The schema.
     pub schema: Arc<Schema>,
     /// The architecture.
-    pub architecture: Architecture,
+    pub architecture: Arc<Architecture>,
 }
 
 impl Source {
@@ -60,49 +56,41 @@ impl Source {
     /// # Errors
     /// When one of them cannot be read, or nothing names an architecture.
     pub fn open(&self, progress: &dyn Progress) -> Result<Opened, ConvertError> {
-        self.read(Arc::new(Schema::load(&self.schema)?), progress, is_long)
+        // Even the shortest schema takes some milliseconds, with the classes of layers that it goes by, and a thread
+        // begins in a fraction of one. The longer of the two, more or less, is what opening takes.
+        let schema_and_architecture = || {
+            let schema = Arc::new(Schema::load(&self.schema)?);
+            let architecture = self.open_architecture(&schema);
+            Ok::<_, ConvertError>((schema, architecture))
+        };
+        let (other, checkpoint) = beside(true, schema_and_architecture, || self.open_checkpoint());
+        let (schema, architecture) = other.unwrap_or_else(schema_and_architecture)?;
+        let checkpoint = checkpoint?;
+        progress.opened(&checkpoint);
+        Ok(Opened { checkpoint, schema, architecture: architecture? })
     }
 
-    /// The same by a schema that was read already: many conversions can have one.
+    /// The same by a schema that was read already: many conversions can have one, and who does many has other work for
+    /// other threads.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn open_by(&self, schema: Arc<Schema>, progress: &dyn Progress) -> Result<Opened, ConvertError> {
-        // Whoever does many conversions has other work for other threads.
-        self.read(schema, progress, |_| false)
-    }
-
-    /// Reads checkpoint and architecture, at once where that is worth a thread.
-    fn read(
-        &self,
-        schema: Arc<Schema>,
-        progress: &dyn Progress,
-        is_worth_a_thread: fn(&Path) -> bool,
-    ) -> Result<Opened, ConvertError> {
-        let path = self.architecture.as_deref().or(schema.architecture.as_deref());
-        let (checkpoint, architecture) = std::thread::scope(|scope| {
-            // The longer of the two, more or less, is what opening takes.
-            let other = path.filter(|path| is_worth_a_thread(path)).and_then(|path| {
-                std::thread::Builder::new().spawn_scoped(scope, || Architecture::open(path)).ok()
-            });
-            let checkpoint = Checkpoint::open(&self.checkpoint, &self.reading)?;
-            progress.opened(&checkpoint);
-            let path =
-                path.ok_or_else(|| ConvertError::NoArchitecture { schema: schema.file.name.clone() })?;
-            let architecture = match other.map(ScopedJoinHandle::join) {
-                None => Architecture::open(path)?,
-                Some(Ok(architecture)) => architecture?,
-                Some(Err(panic)) => std::panic::resume_unwind(panic),
-            };
-            Ok::<_, ConvertError>((checkpoint, architecture))
-        })?;
+        let checkpoint = self.open_checkpoint()?;
+        progress.opened(&checkpoint);
+        let architecture = self.open_architecture(&schema)?;
         Ok(Opened { checkpoint, schema, architecture })
     }
-}
 
-/// Whether reading an architecture takes longer than beginning a thread.
-fn is_long(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.len() >= LONG_ARCHITECTURE)
+    fn open_checkpoint(&self) -> Result<Checkpoint, ConvertError> {
+        Ok(Checkpoint::open(&self.checkpoint, &self.reading)?)
+    }
+
+    fn open_architecture(&self, schema: &Schema) -> Result<Arc<Architecture>, ConvertError> {
+        let path = self.architecture.as_deref().or(schema.architecture.as_deref());
+        let path = path.ok_or_else(|| ConvertError::NoArchitecture { schema: schema.file.name.clone() })?;
+        Ok(Arc::new(Architecture::open(path)?))
+    }
 }
 
 impl Opened {
@@ -124,9 +112,8 @@ impl Opened {
     /// When the plan has faults.
     pub fn plan(self, options: &PlanOptions) -> Result<Plan, ConvertError> {
         let Self { checkpoint, schema, architecture } = self;
-        let path = architecture.path.clone();
-        plan::plan(&checkpoint, &schema, architecture, options).map_err(|faults| {
-            let better = better(&faults, &schema, &checkpoint, &path, options);
+        plan::plan(&checkpoint, &schema, Arc::clone(&architecture), options).map_err(|faults| {
+            let better = better(&faults, &schema, &checkpoint, &architecture, options);
             ConvertError::Faults { faults, better }
         })
     }

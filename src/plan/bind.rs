@@ -9,10 +9,10 @@ use super::derive::{self, Derived};
 use super::expansion::Claim;
 use super::faults::{Fault, FaultDetail};
 use super::hints;
+use super::options::PlanOptions;
 use super::solved::Solved;
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
-use crate::keras::file_layout::{self, Form};
 use crate::schema::{CaptureValue, Captures, Class, Reduce};
 use crate::tensor::{
     Capture, CopyAxis, Dtype, Layout, Side, SolveError, SourcePiece, StateDictKey, StridedCopy, TargetPiece,
@@ -26,12 +26,8 @@ pub(super) struct Binder<'a> {
     pub(super) architecture: &'a Architecture,
     /// The classes of layers, for hints.
     pub(super) classes: &'a BTreeMap<String, Arc<Class>>,
-    /// `--dtype`, for floating-point variables.
-    pub(super) dtype: Option<Dtype>,
-    /// Whether the details of bindings are asked for.
-    pub(super) explain: bool,
-    /// What the plan is for.
-    pub(super) form: &'a Form,
+    /// What the caller decides.
+    pub(super) options: &'a PlanOptions,
     /// Layouts that were solved before. Each part of the claims begins its own ([`Binder::bind_all`]): what a thread
     /// has solved, another need not wait for.
     pub(super) solved: Solved,
@@ -127,10 +123,7 @@ impl Binder<'_> {
 
     /// The element type in the file of a variable that the model holds in `dtype`.
     pub(super) fn stored_dtype(&self, dtype: Dtype) -> Dtype {
-        match self.dtype {
-            Some(chosen) if dtype.is_float() => chosen,
-            Some(_) | None => file_layout::stored_dtype(self.architecture, self.form, dtype),
-        }
+        self.options.stored_dtype(self.architecture, dtype)
     }
 
     /// Adds the terms of a claim to the values of its targets. A term that no capture splits is one of each target.

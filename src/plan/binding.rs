@@ -14,7 +14,7 @@ use crate::tensor::{Arithmetic, Dtype, Nature, Shape, StateDictKey, StridedCopy}
 #[derive(Debug)]
 pub struct Plan {
     /// The architecture.
-    pub architecture: Architecture,
+    pub architecture: Arc<Architecture>,
     /// The checkpoint's files, which the tensors are read from: no output may replace them.
     pub sources: Vec<PathBuf>,
     /// The prefix of the schema that was stripped from the keys.

@@ -2,7 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use crate::keras::file_layout::Form;
+use crate::keras::Architecture;
+use crate::keras::file_layout::{self, Form};
 use crate::schema::Glob;
 use crate::tensor::Dtype;
 
@@ -21,4 +22,15 @@ pub struct PlanOptions {
     pub explain: bool,
     /// Threads that work at a plan of many claims; by default as many as there are cores.
     pub threads: Option<NonZeroUsize>,
+}
+
+impl PlanOptions {
+    /// The element type in the file of a variable that the model holds in `dtype`.
+    #[must_use]
+    pub fn stored_dtype(&self, architecture: &Architecture, dtype: Dtype) -> Dtype {
+        match self.dtype {
+            Some(chosen) if dtype.is_float() => chosen,
+            Some(_) | None => file_layout::stored_dtype(architecture, &self.form, dtype),
+        }
+    }
 }

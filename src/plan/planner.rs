@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use super::bind::Binder;
 use super::binding::{Binding, Plan};
@@ -15,10 +17,15 @@ use super::source_names::SourceNames;
 use super::target_names::TargetNames;
 use super::{prefix, sequence};
 use crate::checkpoint::{Checkpoint, Tensor};
+use crate::crew::beside;
 use crate::keras::Architecture;
 use crate::map::Map;
 use crate::schema::{RuleKind, Schema};
 use crate::tensor::Dtype;
+
+/// Tensors whose names are sorted while the variables' are: a thousand take half a millisecond, a thread begins in a
+/// fraction of that.
+const MANY_TENSORS: usize = 1000;
 
 /// Binds every variable of the architecture, or reports everything that keeps it from being bound.
 ///
@@ -46,16 +53,19 @@ use crate::tensor::Dtype;
 pub fn plan(
     checkpoint: &Checkpoint,
     schema: &Schema,
-    architecture: Architecture,
+    architecture: impl Into<Arc<Architecture>>,
     options: &PlanOptions,
 ) -> Result<Plan, Faults> {
+    let architecture = architecture.into();
     let unpacked = unpack(checkpoint);
     let checkpoint = unpacked.as_ref().unwrap_or(checkpoint);
     if let Some(fault) = prefix::lacking(checkpoint, schema) {
         return Err(Faults { faults: vec![fault] });
     }
-    let source = SourceNames::new(checkpoint, schema);
-    let target = TargetNames::new(&architecture);
+    let is_worth = options.threads != Some(NonZeroUsize::MIN) && checkpoint.tensors.len() >= MANY_TENSORS;
+    let target_names = || TargetNames::new(&architecture);
+    let (target, source) = beside(is_worth, target_names, || SourceNames::new(checkpoint, schema));
+    let target = target.unwrap_or_else(target_names);
     let mut expansion = Expansion {
         checkpoint,
         schema,
@@ -99,9 +109,7 @@ pub fn plan(
         derived: &derived,
         architecture: &architecture,
         classes: &schema.scope.classes,
-        dtype: options.dtype,
-        explain: options.explain,
-        form: &options.form,
+        options,
         solved: Solved::default(),
     };
     let mut ledger = Ledger::new(expansion, binder);

@@ -53,7 +53,7 @@ impl Binder<'_> {
     fn bound(&self, claim: &Claim<'_>) -> Result<Bound, Box<Fault>> {
         let bindings = self.bind(claim)?;
         let unpermuted = self.unpermuted(claim);
-        let details = if self.explain { self.details(claim) } else { Vec::new() };
+        let details = if self.options.explain { self.details(claim) } else { Vec::new() };
         Ok(Bound { bindings, unpermuted, details })
     }
 }

@@ -131,6 +131,12 @@ pub enum Error {
         /// The variable's index.
         variable: usize,
     },
+    /// An output was laid out for another plan.
+    #[error("{} was laid out for another plan; lay it out for this one", path.display())]
+    OtherPlan {
+        /// The output.
+        path: PathBuf,
+    },
     /// A zip archive counts the bytes of a name in 16 bits.
     #[error("a member of an archive cannot have a name of {} bytes", name.len())]
     MemberName {

@@ -12,6 +12,7 @@ pub mod hdf5;
 mod jobs;
 mod outbox;
 mod outlet;
+mod outline;
 mod prepare;
 mod set;
 mod sum;
@@ -26,6 +27,7 @@ pub(crate) use checksum::read_at;
 pub use debris::{sweep, sweep_old};
 pub use error::Error;
 pub use hdf5::EncodeError;
+pub use outline::Outline;
 #[doc(hidden)]
 pub use write::write_tree;
-pub use write::{Progress, WriteOptions, Written, check, write};
+pub use write::{Progress, WriteOptions, Written, write, write_outline};

@@ -17,7 +17,7 @@ const MAX_INDEX_BYTES: u64 = 64 << 20;
 
 /// The files of an earlier, longer set at the same path, as its index names them: they go when it goes. None
 /// where the output is one file.
-pub(super) fn stale(path: &Path, files: &[Prepared<'_>]) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn stale(path: &Path, files: &[Prepared]) -> Result<Vec<PathBuf>, Error> {
     if files.len() < 2 {
         return Ok(Vec::new());
     }
@@ -35,7 +35,7 @@ pub(super) fn stale(path: &Path, files: &[Prepared<'_>]) -> Result<Vec<PathBuf>,
 
 /// Refuses a set of which a shard is a link: whoever made it did not name it, and what it leads to may be somebody's
 /// input. The last file, the index, is the one that was named.
-pub(super) fn check_links(files: &[Prepared<'_>]) -> Result<(), Error> {
+pub(super) fn check_links(files: &[Prepared]) -> Result<(), Error> {
     let shards = files.split_last().map_or(&[][..], |(_, shards)| shards);
     match shards.iter().find(|file| file.path.is_symlink()) {
         Some(file) => Err(Error::ShardIsLink { path: file.path.clone() }),

@@ -50,6 +50,7 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The type and the shape of a dataset.
     pub(super) fn extent(&self, content: Content) -> Option<Extent<'a>> {
         let value = self.get(content)?;
         Some(Extent { dtype: value.binding.dtype, shape: value.shape })

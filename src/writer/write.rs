@@ -1,16 +1,16 @@
 //! From a plan to files in their places.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::crew::{Crew, Hands};
-use crate::keras::file_layout::{Form, Group, Layout, lay_out};
+use crate::keras::file_layout::{Body, Form, Group, OutputFile};
 use crate::plan::{Binding, Plan};
-use crate::tensor::{Dtype, Shape};
+use crate::tensor::Shape;
 
 use super::atomic::Draft;
 use super::fill::{Target, fill};
 use super::outlet::{Outlet, write_at};
+use super::outline::Outline;
 use super::prepare::Prepared;
 use super::values::Values;
 use super::{Error, check_not_input, set};
@@ -78,6 +78,9 @@ impl Progress for () {
     }
 }
 
+/// A binding with the shape and the name of its variable.
+type Bound<'p> = (&'p Binding, &'p Shape, String);
+
 /// Writes the output, whole or not at all: unnamed files or temporary siblings, then their names.
 ///
 /// # Errors
@@ -89,7 +92,29 @@ pub fn write(
     options: &WriteOptions,
     progress: &dyn Progress,
 ) -> Result<Written, Error> {
-    let (layout, bindings) = lay_out_plan(plan, path, &options.form)?;
+    write_outline(&Outline::of(plan, path, &options.form)?, plan, options, progress)
+}
+
+/// Writes an output that was laid out before, whole or not at all, to the path and in the form that it was laid out
+/// for.
+///
+/// # Errors
+/// As [`write()`]; and when it was not laid out for this plan.
+pub fn write_outline(
+    outline: &Outline,
+    plan: &Plan,
+    options: &WriteOptions,
+    progress: &dyn Progress,
+) -> Result<Written, Error> {
+    if !outline.is_of_plan(plan) {
+        return Err(Error::OtherPlan { path: outline.path.clone() });
+    }
+    let variables = &plan.architecture.variables;
+    let bindings = plan.bindings.iter().filter_map(|binding| {
+        let variable = variables.get(binding.variable)?;
+        Some((binding, &variable.shape, variable.path.to_string()))
+    });
+    let bindings: Vec<Bound<'_>> = bindings.collect();
     let inputs: Vec<&Path> = plan
         .sources
         .iter()
@@ -97,42 +122,9 @@ pub fn write(
         .chain(&plan.architecture.carried.files)
         .map(PathBuf::as_path)
         .collect();
-    write_layout(&layout, &bindings, &inputs, path, options, progress)
-}
-
-/// Finds what would keep the output from being written whatever its values are: a format that cannot hold the
-/// architecture so that its Keras reads it. Writes nothing.
-///
-/// # Errors
-/// As [`write()`] would fail.
-pub fn check(plan: &Plan, path: &Path, form: &Form) -> Result<(), Error> {
-    let (layout, bindings) = lay_out_plan(plan, path, form)?;
-    let values = Values::new(&bindings, &layout.carried);
-    layout.files.iter().try_for_each(|file| Prepared::new(file, path, &values).map(drop))
-}
-
-/// A binding with the shape and the name of its variable.
-type Bound<'p> = (&'p Binding, &'p Shape, String);
-
-/// The layout of an output, and what its variables are made of.
-fn lay_out_plan<'p>(plan: &'p Plan, path: &Path, form: &Form) -> Result<(Layout, Vec<Bound<'p>>), Error> {
-    let variables = &plan.architecture.variables;
-    let mut dtypes: Vec<Option<Dtype>> = vec![None; variables.len()];
-    let mut bindings = Vec::with_capacity(plan.bindings.len());
-    for binding in &plan.bindings {
-        let unplaced = Error::Unplaced { variable: binding.variable };
-        let (Some(slot), Some(variable)) =
-            (dtypes.get_mut(binding.variable), variables.get(binding.variable))
-        else {
-            return Err(unplaced);
-        };
-        *slot = Some(binding.dtype);
-        bindings.push((binding, &variable.shape, variable.path.to_string()));
-    }
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let written = |variable: usize| dtypes.get(variable).copied().flatten();
-    let layout = lay_out(&plan.architecture, form, name, &written)?;
-    Ok((layout, bindings))
+    let values = Values::new(&bindings, &outline.carried);
+    values.check_placed(outline.files.iter().flat_map(|file| &file.datasets), &outline.shared)?;
+    write_files(&outline.files, &values, &inputs, &outline.path, options, progress)
 }
 
 /// Writes a tree whose datasets hold the values of these bindings, each with the shape and the name of its
@@ -147,27 +139,27 @@ pub fn write_tree(
     options: &WriteOptions,
     progress: &dyn Progress,
 ) -> Result<Written, Error> {
-    write_layout(&Layout::of_tree(tree), bindings, &[], path, options, progress)
+    let values = Values::new(bindings, &[]);
+    let file = OutputFile { name: None, body: Body::Hdf5(tree) };
+    let file = Prepared::new(file, path, &|content| values.extent(content))?;
+    values.check_placed(file.datasets.iter(), &[])?;
+    write_files(&[file], &values, &[], path, options, progress)
 }
 
-fn write_layout(
-    layout: &Layout,
-    bindings: &[Bound<'_>],
+fn write_files(
+    files: &[Prepared],
+    values: &Values<'_>,
     inputs: &[&Path],
     path: &Path,
     options: &WriteOptions,
     progress: &dyn Progress,
 ) -> Result<Written, Error> {
-    let values = Values::new(bindings, &layout.carried);
-    let files = layout.files.iter().map(|file| Prepared::new(file, path, &values));
-    let files = files.collect::<Result<Vec<_>, _>>()?;
-    values.check_placed(files.iter().flat_map(|file| &file.datasets), &layout.shared)?;
-    let stale = set::stale(path, &files)?;
+    let stale = set::stale(path, files)?;
     for output in files.iter().map(|file| &file.path).chain(&stale) {
         inputs.iter().try_for_each(|input| check_not_input(output, input))?;
     }
 
-    set::check_links(&files)?;
+    set::check_links(files)?;
     let drafts: Vec<Draft> =
         files.iter().map(|file| Draft::create(&file.path, file.len)).collect::<Result<_, _>>()?;
     set::check_distinct(&drafts)?;
@@ -177,7 +169,7 @@ fn write_layout(
     for ((file, draft), outlet) in files.iter().zip(&drafts).zip(&outlets) {
         let io_error = |source| Error::Io { path: file.path.clone(), source };
         for (offset, bytes) in &file.pieces {
-            write_at(draft.file(), bytes, *offset).map_err(io_error)?;
+            write_at(draft.file(), bytes.as_slice(), *offset).map_err(io_error)?;
         }
         for &(content, offset) in &file.datasets {
             let value = values.get(content).ok_or_else(|| values.unplaced(content))?;
@@ -201,6 +193,6 @@ fn write_layout(
     Ok(Written {
         bytes: files.iter().map(|file| file.len).sum(),
         variables: values.variables(),
-        files: files.into_iter().map(|file| file.path).collect(),
+        files: files.iter().map(|file| file.path.clone()).collect(),
     })
 }

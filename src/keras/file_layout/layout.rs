@@ -20,15 +20,6 @@ pub struct Layout {
     pub shared: Vec<usize>,
 }
 
-impl Layout {
-    /// One HDF5 file.
-    #[must_use]
-    pub fn of_tree(tree: Group) -> Self {
-        let files = vec![OutputFile { name: None, body: Body::Hdf5(tree) }];
-        Self { files, carried: Vec::new(), shared: Vec::new() }
-    }
-}
-
 /// A file of an output.
 #[derive(Debug)]
 pub struct OutputFile {
