@@ -127,7 +127,7 @@ impl Tree {
         let variables = self.nodes.iter().map(|node| node.own.len()).sum();
         let mut walk = Walk {
             places: Map::default(),
-            layers: Vec::new(),
+            layers: Vec::with_capacity(self.nodes.len()),
             variables: Vec::with_capacity(variables),
             weightless: Vec::new(),
             nodes: self.nodes,

@@ -69,10 +69,10 @@ impl Binder<'_> {
     }
 
     /// The tensors of the checkpoint that a claim reads.
-    pub(super) fn inputs(&self, claim: &Claim<'_>) -> Vec<usize> {
+    pub(super) fn inputs<'c>(&'c self, claim: &'c Claim<'_>) -> impl Iterator<Item = usize> + 'c {
         let terms = claim.terms.iter().flat_map(|(_, sources)| sources);
         let inputs_of = |at| derive::inputs_of(self.derived, self.checkpoint.tensors.len(), at);
-        claim.sources.iter().chain(terms).flat_map(|(_, at)| inputs_of(*at)).collect()
+        claim.sources.iter().chain(terms).flat_map(move |(_, at)| inputs_of(at)).copied()
     }
 
     /// The bindings of a claim.

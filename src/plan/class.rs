@@ -1,8 +1,8 @@
 //! A module to a layer: by the rules of the layer's class, which may speak of the layers inside, or leave these to
 //! the rules of their own classes.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding::Provenance;
 use super::derive::{Dim, Found, tensor};
@@ -239,20 +239,23 @@ impl<'a> Expansion<'a> {
         groups: &mut BTreeMap<(usize, Captures), Group>,
     ) {
         let Meeting { pair, class, module, .. } = meeting;
-        let has = |at: usize| {
-            class.variables.get(at).is_some_and(|known| self.source.has(module, &known.rule.torch))
+        let known = |at: &usize| class.variables.get(*at);
+        // Where there is but one, its tensors are looked for below.
+        let is_alone = rules.len() == 1;
+        let has = |known: &ClassVariable| {
+            is_alone && known.rule.compute.is_none() || self.source.has(module, &known.rule.torch)
         };
-        let found: Vec<&(usize, Captures)> = rules.iter().filter(|(at, _)| has(*at)).collect();
+        let found: Vec<&(usize, Captures)> =
+            rules.iter().filter(|(at, _)| known(at).is_some_and(has)).collect();
         let (at, captures) = match found.as_slice() {
             [] => return self.lack(meeting, index, &rules),
             [one] => one,
             several => {
-                let known = several.iter().filter_map(|(at, _)| class.variables.get(*at));
-                let names = known.flat_map(|known| self.source.names(module, &known.rule.torch));
+                let several = || several.iter().filter_map(|(at, _)| known(at));
+                let names = several().flat_map(|known| self.source.names(module, &known.rule.torch));
                 let keys: Vec<StateDictKey> = names.map(StateDictKey::new).collect();
                 let variable = self.architecture.variables[index].path.clone();
-                let known = several.iter().filter_map(|(at, _)| class.variables.get(*at));
-                let tensors = known.flat_map(|known| self.source.matching(module, &known.rule.torch));
+                let tensors = several().flat_map(|known| self.source.matching(module, &known.rule.torch));
                 self.excused_tensors.extend(tensors.map(|(_, at)| at).collect::<Vec<_>>());
                 let hint = "keep one of them: list the others in `source.ignore`, or write [[tensor]] rules";
                 let detail = FaultDetail::SeveralSources { variable, keys };
@@ -261,11 +264,10 @@ impl<'a> Expansion<'a> {
                 return;
             }
         };
-        let Some(known) = class.variables.get(*at) else { return };
-        let shared: BTreeSet<&str> =
-            known.rule.torch.captures().iter().map(|(name, _)| name.as_str()).collect();
+        let Some(known) = known(at) else { return };
+        let is_shared = |name: &str| known.rule.torch.captures().iter().any(|(other, _)| other == name);
         let (both, own): (Captures, Captures) =
-            captures.clone().into_iter().partition(|(name, _)| shared.contains(name.as_str()));
+            captures.clone().into_iter().partition(|(name, _)| is_shared(name));
         let group = match groups.entry((*at, both)) {
             Entry::Occupied(group) => group.into_mut(),
             Entry::Vacant(vacant) => {
@@ -355,7 +357,8 @@ impl<'a> Expansion<'a> {
         if let Some((detail, hint)) = refused.or_else(kept) {
             self.fault(&pair.rule.position, detail, Some(hint));
             self.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));
-            let inputs: Vec<usize> = claim.sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
+            let inputs: Vec<usize> =
+                claim.sources.iter().flat_map(|(_, at)| self.inputs_of(at)).copied().collect();
             self.excused_tensors.extend(inputs);
             return;
         }

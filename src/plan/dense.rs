@@ -28,7 +28,7 @@ impl<'a> Expansion<'a> {
         let count = self.checkpoint.tensors.len();
         let made = at.checked_sub(count).and_then(|at| self.derived.get(at));
         let weight = made.map_or_else(|| &self.checkpoint.tensors[at], |made| &made.tensor);
-        let inputs = self.inputs_of(at);
+        let inputs = self.inputs_of(&at).to_vec();
         let dense = BlockDiagonal::new(weight.tensor.clone(), groups).map_err(|source| {
             let detail = FaultDetail::Uncomputable { key: weight.key.clone(), formula: NAME, source };
             Box::new(Refused { detail, hint: None, inputs: inputs.clone() })

@@ -94,7 +94,7 @@ impl Expansion<'_> {
     }
 
     /// The tensors of the checkpoint that a tensor is made of; itself, if it is one.
-    pub(super) fn inputs_of(&self, at: usize) -> Vec<usize> {
+    pub(super) fn inputs_of<'t>(&'t self, at: &'t usize) -> &'t [usize] {
         inputs_of(&self.derived, self.checkpoint.tensors.len(), at)
     }
 
@@ -372,11 +372,9 @@ pub(super) fn tensor<'t>(checkpoint: &'t Checkpoint, derived: &'t [Derived], at:
 }
 
 /// The tensors of the checkpoint, `count` in number, that a tensor is made of.
-pub(super) fn inputs_of(derived: &[Derived], count: usize, at: usize) -> Vec<usize> {
-    match at.checked_sub(count).and_then(|at| derived.get(at)) {
-        Some(derived) => derived.inputs.clone(),
-        None => vec![at],
-    }
+pub(super) fn inputs_of<'t>(derived: &'t [Derived], count: usize, at: &'t usize) -> &'t [usize] {
+    let derived = at.checked_sub(count).and_then(|at| derived.get(at));
+    derived.map_or(std::slice::from_ref(at), |derived| &derived.inputs)
 }
 
 const fn name(making: Making) -> &'static str {

@@ -74,7 +74,7 @@ pub fn plan(
         source: &source,
         target: &target,
         derived: Vec::new(),
-        claims: Vec::new(),
+        claims: Vec::with_capacity(architecture.variables.len()),
         faults: Vec::new(),
         refusals: Vec::new(),
         strays: Vec::new(),

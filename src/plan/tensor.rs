@@ -92,7 +92,7 @@ impl<'a> Expansion<'a> {
             let detail = FaultDetail::UnknownTarget { torch, keras: vec![path.as_str().to_owned()] };
             let fault = Fault { detail, position: Some(rule.position.clone()), hint: None };
             let wanted = Wanted::Variable(path.as_str().to_owned());
-            let tensors = sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
+            let tensors = sources.iter().flat_map(|(_, at)| self.inputs_of(at)).copied().collect();
             self.strays.push(Stray { tensors, below: Vec::new(), fault, wanted, stands: false });
             return;
         }
@@ -100,7 +100,8 @@ impl<'a> Expansion<'a> {
             Ok(terms) => terms,
             Err(refused) => {
                 self.excused.extend(targets.iter().map(|(_, variable)| *variable));
-                let inputs: Vec<usize> = sources.iter().flat_map(|(_, at)| self.inputs_of(*at)).collect();
+                let inputs: Vec<usize> =
+                    sources.iter().flat_map(|(_, at)| self.inputs_of(at)).copied().collect();
                 self.excused_tensors.extend(inputs);
                 return self.refuse(rule, *refused);
             }

@@ -10,6 +10,7 @@
 //! that takes is at most the number of threads times the largest sum of the computed storages that one dataset
 //! reads.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -33,7 +34,6 @@ const TILE_COSTS_BYTES: usize = 4 << 10;
 const SMALL_AT_A_TIME: usize = 256;
 
 /// A dataset to be filled.
-#[derive(Debug)]
 pub(super) struct Target<'a> {
     /// What with.
     pub(super) binding: &'a Binding,
@@ -44,7 +44,7 @@ pub(super) struct Target<'a> {
     /// Where in the file they start.
     pub(super) offset: u64,
     /// The variable's path, for errors.
-    pub(super) name: &'a str,
+    pub(super) name: &'a (dyn Display + Sync),
 }
 
 /// A worker's memory, kept from tile to tile.

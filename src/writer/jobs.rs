@@ -140,5 +140,5 @@ fn check_target(target: &Target<'_>, copy: &StridedCopy) -> Result<(), Error> {
     let source = crate::tensor::kernel::GatherError::TargetTooShort {
         bytes: target.numel * target.binding.dtype.size(),
     };
-    Err(Error::Gather { variable: target.name.to_owned(), source })
+    Err(Error::Gather { variable: target.name.to_string(), source })
 }

@@ -76,7 +76,7 @@ impl<'o> TileWriter<'_, 'o> {
             .target
             .binding
             .loaded(&mut buffers.loaded)
-            .map_err(|source| Error::Source { variable: self.target.name.to_owned(), source })?;
+            .map_err(|source| Error::Source { variable: self.target.name.to_string(), source })?;
         let target = Target { binding: &binding, ..*self.target };
         let writer = TileWriter { target: &target, ..*self };
         let mut jobs = Vec::new();
@@ -243,7 +243,7 @@ impl<'o> TileWriter<'_, 'o> {
 
     fn gather(&self, copy: &StridedCopy, size: usize, source: &[u8], target: &mut [u8]) -> Result<(), Error> {
         gather(copy, size, source, target)
-            .map_err(|source| Error::Gather { variable: self.target.name.to_owned(), source })
+            .map_err(|source| Error::Gather { variable: self.target.name.to_string(), source })
     }
 
     pub(super) fn convert(
@@ -259,7 +259,7 @@ impl<'o> TileWriter<'_, 'o> {
     }
 
     pub(super) fn convert_error(&self, source: ConvertError) -> Error {
-        Error::Convert { variable: self.target.name.to_owned(), source }
+        Error::Convert { variable: self.target.name.to_string(), source }
     }
 }
 

@@ -2,6 +2,7 @@
 //! file as they are.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use crate::keras::file_layout::{CarriedDataset, Content};
 use crate::plan::{Binding, Part, Provenance, Term, Value as Bound};
@@ -15,7 +16,7 @@ pub(super) struct Value<'a> {
     pub(super) binding: Cow<'a, Binding>,
     pub(super) shape: &'a Shape,
     /// The variable's path or that of the carried dataset, for errors.
-    pub(super) name: &'a str,
+    pub(super) name: &'a (dyn Display + Sync),
 }
 
 /// What all datasets hold.
@@ -26,15 +27,18 @@ pub(super) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
+    /// Those of bindings, each with the shape and the name of its variable, and of datasets that are carried over.
     pub(super) fn new(
-        bindings: &'a [(&'a Binding, &'a Shape, String)],
+        bindings: impl Iterator<Item = (&'a Binding, &'a Shape, &'a (dyn Display + Sync))>,
         carried: &'a [CarriedDataset],
     ) -> Self {
-        let count = bindings.iter().map(|(binding, ..)| binding.variable + 1).max().unwrap_or(0);
-        let mut variables: Vec<Option<Value<'a>>> = (0..count).map(|_| None).collect();
+        let mut variables: Vec<Option<Value<'a>>> = Vec::with_capacity(bindings.size_hint().0);
         for (binding, shape, name) in bindings {
+            let count = variables.len().max(binding.variable + 1);
+            variables.resize_with(count, || None);
             variables[binding.variable] = Some(Value { binding: Cow::Borrowed(binding), shape, name });
         }
+        let count = variables.len();
         let as_they_are = |(at, dataset): (usize, &'a CarriedDataset)| Value {
             binding: Cow::Owned(copy(count + at, dataset)),
             shape: dataset.tensor.view.shape(),

@@ -78,9 +78,6 @@ impl Progress for () {
     }
 }
 
-/// A binding with the shape and the name of its variable.
-type Bound<'p> = (&'p Binding, &'p Shape, String);
-
 /// Writes the output, whole or not at all: unnamed files or temporary siblings, then their names.
 ///
 /// # Errors
@@ -110,11 +107,9 @@ pub fn write_outline(
         return Err(Error::OtherPlan { path: outline.path.clone() });
     }
     let variables = &plan.architecture.variables;
-    let bindings = plan.bindings.iter().filter_map(|binding| {
-        let variable = variables.get(binding.variable)?;
-        Some((binding, &variable.shape, variable.path.to_string()))
-    });
-    let bindings: Vec<Bound<'_>> = bindings.collect();
+    // All of them: the outline is of this plan.
+    let bound = plan.bindings.iter().filter_map(|binding| Some((binding, variables.get(binding.variable)?)));
+    let bindings = bound.map(|(binding, variable)| (binding, &variable.shape, &variable.path as _));
     let inputs: Vec<&Path> = plan
         .sources
         .iter()
@@ -122,7 +117,7 @@ pub fn write_outline(
         .chain(&plan.architecture.carried.files)
         .map(PathBuf::as_path)
         .collect();
-    let values = Values::new(&bindings, &outline.carried);
+    let values = Values::new(bindings, &outline.carried);
     values.check_placed(outline.files.iter().flat_map(|file| &file.datasets), &outline.shared)?;
     write_files(&outline.files, &values, &inputs, &outline.path, options, progress)
 }
@@ -134,11 +129,12 @@ pub fn write_outline(
 /// As [`write()`].
 pub fn write_tree(
     tree: Group,
-    bindings: &[Bound<'_>],
+    bindings: &[(&Binding, &Shape, String)],
     path: &Path,
     options: &WriteOptions,
     progress: &dyn Progress,
 ) -> Result<Written, Error> {
+    let bindings = bindings.iter().map(|(binding, shape, name)| (*binding, *shape, name as _));
     let values = Values::new(bindings, &[]);
     let file = OutputFile { name: None, body: Body::Hdf5(tree) };
     let file = Prepared::new(file, path, &|content| values.extent(content))?;

@@ -33,6 +33,11 @@ const PAGE_ALIGNED_BYTES: u64 = 64 * 1024;
 /// Bytes of a page. A file that starts on a page of another one keeps its alignment.
 pub const PAGE_BYTES: u64 = 4096;
 
+/// A usual dataset's header, a group's header and index without its children, and what a child takes of that.
+const DATASET_BYTES: usize = 300;
+const GROUP_BYTES: usize = 1100;
+const CHILD_BYTES: usize = 64;
+
 /// What a dataset holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent<'a> {
@@ -62,9 +67,11 @@ pub fn encode<'a>(
     root: &Group,
     extent: &dyn Fn(Content) -> Option<Extent<'a>>,
 ) -> Result<Encoded, EncodeError> {
+    let mut file = Vec::with_capacity(SUPERBLOCK_BYTES + usual_bytes(root));
+    file.resize(SUPERBLOCK_BYTES, 0);
     let mut encoder = Encoder {
         extent,
-        file: vec![0; SUPERBLOCK_BYTES],
+        file,
         heap: GlobalHeap::default(),
         strings: Vec::new(),
         datasets: Vec::new(),
@@ -72,6 +79,24 @@ pub fn encode<'a>(
     };
     let (header, index) = encoder.group(root, 0, 1)?;
     encoder.finish(header, index)
+}
+
+/// About how many bytes the structure of a tree takes, so that it hardly ever has to be moved while it grows. What is
+/// not used of it takes no memory.
+fn usual_bytes(root: &Group) -> usize {
+    let (mut bytes, mut groups) = (0, vec![root]);
+    while let Some(group) = groups.pop() {
+        bytes += GROUP_BYTES;
+        for (name, node) in &group.children {
+            bytes += CHILD_BYTES + name.len();
+            match node {
+                Node::Group(child) => groups.push(child),
+                Node::Dataset(_) => bytes += DATASET_BYTES,
+                Node::Alias(_) => {}
+            }
+        }
+    }
+    bytes
 }
 
 struct Encoder<'e, 'a> {
