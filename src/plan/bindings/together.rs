@@ -1,0 +1,59 @@
+//! Many claims bound at a time.
+
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::binder::Binder;
+use super::solved::Solved;
+use crate::crew::{Hands, share};
+use crate::plan::binding::{Binding, Detail};
+use crate::plan::claims::expansion::Claim;
+use crate::plan::faults::fault::Fault;
+
+/// Claims that are bound at a time, and worth a thread: binding so many takes some milliseconds, beginning one a fraction of one.
+const WORTH_A_THREAD: usize = 1000;
+
+/// What a claim came to.
+pub(in crate::plan) struct Bound {
+    pub(in crate::plan) bindings: Vec<Binding>,
+    /// What is to be noted of a layout that leaves the features of a map in another order.
+    pub(in crate::plan) unpermuted: Option<String>,
+    /// Where they are asked for.
+    pub(in crate::plan) details: Vec<(usize, Detail)>,
+}
+
+impl Binder<'_> {
+    /// Binds claims, each for itself, by so many threads at most (by default as many as there are cores).
+    pub(in crate::plan) fn bind_all(
+        &self,
+        claims: &[Claim<'_>],
+        threads: Option<NonZeroUsize>,
+    ) -> Vec<Result<Bound, Box<Fault>>> {
+        let parts: Vec<_> = claims.chunks(WORTH_A_THREAD).map(|part| (part, OnceLock::new())).collect();
+        let next = AtomicUsize::new(0);
+        share(Hands::own(threads), parts.len(), &|goes_on| {
+            while goes_on() {
+                let Some((part, bound)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                bound.get_or_init(|| self.bind_part(part));
+            }
+        });
+        parts
+            .into_iter()
+            .flat_map(|(part, bound)| bound.into_inner().unwrap_or_else(|| self.bind_part(part)))
+            .collect()
+    }
+
+    fn bind_part(&self, claims: &[Claim<'_>]) -> Vec<Result<Bound, Box<Fault>>> {
+        // Layouts are solved once in each part, so that no thread waits for another.
+        let binder = Binder { solved: Solved::default(), ..*self };
+        claims.iter().map(|claim| binder.bound(claim)).collect()
+    }
+
+    fn bound(&self, claim: &Claim<'_>) -> Result<Bound, Box<Fault>> {
+        let bindings = self.bind(claim)?;
+        let unpermuted = self.unpermuted(claim);
+        let details = if self.options.explain { self.details(claim) } else { Vec::new() };
+        Ok(Bound { bindings, unpermuted, details })
+    }
+}
