@@ -214,7 +214,7 @@ mod tests {
 
     fn check(name: &str, text: &str, message: &str, expected: &str) {
         let at = text.find('!').unwrap_or(0);
-        let file = Arc::new(SourceFile { name: name.to_owned(), text: text.to_owned(), used_by: None });
+        let file = Arc::new(SourceFile::new(name, text));
         let place = Position { file, span: at..at + 1 };
         let annotation = Annotation::error_at(Some(&place), ": rule", message.to_owned());
         assert_eq!(annotation.to_string(), expected);

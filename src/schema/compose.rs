@@ -113,7 +113,8 @@ impl Loader {
         };
         match found {
             Ok((name, text, folder)) => {
-                let file = SourceFile { name, text, used_by: Some(place) };
+                let mut file = SourceFile::new(name, text);
+                file.used_by = Some(place);
                 self.parse(identity, file, folder.as_deref()).map(Some)
             }
             Err(error) => {

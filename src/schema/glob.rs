@@ -48,8 +48,7 @@ impl Glob {
     /// # Errors
     /// When the text is empty, too long, or has brackets or braces.
     pub fn new(text: &str) -> Result<Self, GlobError> {
-        let file =
-            Arc::new(SourceFile { name: "command line".to_owned(), text: text.to_owned(), used_by: None });
+        let file = Arc::new(SourceFile::new("command line", text));
         Self::parse(text, Position { file, span: 0..text.len() })
     }
 

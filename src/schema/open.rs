@@ -30,16 +30,11 @@ impl Schema {
         folder: Option<&Path>,
         own: Option<&Path>,
     ) -> Result<Self, Error> {
-        let file = |name: &str, text: &str| SourceFile {
-            name: name.to_owned(),
-            text: text.to_owned(),
-            used_by: None,
-        };
         let layers = "bundled:layers";
-        let builtin =
-            Loader::new(BTreeMap::new()).parse(layers.to_owned(), file(layers, LAYERS), None)?.scope.classes;
+        let file = SourceFile::new(layers, LAYERS);
+        let builtin = Loader::new(BTreeMap::new()).parse(layers.to_owned(), file, None)?.scope.classes;
         let mut loader = Loader::new(builtin);
-        let draft = loader.parse(identity, file(name, text), folder)?;
+        let draft = loader.parse(identity, SourceFile::new(name, text), folder)?;
         let mut schema = loader.complete(draft);
         schema.files.extend(own.map(Path::to_owned));
         schema.files.extend(loader.into_files());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A schema's text and where it came from, for diagnostics.
 #[derive(Debug)]
@@ -13,9 +13,24 @@ pub struct SourceFile {
     pub text: String,
     /// Where another schema names it.
     pub used_by: Option<Position>,
+    /// Where its lines end, in order; found when a line is first asked for.
+    ends: OnceLock<Vec<usize>>,
 }
 
 impl SourceFile {
+    /// That text, which no other schema names.
+    #[must_use]
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into(), used_by: None, ends: OnceLock::new() }
+    }
+
+    /// The number of the line that a byte lies in, from 1.
+    fn line(&self, at: usize) -> usize {
+        let ends =
+            || self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+        1 + self.ends.get_or_init(ends).partition_point(|&end| end < at)
+    }
+
     /// Who names the schema, where another does: `, used by a.toml:3`, and who names that one.
     #[must_use]
     pub fn user(&self) -> String {
@@ -58,7 +73,7 @@ impl Position {
     /// The line of the first byte, from 1.
     #[must_use]
     pub fn line(&self) -> usize {
-        1 + self.before().bytes().filter(|&byte| byte == b'\n').count()
+        self.file.line(self.span.start)
     }
 
     /// The column of the first byte in characters, from 1.
@@ -123,7 +138,7 @@ mod tests {
     #[test]
     fn lines_and_columns() {
         let text = "a = 1\né = \"x\"\n".to_owned();
-        let file = Arc::new(SourceFile { name: "s.toml".into(), text, used_by: None });
+        let file = Arc::new(SourceFile::new("s.toml", text));
         let check = |span: Range<usize>, place: &str, snippet: &str| {
             let position = Position { file: Arc::clone(&file), span };
             assert_eq!(position.to_string(), place);
@@ -139,7 +154,7 @@ mod tests {
     #[test]
     fn values_and_lines() {
         let text = "# rules\n[[layer]]\ntorch = 'a'\nkerasier = 2\n  keras=  'é'  \n".to_owned();
-        let file = Arc::new(SourceFile { name: "s.toml".into(), text, used_by: None });
+        let file = Arc::new(SourceFile::new("s.toml", text));
         let table = Position { file, span: 8..60 };
         let value = |key: &str| table.value_of(key).map(|at| format!("{at} {}", at.snippet()));
         assert_eq!(value("torch").as_deref(), Some("s.toml:3:9 'a'"));

@@ -48,7 +48,7 @@ impl Manifest {
     }
 
     pub(super) fn parse(name: &str, text: String) -> (Self, Vec<Fault>) {
-        let file = Arc::new(SourceFile { name: name.to_owned(), text, used_by: None });
+        let file = Arc::new(SourceFile::new(name, text));
         let mut faults = Faults { file: Arc::clone(&file), list: Vec::new() };
         let mut own = Vec::new();
         let (root, errors) = DeTable::parse_recoverable(&file.text);
