@@ -177,6 +177,10 @@ fn arithmetic_json(arithmetic: &Arithmetic) -> Json {
 /// What is done to the values: `weight_norm(g, v), o i -> i o, × 0.5`.
 pub(super) fn how(binding: &Binding) -> String {
     let Value::Gather(terms) = &binding.value else { return String::new() };
+    let is_computed = binding.parts().any(|part| part.derivation.is_some());
+    if binding.layout.is_empty() && terms.len() == 1 && binding.arithmetic.is_none() && !is_computed {
+        return "copy".to_owned();
+    }
     let mut steps = vec![shorten(formulas(binding).into_iter().map(str::to_owned).collect(), ", ")];
     match binding.layout.split_once("->") {
         Some((left, right)) if left.trim() != right.trim() => steps.push(binding.layout.clone()),
@@ -217,7 +221,10 @@ fn row(plan: &Plan, binding: &Binding) -> Vec<String> {
     row
 }
 
-fn shorten(names: Vec<String>, joint: &str) -> String {
+fn shorten(mut names: Vec<String>, joint: &str) -> String {
+    if let [name] = names.as_mut_slice() {
+        return std::mem::take(name);
+    }
     match names.as_slice() {
         [first, .., last] if names.len() > NAMED => format!("{first} … {last} ({} tensors)", names.len()),
         names => names.join(joint),

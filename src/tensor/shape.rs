@@ -1,6 +1,6 @@
 //! Shapes whose element count is known to fit.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The highest rank accepted. torch stops at 64 in most operations; no layer comes near it.
 pub const MAX_RANK: usize = 64;
@@ -89,9 +89,22 @@ impl fmt::Debug for Shape {
 /// As Python prints it: `()`, `(3,)`, `(3, 5)`.
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sizes: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        let comma = if sizes.len() == 1 { "," } else { "" };
-        f.pad(&format!("({}{comma})", sizes.join(", ")))
+        // Tables have thousands.
+        let mut text = String::with_capacity(32);
+        for (at, size) in self.0.iter().enumerate() {
+            write!(text, "{}{size}", if at == 0 { "(" } else { ", " })?;
+        }
+        f.pad(match self.0.len() {
+            0 => "()",
+            1 => {
+                text.push_str(",)");
+                &text
+            }
+            _ => {
+                text.push(')');
+                &text
+            }
+        })
     }
 }
 
