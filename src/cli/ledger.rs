@@ -1,18 +1,23 @@
 //! The ledger of a plan: where every variable comes from and where every tensor goes, for people and
 //! machines.
 
+use std::borrow::Cow;
+use std::fmt::Display;
 use std::io::Write;
+use std::sync::Arc;
 
 use indicatif::HumanBytes;
 use serde_json::{Value as Json, json};
 
 use super::args::Source;
+use super::cells::Cells;
 use super::escape::escape;
 use super::faults::place;
 use super::table::{self, count};
 use super::terminal::{HEADING, Terminal, WARNING};
 use crate::lazy::LazyTensor;
 use crate::plan::{Binding, Note, Part, Plan, Provenance, Value};
+use crate::schema::Position;
 use crate::tensor::{Arithmetic, Dtype, Shape, StateDictKey};
 
 /// Tensors that a cell of the table names; stacked experts come by the hundred.
@@ -21,7 +26,7 @@ const NAMED: usize = 3;
 /// The table, then what is not in it.
 pub(super) fn print(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
     let headings = ["VARIABLE", "SHAPE", "SOURCE", "SHAPE", "DTYPE", "LAYOUT", "RULE"];
-    table::print(out, &headings, plan.bindings.iter().map(|binding| row(plan, binding)))?;
+    table::print_cells(out, &headings, &cells(plan))?;
     if !plan.left_out.is_empty() {
         writeln!(out, "\n{HEADING}Left out{HEADING:#}")?;
         for variable in plan.left_out.iter().filter_map(|&at| plan.architecture.variables.get(at)) {
@@ -175,50 +180,86 @@ fn arithmetic_json(arithmetic: &Arithmetic) -> Json {
 }
 
 /// What is done to the values: `weight_norm(g, v), o i -> i o, × 0.5`.
-pub(super) fn how(binding: &Binding) -> String {
-    let Value::Gather(terms) = &binding.value else { return String::new() };
-    let is_computed = binding.parts().any(|part| part.derivation.is_some());
-    if binding.layout.is_empty() && terms.len() == 1 && binding.arithmetic.is_none() && !is_computed {
-        return "copy".to_owned();
+pub(super) fn how(binding: &Binding) -> Cow<'_, str> {
+    let Value::Gather(terms) = &binding.value else { return Cow::Borrowed("") };
+    let layout = match binding.layout.split_once("->") {
+        Some((left, right)) if left.trim() != right.trim() => binding.layout.as_str(),
+        _ if terms.len() > 1 => "sum",
+        _ => "",
+    };
+    let formulas = formulas(binding);
+    if formulas.is_empty() && binding.arithmetic.is_none() {
+        return Cow::Borrowed(if layout.is_empty() { "copy" } else { layout });
     }
-    let mut steps = vec![shorten(formulas(binding).into_iter().map(str::to_owned).collect(), ", ")];
-    match binding.layout.split_once("->") {
-        Some((left, right)) if left.trim() != right.trim() => steps.push(binding.layout.clone()),
-        _ => steps.extend((terms.len() > 1).then(|| "sum".to_owned())),
-    }
-    steps.push(binding.arithmetic.to_string());
-    steps.retain(|step| !step.is_empty());
-    if steps.is_empty() { "copy".to_owned() } else { steps.join(", ") }
+    let formulas = shorten(formulas.into_iter().map(str::to_owned).collect(), ", ");
+    let steps = [formulas, layout.to_owned(), binding.arithmetic.to_string()];
+    let steps: Vec<String> = steps.into_iter().filter(|step| !step.is_empty()).collect();
+    Cow::Owned(steps.join(", "))
 }
 
-fn row(plan: &Plan, binding: &Binding) -> Vec<String> {
-    let (path, shape) = match plan.architecture.variables.get(binding.variable) {
-        Some(variable) => (variable.path.to_string(), variable.shape.to_string()),
-        None => (String::new(), String::new()),
-    };
-    let mut row = vec![path, shape];
-    let dtype = binding.dtype.to_string();
-    match &binding.value {
-        Value::Fill(value) => row.extend([format!("constant {value}"), String::new(), dtype]),
-        Value::Gather(terms) => {
-            let joint = if terms.len() > 1 { " + " } else { ", " };
-            let name = |part: &Part| match part.key.as_str() {
-                "" => "(the architecture's own value)".to_owned(),
-                key => key.to_owned(),
+/// The rows of the table.
+fn cells(plan: &Plan) -> Cells {
+    let mut cells = Cells::default();
+    // One rule makes many rows.
+    let mut told: Option<(&Provenance, String)> = None;
+    for binding in &plan.bindings {
+        let (path, shape): (&dyn Display, &dyn Display) =
+            match plan.architecture.variables.get(binding.variable) {
+                Some(variable) => (&variable.path, &variable.shape),
+                None => (&"", &""),
             };
-            let names = parts(binding).flat_map(|part| match &part.derivation {
-                Some(derivation) => derivation.sources.iter().map(|(key, _)| key.to_string()).collect(),
-                None => vec![name(part)],
-            });
-            row.push(shorten(names.collect(), joint));
-            row.push(same(parts(binding).map(|part| stored_shape(part).to_string())));
-            let source = same(parts(binding).map(|part| part.source.dtype.to_string()));
-            row.push(if source == dtype { dtype } else { format!("{source} → {dtype}") });
-        }
+        cells.push(path);
+        cells.push(shape);
+        put_sources(binding, &mut cells);
+        cells.push(how(binding));
+        let known = told.take().filter(|(other, _)| is_same(other, &binding.provenance));
+        let (_, rule) =
+            told.insert(known.unwrap_or_else(|| (&binding.provenance, provenance(&binding.provenance))));
+        cells.push(rule);
     }
-    row.push(how(binding));
-    row.push(provenance(&binding.provenance));
-    row
+    cells
+}
+
+/// The tensors of a binding, their shapes and element types.
+fn put_sources(binding: &Binding, cells: &mut Cells) {
+    let dtype = binding.dtype;
+    let terms = match &binding.value {
+        Value::Gather(terms) => terms,
+        Value::Fill(value) => {
+            cells.push(format_args!("constant {value}"));
+            cells.push("");
+            return cells.push(dtype);
+        }
+    };
+    let joint = if terms.len() > 1 { " + " } else { ", " };
+    let name = |part: &Part| match part.key.as_str() {
+        "" => "(the architecture's own value)".to_owned(),
+        key => key.to_owned(),
+    };
+    let names = parts(binding).flat_map(|part| match &part.derivation {
+        Some(derivation) => derivation.sources.iter().map(|(key, _)| key.to_string()).collect(),
+        None => vec![name(part)],
+    });
+    cells.push(shorten(names.collect(), joint));
+    cells.push(same(parts(binding).map(|part| stored_shape(part).to_string())));
+    if parts(binding).all(|part| part.source.dtype == dtype) {
+        return cells.push(dtype);
+    }
+    let source = same(parts(binding).map(|part| part.source.dtype.to_string()));
+    cells.push(format_args!("{source} → {dtype}"));
+}
+
+/// Whether the same rule made both.
+fn is_same(one: &Provenance, other: &Provenance) -> bool {
+    let is_same_place =
+        |one: &Position, other: &Position| Arc::ptr_eq(&one.file, &other.file) && one.span == other.span;
+    match (one, other) {
+        (Provenance::Rule(one), Provenance::Rule(other)) => is_same_place(one, other),
+        (Provenance::Class { class, rule }, Provenance::Class { class: other_class, rule: other }) => {
+            class == other_class && is_same_place(rule, other)
+        }
+        _ => false,
+    }
 }
 
 fn shorten(mut names: Vec<String>, joint: &str) -> String {

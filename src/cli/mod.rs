@@ -7,6 +7,7 @@ pub mod args;
 mod asked;
 mod binary;
 mod candidates;
+mod cells;
 mod completions;
 mod convert;
 mod coverage;

@@ -5,6 +5,7 @@ use std::io::Write;
 use indicatif::HumanCount;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::cells::{Cells, Row};
 use super::escape::{escape, is_plain};
 use super::terminal::{HEADING, PLACE, columns};
 
@@ -46,9 +47,20 @@ pub(super) fn print(
     headings: &[&'static str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> std::io::Result<()> {
+    let mut cells = Cells::default();
+    rows.into_iter().flatten().for_each(|cell| cells.push(cell));
+    print_cells(out, headings, &cells)
+}
+
+/// The same of cells that were made before.
+pub(super) fn print_cells(
+    out: &mut dyn Write,
+    headings: &[&'static str],
+    cells: &Cells,
+) -> std::io::Result<()> {
+    let rows = cells.rows(headings.len());
     let headings: Vec<Column> = headings.iter().map(|heading| Column::text(heading)).collect();
-    let rows: Vec<Vec<String>> = rows.into_iter().map(escaped).collect();
-    print_escaped(columns(std::io::stdout()).map(usize::from), out, &headings, rows.iter())
+    print_escaped(columns(std::io::stdout()).map(usize::from), out, &headings, rows)
 }
 
 /// As [`print`], with columns of numbers. The rows are made twice, and never all there at once: a checkpoint can
@@ -74,8 +86,25 @@ fn escaped(row: Vec<String>) -> Vec<String> {
     row.into_iter().map(|cell| if is_plain(&cell) { cell } else { escape(&cell) }).collect()
 }
 
-/// Rows whose cells are safe to print.
-fn print_escaped<R: AsRef<[String]>>(
+/// What a table has rows of.
+trait Cellular {
+    /// The cells, which are safe to print.
+    fn cells(&self) -> impl Iterator<Item = &str>;
+}
+
+impl Cellular for Vec<String> {
+    fn cells(&self) -> impl Iterator<Item = &str> {
+        self.iter().map(String::as_str)
+    }
+}
+
+impl Cellular for Row<'_> {
+    fn cells(&self) -> impl Iterator<Item = &str> {
+        Row::cells(*self)
+    }
+}
+
+fn print_escaped<R: Cellular>(
     width: Option<usize>,
     out: &mut dyn Write,
     headings: &[Column],
@@ -83,16 +112,15 @@ fn print_escaped<R: AsRef<[String]>>(
 ) -> std::io::Result<()> {
     let layout = Layout::new(headings, rows.clone());
     if let Some(width) = width.filter(|&width| layout.width() > width) {
-        return rows.try_for_each(|row| print_below(out, row.as_ref(), width));
+        return rows.try_for_each(|row| print_below(out, &row, width));
     }
-    let names: Vec<String> = headings.iter().map(|column| column.heading.to_owned()).collect();
     let mut heading = String::new();
-    layout.put_line(&names, &mut heading);
+    layout.put_line(headings.iter().map(|column| column.heading), &mut heading);
     writeln!(out, "{HEADING}{heading}{HEADING:#}")?;
     let mut line = String::new();
     rows.try_for_each(|row| {
         line.clear();
-        layout.put_line(row.as_ref(), &mut line);
+        layout.put_line(row.cells(), &mut line);
         line.push('\n');
         out.write_all(line.as_bytes())
     })
@@ -106,12 +134,12 @@ struct Layout {
 
 impl Layout {
     /// A column without a word in it is left out, unless nothing is in the table at all.
-    fn new<R: AsRef<[String]>>(headings: &[Column], rows: impl Iterator<Item = R>) -> Self {
+    fn new<R: Cellular>(headings: &[Column], rows: impl Iterator<Item = R>) -> Self {
         let mut widths = vec![0; headings.len()];
         let mut is_empty = true;
         for row in rows {
             is_empty = false;
-            for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
+            for (width, cell) in widths.iter_mut().zip(row.cells()) {
                 *width = (*width).max(wide(cell));
             }
         }
@@ -128,8 +156,8 @@ impl Layout {
     }
 
     /// Appends a row to a line that is empty.
-    fn put_line(&self, row: &[String], line: &mut String) {
-        for (cell, column) in row.iter().zip(&self.columns) {
+    fn put_line<'c>(&self, row: impl Iterator<Item = &'c str>, line: &mut String) {
+        for (cell, column) in row.zip(&self.columns) {
             let Some((width, is_number)) = column else { continue };
             let blanks = width.saturating_sub(wide(cell));
             let (before, after) = if *is_number { (blanks, GAP) } else { (0, blanks + GAP) };
@@ -157,9 +185,9 @@ fn wide(cell: &str) -> usize {
 }
 
 /// A row of several lines, broken between cells alone.
-fn print_below(out: &mut dyn Write, row: &[String], width: usize) -> std::io::Result<()> {
-    let mut cells = row.iter().filter(|cell| !cell.is_empty());
-    writeln!(out, "{HEADING}{}{HEADING:#}", cells.next().map_or("", String::as_str))?;
+fn print_below(out: &mut dyn Write, row: &impl Cellular, width: usize) -> std::io::Result<()> {
+    let mut cells = row.cells().filter(|cell| !cell.is_empty());
+    writeln!(out, "{HEADING}{}{HEADING:#}", cells.next().unwrap_or_default())?;
     let mut line = String::new();
     for cell in cells {
         if !line.is_empty() && INDENT + line.width() + GAP + cell.width() > width {
