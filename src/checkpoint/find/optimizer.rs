@@ -59,7 +59,24 @@ pub(super) fn is_optimizer(pickle: &Pickle<'_>, id: ValueId) -> bool {
 
 /// Whether a key names what optimizers keep and nothing else.
 pub(super) fn is_slot(key: &str) -> bool {
-    TELLING.contains(&key)
+    const LENGTHS: u32 = lengths(&TELLING);
+    is_one(key, &TELLING, LENGTHS)
+}
+
+/// The lengths of names, a bit each.
+const fn lengths(names: &[&str]) -> u32 {
+    let (mut lengths, mut at) = (0, 0);
+    while at < names.len() {
+        lengths |= 1 << names[at].len();
+        at += 1;
+    }
+    lengths
+}
+
+/// Whether a name is one of some that have these lengths, which tell most others apart.
+fn is_one(name: &str, names: &[&str], lengths: u32) -> bool {
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    lengths.checked_shr(length).is_some_and(|bits| bits & 1 == 1) && names.contains(&name)
 }
 
 /// Bytes of a whole name that can say something: the deepest modules have names of some hundred, and a hostile
@@ -72,9 +89,10 @@ pub(in crate::checkpoint) fn is_flat_slot(name: &str) -> bool {
     if name.len() > MAX_NAME {
         return false;
     }
+    const LENGTHS: u32 = lengths(&SLOTS);
     let Some((before, last)) = split_last(name) else { return false };
-    TELLING.contains(&last)
-        || (SLOTS.contains(&last) && is_training_part(before, b".state"))
+    is_slot(last)
+        || (is_one(last, &SLOTS, LENGTHS) && is_training_part(before, b".state"))
         || is_training_part(before, b".param_groups")
 }
 
