@@ -17,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::crew::share;
 use crate::plan::{Binding, LoadedStorages};
 
-use super::jobs::{push_jobs, sort};
+use super::jobs::Job;
 use super::outbox::Outbox;
 use super::outlet::Outlet;
 use super::tile_writer::TileWriter;
@@ -59,25 +59,10 @@ pub(super) struct Buffers {
     pub(super) loaded: LoadedStorages,
 }
 
-/// Fills the datasets.
-pub(super) fn fill(
-    targets: &[Target<'_>],
-    options: &WriteOptions,
-    progress: &dyn Progress,
-) -> Result<(), Error> {
-    let mut jobs = Vec::with_capacity(targets.len());
-    for target in targets {
-        push_jobs(target, &mut jobs)?;
-    }
-    sort(&mut jobs);
-    let (mut tiles, mut large) = (0, 0);
-    for job in &mut jobs {
-        job.before = tiles;
-        tiles += job.tiles;
-        if !job.is_small() {
-            large = tiles;
-        }
-    }
+/// Does the jobs, which are sorted.
+pub(super) fn fill(jobs: &[Job<'_>], options: &WriteOptions, progress: &dyn Progress) -> Result<(), Error> {
+    let tiles = jobs.last().map_or(0, |last| last.before + last.tiles);
+    let large = jobs.iter().rev().find(|job| !job.is_small()).map_or(0, |last| last.before + last.tiles);
     let turns = large + (tiles - large).div_ceil(SMALL_AT_A_TIME);
     let tiles_of = |turn: usize| match turn.checked_sub(large) {
         None => turn..turn + 1,

@@ -41,9 +41,24 @@ pub(super) enum Work<'a> {
     Computed { first: usize },
 }
 
+/// The jobs of all datasets, in the order in which they are to be done.
+pub(super) fn jobs<'a>(targets: &'a [Target<'a>]) -> Result<Vec<Job<'a>>, Error> {
+    let mut jobs = Vec::with_capacity(targets.len());
+    for target in targets {
+        push_jobs(target, &mut jobs)?;
+    }
+    sort(&mut jobs);
+    let mut tiles = 0;
+    for job in &mut jobs {
+        job.before = tiles;
+        tiles += job.tiles;
+    }
+    Ok(jobs)
+}
+
 /// The largest first, so that the workers end at about the same time; but those that read the same computed
 /// source follow each other. The small ones come last, as they lie in the file.
-pub(super) fn sort(jobs: &mut [Job<'_>]) {
+fn sort(jobs: &mut [Job<'_>]) {
     jobs.sort_by_key(|job| std::cmp::Reverse(if job.is_small() { 0 } else { job.bytes }));
     let mut ranks = BTreeMap::new();
     for (place, job) in jobs.iter().enumerate() {

@@ -75,6 +75,12 @@ impl Prepared {
         Ok(())
     }
 
+    /// Writes what is known.
+    pub(super) fn put_structure(&self, file: &File) -> Result<(), Error> {
+        let io_error = |source| Error::Io { path: self.path.clone(), source };
+        self.pieces.iter().try_for_each(|(at, bytes)| write_at(file, bytes.as_slice(), *at)).map_err(io_error)
+    }
+
     /// Writes what is known only when the datasets are filled: an archive's checksums.
     pub(super) fn finish(
         &self,

@@ -2,18 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::crew::{Crew, Hands};
+use crate::crew::{Crew, Hands, beside};
 use crate::keras::file_layout::{Body, Form, Group, OutputFile};
 use crate::plan::{Binding, Plan};
 use crate::tensor::Shape;
 
 use super::atomic::Draft;
 use super::fill::{Target, fill};
-use super::outlet::{Outlet, write_at};
+use super::jobs::jobs;
+use super::outlet::Outlet;
 use super::outline::Outline;
 use super::prepare::Prepared;
 use super::values::Values;
 use super::{Error, check_not_input, set};
+
+/// Bytes of structure that are written while the values are cut into jobs: that of thousands of datasets, for which
+/// either takes milliseconds.
+const MUCH_STRUCTURE: usize = 1 << 20;
 
 /// How to write.
 #[derive(Debug, Clone)]
@@ -162,11 +167,7 @@ fn write_files(
     let outlets: Vec<Outlet<'_>> =
         files.iter().zip(&drafts).map(|(file, draft)| Outlet::new(draft.file(), &file.path)).collect();
     let mut targets = Vec::new();
-    for ((file, draft), outlet) in files.iter().zip(&drafts).zip(&outlets) {
-        let io_error = |source| Error::Io { path: file.path.clone(), source };
-        for (offset, bytes) in &file.pieces {
-            write_at(draft.file(), bytes.as_slice(), *offset).map_err(io_error)?;
-        }
+    for (file, outlet) in files.iter().zip(&outlets) {
         for &(content, offset) in &file.datasets {
             let value = values.get(content).ok_or_else(|| values.unplaced(content))?;
             targets.push(Target {
@@ -178,7 +179,13 @@ fn write_files(
             });
         }
     }
-    fill(&targets, options, progress)?;
+    let structure =
+        || files.iter().zip(&drafts).try_for_each(|(file, draft)| file.put_structure(draft.file()));
+    let bytes: usize = files.iter().flat_map(|file| &file.pieces).map(|(_, bytes)| bytes.len()).sum();
+    let is_worth = bytes >= MUCH_STRUCTURE && matches!(hands(options, progress), Hands::Own(2..));
+    let (written, jobs) = beside(is_worth, structure, || jobs(&targets));
+    written.unwrap_or_else(structure)?;
+    fill(&jobs?, options, progress)?;
     for (file, draft) in files.iter().zip(&drafts) {
         file.finish(draft.file(), options, progress)?;
     }
