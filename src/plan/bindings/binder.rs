@@ -34,16 +34,16 @@ pub(in crate::plan) struct Binder<'a> {
 }
 
 /// What covers a variable once: copies, each from a tensor.
-pub(in crate::plan) type Copies = Vec<(usize, StridedCopy)>;
+pub(super) type Copies = Vec<(usize, StridedCopy)>;
 
 /// A value per target of a claim, as the sum of its terms.
-pub(in crate::plan) type Solution = Vec<Vec<Copies>>;
+pub(super) type Solution = Vec<Vec<Copies>>;
 
 /// The layout that fits (none for a copy of equal shape), and what it makes.
 type Fitting<'a> = (Option<&'a Layout>, Solution);
 
 /// Why one layout gives no solution.
-pub(in crate::plan) enum Refusal {
+pub(super) enum Refusal {
     Solve(SolveError),
     Fault(Box<FaultDetail>),
 }
@@ -76,7 +76,7 @@ impl Binder<'_> {
     }
 
     /// The bindings of a claim.
-    pub(in crate::plan) fn bind(&self, claim: &Claim<'_>) -> Result<Vec<Binding>, Box<Fault>> {
+    pub(super) fn bind(&self, claim: &Claim<'_>) -> Result<Vec<Binding>, Box<Fault>> {
         self.check_groups(claim)?;
         let (layout, mut solution) = self.solve(claim)?;
         self.add_terms(claim, &mut solution)?;
@@ -160,7 +160,7 @@ impl Binder<'_> {
     }
 
     /// The one layout that fits. Several that fit and agree are as good as one.
-    pub(in crate::plan) fn solve<'c>(&self, claim: &Claim<'c>) -> Result<Fitting<'c>, Box<Fault>> {
+    pub(super) fn solve<'c>(&self, claim: &Claim<'c>) -> Result<Fitting<'c>, Box<Fault>> {
         if let Some(keys) = self.twins(claim) {
             let (_, target) = self.first_pair(claim);
             let detail = FaultDetail::SeveralSources { variable: target.path.clone(), keys };
@@ -232,11 +232,7 @@ impl Binder<'_> {
         (self.tensor(claim.sources[0].1), &self.architecture.variables[claim.targets[0].1])
     }
 
-    pub(in crate::plan) fn attempt(
-        &self,
-        claim: &Claim<'_>,
-        layout: Option<&Layout>,
-    ) -> Result<Solution, Refusal> {
+    pub(super) fn attempt(&self, claim: &Claim<'_>, layout: Option<&Layout>) -> Result<Solution, Refusal> {
         let (torch, keras) = axes(claim, layout);
         let variable = || self.architecture.variables[claim.targets[0].1].path.clone();
         if let Some((capture, missing)) = torch.missing().or_else(|| keras.missing()) {
@@ -355,7 +351,7 @@ fn identity(view: &crate::tensor::Strided, shape: &crate::tensor::Shape) -> Resu
     Ok(StridedCopy { axes, source_offset: view.offset(), target_offset: 0 })
 }
 
-pub(in crate::plan) fn equal(one: &Solution, other: &Solution) -> bool {
+pub(super) fn equal(one: &Solution, other: &Solution) -> bool {
     let collapsed = |solution: &Solution| -> Solution {
         let collapse = |(tensor, copy): &(usize, StridedCopy)| (*tensor, copy.collapse());
         let terms =

@@ -46,7 +46,7 @@ impl Question {
 
 impl Solved {
     /// As [`rearrange`].
-    pub(in crate::plan) fn rearrange(
+    pub(super) fn rearrange(
         &self,
         operation: &Operation<'_>,
         sources: &[SourcePiece<'_>],

@@ -22,13 +22,13 @@ pub(in crate::plan) struct Pairing<'a> {
     pub(in crate::plan) rule: &'a Rule,
     pub(in crate::plan) layer: &'a LayerRule,
     /// The class that the rule tells, or the class of the layer around it.
-    pub(in crate::plan) told: Option<&'a str>,
+    pub(super) told: Option<&'a str>,
     /// The layer, as an index into the architecture's.
     pub(in crate::plan) at: usize,
     /// The layer that the rule itself leads to: that, or one around it.
-    pub(in crate::plan) outer: usize,
+    pub(super) outer: usize,
     /// What becomes of what the layers around it make, which is what this one makes.
-    pub(in crate::plan) outputs: &'a FeatureOrder,
+    pub(super) outputs: &'a FeatureOrder,
 }
 
 /// Tensors and variables that one rule of a class brings together.
@@ -49,7 +49,7 @@ struct Meeting<'a, 'm> {
 
 impl<'a> Expansion<'a> {
     /// Gives a layer, and those inside that its class speaks of, the tensors of a module.
-    pub(in crate::plan) fn pair(&mut self, pair: Pairing<'a>, module: &Module) {
+    pub(super) fn pair(&mut self, pair: Pairing<'a>, module: &Module) {
         self.paired.insert(module.path().to_owned(), pair.at);
         let Some(class) = self.class_of(&pair, module) else { return };
         let Some(layer) = self.architecture.layers.get(pair.at) else { return };

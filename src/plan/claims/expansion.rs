@@ -184,14 +184,14 @@ impl<'a> Expansion<'a> {
     }
 
     /// Lets the first stray since `first` stand: the rule that made it leads nowhere.
-    pub(in crate::plan) fn let_stand(&mut self, first: usize) {
+    pub(super) fn let_stand(&mut self, first: usize) {
         if let Some(stray) = self.strays.get_mut(first) {
             stray.stands = true;
         }
     }
 
     /// What the path of a variable that the architecture lacks may have meant.
-    pub(in crate::plan) fn near_variable(&self, path: &str) -> Option<String> {
+    pub(super) fn near_variable(&self, path: &str) -> Option<String> {
         let variables = || self.architecture.variables.iter();
         let layer = path.rsplit_once('/').and_then(|(layer, _)| match self.target.layer(layer) {
             Some(Lookup::One(at)) => self.architecture.layers.get(at),

@@ -9,7 +9,7 @@ use crate::schema::{Class, ClassVariable, LayerRule, Schema, Scope};
 use crate::tensor::Layout;
 
 /// What holds for a variable.
-pub(in crate::plan) enum Outcome<'a> {
+pub(super) enum Outcome<'a> {
     /// The ordinary layouts.
     Plain,
     /// One of these, with the map's sizes.
@@ -19,15 +19,15 @@ pub(in crate::plan) enum Outcome<'a> {
 }
 
 /// A layer and the rule that leads to it.
-pub(in crate::plan) struct Place<'a> {
-    pub(in crate::plan) architecture: &'a Architecture,
-    pub(in crate::plan) schema: &'a Schema,
+pub(super) struct Place<'a> {
+    pub(super) architecture: &'a Architecture,
+    pub(super) schema: &'a Schema,
     /// What the rule means by names.
-    pub(in crate::plan) scope: &'a Scope,
-    pub(in crate::plan) rule: &'a LayerRule,
-    pub(in crate::plan) layer: &'a Layer,
+    pub(super) scope: &'a Scope,
+    pub(super) rule: &'a LayerRule,
+    pub(super) layer: &'a Layer,
     /// What becomes of what the layer makes.
-    pub(in crate::plan) outputs: &'a FeatureOrder,
+    pub(super) outputs: &'a FeatureOrder,
 }
 
 /// One side of a layer.
@@ -39,7 +39,7 @@ pub(in crate::plan) enum Side<'a> {
 
 impl<'a> Place<'a> {
     /// Decides for one variable of a class.
-    pub(in crate::plan) fn choose(&self, index: usize, known: &'a ClassVariable) -> Outcome<'a> {
+    pub(super) fn choose(&self, index: usize, known: &'a ClassVariable) -> Outcome<'a> {
         let variable = || self.architecture.variables[index].path.clone();
         match (self.input(index, known), self.output(index, known)) {
             (Side::Refused(reason), _) => Outcome::Refused {
@@ -107,7 +107,7 @@ impl<'a> Place<'a> {
 
     /// The fault of a layer as a whole: the rule contradicts the graph, or the class has no layout at all for
     /// what is flattened before it or made of its output.
-    pub(in crate::plan) fn refused(&self, class: &Class) -> Option<(FaultDetail, String)> {
+    pub(super) fn refused(&self, class: &Class) -> Option<(FaultDetail, String)> {
         if !self.is_template() {
             let sides = [
                 ("flatten", &self.rule.flatten, &self.layer.features),
@@ -215,7 +215,7 @@ impl<'a> Place<'a> {
     }
 
     /// The layer's variables, with their places: its own, or those of the layers inside.
-    pub(in crate::plan) fn variables(&self) -> impl Iterator<Item = (usize, &'a Variable)> {
+    pub(super) fn variables(&self) -> impl Iterator<Item = (usize, &'a Variable)> {
         let Architecture { layers, variables, .. } = self.architecture;
         let (own, path) = (self.layer.variables.clone(), self.layer.path.as_str());
         let all = if own.is_empty() { 0..variables.len() } else { own };
@@ -228,7 +228,7 @@ impl<'a> Place<'a> {
 
     /// The sizes of a map that the rule names, and that this layer of a template has: `flatten` or
     /// `unflatten`. Where one rule reaches several such layers, which of them is meant is not told.
-    pub(in crate::plan) fn fitting(&self) -> Vec<&'static str> {
+    pub(super) fn fitting(&self) -> Vec<&'static str> {
         if !self.is_template() {
             return Vec::new();
         }
@@ -301,7 +301,7 @@ fn reordering(sizes: &[usize]) -> Option<(usize, usize)> {
 }
 
 /// The features of a map whose order matters.
-pub(in crate::plan) fn features(sizes: &[usize]) -> Option<usize> {
+pub(super) fn features(sizes: &[usize]) -> Option<usize> {
     let (positions, channels) = reordering(sizes)?;
     positions.checked_mul(channels)
 }

@@ -57,12 +57,12 @@ pub enum AdapterError {
 }
 
 /// What to do about an adapter that is not merged.
-pub(in crate::plan) const MERGE_FIRST: &str = "merge it first, in Python, where PEFT can: `model.merge_and_unload()`, and save \
+pub(super) const MERGE_FIRST: &str = "merge it first, in Python, where PEFT can: `model.merge_and_unload()`, and save \
                                       the `state_dict()` of what that returns";
 
 impl AdapterError {
     /// What to do about it.
-    pub(in crate::plan) const fn hint(&self) -> &'static str {
+    pub(super) const fn hint(&self) -> &'static str {
         match self {
             Self::Variant { .. } => MERGE_FIRST,
             Self::Contradiction { .. } => {
@@ -81,30 +81,30 @@ impl AdapterError {
 
 /// What is said of an adapter, the nearest first.
 #[derive(Clone, Copy)]
-pub(in crate::plan) struct Said<'a> {
+pub(super) struct Said<'a> {
     /// By the rule that computes it.
-    pub(in crate::plan) rule: LowRank,
+    pub(super) rule: LowRank,
     /// By `source.lora`.
-    pub(in crate::plan) source: LowRank,
+    pub(super) source: LowRank,
     /// By PEFT.
-    pub(in crate::plan) config: Option<&'a AdapterConfig>,
+    pub(super) config: Option<&'a AdapterConfig>,
 }
 
 /// An adapted weight.
 #[derive(Clone, Copy)]
-pub(in crate::plan) struct Adapted<'a> {
+pub(super) struct Adapted<'a> {
     /// The key of the base layer's weight.
-    pub(in crate::plan) key: &'a str,
+    pub(super) key: &'a str,
     /// Its axes.
-    pub(in crate::plan) axes: usize,
+    pub(super) axes: usize,
     /// Whether it is an embedding's, whose factors are those of the transposed weight.
-    pub(in crate::plan) is_embedding: bool,
+    pub(super) is_embedding: bool,
     /// The first size of its `a`.
-    pub(in crate::plan) rank: usize,
+    pub(super) rank: usize,
 }
 
 /// How much is added, and whether any of it was read from PEFT's file; `None` where nothing says alpha.
-pub(in crate::plan) fn scale(
+pub(super) fn scale(
     said: Said<'_>,
     adapted: Adapted<'_>,
 ) -> Result<Option<(LowRankScale, bool)>, AdapterError> {
@@ -137,7 +137,7 @@ pub(in crate::plan) fn scale(
 }
 
 /// What a plan says of weights whose scale was read.
-pub(in crate::plan) fn remark(scale: LowRankScale, rank: usize) -> String {
+pub(super) fn remark(scale: LowRankScale, rank: usize) -> String {
     let LowRankScale { alpha, by_root, .. } = scale;
     let root = if by_root { "the root of " } else { "" };
     format!(

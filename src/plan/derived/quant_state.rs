@@ -10,17 +10,17 @@ use crate::tensor::{Dtype, Shape, ShapeError};
 const MAX_LENGTH: usize = 4096;
 
 /// What the text says.
-pub(in crate::plan) struct QuantState {
+pub(super) struct QuantState {
     /// `nf4` or `fp4`.
-    pub(in crate::plan) kind: String,
+    pub(super) kind: String,
     /// Numbers of a block.
-    pub(in crate::plan) block: usize,
+    pub(super) block: usize,
     /// The weight's shape.
-    pub(in crate::plan) shape: Shape,
+    pub(super) shape: Shape,
     /// The weight's type.
-    pub(in crate::plan) dtype: Dtype,
+    pub(super) dtype: Dtype,
     /// Where the largest magnitudes are quantized too: numbers of a block of them, and what is added.
-    pub(in crate::plan) nested: Option<(usize, f32)>,
+    pub(super) nested: Option<(usize, f32)>,
 }
 
 #[derive(Deserialize)]
@@ -62,7 +62,7 @@ pub enum QuantStateError {
 
 impl QuantState {
     /// Reads the text.
-    pub(in crate::plan) fn read(tensor: &LazyTensor) -> Result<Self, QuantStateError> {
+    pub(super) fn read(tensor: &LazyTensor) -> Result<Self, QuantStateError> {
         if tensor.dtype != Dtype::U8 || tensor.byte_len() > MAX_LENGTH {
             return Err(QuantStateError::NoText);
         }

@@ -8,7 +8,7 @@ pub(in crate::plan) struct Module {
     /// What stands before them, with the last dot; empty for the root.
     pub(in crate::plan) before: String,
     /// What stands after them.
-    pub(in crate::plan) after: String,
+    pub(super) after: String,
 }
 
 impl Module {
@@ -39,7 +39,7 @@ impl Module {
     }
 
     /// The name of the parameter that has a key below it.
-    pub(in crate::plan) fn parameter<'k>(&self, key: &'k str) -> Option<&'k str> {
+    pub(super) fn parameter<'k>(&self, key: &'k str) -> Option<&'k str> {
         let rest = key.strip_prefix(self.before.as_str())?.strip_suffix(self.after.as_str())?;
         (!rest.is_empty()).then_some(rest)
     }

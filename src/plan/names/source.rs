@@ -42,7 +42,7 @@ impl<'a> SourceNames<'a> {
 
     /// The names under a prefix. A key without it keeps its own name where `with_others`, and has none for the
     /// rules otherwise.
-    pub(in crate::plan) fn under(checkpoint: &'a Checkpoint, prefix: &'a str, with_others: bool) -> Self {
+    pub(super) fn under(checkpoint: &'a Checkpoint, prefix: &'a str, with_others: bool) -> Self {
         let keys: Vec<&str> = checkpoint
             .tensors
             .iter()
@@ -60,7 +60,7 @@ impl<'a> SourceNames<'a> {
     }
 
     /// Whether a rule matches any of the names.
-    pub(in crate::plan) fn any_match(&self, rule: &RuleKind) -> bool {
+    pub(super) fn any_match(&self, rule: &RuleKind) -> bool {
         match rule {
             RuleKind::Tensor(rule) => {
                 let is_made =
