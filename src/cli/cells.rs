@@ -1,12 +1,15 @@
 //! The cells of a table that has thousands of rows, as one text.
 
 use std::fmt::{Display, Write as _};
+use std::num::NonZeroUsize;
 
 use super::escape::{escape, is_plain};
 
 /// The cells of rows, one behind the other, each safe to print.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Cells {
+    /// In a row.
+    columns: NonZeroUsize,
     text: String,
     /// Where each of them ends.
     ends: Vec<usize>,
@@ -21,6 +24,17 @@ pub(super) struct Row<'c> {
 }
 
 impl Cells {
+    /// None yet, of rows of so many.
+    pub(super) const fn new(columns: NonZeroUsize) -> Self {
+        Self { columns, text: String::new(), ends: Vec::new() }
+    }
+
+    /// Adds a row; what it lacks is empty.
+    pub(super) fn push_row(&mut self, row: Vec<String>) {
+        let lacking = std::iter::repeat_n(String::new(), self.columns.get().saturating_sub(row.len()));
+        row.into_iter().take(self.columns.get()).chain(lacking).for_each(|cell| self.push(cell));
+    }
+
     /// Adds a cell.
     pub(super) fn push(&mut self, cell: impl Display) {
         let start = self.text.len();
@@ -35,8 +49,9 @@ impl Cells {
         self.ends.push(self.text.len());
     }
 
-    /// The rows, of so many cells each.
-    pub(super) fn rows(&self, columns: usize) -> impl Iterator<Item = Row<'_>> + Clone {
+    /// The rows.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> + Clone {
+        let columns = self.columns.get();
         let rows = self.ends.chunks_exact(columns).enumerate();
         rows.map(move |(at, ends)| {
             let before = (at * columns).checked_sub(1).and_then(|last| self.ends.get(last));
@@ -62,12 +77,13 @@ mod tests {
 
     #[test]
     fn rows_of_cells() {
-        let mut cells = Cells::default();
-        for cell in ["a", "", "b\n", "größe", "", "7"] {
-            cells.push(cell);
+        let mut cells = Cells::new(NonZeroUsize::new(3).unwrap());
+        assert_eq!(cells.rows().count(), 0);
+        ["a", "", "b\n"].into_iter().for_each(|cell| cells.push(cell));
+        for row in [&["größe", "7"][..], &["c", "d", "e", "f"]] {
+            cells.push_row(row.iter().map(ToString::to_string).collect());
         }
-        let rows: Vec<Vec<&str>> = cells.rows(3).map(|row| row.cells().collect()).collect();
-        assert_eq!(rows, [["a", "", "b\\n"], ["größe", "", "7"]]);
-        assert_eq!(Cells::default().rows(2).count(), 0);
+        let rows: Vec<Vec<&str>> = cells.rows().map(|row| row.cells().collect()).collect();
+        assert_eq!(rows, [["a", "", "b\\n"], ["größe", "7", ""], ["c", "d", "e"]]);
     }
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use indicatif::HumanBytes;
@@ -20,13 +21,16 @@ use crate::plan::{Binding, Note, Part, Plan, Provenance, Value};
 use crate::schema::Position;
 use crate::tensor::{Arithmetic, Dtype, Shape, StateDictKey};
 
+/// The columns of the table.
+const HEADINGS: [&str; 7] = ["VARIABLE", "SHAPE", "SOURCE", "SHAPE", "DTYPE", "LAYOUT", "RULE"];
+const COLUMNS: NonZeroUsize = NonZeroUsize::new(HEADINGS.len()).unwrap();
+
 /// Tensors that a cell of the table names; stacked experts come by the hundred.
 const NAMED: usize = 3;
 
 /// The table, then what is not in it.
 pub(super) fn print(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
-    let headings = ["VARIABLE", "SHAPE", "SOURCE", "SHAPE", "DTYPE", "LAYOUT", "RULE"];
-    table::print_cells(out, &headings, &cells(plan))?;
+    table::print_cells(out, &HEADINGS, &cells(plan))?;
     if !plan.left_out.is_empty() {
         writeln!(out, "\n{HEADING}Left out{HEADING:#}")?;
         for variable in plan.left_out.iter().filter_map(|&at| plan.architecture.variables.get(at)) {
@@ -199,9 +203,8 @@ pub(super) fn how(binding: &Binding) -> Cow<'_, str> {
 
 /// The rows of the table.
 fn cells(plan: &Plan) -> Cells {
-    let mut cells = Cells::default();
-    // One rule makes many rows.
-    let mut told: Option<(&Provenance, String)> = None;
+    let mut cells = Cells::new(COLUMNS);
+    let mut rules = Rules::default();
     for binding in &plan.bindings {
         let (path, shape): (&dyn Display, &dyn Display) =
             match plan.architecture.variables.get(binding.variable) {
@@ -212,10 +215,7 @@ fn cells(plan: &Plan) -> Cells {
         cells.push(shape);
         put_sources(binding, &mut cells);
         cells.push(how(binding));
-        let known = told.take().filter(|(other, _)| is_same(other, &binding.provenance));
-        let (_, rule) =
-            told.insert(known.unwrap_or_else(|| (&binding.provenance, provenance(&binding.provenance))));
-        cells.push(rule);
+        cells.push(rules.of(&binding.provenance));
     }
     cells
 }
@@ -247,6 +247,20 @@ fn put_sources(binding: &Binding, cells: &mut Cells) {
     }
     let source = same(parts(binding).map(|part| part.source.dtype.to_string()));
     cells.push(format_args!("{source} → {dtype}"));
+}
+
+/// The rules of rows, of which one makes many.
+#[derive(Default)]
+struct Rules<'p> {
+    last: Option<(&'p Provenance, String)>,
+}
+
+impl<'p> Rules<'p> {
+    fn of(&mut self, provenance: &'p Provenance) -> &str {
+        let known = self.last.take().filter(|(last, _)| is_same(last, provenance));
+        let (_, rule) = self.last.insert(known.unwrap_or_else(|| (provenance, self::provenance(provenance))));
+        rule
+    }
 }
 
 /// Whether the same rule made both.
@@ -282,9 +296,34 @@ fn same(texts: impl Iterator<Item = String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::SourceFile;
 
     fn check(names: &[&str], expected: &str) {
         assert_eq!(shorten(names.iter().map(ToString::to_string).collect(), ", "), expected);
+    }
+
+    /// The rule of a row is that of its variable, whatever stood in the row before.
+    #[test]
+    fn rules_that_take_turns() {
+        let file = Arc::new(SourceFile::new("s.toml", "a\nb\n"));
+        let rule = |at: usize| Position { file: Arc::clone(&file), span: at..at + 1 };
+        let of_class = |class: &str| Provenance::Class { class: class.into(), rule: rule(2) };
+        let all = [
+            Provenance::Rule(rule(0)),
+            Provenance::Rule(rule(0)),
+            Provenance::Rule(rule(2)),
+            of_class("Dense"),
+            of_class("Dense"),
+            of_class("LSTM"),
+            Provenance::Waiver("w".to_owned()),
+            Provenance::Waiver("v".to_owned()),
+            Provenance::Rule(rule(0)),
+        ];
+        let mut rules = Rules::default();
+        let found: Vec<String> = all.iter().map(|provenance| rules.of(provenance).to_owned()).collect();
+        let one_by_one: Vec<String> = all.iter().map(provenance).collect();
+        assert_eq!(found, one_by_one);
+        assert_eq!(found[4..7], ["s.toml:2 (Dense)", "s.toml:2 (LSTM)", "w"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Tables and counts for people.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 
 use indicatif::HumanCount;
 use unicode_width::UnicodeWidthStr as _;
@@ -47,8 +48,9 @@ pub(super) fn print(
     headings: &[&'static str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> std::io::Result<()> {
-    let mut cells = Cells::default();
-    rows.into_iter().flatten().for_each(|cell| cells.push(cell));
+    let Some(columns) = NonZeroUsize::new(headings.len()) else { return Ok(()) };
+    let mut cells = Cells::new(columns);
+    rows.into_iter().for_each(|row| cells.push_row(row));
     print_cells(out, headings, &cells)
 }
 
@@ -58,7 +60,7 @@ pub(super) fn print_cells(
     headings: &[&'static str],
     cells: &Cells,
 ) -> std::io::Result<()> {
-    let rows = cells.rows(headings.len());
+    let rows = cells.rows();
     let headings: Vec<Column> = headings.iter().map(|heading| Column::text(heading)).collect();
     print_escaped(columns(std::io::stdout()).map(usize::from), out, &headings, rows)
 }
@@ -87,24 +89,24 @@ fn escaped(row: Vec<String>) -> Vec<String> {
 }
 
 /// What a table has rows of.
-trait Cellular {
+trait TableRow {
     /// The cells, which are safe to print.
     fn cells(&self) -> impl Iterator<Item = &str>;
 }
 
-impl Cellular for Vec<String> {
+impl TableRow for Vec<String> {
     fn cells(&self) -> impl Iterator<Item = &str> {
         self.iter().map(String::as_str)
     }
 }
 
-impl Cellular for Row<'_> {
+impl TableRow for Row<'_> {
     fn cells(&self) -> impl Iterator<Item = &str> {
         Row::cells(*self)
     }
 }
 
-fn print_escaped<R: Cellular>(
+fn print_escaped<R: TableRow>(
     width: Option<usize>,
     out: &mut dyn Write,
     headings: &[Column],
@@ -134,7 +136,7 @@ struct Layout {
 
 impl Layout {
     /// A column without a word in it is left out, unless nothing is in the table at all.
-    fn new<R: Cellular>(headings: &[Column], rows: impl Iterator<Item = R>) -> Self {
+    fn new<R: TableRow>(headings: &[Column], rows: impl Iterator<Item = R>) -> Self {
         let mut widths = vec![0; headings.len()];
         let mut is_empty = true;
         for row in rows {
@@ -185,7 +187,7 @@ fn wide(cell: &str) -> usize {
 }
 
 /// A row of several lines, broken between cells alone.
-fn print_below(out: &mut dyn Write, row: &impl Cellular, width: usize) -> std::io::Result<()> {
+fn print_below(out: &mut dyn Write, row: &impl TableRow, width: usize) -> std::io::Result<()> {
     let mut cells = row.cells().filter(|cell| !cell.is_empty());
     writeln!(out, "{HEADING}{}{HEADING:#}", cells.next().unwrap_or_default())?;
     let mut line = String::new();
