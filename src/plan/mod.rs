@@ -12,24 +12,24 @@
 //!                      faults      or what keeps it from that
 //! ```
 //!
-//! `planner.rs` tells the story, `options.rs` what its caller decides, `binding.rs` what comes of it.
+//! `planner.rs` tells the story, `options.rs` what its caller decides, `outcome.rs` what comes of it.
 
 mod account;
-mod binding;
 mod bindings;
 mod claims;
 mod derived;
 mod faults;
 mod names;
 mod options;
+mod outcome;
 mod planner;
 
-pub use binding::{
-    Binding, Dense, Derivation, Detail, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
-};
 pub use bindings::attempt::Attempt;
 pub use derived::adapter::AdapterError;
 pub use derived::quant_state::QuantStateError;
 pub use faults::fault::{Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;
+pub use outcome::{
+    Binding, Dense, Derivation, Detail, LoadedStorages, Note, Part, Plan, Provenance, Term, Unreadable, Value,
+};
 pub use planner::plan;

@@ -2,23 +2,23 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::account::ledger::Ledger;
-use super::account::notes::{self, Remarks};
-use super::binding::{Binding, Plan};
+use super::account::notes;
 use super::bindings::binder::Binder;
 use super::bindings::solved::Solved;
 use super::claims::expansion::Expansion;
+use super::claims::remarks::Remarks;
 use super::claims::sequence;
 use super::faults::fault::Faults;
 use super::names::prefix;
 use super::names::source::SourceNames;
 use super::names::target::TargetNames;
 use super::options::PlanOptions;
+use super::outcome::{Binding, Plan};
 use crate::checkpoint::{Checkpoint, Tensor};
-use crate::crew::beside;
+use crate::crew::{Hands, beside};
 use crate::keras::Architecture;
 use crate::map::Map;
 use crate::schema::{RuleKind, Schema};
@@ -28,7 +28,7 @@ use crate::tensor::Dtype;
 /// fraction of that.
 const MANY_TENSORS: usize = 1000;
 
-/// Binds every variable of the architecture, or reports everything that keeps it from being bound.
+/// Binds every variable of the architecture, which the plan then shares, or reports everything that keeps it from being bound.
 ///
 /// ```
 /// use std::path::Path;
@@ -57,13 +57,21 @@ pub fn plan(
     architecture: impl Into<Arc<Architecture>>,
     options: &PlanOptions,
 ) -> Result<Plan, Faults> {
-    let architecture = architecture.into();
+    plan_for(checkpoint, schema, architecture.into(), options)
+}
+
+fn plan_for(
+    checkpoint: &Checkpoint,
+    schema: &Schema,
+    architecture: Arc<Architecture>,
+    options: &PlanOptions,
+) -> Result<Plan, Faults> {
     let unpacked = unpack(checkpoint);
     let checkpoint = unpacked.as_ref().unwrap_or(checkpoint);
     if let Some(fault) = prefix::lacking(checkpoint, schema) {
         return Err(Faults { faults: vec![fault] });
     }
-    let is_worth = options.threads != Some(NonZeroUsize::MIN) && checkpoint.tensors.len() >= MANY_TENSORS;
+    let is_worth = checkpoint.tensors.len() >= MANY_TENSORS && Hands::own(options.threads).are_several();
     let target_names = || TargetNames::new(&architecture);
     let (target, source) = beside(is_worth, target_names, || SourceNames::new(checkpoint, schema));
     let target = target.unwrap_or_else(target_names);

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use crate::keras::Variable;
-use crate::plan::binding::{Binding, Detail, Part, Provenance, Term, Value};
 use crate::plan::bindings::binder::Binder;
 use crate::plan::bindings::together::Bound;
 use crate::plan::claims::expansion::{Claim, Expansion, Stray};
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::names::target::Lookup;
 use crate::plan::options::PlanOptions;
+use crate::plan::outcome::{Binding, Detail, Part, Provenance, Term, Value};
 use crate::schema::{Glob, Pattern, Rule, RuleKind};
 use crate::tensor::{Arithmetic, CopyAxis, Shape, StateDictKey, StridedCopy};
 

@@ -6,25 +6,13 @@ use std::collections::BTreeMap;
 use super::numerics::numerics;
 use crate::keras::Architecture;
 use crate::keras::file_layout::{self, Form};
-use crate::plan::binding::{Binding, Note, Provenance, Value};
+use crate::plan::claims::remarks::Remarks;
 use crate::plan::options::PlanOptions;
-use crate::tensor::{Dtype, StateDictKey};
+use crate::plan::outcome::{Binding, Note, Provenance, Value};
+use crate::tensor::Dtype;
 
 /// How many layers a note names before it counts the rest.
 const NAMED: usize = 3;
-
-/// What the making of the plan had something to say about.
-#[derive(Default)]
-pub(in crate::plan) struct Remarks {
-    /// Layers that a sequence paired by the order of the files alone.
-    pub(in crate::plan) by_order: Vec<usize>,
-    /// Variables that are a part of a tensor, by `slice` or `take`.
-    pub(super) cut: Vec<usize>,
-    /// Variables beside a flattened map whose rule leaves the features as they are, each with what is said of it.
-    pub(super) unpermuted: Vec<(String, usize)>,
-    /// Keys of weights that an adapter changes as PEFT's file says, each with what it says.
-    pub(in crate::plan) adapted: Vec<(String, StateDictKey)>,
-}
 
 /// The notes of a plan, each kind once with all that it is about.
 pub(in crate::plan) fn notes(

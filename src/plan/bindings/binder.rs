@@ -7,12 +7,12 @@ use super::axes::Axes;
 use super::solved::Solved;
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::keras::Architecture;
-use crate::plan::binding::{Binding, Derivation, Part, Provenance, Term, Value};
 use crate::plan::claims::expansion::Claim;
 use crate::plan::derived::derive::{self, Derived};
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::faults::hints;
 use crate::plan::options::PlanOptions;
+use crate::plan::outcome::{Binding, Derivation, Part, Provenance, Term, Value};
 use crate::schema::{CaptureValue, Captures, Class, Reduce};
 use crate::tensor::{
     Capture, CopyAxis, Dtype, Layout, Side, SolveError, SourcePiece, StateDictKey, StridedCopy, TargetPiece,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::binder::{Binder, axes};
-use crate::plan::binding::{Detail, Provenance};
 use crate::plan::claims::expansion::Claim;
+use crate::plan::outcome::{Detail, Provenance};
 use crate::schema::{CaptureValue, Captures};
 use crate::tensor::Capture;
 

@@ -2,10 +2,10 @@
 
 use super::attempt::Attempt;
 use super::binder::{Binder, axes, fault};
-use crate::plan::binding::Provenance;
 use crate::plan::claims::expansion::Claim;
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::faults::hints;
+use crate::plan::outcome::Provenance;
 use crate::schema::ClassVariable;
 use crate::tensor::{Capture, Layout, Side, SolveError};
 

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::binder::Binder;
 use super::solved::Solved;
 use crate::crew::{Hands, share};
-use crate::plan::binding::{Binding, Detail};
 use crate::plan::claims::expansion::Claim;
 use crate::plan::faults::fault::Fault;
+use crate::plan::outcome::{Binding, Detail};
 
 /// Claims that are bound at a time, and worth a thread: binding so many takes some milliseconds, beginning one a fraction of one.
 const WORTH_A_THREAD: usize = 1000;

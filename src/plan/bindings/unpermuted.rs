@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use super::binder::{Binder, Solution, equal};
 use crate::keras::FeatureOrder;
-use crate::plan::binding::Provenance;
 use crate::plan::claims::expansion::Claim;
 use crate::plan::claims::order::{Side, of_map};
+use crate::plan::outcome::Provenance;
 use crate::tensor::Layout;
 
 /// A map that the graph puts before a layer, or makes of its output, and the class's layouts for it.

@@ -8,11 +8,11 @@ use super::equation;
 use super::expansion::{Claim, Expansion};
 use super::order::{Outcome, Place};
 use crate::keras::{Architecture, FeatureOrder, Layer, Variable};
-use crate::plan::binding::Provenance;
 use crate::plan::derived::derive::{Dim, Found, tensor};
 use crate::plan::faults::fault::FaultDetail;
 use crate::plan::faults::hints;
 use crate::plan::names::module::Module;
+use crate::plan::outcome::Provenance;
 use crate::schema::{CaptureValue, Captures, Class, ClassVariable, Inside, LayerRule, NUMBER, Rule, Tables};
 use crate::tensor::StateDictKey;
 
@@ -242,20 +242,18 @@ impl<'a> Expansion<'a> {
         let known = |at: &usize| class.variables.get(*at);
         // Where there is but one, its tensors are looked for below.
         let is_alone = rules.len() == 1;
-        let has = |known: &ClassVariable| {
-            is_alone && known.rule.compute.is_none() || self.source.has(module, &known.rule.torch)
-        };
+        let has = |known: &ClassVariable| is_alone || self.source.has(module, &known.rule.torch);
         let found: Vec<&(usize, Captures)> =
             rules.iter().filter(|(at, _)| known(at).is_some_and(has)).collect();
         let (at, captures) = match found.as_slice() {
             [] => return self.lack(meeting, index, &rules),
             [one] => one,
             several => {
-                let several = || several.iter().filter_map(|(at, _)| known(at));
-                let names = several().flat_map(|known| self.source.names(module, &known.rule.torch));
+                let rivals = || several.iter().filter_map(|(at, _)| known(at));
+                let names = rivals().flat_map(|known| self.source.names(module, &known.rule.torch));
                 let keys: Vec<StateDictKey> = names.map(StateDictKey::new).collect();
                 let variable = self.architecture.variables[index].path.clone();
-                let tensors = several().flat_map(|known| self.source.matching(module, &known.rule.torch));
+                let tensors = rivals().flat_map(|known| self.source.matching(module, &known.rule.torch));
                 self.excused_tensors.extend(tensors.map(|(_, at)| at).collect::<Vec<_>>());
                 let hint = "keep one of them: list the others in `source.ignore`, or write [[tensor]] rules";
                 let detail = FaultDetail::SeveralSources { variable, keys };
@@ -357,8 +355,7 @@ impl<'a> Expansion<'a> {
         if let Some((detail, hint)) = refused.or_else(kept) {
             self.fault(&pair.rule.position, detail, Some(hint));
             self.excused.extend(claim.targets.iter().map(|(_, variable)| *variable));
-            let inputs: Vec<usize> =
-                claim.sources.iter().flat_map(|(_, at)| self.inputs_of(at)).copied().collect();
+            let inputs = self.inputs_of(&claim.sources);
             self.excused_tensors.extend(inputs);
             return;
         }

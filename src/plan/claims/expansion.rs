@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::refusals::Refusal;
+use super::remarks::Remarks;
 use crate::checkpoint::Checkpoint;
 use crate::keras::Architecture;
 use crate::map::Map;
-use crate::plan::account::notes::Remarks;
-use crate::plan::binding::Provenance;
 use crate::plan::derived::derive::Derived;
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::faults::hints;
 use crate::plan::names::module::Module;
 use crate::plan::names::source::SourceNames;
 use crate::plan::names::target::{Lookup, TargetNames};
+use crate::plan::outcome::Provenance;
 use crate::schema::{Captures, Pattern, Position, Rule, RuleKind, Schema, TensorRule};
 use crate::tensor::{Capture, Layout, Operation};
 

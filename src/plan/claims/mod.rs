@@ -7,7 +7,7 @@
 //! tensor.rs                  tensors to variables
 //! order.rs untold.rs         which layouts of a class hold: by the flattened map before or behind the layer, by its
 //! equation.rs                equation
-//! refusals.rs                tensors that cannot be had
+//! refusals.rs                tensors that cannot be had     remarks.rs   what the notes are to say
 //! ```
 
 pub(in crate::plan) mod class;
@@ -17,6 +17,7 @@ pub(in crate::plan) mod expansion;
 mod layer;
 pub(in crate::plan) mod order;
 mod refusals;
+pub(in crate::plan) mod remarks;
 pub(in crate::plan) mod sequence;
 mod tensor;
 mod untold;

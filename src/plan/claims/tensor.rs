@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expansion::{Claim, Expansion, Stray, Wanted};
-use crate::plan::binding::Provenance;
 use crate::plan::derived::derive::{Dim, Refused};
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::names::module::Module;
 use crate::plan::names::target::Lookup;
+use crate::plan::outcome::Provenance;
 use crate::schema::{Captures, EvaluateError, Pattern, Rule, TensorRule};
 
 /// Terms of a sum, each with its tensors.
@@ -92,7 +92,7 @@ impl<'a> Expansion<'a> {
             let detail = FaultDetail::UnknownTarget { torch, keras: vec![path.as_str().to_owned()] };
             let fault = Fault { detail, position: Some(rule.position.clone()), hint: None };
             let wanted = Wanted::Variable(path.as_str().to_owned());
-            let tensors = sources.iter().flat_map(|(_, at)| self.inputs_of(at)).copied().collect();
+            let tensors = self.inputs_of(&sources);
             self.strays.push(Stray { tensors, below: Vec::new(), fault, wanted, stands: false });
             return;
         }
@@ -100,8 +100,7 @@ impl<'a> Expansion<'a> {
             Ok(terms) => terms,
             Err(refused) => {
                 self.excused.extend(targets.iter().map(|(_, variable)| *variable));
-                let inputs: Vec<usize> =
-                    sources.iter().flat_map(|(_, at)| self.inputs_of(at)).copied().collect();
+                let inputs = self.inputs_of(&sources);
                 self.excused_tensors.extend(inputs);
                 return self.refuse(rule, *refused);
             }

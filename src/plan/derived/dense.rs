@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::derive::{Derived, Found, Refused};
+use super::derive::{Derived, Found, Refused, inputs_of};
 use crate::checkpoint::Tensor;
 use crate::keras::Layer;
 use crate::lazy::BlockDiagonal;
-use crate::plan::binding::{Dense, Derivation};
 use crate::plan::bindings::binder::{Binder, fault};
 use crate::plan::claims::class::{Pairing, children};
 use crate::plan::claims::expansion::{Claim, Expansion};
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::names::module::Module;
+use crate::plan::outcome::{Dense, Derivation};
 use crate::schema::{Captures, Class};
 use crate::tensor::{Operation, Shape};
 
@@ -28,7 +28,7 @@ impl<'a> Expansion<'a> {
         let count = self.checkpoint.tensors.len();
         let made = at.checked_sub(count).and_then(|at| self.derived.get(at));
         let weight = made.map_or_else(|| &self.checkpoint.tensors[at], |made| &made.tensor);
-        let inputs = self.inputs_of(&at).to_vec();
+        let inputs = inputs_of(&self.derived, count, &at).to_vec();
         let dense = BlockDiagonal::new(weight.tensor.clone(), groups).map_err(|source| {
             let detail = FaultDetail::Uncomputable { key: weight.key.clone(), formula: NAME, source };
             Box::new(Refused { detail, hint: None, inputs: inputs.clone() })

@@ -9,11 +9,11 @@ use crate::lazy::{
     AbsoluteMaxima, Blockwise, Formula as Computed, FormulaError, LazyTensor, LowRank, Masked, Mxfp4,
     NestedMaxima, Scaled, SpectralNorm, WeightNorm,
 };
-use crate::plan::binding::Derivation;
 use crate::plan::claims::expansion::Expansion;
 use crate::plan::faults::fault::FaultDetail;
 use crate::plan::names::module::Module;
 use crate::plan::names::styles::{MAGNITUDES, Making, Style};
+use crate::plan::outcome::Derivation;
 use crate::schema::{Captures, Compute, Formula, LowRank as Adapters, Rule, Tables, TensorRule};
 use crate::tensor::StateDictKey;
 
@@ -93,9 +93,10 @@ impl Expansion<'_> {
         }
     }
 
-    /// The tensors of the checkpoint that a tensor is made of; itself, if it is one.
-    pub(in crate::plan) fn inputs_of<'t>(&'t self, at: &'t usize) -> &'t [usize] {
-        inputs_of(&self.derived, self.checkpoint.tensors.len(), at)
+    /// The tensors of the checkpoint that tensors are made of; themselves, where they are such.
+    pub(in crate::plan) fn inputs_of(&self, tensors: &[(Captures, usize)]) -> Vec<usize> {
+        let count = self.checkpoint.tensors.len();
+        tensors.iter().flat_map(|(_, at)| inputs_of(&self.derived, count, at)).copied().collect()
     }
 
     fn named(&mut self, module: &Module, rule: &TensorRule, beside: Beside) -> Found {
@@ -375,7 +376,8 @@ pub(in crate::plan) fn tensor<'t>(
     computed.map_or_else(|| &checkpoint.tensors[at], |derived| &derived.tensor)
 }
 
-/// The tensors of the checkpoint, `count` in number, that a tensor is made of.
+/// The tensors of the checkpoint, `count` in number, that a tensor is made of: the number itself, which is why it is
+/// borrowed, where it is one of them.
 pub(in crate::plan) fn inputs_of<'t>(derived: &'t [Derived], count: usize, at: &'t usize) -> &'t [usize] {
     let derived = at.checked_sub(count).and_then(|at| derived.get(at));
     derived.map_or(std::slice::from_ref(at), |derived| &derived.inputs)

@@ -169,7 +169,7 @@ mod tests {
             ("src/tensor/dtype.rs", "use crate::tensor::Shape;", 0),
             ("src/checkpoint/zip.rs", "use crate::{schema, keras, lazy};", 2),
             ("src/schema/rule.rs", "fn f(x: crate::checkpoint::Open) {}", 1),
-            ("src/plan/bind.rs", "use crate::{schema, keras, checkpoint, writer};", 1),
+            ("src/plan/bindings/binder.rs", "use crate::{schema, keras, checkpoint, writer};", 1),
             ("src/writer/fill.rs", "use crate::keras::file_layout::Group;", 0),
             ("src/writer/fill.rs", "use crate::keras::json::parse;", 1),
             ("src/keras/json.rs", "use crate::cli::Args; use crate::Error;", 2),
