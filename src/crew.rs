@@ -4,6 +4,8 @@
 //! work in tiles (or turns of small ones) looks between two of them whether a place is free, and takes a helper in; a
 //! helper leaves after its tile as soon as somebody waits for a place. So a piece of work that is alone has all places, several share
 //! them, and none is ever put aside for another in the middle.
+//!
+//! Who holds a place has no threads of its own: [`beside`] is for those who are in no crew.
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
@@ -96,6 +98,12 @@ impl Hands<'_> {
     pub fn own(threads: Option<NonZeroUsize>) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::Own(threads.map_or_else(cores, NonZeroUsize::get))
+    }
+
+    /// Whether more than one thread of its own does it, whoever else is busy.
+    #[must_use]
+    pub const fn are_several(self) -> bool {
+        matches!(self, Self::Own(2..))
     }
 }
 
@@ -192,6 +200,9 @@ mod tests {
         let (other, three) = beside(true, || std::thread::current().id(), || 3);
         assert!(other.is_some_and(|other| other != own) && three == 3);
         assert_eq!(beside(false, || 7, || "own"), (None, "own"));
+        let panics = || beside(true, || std::panic::panic_any("other"), || ());
+        let panic = std::panic::catch_unwind(panics).unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"other"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use super::error::ConvertError;
 use super::form::{Saved, Wanted};
@@ -10,7 +10,7 @@ use super::planned::{Planned, Report};
 use super::progress::Progress;
 use super::seen::Seen;
 use super::source::Source;
-use crate::crew::beside;
+use crate::crew::{Hands, beside};
 use crate::keras::file_layout::KerasVersion;
 use crate::keras::{Architecture, Variable};
 use crate::plan::PlanOptions;
@@ -107,7 +107,8 @@ impl Conversion {
         Wanted::new(self).map(drop)
     }
 
-    /// Reads everything but the values, and decides where each goes. Writes nothing.
+    /// Reads everything but the values, and decides where each goes; where there are many variables, the output is laid
+    /// out meanwhile. Writes nothing.
     ///
     /// # Errors
     /// When an input cannot be read or is the output, the output's name says no form, or the plan has faults.
@@ -130,9 +131,12 @@ impl Conversion {
         self.refuse(named().map(PathBuf::as_path))?;
         let mut seen = Seen::default();
         named().filter(|path| path.is_file()).for_each(|path| seen.add(path));
+        // Who is in a crew has one place there.
+        let threads = progress.crew().map_or(self.threads, |_| Some(NonZeroUsize::MIN));
         let opened = match schema {
             Some(schema) => self.source.open_by(schema, progress)?,
-            None => self.source.open(progress)?,
+            None if Hands::own(threads).are_several() => self.source.open(progress)?,
+            None => self.source.open_by(Arc::new(Schema::load(&self.source.schema)?), progress)?,
         };
         if progress.is_cancelled() {
             return Err(ConvertError::Cancelled { path: self.output.clone() });
@@ -148,8 +152,7 @@ impl Conversion {
             allow_missing: self.allow_missing.clone(),
             allow_unexpected: self.allow_unexpected.clone(),
             explain: false,
-            // Who is in a crew has one place there.
-            threads: progress.crew().map_or(self.threads, |_| Some(NonZeroUsize::MIN)),
+            threads,
         };
         let warnings = opened.checkpoint.warnings.clone();
         let architecture = Arc::clone(&opened.architecture);
@@ -166,7 +169,7 @@ impl Conversion {
                 threads: self.threads.map(NonZeroUsize::get),
                 allow_overflow: self.allow_overflow,
             },
-            outline: outline.map_or_else(OnceLock::new, OnceLock::from),
+            outline: Mutex::new(outline.map(Arc::new)),
         })
     }
 
@@ -180,14 +183,21 @@ impl Conversion {
         plan: impl FnOnce() -> T,
     ) -> (Option<Outline>, T) {
         let variables = &architecture.variables;
-        let is_worth = options.threads != Some(NonZeroUsize::MIN) && variables.len() >= MANY_VARIABLES;
-        let outline = || {
-            let dtype = |variable: &Variable| Some(options.stored_dtype(architecture, variable.dtype));
-            let written = variables.iter().map(dtype).collect();
-            Outline::new(Arc::clone(architecture), written, &self.output, &options.form).ok()
-        };
+        let is_worth = variables.len() >= MANY_VARIABLES && Hands::own(options.threads).are_several();
+        let outline = || self.complete_outline(architecture, options).ok();
         let (outline, planned) = beside(is_worth, outline, plan);
         (outline.flatten(), planned)
+    }
+
+    /// The output of a plan that leaves no variable out.
+    pub(super) fn complete_outline(
+        &self,
+        architecture: &Arc<Architecture>,
+        options: &PlanOptions,
+    ) -> Result<Outline, writer::Error> {
+        let dtype = |variable: &Variable| Some(options.stored_dtype(architecture, variable.dtype));
+        let written = architecture.variables.iter().map(dtype).collect();
+        Outline::new(Arc::clone(architecture), written, &self.output, &options.form)
     }
 
     /// Refuses to write over an input, by whatever name. An input that is not there is for its reader to name.
@@ -196,5 +206,43 @@ impl Conversion {
             writer::check_not_input(&self.output, input)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keras::file_layout::Form;
+
+    /// What is laid out before a plan is known is that of the plan, in every form and type, unless it leaves something out.
+    #[test]
+    fn the_outline_of_a_complete_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("part.toml");
+        let rule = "[[layer]]\ntorch = '{name:conv1|conv2|fc1}'\nkeras = '{name}'\n";
+        std::fs::write(&part, format!("schema = 1\n{rule}")).unwrap();
+        let check = |output: &str, dtype: Option<Dtype>, waived: Option<&str>| {
+            let schema = if waived.is_some() { part.as_path() } else { Path::new("same-names") };
+            let mut conversion = Conversion::new("testdata/mnist/weights.pt", schema, output);
+            conversion.source.architecture = Some("testdata/mnist/arch.json".into());
+            conversion.dtype = dtype;
+            conversion.allow_missing = waived.into_iter().map(|glob| Glob::new(glob).unwrap()).collect();
+            conversion.allow_unexpected = vec![Glob::new("fc2.*").unwrap()];
+            let planned = conversion.plan(&()).unwrap();
+            let form: &Form = &planned.options.form;
+            let options = PlanOptions { dtype, form: form.clone(), ..PlanOptions::default() };
+            let outline = conversion.complete_outline(&planned.plan.architecture, &options).unwrap();
+            assert_eq!(
+                outline.is_of(&planned.plan, &planned.output, form),
+                waived.is_none(),
+                "{output} {dtype:?}"
+            );
+        };
+        for output in ["a.weights.h5", "a.h5", "a.keras", "a.weights.json"] {
+            check(output, None, None);
+            check(output, Some(Dtype::F16), None);
+        }
+        check("a.keras", Some(Dtype::Bf16), None);
+        check("a.weights.h5", None, Some("fc2/*"));
     }
 }

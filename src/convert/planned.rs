@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::ConvertError;
 use super::memory;
@@ -31,8 +31,8 @@ pub struct Planned {
     pub options: WriteOptions,
     /// What the inputs were when they were open.
     pub(super) seen: Seen,
-    /// The output laid out: beside the planning, by [`Self::check`], or not yet.
-    pub(super) outline: OnceLock<Outline>,
+    /// The output laid out, if it is: beside the planning, or when it was first asked for.
+    pub(super) outline: Mutex<Option<Arc<Outline>>>,
 }
 
 /// What a conversion did.
@@ -85,21 +85,19 @@ impl Planned {
     /// # Errors
     /// As [`Self::write`] would fail.
     pub fn check(&self) -> Result<(), ConvertError> {
-        if self.known_outline().is_none() {
-            // One of another output was laid out before the caller changed this, and stays.
-            let _ = self.outline.set(self.new_outline()?);
+        self.outline().map(drop).map_err(Into::into)
+    }
+
+    /// The output laid out: as it was before, unless the caller has changed what that depends on.
+    fn outline(&self) -> Result<Arc<Outline>, writer::Error> {
+        let mut known = self.outline.lock().unwrap_or_else(PoisonError::into_inner);
+        let form = &self.options.form;
+        if let Some(outline) = known.as_ref().filter(|known| known.is_of(&self.plan, &self.output, form)) {
+            return Ok(Arc::clone(outline));
         }
-        Ok(())
-    }
-
-    /// What was laid out before, unless the caller has changed what it depends on.
-    fn known_outline(&self) -> Option<&Outline> {
-        let is_own = |outline: &&Outline| outline.is_of(&self.plan, &self.output, &self.options.form);
-        self.outline.get().filter(is_own)
-    }
-
-    fn new_outline(&self) -> Result<Outline, writer::Error> {
-        Outline::of(&self.plan, &self.output, &self.options.form)
+        let outline = Arc::new(Outline::of(&self.plan, &self.output, form)?);
+        *known = Some(Arc::clone(&outline));
+        Ok(outline)
     }
 
     /// Writes the output, whole or not at all. Before it or beside it, the checksums of what is read are compared, as far
@@ -114,15 +112,7 @@ impl Planned {
         let (damage, written) = check_and_write(&self.plan, threads, progress, || {
             progress.started(self.bytes());
             let writing = Writing { progress, seen: &self.seen };
-            let new;
-            let outline = match self.known_outline() {
-                Some(known) => known,
-                None => {
-                    new = self.new_outline()?;
-                    &new
-                }
-            };
-            writer::write_outline(outline, &self.plan, &self.options, &writing)
+            writer::write_outline(&*self.outline()?, &self.plan, &self.options, &writing)
         });
         warnings.extend(damage);
         let written = written.map_err(|error| self.tell(error))?;

@@ -51,13 +51,14 @@ impl Source {
         }
     }
 
-    /// Reads all three, but for the values.
+    /// Reads all three, but for the values, by two threads.
     ///
     /// # Errors
     /// When one of them cannot be read, or nothing names an architecture.
     pub fn open(&self, progress: &dyn Progress) -> Result<Opened, ConvertError> {
         // Even the shortest schema takes some milliseconds, with the classes of layers that it goes by, and a thread
-        // begins in a fraction of one. The longer of the two, more or less, is what opening takes.
+        // begins in a fraction of one. So opening takes what the checkpoint takes, or schema and architecture; and a
+        // schema that is wrong is told when the checkpoint is open.
         let schema_and_architecture = || {
             let schema = Arc::new(Schema::load(&self.schema)?);
             let architecture = self.open_architecture(&schema);

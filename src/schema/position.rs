@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 pub struct SourceFile {
     /// The file's path, or `bundled:torchvision/resnet`.
     pub name: String,
-    /// The whole text.
+    /// The whole text, which stays as it is: where its lines end is remembered.
     pub text: String,
     /// Where another schema names it.
     pub used_by: Option<Position>,

@@ -89,7 +89,7 @@ impl fmt::Debug for Shape {
 /// As Python prints it: `()`, `(3,)`, `(3, 5)`.
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Tables have thousands.
+        // One text: a plan's table shows thousands of shapes.
         let mut text = String::with_capacity(32);
         for (at, size) in self.0.iter().enumerate() {
             write!(text, "{}{size}", if at == 0 { "(" } else { ", " })?;

@@ -131,8 +131,8 @@ pub enum Error {
         /// The variable's index.
         variable: usize,
     },
-    /// An output was laid out for another plan.
-    #[error("{} was laid out for another plan; lay it out for this one", path.display())]
+    /// An output was laid out for another plan or in another form.
+    #[error("{} was laid out for another plan or in another form; lay it out for this one", path.display())]
     OtherPlan {
         /// The output.
         path: PathBuf,

@@ -22,7 +22,7 @@ pub struct Outline {
     architecture: Arc<Architecture>,
     /// For each variable the element type in the files, or `None` where it is left out.
     written: Vec<Option<Dtype>>,
-    form: Form,
+    pub(super) form: Form,
     pub(super) path: PathBuf,
     pub(super) files: Vec<Prepared>,
     /// The datasets of the architecture's own file that go into the output.

@@ -32,7 +32,7 @@ impl<'a> Values<'a> {
         bindings: impl Iterator<Item = (&'a Binding, &'a Shape, &'a (dyn Display + Sync))>,
         carried: &'a [CarriedDataset],
     ) -> Self {
-        let mut variables: Vec<Option<Value<'a>>> = Vec::with_capacity(bindings.size_hint().0);
+        let mut variables: Vec<Option<Value<'a>>> = Vec::with_capacity(bindings.size_hint().1.unwrap_or(0));
         for (binding, shape, name) in bindings {
             let count = variables.len().max(binding.variable + 1);
             variables.resize_with(count, || None);

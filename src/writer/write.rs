@@ -101,14 +101,14 @@ pub fn write(
 /// for.
 ///
 /// # Errors
-/// As [`write()`]; and when it was not laid out for this plan.
+/// As [`write()`]; and when it was not laid out for this plan and the form that the options say.
 pub fn write_outline(
     outline: &Outline,
     plan: &Plan,
     options: &WriteOptions,
     progress: &dyn Progress,
 ) -> Result<Written, Error> {
-    if !outline.is_of_plan(plan) {
+    if outline.form != options.form || !outline.is_of_plan(plan) {
         return Err(Error::OtherPlan { path: outline.path.clone() });
     }
     let variables = &plan.architecture.variables;
@@ -182,7 +182,7 @@ fn write_files(
     let structure =
         || files.iter().zip(&drafts).try_for_each(|(file, draft)| file.put_structure(draft.file()));
     let bytes: usize = files.iter().flat_map(|file| &file.pieces).map(|(_, bytes)| bytes.len()).sum();
-    let is_worth = bytes >= MUCH_STRUCTURE && matches!(hands(options, progress), Hands::Own(2..));
+    let is_worth = bytes >= MUCH_STRUCTURE && hands(options, progress).are_several();
     let (written, jobs) = beside(is_worth, structure, || jobs(&targets));
     written.unwrap_or_else(structure)?;
     fill(&jobs?, options, progress)?;

@@ -28,7 +28,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// How often the folder for the lock may vanish before it is held: another process that ends removes it if it is empty.
 const MAX_VANISHED: usize = 10;
 
-/// About how many bytes a variable takes in a plan, with its tensor and what was read of both.
+/// About how many bytes a variable takes in a plan, with its tensor, what was read of both, and its place in the output that
+/// is laid out.
 const VARIABLE_BYTES: u64 = 8 << 10;
 
 /// Does a job, or plans it.

@@ -183,6 +183,33 @@ fn refuses() {
     );
 }
 
+/// Schema, checkpoint and architecture are read at once, and what is wrong with them is told in that order.
+#[test]
+fn the_first_error_is_told() {
+    let case = Case::new(&[("schema.toml", SCHEMA), ("wrong.toml", "schema = 7\n")]);
+    let check = |wrong: [bool; 3], expected: &str, heard: &[&str]| {
+        for threads in [1, 2] {
+            let mut conversion = case.conversion("out.weights.h5");
+            conversion.threads = NonZeroUsize::new(threads);
+            conversion.source.architecture = Some(case.path("arch.json"));
+            let source = &mut conversion.source;
+            let [schema, checkpoint, architecture] = wrong;
+            source.schema = if schema { case.path("wrong.toml") } else { source.schema.clone() };
+            source.checkpoint = if checkpoint { case.path("arch.json") } else { source.checkpoint.clone() };
+            source.architecture =
+                architecture.then(|| case.path("weights.pt")).or(source.architecture.take());
+            let ear = Ear::default();
+            let variant = format!("{:?}", conversion.plan(&ear).unwrap_err());
+            assert!(variant.starts_with(expected), "{wrong:?}: {variant}");
+            assert_eq!(ear.heard.into_inner().unwrap(), heard, "{wrong:?}");
+        }
+    };
+    check([true, true, true], "Schema", &[]);
+    check([true, false, true], "Schema", &[]);
+    check([false, true, true], "Checkpoint", &[]);
+    check([false, false, true], "Keras", &["opened 8"]);
+}
+
 /// Neither by its own name nor by a link, and the schemas that it is made of are inputs too.
 #[test]
 fn no_output_replaces_an_input() {

@@ -5,11 +5,12 @@ use std::fs::read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use ptw2k::convert::Conversion;
-use ptw2k::keras::file_layout::Format;
+use ptw2k::convert::{Conversion, Planned, Saved};
+use ptw2k::keras::file_layout::{Form, Format};
+use ptw2k::plan::Plan;
 use ptw2k::schema::Glob;
 use ptw2k::tensor::Dtype;
-use ptw2k::writer::{Error, Outline, write_outline};
+use ptw2k::writer::{Error, Outline, WriteOptions, write_outline};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -82,74 +83,109 @@ impl Case {
     }
 }
 
-/// The files of an output, byte for byte.
-fn files(paths: &[PathBuf]) -> Vec<Vec<u8>> {
-    paths.iter().map(|path| read(path).unwrap()).collect()
+/// What became of an output: how many variables it has and its files, byte for byte, or the error.
+type Made = Result<(usize, Vec<Vec<u8>>), String>;
+
+/// Converts by so many threads; what the plan says may be changed before it is written.
+fn made(conversion: &Conversion, change: impl Fn(&mut Planned)) -> Made {
+    let mut planned = conversion.plan(&()).map_err(|error| error.to_string())?;
+    change(&mut planned);
+    let outcome = planned.check().and_then(|()| planned.write(&()));
+    // Whether it was looked at before does not matter.
+    let again = conversion.plan(&()).map_err(|error| error.to_string()).and_then(|mut planned| {
+        change(&mut planned);
+        planned.write(&()).map_err(|error| format!("{error:?}"))
+    });
+    let report = outcome.map_err(|error| format!("{error:?}"));
+    assert_eq!(report.as_ref().map(|report| report.bytes), again.as_ref().map(|report| report.bytes));
+    let report = report?;
+    let files = report.files.iter().map(|path| read(path).unwrap());
+    Ok((report.variables, files.collect()))
+}
+
+/// One thread lays out after it has planned, two at once.
+fn check(case: &Case, output: &str, change: &dyn Fn(&mut Conversion), then: &dyn Fn(&mut Planned)) -> Made {
+    let [one, two] = [1, 2].map(|threads| {
+        let mut conversion = case.conversion(output, threads);
+        change(&mut conversion);
+        made(&conversion, then)
+    });
+    assert!(one == two, "{output}: {:?}, {:?}", one.err(), two.err());
+    one
 }
 
 #[test]
 fn beside_the_planning_or_after_it() {
     let case = Case::new();
-    let check = |output: &str, change: &dyn Fn(&mut Conversion), is_kept: bool| {
-        let [one, two] = [1, 2].map(|threads| {
-            let mut conversion = case.conversion(output, threads);
-            change(&mut conversion);
-            let planned = conversion.plan(&()).unwrap();
-            let text = format!("{planned:?}");
-            assert_eq!(text.contains("outline: OnceLock(<uninit>)"), threads == 1, "{output}");
-            planned.check().unwrap();
-            let report = planned.write(&()).unwrap();
-            (report.variables, files(&report.files))
-        });
-        assert!(one == two, "{output}");
-        assert_eq!(one.0 == 2 * LAYERS, is_kept, "{output}");
+    let is_complete = |output: &str, change: &dyn Fn(&mut Conversion)| {
+        assert_eq!(check(&case, output, change, &|_| {}).unwrap().0, 2 * LAYERS, "{output}");
     };
-    check("a.weights.h5", &|_| {}, true);
-    check("a.weights.h5", &|conversion| conversion.dtype = Some(Dtype::Bf16), true);
-    check("a.h5", &|conversion| conversion.dtype = Some(Dtype::F16), true);
-    check("a.keras", &|_| {}, true);
-    check("a.weights.json", &|conversion| conversion.max_shard_bytes = Some(9 << 10), true);
+    is_complete("a.weights.h5", &|_| {});
+    is_complete("a.weights.h5", &|conversion| conversion.dtype = Some(Dtype::Bf16));
+    is_complete("a.h5", &|conversion| conversion.dtype = Some(Dtype::F16));
+    is_complete("a.h5", &|conversion| conversion.save = Some(Saved::Model));
+    is_complete("a.keras", &|_| {});
+    is_complete("a.weights.json", &|conversion| conversion.max_shard_bytes = Some(9 << 10));
+    // With members that are carried over.
+    is_complete("b.keras", &|conversion| conversion.source.architecture = Some(case.path("a.keras")));
+    // What no file of the form can hold is told alike.
+    let wrong = check(&case, "a.h5", &|conversion| conversion.dtype = Some(Dtype::Bf16), &|_| {});
+    assert!(wrong.unwrap_err().contains("Bfloat16"));
     // What is left out is known when it is planned.
-    let without = |conversion: &mut Conversion| {
-        let rest = (0..LAYERS).filter(|&at| at != 3);
-        std::fs::write(case.path("model.safetensors"), checkpoint(rest)).unwrap();
-        conversion.allow_missing = vec![Glob::new("d_3/*").unwrap()];
-    };
-    check("b.weights.h5", &without, false);
+    let rest = (0..LAYERS).filter(|&at| at != 3);
+    std::fs::write(case.path("model.safetensors"), checkpoint(rest)).unwrap();
+    let waive = |conversion: &mut Conversion| conversion.allow_missing = vec![Glob::new("d_3/*").unwrap()];
+    assert_eq!(check(&case, "a.weights.h5", &waive, &|_| {}).unwrap().0, 2 * LAYERS - 2);
 }
 
 /// What the caller changes in between holds.
 #[test]
 fn not_what_was_planned() {
     let case = Case::new();
-    let expected = |output: &str| {
-        case.conversion(output, 1).plan(&()).unwrap().write(&()).unwrap();
-        read(case.path(output)).unwrap()
-    };
-    let plan = || case.conversion("a.weights.h5", 2).plan(&()).unwrap();
-    let (weights, legacy) = (expected("a.weights.h5"), expected("a.h5"));
+    let as_planned = |output: &str| check(&case, output, &|_| {}, &|_| {}).unwrap();
+    let changed = |output: &str, then: &dyn Fn(&mut Planned)| check(&case, output, &|_| {}, then);
+    let (weights, legacy) = (as_planned("a.weights.h5"), as_planned("a.h5"));
     std::fs::remove_file(case.path("a.weights.h5")).unwrap();
-
-    let mut planned = plan();
-    planned.output = case.path("other.weights.h5");
-    planned.check().unwrap();
-    assert_eq!(planned.write(&()).unwrap().files, [case.path("other.weights.h5")]);
-    assert!(read(case.path("other.weights.h5")).unwrap() == weights);
-    planned.output = case.path("other.h5");
-    planned.options.form.format = Format::LegacyH5;
-    planned.write(&()).unwrap();
-    assert!(read(case.path("other.h5")).unwrap() == legacy);
+    let other = changed("a.weights.h5", &|planned| planned.output = case.path("other.weights.h5"));
+    assert!(other.unwrap() == weights);
+    let other = changed("a.weights.h5", &|planned| {
+        planned.output = case.path("other.h5");
+        planned.options.form.format = Format::LegacyH5;
+    });
+    assert!(other.unwrap() == legacy);
     assert!(!case.path("a.weights.h5").exists());
 
+    // Every part of the form, where the path is the same.
+    let other = changed("a.h5", &|planned| planned.options.form.format = Format::WholeH5).unwrap();
+    assert!(other != legacy && other.0 == legacy.0);
+    let shards = |bytes: u64| {
+        let then = |planned: &mut Planned| planned.options.form.max_shard_bytes = bytes;
+        changed("a.weights.json", &then).unwrap().1.len()
+    };
+    assert!(shards(9 << 10) > shards(18 << 10));
+    let old = changed("a.weights.json", &|planned| planned.options.form.keras = "3.9".parse().ok());
+    assert!(old.unwrap_err().contains("ReaderTooOld"));
+    let optimizer = changed("a.h5", &|planned| planned.options.form.optimizer = true);
+    assert!(optimizer.unwrap_err().contains("NoOptimizer"));
+}
+
+#[test]
+fn an_outline_of_something_else() {
+    let case = Case::new();
+    let plan = || case.conversion("a.weights.h5", 2).plan(&()).unwrap();
     let (mut planned, other) = (plan(), plan());
     let path: &Path = &planned.output;
     let outline = Outline::of(&planned.plan, path, &planned.options.form).unwrap();
     assert!(outline.is_of(&planned.plan, path, &planned.options.form));
+    let refused = |plan: &Plan, options: &WriteOptions| {
+        let error = write_outline(&outline, plan, options, &()).unwrap_err();
+        assert!(matches!(error, Error::OtherPlan { path } if path == other.output));
+    };
     // Whose architecture may be another, whatever its name.
-    let refused = write_outline(&outline, &other.plan, &other.options, &()).unwrap_err();
-    assert!(matches!(refused, Error::OtherPlan { path } if path == planned.output));
+    refused(&other.plan, &other.options);
+    let form = Form { max_shard_bytes: 7, ..planned.options.form.clone() };
+    refused(&planned.plan, &WriteOptions { form, ..planned.options.clone() });
     planned.plan.bindings[7].dtype = Dtype::F16;
-    let refused = write_outline(&outline, &planned.plan, &planned.options, &()).unwrap_err();
-    assert!(matches!(refused, Error::OtherPlan { .. }));
+    refused(&planned.plan, &planned.options);
     assert!(!planned.output.exists());
 }

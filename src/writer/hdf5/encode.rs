@@ -33,10 +33,12 @@ const PAGE_ALIGNED_BYTES: u64 = 64 * 1024;
 /// Bytes of a page. A file that starts on a page of another one keeps its alignment.
 pub const PAGE_BYTES: u64 = 4096;
 
-/// A usual dataset's header, a group's header and index without its children, and what a child takes of that.
-const DATASET_BYTES: usize = 300;
-const GROUP_BYTES: usize = 1100;
-const CHILD_BYTES: usize = 64;
+/// The header of a usual dataset, or some more.
+const USUAL_DATASET_BYTES: usize = 300;
+/// The header of a usual group and the index of its children, or some more.
+const USUAL_GROUP_BYTES: usize = 1100;
+/// What a child takes of its group's index, or some more, beside its name.
+const USUAL_CHILD_BYTES: usize = 64;
 
 /// What a dataset holds.
 #[derive(Debug, Clone, Copy)]
@@ -86,12 +88,12 @@ pub fn encode<'a>(
 fn usual_bytes(root: &Group) -> usize {
     let (mut bytes, mut groups) = (0, vec![root]);
     while let Some(group) = groups.pop() {
-        bytes += GROUP_BYTES;
+        bytes += USUAL_GROUP_BYTES;
         for (name, node) in &group.children {
-            bytes += CHILD_BYTES + name.len();
+            bytes += USUAL_CHILD_BYTES + name.len();
             match node {
                 Node::Group(child) => groups.push(child),
-                Node::Dataset(_) => bytes += DATASET_BYTES,
+                Node::Dataset(_) => bytes += USUAL_DATASET_BYTES,
                 Node::Alias(_) => {}
             }
         }
