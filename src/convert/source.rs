@@ -1,7 +1,7 @@
 //! What a plan is made of: checkpoint, schema and architecture.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::better::better;
@@ -12,6 +12,10 @@ use crate::crew::beside;
 use crate::keras::Architecture;
 use crate::plan::{self, Plan, PlanOptions};
 use crate::schema::Schema;
+
+/// Bytes of an architecture that is read while the checkpoint is: such a JSON takes a millisecond, a thread begins in a
+/// twentieth of one.
+const LONG_ARCHITECTURE: u64 = 64 << 10;
 
 /// What a plan is made of, by name.
 #[derive(Debug, Clone)]
@@ -51,47 +55,47 @@ impl Source {
         }
     }
 
-    /// Reads all three, but for the values, by two threads.
+    /// Reads all three, but for the values: a long architecture by another thread.
     ///
     /// # Errors
     /// When one of them cannot be read, or nothing names an architecture.
     pub fn open(&self, progress: &dyn Progress) -> Result<Opened, ConvertError> {
-        // Even the shortest schema takes some milliseconds, with the classes of layers that it goes by, and a thread
-        // begins in a fraction of one. So opening takes what the checkpoint takes, or schema and architecture; and a
-        // schema that is wrong is told when the checkpoint is open.
-        let schema_and_architecture = || {
-            let schema = Arc::new(Schema::load(&self.schema)?);
-            let architecture = self.open_architecture(&schema);
-            Ok::<_, ConvertError>((schema, architecture))
-        };
-        let (other, checkpoint) = beside(true, schema_and_architecture, || self.open_checkpoint());
-        let (schema, architecture) = other.unwrap_or_else(schema_and_architecture)?;
-        let checkpoint = checkpoint?;
-        progress.opened(&checkpoint);
-        Ok(Opened { checkpoint, schema, architecture: architecture? })
+        self.read(Arc::new(Schema::load(&self.schema)?), progress, is_long)
     }
 
-    /// The same by a schema that was read already: many conversions can have one, and who does many has other work for
-    /// other threads.
+    /// The same by a schema that was read already, and by one thread: who does many conversions has other work for
+    /// others.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn open_by(&self, schema: Arc<Schema>, progress: &dyn Progress) -> Result<Opened, ConvertError> {
-        let checkpoint = self.open_checkpoint()?;
-        progress.opened(&checkpoint);
-        let architecture = self.open_architecture(&schema)?;
+        self.read(schema, progress, |_| false)
+    }
+
+    fn read(
+        &self,
+        schema: Arc<Schema>,
+        progress: &dyn Progress,
+        is_worth_a_thread: fn(&Path) -> bool,
+    ) -> Result<Opened, ConvertError> {
+        let path = self.architecture.as_deref().or(schema.architecture.as_deref());
+        let nowhere = || ConvertError::NoArchitecture { schema: schema.file.name.clone() };
+        let architecture = || Ok::<_, ConvertError>(Architecture::open(path.ok_or_else(nowhere)?)?);
+        // Opening takes what the longer of the two takes, more or less.
+        let (other, checkpoint) = beside(path.is_some_and(is_worth_a_thread), architecture, || {
+            let checkpoint = Checkpoint::open(&self.checkpoint, &self.reading)?;
+            progress.opened(&checkpoint);
+            Ok::<_, ConvertError>(checkpoint)
+        });
+        let checkpoint = checkpoint?;
+        let architecture = Arc::new(other.unwrap_or_else(architecture)?);
         Ok(Opened { checkpoint, schema, architecture })
     }
+}
 
-    fn open_checkpoint(&self) -> Result<Checkpoint, ConvertError> {
-        Ok(Checkpoint::open(&self.checkpoint, &self.reading)?)
-    }
-
-    fn open_architecture(&self, schema: &Schema) -> Result<Arc<Architecture>, ConvertError> {
-        let path = self.architecture.as_deref().or(schema.architecture.as_deref());
-        let path = path.ok_or_else(|| ConvertError::NoArchitecture { schema: schema.file.name.clone() })?;
-        Ok(Arc::new(Architecture::open(path)?))
-    }
+/// Whether reading an architecture takes longer than beginning a thread.
+fn is_long(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.len() >= LONG_ARCHITECTURE)
 }
 
 impl Opened {

@@ -183,7 +183,8 @@ fn refuses() {
     );
 }
 
-/// Schema, checkpoint and architecture are read at once, and what is wrong with them is told in that order.
+/// What is wrong with the schema is told first, then the checkpoint, and the architecture last, though it may be read
+/// meanwhile.
 #[test]
 fn the_first_error_is_told() {
     let case = Case::new(&[("schema.toml", SCHEMA), ("wrong.toml", "schema = 7\n")]);
