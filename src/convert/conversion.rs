@@ -184,9 +184,9 @@ impl Conversion {
     ) -> (Option<Outline>, T) {
         let variables = &architecture.variables;
         let is_worth = variables.len() >= MANY_VARIABLES && Hands::own(options.threads).are_several();
-        let outline = || self.complete_outline(architecture, options).ok();
+        let outline = || self.complete_outline(architecture, options);
         let (outline, planned) = beside(is_worth, outline, plan);
-        (outline.flatten(), planned)
+        (outline.and_then(Result::ok), planned)
     }
 
     /// The output of a plan that leaves no variable out.
