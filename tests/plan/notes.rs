@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use ptw2k::keras::Architecture;
+use ptw2k::keras::file_layout::{Form, Format};
+use ptw2k::keras::{Architecture, Origin};
 use ptw2k::lazy::Bytes;
 use ptw2k::plan::PlanOptions;
+use ptw2k::tensor::Dtype;
 use serde_json::{Value as Json, json};
 
-use crate::made::checkpoint;
+use crate::made::{architecture, checkpoint, layer};
 use crate::rules::render;
 
 /// What is noted of a Functional model of these steps, one after the other, each with its module, its class and its
@@ -93,5 +95,25 @@ fn sequences_from_the_end() {
     insta::assert_snapshot!(check(&[7, 3], &[both(false)]), @"");
     insta::assert_snapshot!(check(&[7, 3], &[both(true)]), @"
     note: bidirectional/forward_cell: go_backwards is true: Keras reads the sequence from its end, and returns it in that order; PyTorch has no such switch
+    ");
+}
+
+/// What is written in another type than the model's comes back as it was, unless the checkpoint has it in a wider one.
+#[test]
+fn types_that_a_form_does_not_know() {
+    let mut tensors = checkpoint(&[("d.weight", &[5, 3]), ("d.bias", &[5]), ("e.weight", &[7, 5])]);
+    tensors.tensors[0].tensor.dtype = Dtype::Bf16;
+    let dense = [("kernel", &[3, 5][..]), ("bias", &[5])];
+    let layers = [layer("d", "Dense", &dense), layer("e", "Dense", &[("kernel", &[5, 7])])];
+    let mut model = architecture(Origin::Json, &layers);
+    model.variables.iter_mut().for_each(|variable| variable.dtype = Dtype::Bf16);
+    let options = PlanOptions { form: Form::new(Format::LegacyH5), ..PlanOptions::default() };
+    let rules = "[[layer]]\ntorch = 'd'\nkeras = 'd'\n[[tensor]]\ntorch = 'e.weight'\nkeras = 'e/kernel'\n\
+                 layout = 'o i -> i o'\nscale = 2\n";
+    let found = render(rules, &tensors, model, &options);
+    let notes: Vec<&str> = found.lines().filter(|line| line.starts_with("note")).collect();
+    insta::assert_snapshot!(notes.join("\n"), @"
+    note: d/kernel: bfloat16 in the model, written as float32, which Keras rounds back without a change: what is to read the file knows no bfloat16 in it
+    note: d/bias, e/kernel: bfloat16 in the model, written as float32, which Keras rounds: what is to read the file knows no bfloat16 in it
     ");
 }

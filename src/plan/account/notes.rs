@@ -61,14 +61,14 @@ pub(in crate::plan) fn notes(
                 "bookkeeping of float8 training, which no checkpoint has: filled with what Keras begins with";
             add(text.to_owned(), path);
         }
-        if let Some(text) = lossy(binding) {
+        if let Some(text) = lossy(binding, binding.dtype) {
             add(text, path);
         }
         let dtype = architecture.variables[binding.variable].dtype;
         if options.dtype.is_none() && binding.dtype != dtype {
+            let rounds = if is_exact(binding, dtype) { "rounds back without a change" } else { "rounds" };
             let text = format!(
-                "{dtype} in the model, written as {}, which Keras rounds back without a change: what is to \
-                                read the file knows no {dtype} in it",
+                "{dtype} in the model, written as {}, which Keras {rounds}: what is to read the file knows no {dtype} in it",
                 binding.dtype
             );
             add(text, path);
@@ -106,13 +106,16 @@ fn summary(about: &[String]) -> String {
     text
 }
 
-/// The conversion of a binding, where values may change.
-fn lossy(binding: &Binding) -> Option<String> {
-    let Value::Gather(terms) = &binding.value else { return None };
-    let changed: Dtype = terms
-        .iter()
-        .flat_map(|term| &term.parts)
-        .map(|part| part.source.dtype)
-        .find(|dtype| !dtype.fits_exactly(binding.dtype))?;
-    Some(format!("values are rounded from {changed} to {}", binding.dtype))
+/// The conversion of a binding's sources to a type, where values may change.
+fn lossy(binding: &Binding, dtype: Dtype) -> Option<String> {
+    let changed = binding.parts().map(|part| part.source.dtype).find(|source| !source.fits_exactly(dtype))?;
+    Some(format!("values are rounded from {changed} to {dtype}"))
+}
+
+/// Whether all values of a binding are known to be some of a type: they are copied, from sources of which all are.
+fn is_exact(binding: &Binding, dtype: Dtype) -> bool {
+    let is_copy = matches!(&binding.value, Value::Gather(terms) if terms.len() == 1)
+        && binding.arithmetic.is_none()
+        && binding.parts().all(|part| part.derivation.is_none());
+    is_copy && lossy(binding, dtype).is_none()
 }
