@@ -51,7 +51,9 @@ fn describe(difference: &Difference) -> String {
         Difference::Dtype { one, other } => format!("{one} and {other}"),
         Difference::Values(Values { count, max_abs, first, one, other }) => {
             let values = table::count(*count, "value");
-            format!("{values}, by at most {max_abs:.2e}, first at {first:?}: {one} and {other}")
+            // Nothing is that far from what is no number.
+            let most = if *max_abs > 0.0 { format!(", by at most {max_abs:.2e}") } else { String::new() };
+            format!("{values}{most}, first at {first:?}: {one} and {other}")
         }
         Difference::Order { one, other } => format!(
             "weight {one} in the first and {other} in the second, counted from 0: Keras reads legacy files by order"
