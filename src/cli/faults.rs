@@ -61,11 +61,7 @@ pub(super) fn report(faults: &Faults, terminal: Terminal) {
             }
             if let Some(hint) = run.first().and_then(|fault| hint(fault, follows)) {
                 let indent = if run.len() > 1 { "  " } else { "    " };
-                let _ = writeln!(
-                    text,
-                    "{indent}{HINT}hint:{HINT:#} {}",
-                    escape_message(&terminal.asked.says(hint))
-                );
+                let _ = writeln!(text, "{indent}{HINT}hint:{HINT:#} {}", escape(&terminal.asked.says(hint)));
             }
         }
         if group.len() > some.len() {

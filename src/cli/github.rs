@@ -10,7 +10,7 @@
 use std::fmt::{self, Write as _};
 
 use super::asked::Asked;
-use super::escape::{escape, escape_message};
+use super::escape::{escape, escape_lines};
 use super::faults;
 use crate::plan::{Fault, Faults};
 use crate::schema::{self, Position};
@@ -68,7 +68,7 @@ impl Annotation {
 impl fmt::Display for Annotation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut properties = String::new();
-        let mut message = escape_message(&self.message);
+        let mut message = escape_lines(&self.message);
         match &self.place {
             Some(place) if is_file(place) => {
                 let (file, line, column) = (property(&place.file.name), place.line(), place.column());

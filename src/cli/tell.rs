@@ -80,8 +80,9 @@ impl Failure {
         if annotations.iter().any(|annotation| annotation.place.is_some() || !annotation.title.is_empty()) {
             // In the log, not among the annotations: of these, few are shown.
             let hint = self.hint(terminal.asked).map(|hint| format!("hint: {hint}"));
-            let lines: Vec<String> = std::iter::once(self.summary()).chain(hint).collect();
-            terminal.error_text(&escape_message(&format!("{}\n", lines.join("\n"))));
+            for line in std::iter::once(self.summary()).chain(hint) {
+                terminal.error_text(&format!("{}\n", escape_message(&line)));
+            }
         }
         annotations.iter().for_each(|annotation| terminal.annotate(annotation));
     }
