@@ -80,7 +80,9 @@ pub(super) fn to_json(plan: &Plan, source: &Source) -> Json {
     let bindings = plan.bindings.iter().filter_map(|binding| {
         let target = variable(binding.variable)?;
         let (sources, fill, terms) = match &binding.value {
-            Value::Gather(terms) => (parts(binding).flat_map(part_json).collect(), None, terms.len()),
+            Value::Gather(terms) => {
+                (parts(binding).into_iter().flat_map(part_json).collect(), None, terms.len())
+            }
             Value::Fill(value) => (Vec::new(), Some(*value), 0),
         };
         Some(json!({
@@ -127,14 +129,25 @@ pub(super) fn provenance(provenance: &Provenance) -> String {
     }
 }
 
-/// The parts of a value, one per tensor.
-fn parts(binding: &Binding) -> impl Iterator<Item = &Part> {
+/// The parts of a value, one per tensor, in the order in which they stand in it.
+fn parts(binding: &Binding) -> Vec<&Part> {
     let terms = match &binding.value {
         Value::Gather(terms) => terms.as_slice(),
         Value::Fill(_) => &[],
     };
-    let mut last = None;
-    terms.iter().flat_map(|term| &term.parts).filter(move |part| last.replace(&part.key) != Some(&part.key))
+    let mut parts: Vec<&Part> = Vec::with_capacity(terms.len());
+    for term in terms {
+        let first = parts.len();
+        for part in &term.parts {
+            if parts.last().is_none_or(|last| last.key != part.key) {
+                parts.push(part);
+            }
+        }
+        if let Some(own) = parts.get_mut(first..) {
+            own.sort_by_key(|part| part.copy.target_offset);
+        }
+    }
+    parts
 }
 
 /// The tensors of the checkpoint that a part reads.
@@ -236,16 +249,17 @@ fn put_sources(binding: &Binding, cells: &mut Cells) {
         "" => "(the architecture's own value)".to_owned(),
         key => key.to_owned(),
     };
-    let names = parts(binding).flat_map(|part| match &part.derivation {
+    let parts = parts(binding);
+    let names = parts.iter().flat_map(|part| match &part.derivation {
         Some(derivation) => derivation.sources.iter().map(|(key, _)| key.to_string()).collect(),
         None => vec![name(part)],
     });
     cells.push(shorten(names.collect(), joint));
-    cells.push(same(parts(binding).map(|part| stored_shape(part).to_string())));
-    if parts(binding).all(|part| part.source.dtype == dtype) {
+    cells.push(same(parts.iter().map(|part| stored_shape(part).to_string())));
+    if parts.iter().all(|part| part.source.dtype == dtype) {
         return cells.push(dtype);
     }
-    let source = same(parts(binding).map(|part| part.source.dtype.to_string()));
+    let source = same(parts.iter().map(|part| part.source.dtype.to_string()));
     cells.push(format_args!("{source} → {dtype}"));
 }
 

@@ -291,3 +291,26 @@ fn bundled_schemas() {
     let file = include_str!("../../schemas/torchvision/resnet.toml");
     assert_eq!(text, format!("exit 0\n----- stdout -----\n{file}"));
 }
+
+/// What is stacked is shown as it is stacked, not by the names.
+#[test]
+fn tensors_in_the_order_of_the_rule() {
+    let folder = Folder::new();
+    let bytes = [0; 24];
+    let tensors = ["w.a", "w.b", "w.c"].map(|key| (key, "F32", &[2, 3][..], &bytes[..]));
+    folder.write_tensors("model.safetensors", &tensors);
+    let input = serde_json::json!({ "class_name": "InputLayer", "config": { "name": "i", "batch_shape": [null, 3] } });
+    let dense = serde_json::json!({ "class_name": "Dense", "config": { "name": "fc", "units": 6, "use_bias": false } });
+    let config = serde_json::json!({ "name": "s", "layers": [input, dense] });
+    let model = serde_json::json!({ "module": "keras", "class_name": "Sequential", "config": config });
+    folder.write("arch.json", model.to_string());
+    for (listed, order) in [("a|b|c", ["a", "b", "c"]), ("c|a|b", ["c", "a", "b"])] {
+        let rule = format!("torch = 'w.{{g:{listed}}}'\nkeras = 'fc/kernel'\nlayout = 'o i -> i (g o)'\n");
+        folder.write("s.toml", format!("schema = 1\n[[tensor]]\n{rule}"));
+        let plan = ["plan", "model.safetensors", "-s", "s.toml", "-a", "arch.json"];
+        let said = folder.run(&plan);
+        assert!(said.contains(&order.map(|name| format!("w.{name}")).join(", ")), "{said}");
+        let said = folder.run(&[&plan[..], &["--explain", "fc/kernel"]].concat());
+        assert!(said.contains(&format!("{{g}} is {}", order.join(", "))), "{said}");
+    }
+}

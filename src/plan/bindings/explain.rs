@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::binder::{Binder, axes};
 use crate::plan::claims::expansion::Claim;
 use crate::plan::outcome::{Detail, Provenance};
-use crate::schema::{CaptureValue, Captures};
+use crate::schema::{CaptureKind, CaptureValue, Captures, Pattern};
 use crate::tensor::Capture;
 
 impl Binder<'_> {
     /// What is to be said of each variable of a claim, which could be bound.
     pub(super) fn details(&self, claim: &Claim<'_>) -> Vec<(usize, Detail)> {
         let Ok((layout, _)) = self.solve(claim) else { return Vec::new() };
-        let of_sources = several(claim.sources.iter().map(|(captures, _)| captures));
+        let of_sources = several(&claim.rule.torch, claim.sources.iter().map(|(captures, _)| captures));
         let detail = |(own, variable): &(Captures, usize)| {
             let named = claim.captures.iter().chain(own);
             let mut captures: Vec<(String, String)> =
@@ -43,13 +43,21 @@ impl Binder<'_> {
     }
 }
 
-/// The values that tell tensors apart: `e = 0, 1, 2`.
-fn several<'c>(captures: impl Iterator<Item = &'c Captures>) -> Vec<(String, String)> {
+/// The values that tell tensors apart: `e = 0, 1, 2`; listed alternatives in the order of the list, which is that of the
+/// axis that they are.
+fn several<'c>(pattern: &Pattern, captures: impl Iterator<Item = &'c Captures>) -> Vec<(String, String)> {
     let mut values: BTreeMap<&str, Vec<&CaptureValue>> = BTreeMap::new();
     for (name, value) in captures.flatten() {
         let known = values.entry(name).or_default();
         if !known.contains(&value) {
             known.push(value);
+        }
+    }
+    for (name, kind) in pattern.captures() {
+        if let (CaptureKind::Alternatives(listed), Some(values)) = (kind, values.get_mut(name.as_str())) {
+            values.sort_by_key(|value| {
+                listed.iter().position(|text| **value == CaptureValue::Text(text.clone()))
+            });
         }
     }
     let joined =
