@@ -106,6 +106,7 @@ impl TableRow for Row<'_> {
     }
 }
 
+/// Rows whose cells are safe to print.
 fn print_escaped<R: TableRow>(
     width: Option<usize>,
     out: &mut dyn Write,

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme};
 
 use super::asked::Asked;
-use super::escape::{escape, escape_message};
+use super::escape::escape;
 use super::failure::Failure;
 use super::github::{Annotation, Level};
 use super::terminal::{ERROR, HINT, Terminal, columns};
@@ -81,7 +81,8 @@ impl Failure {
             // In the log, not among the annotations: of these, few are shown.
             let hint = self.hint(terminal.asked).map(|hint| format!("hint: {hint}"));
             for line in std::iter::once(self.summary()).chain(hint) {
-                terminal.error_text(&format!("{}\n", escape_message(&line)));
+                // The runner takes commands from indented lines too.
+                terminal.error_text(&format!("{}\n", escape(&line)));
             }
         }
         annotations.iter().for_each(|annotation| terminal.annotate(annotation));
