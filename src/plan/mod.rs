@@ -24,9 +24,9 @@ mod options;
 mod outcome;
 mod planner;
 
-pub use bindings::attempt::Attempt;
 pub use derived::adapter::AdapterError;
 pub use derived::quant_state::QuantStateError;
+pub use faults::attempt::Attempt;
 pub use faults::fault::{Fault, FaultDetail, FaultKind, Faults};
 pub use options::PlanOptions;
 pub use outcome::{

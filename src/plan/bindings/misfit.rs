@@ -1,8 +1,8 @@
 //! Claims that no layout, or more than one, brings together: what is said about them.
 
-use super::attempt::Attempt;
 use super::binder::{Binder, axes, fault};
 use crate::plan::claims::expansion::Claim;
+use crate::plan::faults::attempt::Attempt;
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::faults::hints;
 use crate::plan::outcome::Provenance;

@@ -3,11 +3,10 @@
 //! ```text
 //! binder.rs      layouts solved against shapes (axes.rs: captures that are axes), element types decided
 //! solved.rs      each layout once                together.rs   many claims at a time
-//! misfit.rs      what keeps a claim from it, with the layouts that were tried (attempt.rs)
+//! misfit.rs      what keeps a claim from it, and what was tried
 //! unpermuted.rs  layouts beside a flattened map that leave its order     explain.rs   one binding in full
 //! ```
 
-pub(in crate::plan) mod attempt;
 mod axes;
 pub(in crate::plan) mod binder;
 mod explain;

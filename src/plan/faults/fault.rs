@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::attempt::{Attempt, tried};
 use super::wording::{lacking, list, missing_values, no_prefix};
 use crate::lazy::FormulaError;
-use crate::plan::bindings::attempt::{Attempt, tried};
 use crate::plan::derived::adapter::AdapterError;
 use crate::plan::derived::quant_state::QuantStateError;
 use crate::schema::{EvaluateError, Position};
