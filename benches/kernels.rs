@@ -43,7 +43,7 @@ fn tiles(bencher: Bencher<'_, '_>, size: usize, axes: &[CopyAxis], step: usize, 
     let mut target = vec![0; bytes];
     bencher.counter(BytesCount::new(bytes * count)).bench_local(|| {
         for tile in 0..count {
-            let copy = StridedCopy { axes: axes.to_vec(), source_offset: tile * step, target_offset: 0 };
+            let copy = StridedCopy { axes: axes.into(), source_offset: tile * step, target_offset: 0 };
             gather(&copy, size, black_box(&source), black_box(&mut target)).expect("the tile is in range");
         }
     });
@@ -109,7 +109,7 @@ fn convolution_converted(bencher: Bencher<'_, '_>, types: &str) {
     bencher.counter(BytesCount::new(target.len() * count)).bench_local(|| {
         for tile in 0..count {
             let source_offset = tile * inputs * WINDOW;
-            let copy = StridedCopy { axes: axes.clone(), source_offset, target_offset: 0 };
+            let copy = StridedCopy { axes: axes.clone().into(), source_offset, target_offset: 0 };
             gather(&copy, from.size(), black_box(&source), &mut gathered).expect("the tile is in range");
             convert(&gathered, from, ByteOrder::Little, black_box(&mut target), to, false)
                 .expect("no value is too large");
@@ -156,7 +156,7 @@ fn survey_one(bencher: Bencher<'_, '_>, dtype: Dtype, is_turned: bool, options: 
     let side = 1024;
     let shape = Shape::new([side, SOURCE_BYTES / dtype.size() / side]).expect("a shape");
     let numel = shape.numel();
-    let strides = if is_turned { vec![1, side] } else { shape.contiguous_strides() };
+    let strides = if is_turned { vec![1, side] } else { shape.contiguous_strides().into_vec() };
     let view = Strided::new(shape, strides, 0, numel).expect("a view");
     let storage = Bytes::held(bytes).into();
     let tensor = LazyTensor { dtype, view, byte_order: ByteOrder::Little, storage };

@@ -62,7 +62,7 @@ impl Layer {
                 (vec![axis(count, 1, apart(outputs)), axis(outputs, inputs, 1)], 1)
             }
         };
-        StridedCopy { axes, source_offset: first * step, target_offset: 0 }
+        StridedCopy { axes: axes.into(), source_offset: first * step, target_offset: 0 }
     }
 
     /// The tiles of as many tensors of elements of `size` bytes as the source holds.

@@ -35,7 +35,7 @@ pub fn open_path(path: &Path) {
 pub fn open_keras(bytes: Vec<u8>) {
     let (path, bytes) = (Path::new("fuzz"), Bytes::held(bytes));
     if let Ok(model) = Architecture::from_bytes(path, bytes.clone()) {
-        let values = model.variables.iter().filter_map(|variable| variable.value.as_ref());
+        let values = model.variables.iter().filter_map(|variable| variable.value.as_deref());
         load_all(values);
         assert_eq!(model.weights_h5_places().len(), model.variables.len());
         assert_eq!(model.legacy_places().len(), model.variables.len());

@@ -84,7 +84,7 @@ mod tests {
             byte_order: ByteOrder::Little,
             storage: Bytes::held(vec![0; dtype.size()]).into(),
         };
-        let copy = StridedCopy { axes: vec![], source_offset: 0, target_offset: 0 };
+        let copy = StridedCopy { axes: vec![].into(), source_offset: 0, target_offset: 0 };
         Part { key: StateDictKey::new("tensor"), source, copy, derivation: None }
     }
 

@@ -274,8 +274,11 @@ mod tests {
         let view = Strided::new(shape, [1, 10, 2], 7, 100).unwrap();
         assert_eq!(place(&view, 23), 7 + 1 + 10 + 6);
         let axis = |size, source_stride, target_stride| CopyAxis { size, source_stride, target_stride };
-        let copy =
-            StridedCopy { axes: vec![axis(3, 1, 5), axis(5, 3, 1)], source_offset: 2, target_offset: 4 };
+        let copy = StridedCopy {
+            axes: vec![axis(3, 1, 5), axis(5, 3, 1)].into(),
+            source_offset: 2,
+            target_offset: 4,
+        };
         let steps: Vec<_> = (0..7).map(|at| step(&copy, at)).collect();
         assert_eq!(steps, [(2, 4), (5, 5), (8, 6), (11, 7), (14, 8), (3, 9), (6, 10)]);
     }

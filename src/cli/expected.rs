@@ -164,7 +164,7 @@ mod tests {
                 byte_order: ByteOrder::Little,
                 storage: Bytes::held(vec![0; numel * dtype.size()]).into(),
             },
-            copy: StridedCopy { axes, source_offset: 0, target_offset },
+            copy: StridedCopy { axes: axes.into(), source_offset: 0, target_offset },
             derivation: None,
         }
     }

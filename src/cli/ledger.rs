@@ -89,7 +89,7 @@ pub(super) fn to_json(plan: &Plan, source: &Source) -> Json {
             "variable": target.path.as_str(),
             "shape": target.shape.sizes(),
             "dtype": binding.dtype.name(),
-            "layout": binding.layout,
+            "layout": &*binding.layout,
             "computed": formulas(binding),
             "arithmetic": arithmetic_json(&binding.arithmetic),
             "sources": sources,
@@ -200,7 +200,7 @@ fn arithmetic_json(arithmetic: &Arithmetic) -> Json {
 pub(super) fn how(binding: &Binding) -> Cow<'_, str> {
     let Value::Gather(terms) = &binding.value else { return Cow::Borrowed("") };
     let layout = match binding.layout.split_once("->") {
-        Some((left, right)) if left.trim() != right.trim() => binding.layout.as_str(),
+        Some((left, right)) if left.trim() != right.trim() => &binding.layout,
         _ if terms.len() > 1 => "sum",
         _ => "",
     };

@@ -1,5 +1,6 @@
 //! The architecture: layers and their variables.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -168,7 +169,7 @@ pub struct Variable {
     pub layer: usize,
     /// The name that Keras 3 has for it, `kernel`, or an index. It is the last part of the path, unless Keras 2 has
     /// another name there.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// The index in the layer's `vars` group.
     pub index: usize,
     /// The shape.
@@ -181,7 +182,7 @@ pub struct Variable {
     /// maxima of float8 training.
     pub initial: Option<f64>,
     /// Its value in the architecture's own file, when that has values.
-    pub value: Option<LazyTensor>,
+    pub value: Option<Box<LazyTensor>>,
 }
 
 impl Variable {
@@ -191,7 +192,7 @@ impl Variable {
         if [self.dtype, value.dtype].iter().all(|dtype| matches!(dtype, Dtype::I32 | Dtype::I64)) {
             self.dtype = value.dtype;
         }
-        self.value = Some(value);
+        self.value = Some(Box::new(value));
     }
 }
 
@@ -248,7 +249,7 @@ mod tests {
         let mut variable = Variable {
             path: VariablePath::new("n/count"),
             layer: 0,
-            name: "count".to_owned(),
+            name: "count".into(),
             index: 2,
             shape,
             dtype: own,

@@ -413,7 +413,7 @@ pub enum ErrorKind {
         /// Its dataset.
         dataset: Box<str>,
         /// Its shape by the configuration.
-        expected: Shape,
+        expected: Box<Shape>,
         /// The shape that is stored.
         found: Option<Box<Shape>>,
     },

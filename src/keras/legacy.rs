@@ -104,7 +104,7 @@ pub(super) fn shared_kernel(architecture: &Architecture, copy: usize) -> Option<
     let wrapped = architecture.layers.get(*layer.inside.first()?)?;
     let is_kernel = |&index: &usize| {
         let variable = architecture.variables.get(index);
-        variable.is_some_and(|variable| matches!(variable.name.as_str(), "kernel" | "embeddings"))
+        variable.is_some_and(|variable| matches!(&*variable.name, "kernel" | "embeddings"))
     };
     wrapped.variables.clone().find(is_kernel)
 }

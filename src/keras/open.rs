@@ -95,7 +95,7 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
                 return Err(ErrorKind::WeightsDiffer {
                     variable: variable.path.clone(),
                     dataset: dataset.unwrap_or_else(String::new).into(),
-                    expected: variable.shape.clone(),
+                    expected: Box::new(variable.shape.clone()),
                     found: value.map(|value| Box::new(value.view.shape().clone())),
                 });
             }

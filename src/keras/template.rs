@@ -172,12 +172,12 @@ impl Template {
                 path: VariablePath::new(join(&place.path, &name)),
                 layer,
                 trainable: !is_statistic(&name),
-                name,
+                name: name.into(),
                 index,
                 shape: tensor.view.shape().clone(),
                 dtype: tensor.dtype,
                 initial: None,
-                value: Some(tensor),
+                value: Some(Box::new(tensor)),
             });
         }
         let kernel = self.variables.get(first).map_or(&[][..], |first| first.shape.sizes());

@@ -2,6 +2,7 @@
 //! `.weights.h5` (Keras' `saving_lib.py`).
 
 use crate::map::{Map, Set};
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde_json::Value;
@@ -200,7 +201,7 @@ impl Walk {
             self.variables.push(Variable {
                 path: VariablePath::new(join(path, spec.name)),
                 layer,
-                name: current_name(&class, spec.name).to_owned(),
+                name: Cow::Borrowed(current_name(&class, spec.name)),
                 index,
                 shape: spec.shape,
                 dtype: spec.dtype,

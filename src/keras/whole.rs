@@ -128,7 +128,7 @@ fn set(
         return Err(ErrorKind::WeightsDiffer {
             variable: variable.path.clone(),
             dataset: format!("{layer}/{name}").into(),
-            expected: variable.shape.clone(),
+            expected: Box::new(variable.shape.clone()),
             found: Some(Box::new(tensor.view.shape().clone())),
         });
     }

@@ -59,7 +59,7 @@ pub struct Binding {
     /// The rule that says so.
     pub provenance: Provenance,
     /// The layout that was used, for people; empty for a copy of equal shape.
-    pub layout: String,
+    pub layout: Arc<str>,
 }
 
 /// A variable's value.

@@ -2,6 +2,10 @@
 
 use std::ops::Range;
 
+use smallvec::{SmallVec, smallvec};
+
+use super::shape::USUAL_RANK;
+
 /// One loop of a [`StridedCopy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopyAxis {
@@ -13,6 +17,9 @@ pub struct CopyAxis {
     pub target_stride: usize,
 }
 
+/// Loops, outermost first.
+pub type CopyAxes = SmallVec<[CopyAxis; USUAL_RANK]>;
+
 /// A box of nested loops that moves elements from a source buffer to a target buffer: the element at
 /// `source_offset + Σ i_k · source_stride_k` goes to `target_offset + Σ i_k · target_stride_k`.
 ///
@@ -20,7 +27,7 @@ pub struct CopyAxis {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StridedCopy {
     /// The loops, outermost first; none for a single element.
-    pub axes: Vec<CopyAxis>,
+    pub axes: CopyAxes,
     /// The first source element.
     pub source_offset: usize,
     /// The first target element.
@@ -38,7 +45,7 @@ impl StridedCopy {
     /// stride, and neighbours merged wherever both sides step through them as through one loop.
     #[must_use]
     pub fn collapse(&self) -> Self {
-        let mut axes: Vec<CopyAxis> = self.axes.iter().copied().filter(|axis| axis.size != 1).collect();
+        let mut axes: CopyAxes = self.axes.iter().copied().filter(|axis| axis.size != 1).collect();
         axes.sort_by_key(|axis| std::cmp::Reverse(axis.target_stride));
         axes.dedup_by(|axis, outer| {
             let is_one = outer.source_stride == axis.source_stride * axis.size
@@ -77,21 +84,21 @@ pub(crate) fn clip<E>(
         Some(room) => room.div_ceil(stride).clamp(within_start, touch_end),
         None => within_start,
     };
-    let at = |step: usize, axes: Vec<CopyAxis>| StridedCopy {
+    let at = |step: usize, axes: CopyAxes| StridedCopy {
         axes,
         source_offset: copy.source_offset + step * outer.source_stride,
         target_offset: copy.target_offset + step * outer.target_stride,
     };
     for step in touch_start..within_start {
-        clip(&at(step, inner.to_vec()), range, call)?;
+        clip(&at(step, inner.into()), range, call)?;
     }
     if within_start < within_end {
-        let mut axes = vec![CopyAxis { size: within_end - within_start, ..outer }];
-        axes.extend(inner);
+        let mut axes: CopyAxes = smallvec![CopyAxis { size: within_end - within_start, ..outer }];
+        axes.extend_from_slice(inner);
         call(at(within_start, axes))?;
     }
     for step in within_end..touch_end {
-        clip(&at(step, inner.to_vec()), range, call)?;
+        clip(&at(step, inner.into()), range, call)?;
     }
     Ok(())
 }
@@ -105,10 +112,10 @@ mod tests {
     }
 
     fn check(axes: &[CopyAxis], expected: &[CopyAxis]) {
-        let copy = StridedCopy { axes: axes.to_vec(), source_offset: 3, target_offset: 4 };
+        let copy = StridedCopy { axes: axes.into(), source_offset: 3, target_offset: 4 };
         assert_eq!(
             copy.collapse(),
-            StridedCopy { axes: expected.to_vec(), source_offset: 3, target_offset: 4 }
+            StridedCopy { axes: expected.into(), source_offset: 3, target_offset: 4 }
         );
     }
 

@@ -12,12 +12,12 @@ mod strided;
 
 pub use arithmetic::Arithmetic;
 pub(crate) use copy::clip;
-pub use copy::{CopyAxis, StridedCopy};
+pub use copy::{CopyAxes, CopyAxis, StridedCopy};
 pub use dtype::{ByteOrder, Dtype};
 pub use layout::{
     Capture, Inverse, Layout, LayoutError, LayoutErrorKind, Nature, Operation, Rearranged, Side,
     SizeEquation, Slice, SolveError, SourcePiece, TargetPiece, rearrange,
 };
 pub use name::{Printable, StateDictKey, VariablePath};
-pub use shape::{MAX_RANK, Shape, ShapeError};
+pub use shape::{MAX_RANK, Shape, ShapeError, Sizes};
 pub use strided::{Strided, StridedError};

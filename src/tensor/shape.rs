@@ -2,13 +2,21 @@
 
 use std::fmt::{self, Write as _};
 
+use smallvec::{SmallVec, smallvec};
+
 /// The highest rank accepted. torch stops at 64 in most operations; no layer comes near it.
 pub const MAX_RANK: usize = 64;
+
+/// Axes that take no memory of their own: few weights have more.
+pub(super) const USUAL_RANK: usize = 4;
+
+/// A number for each axis, outermost first.
+pub type Sizes = SmallVec<[usize; USUAL_RANK]>;
 
 /// The sizes of a tensor's axes. The product of the sizes fits in an `isize`, and the rank is at most
 /// [`MAX_RANK`], so index arithmetic on a shape cannot overflow.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Shape(Vec<usize>);
+pub struct Shape(Sizes);
 
 /// Why sizes are not a shape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,22 +41,22 @@ impl Shape {
     ///
     /// # Errors
     /// When there are too many axes or too many elements. Sizes after a zero still may not overflow.
-    pub fn new(sizes: impl Into<Vec<usize>>) -> Result<Self, ShapeError> {
-        let sizes = sizes.into();
+    pub fn new(sizes: impl AsRef<[usize]>) -> Result<Self, ShapeError> {
+        let sizes = sizes.as_ref();
         if sizes.len() > MAX_RANK {
             return Err(ShapeError::Rank { rank: sizes.len() });
         }
         let product = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)));
         match product {
-            Some(product) if isize::try_from(product).is_ok() => Ok(Self(sizes)),
-            _ => Err(ShapeError::Overflow { sizes }),
+            Some(product) if isize::try_from(product).is_ok() => Ok(Self(sizes.into())),
+            _ => Err(ShapeError::Overflow { sizes: sizes.to_vec() }),
         }
     }
 
     /// The shape of a scalar: no axes, one element.
     #[must_use]
     pub const fn scalar() -> Self {
-        Self(Vec::new())
+        Self(SmallVec::new_const())
     }
 
     /// The sizes, outermost axis first.
@@ -71,8 +79,8 @@ impl Shape {
 
     /// The strides, in elements, of a contiguous (row-major) tensor of this shape.
     #[must_use]
-    pub fn contiguous_strides(&self) -> Vec<usize> {
-        let mut strides = vec![1; self.rank()];
+    pub fn contiguous_strides(&self) -> Sizes {
+        let mut strides: Sizes = smallvec![1; self.rank()];
         for axis in (1..self.rank()).rev() {
             strides[axis - 1] = strides[axis] * self.0[axis].max(1);
         }
@@ -125,7 +133,7 @@ mod tests {
     #[test]
     fn strides_and_display() {
         let shape = Shape::new([2, 3, 5]).unwrap();
-        assert_eq!(shape.contiguous_strides(), [15, 5, 1]);
+        assert_eq!(*shape.contiguous_strides(), [15, 5, 1]);
         assert_eq!(shape.numel(), 30);
         assert_eq!(shape.to_string(), "(2, 3, 5)");
         assert_eq!(Shape::new([7]).unwrap().to_string(), "(7,)");

@@ -1,13 +1,13 @@
 //! Strided views of a flat buffer of elements, as torch keeps its tensors.
 
-use super::Shape;
+use super::{Shape, Sizes};
 
 /// A view: element `(i0, i1, …)` lies at `offset + Σ i_k · strides[k]` of a buffer. Every element of a view
 /// lies within the number of elements that it was checked against when it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Strided {
     shape: Shape,
-    strides: Vec<usize>,
+    strides: Sizes,
     offset: usize,
 }
 
@@ -29,7 +29,7 @@ pub enum StridedError {
     )]
     OutOfBounds {
         /// The shape.
-        shape: Shape,
+        shape: Box<Shape>,
         /// The strides, in elements.
         strides: Vec<usize>,
         /// The first element, in elements.
@@ -48,11 +48,11 @@ impl Strided {
     /// When the numbers of axes and strides differ or an element lies outside the buffer.
     pub fn new(
         shape: Shape,
-        strides: impl Into<Vec<usize>>,
+        strides: impl AsRef<[usize]>,
         offset: usize,
         available: usize,
     ) -> Result<Self, StridedError> {
-        let strides = strides.into();
+        let strides = Sizes::from(strides.as_ref());
         if strides.len() != shape.rank() {
             return Err(StridedError::RankMismatch { rank: shape.rank(), strides: strides.len() });
         }
@@ -67,7 +67,12 @@ impl Strided {
             .try_fold(offset, |last, (&size, &stride)| last.checked_add((size - 1).checked_mul(stride)?));
         match last {
             Some(last) if last < available => Ok(Self { shape, strides, offset }),
-            _ => Err(StridedError::OutOfBounds { shape, strides, offset, available }),
+            _ => Err(StridedError::OutOfBounds {
+                shape: Box::new(shape),
+                strides: strides.into_vec(),
+                offset,
+                available,
+            }),
         }
     }
 

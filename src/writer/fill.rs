@@ -157,7 +157,7 @@ mod tests {
                 storage: storage.clone(),
             },
             copy: StridedCopy {
-                axes: vec![axis(ROWS, rows, COLUMNS), axis(COLUMNS, columns, 1)],
+                axes: vec![axis(ROWS, rows, COLUMNS), axis(COLUMNS, columns, 1)].into(),
                 source_offset: 0,
                 target_offset: 0,
             },
@@ -178,7 +178,7 @@ mod tests {
                 value: Value::Gather(terms),
                 arithmetic: Arithmetic::default(),
                 provenance,
-                layout: String::new(),
+                layout: "".into(),
             }
         };
         let bindings: Vec<_> = variables.into_iter().enumerate().map(binding).collect();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use super::Error;
 use super::fill::Target;
 use super::tile::{Grid, TILE_BYTES, has_long_runs};
@@ -95,7 +97,7 @@ pub(super) fn push_jobs<'a>(target: &'a Target<'a>, jobs: &mut Vec<Job<'a>>) -> 
         }
         if let [Term { parts }] = terms.as_slice()
             && target.binding.arithmetic.is_none()
-            && let copies = parts.iter().map(|part| part.copy.collapse()).collect::<Vec<_>>()
+            && let copies = parts.iter().map(|part| part.copy.collapse()).collect::<SmallVec<[_; 1]>>()
             && copies.iter().all(|copy| has_long_runs(copy, size))
         {
             for (part, copy) in parts.iter().zip(copies) {

@@ -5,8 +5,10 @@
 //! it is a range of `i` with all of `o` and `hw`: every source line is read once, and each of the `hw` runs
 //! is written with one call.
 
-use crate::tensor::StridedCopy;
+use smallvec::smallvec;
+
 use crate::tensor::kernel::ALIAS;
+use crate::tensor::{Sizes, StridedCopy};
 
 /// Bytes of a tile: its source lines, itself and the pages it is written to stay in the second-level cache.
 pub(super) const TILE_BYTES: usize = 1 << 19;
@@ -27,14 +29,14 @@ const LINE_BYTES: usize = 64;
 pub(super) struct Grid {
     copy: StridedCopy,
     /// Steps of a tile along each loop.
-    steps: Vec<usize>,
+    steps: Sizes,
 }
 
 impl Grid {
     /// Cuts a collapsed copy between elements of at most `size` bytes.
     pub(super) fn new(copy: StridedCopy, size: usize) -> Self {
         let budget = (TILE_BYTES / size).max(1);
-        let mut steps = vec![1; copy.axes.len()];
+        let mut steps: Sizes = smallvec![1; copy.axes.len()];
         let volume = |steps: &[usize]| steps.iter().product::<usize>();
         let grow = |steps: &mut [usize], axis: usize, most: usize| {
             let others = volume(steps) / steps[axis];

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::sync::Arc;
 
 use crate::keras::file_layout::{CarriedDataset, Content};
 use crate::plan::{Binding, Part, Provenance, Term, Value as Bound};
@@ -109,6 +110,6 @@ fn copy(variable: usize, dataset: &CarriedDataset) -> Binding {
         value: Bound::Gather(vec![Term { parts: vec![part] }]),
         arithmetic: Arithmetic::default(),
         provenance: Provenance::Waiver(String::new()),
-        layout: String::new(),
+        layout: Arc::default(),
     }
 }

@@ -41,7 +41,7 @@ fn check(version: &str, model: &str, forms: &[(&str, Origin, WeightsForm)]) {
         let named = |error| panic!("{version} {model}{end}: {error:?}");
         let architecture = Architecture::open(&path).unwrap_or_else(named);
         assert_eq!(architecture.origin, *origin, "{version} {model}{end}");
-        let values = architecture.variables.iter().map(|variable| variable.value.as_ref().unwrap());
+        let values = architecture.variables.iter().map(|variable| variable.value.as_deref().unwrap());
         assert_eq!(sorted(values), expected, "{version} {model}{end}");
         let weights = WeightsFile::open(&path).unwrap_or_else(|error| panic!("{path:?}: {error:?}"));
         assert_eq!(weights.form, *form);

@@ -400,7 +400,7 @@ fn quantized_layers() {
     let found: Vec<_> = float8
         .variables
         .iter()
-        .map(|variable| (variable.name.as_str(), variable.shape.sizes().to_vec(), variable.initial))
+        .map(|variable| (&*variable.name, variable.shape.sizes().to_vec(), variable.initial))
         .collect();
     let expected = [
         ("kernel", vec![3, 2], None),

@@ -64,7 +64,7 @@ fn weights(path: &Path, archive: &Path) {
             value: Value::Fill(variable as f64 + 0.25),
             arithmetic: Arithmetic::default(),
             provenance: Provenance::Waiver("test".to_owned()),
-            layout: String::new(),
+            layout: "".into(),
         })
         .collect();
     let entries: Vec<_> =

@@ -33,7 +33,7 @@ fn twenty_thousand_datasets() {
             value: Value::Fill(variable as f64),
             arithmetic: Arithmetic::default(),
             provenance: Provenance::Waiver("test".to_owned()),
-            layout: String::new(),
+            layout: "".into(),
         })
         .collect();
     let entries: Vec<_> = bindings.iter().map(|binding| (binding, &shape, String::new())).collect();

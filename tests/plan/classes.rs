@@ -17,7 +17,7 @@ fn check(class: &str, tensors: &[(&str, &[usize])], variables: &[(&str, &[usize]
     let made = architecture(Origin::Json, &[layer("l", class, &shapes)]);
     let plan = plan(&checkpoint(&tensors), &schema, made, &PlanOptions::default())
         .unwrap_or_else(|faults| panic!("{class}: {:?}", faults.faults));
-    let layouts: Vec<&str> = plan.bindings.iter().map(|binding| binding.layout.as_str()).collect();
+    let layouts: Vec<&str> = plan.bindings.iter().map(|binding| &*binding.layout).collect();
     let expected: Vec<&str> = variables.iter().map(|(_, _, layout)| *layout).collect();
     assert_eq!(layouts, expected, "{class}");
 }

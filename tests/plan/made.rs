@@ -71,7 +71,7 @@ pub(crate) fn architecture(origin: Origin, layers: &[Spec<'_>]) -> Architecture 
             architecture.variables.push(Variable {
                 path: VariablePath::new(format!("{path}/{name}")),
                 layer: architecture.layers.len(),
-                name: (*name).to_owned(),
+                name: (*name).to_owned().into(),
                 index,
                 shape: Shape::new(*sizes).unwrap(),
                 dtype: Dtype::F32,

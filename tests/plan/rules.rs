@@ -343,7 +343,7 @@ fn kept_variables() {
       hint: use a template (`model.save_weights`) or a `.keras` file as the architecture, or [[fill]]
     ");
     let mut valued = architecture(Origin::Archive, &layers);
-    valued.variables[1].value = Some(checkpoint(&[("total", &[2])]).tensors[0].tensor.clone());
+    valued.variables[1].value = Some(Box::new(checkpoint(&[("total", &[2])]).tensors[0].tensor.clone()));
     insta::assert_snapshot!(render(rules, &tensors, valued, &PlanOptions::default()), @"
     fc/kernel (4, 3) = fc.weight [o i -> i o] Dense, line 2
     count/total (2,) =  [] line 5

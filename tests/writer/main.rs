@@ -40,14 +40,14 @@ fn f32_part(values: &[f32], axes: Vec<CopyAxis>, target_offset: usize) -> Part {
             byte_order: ByteOrder::Little,
             storage: Bytes::held(bytes).into(),
         },
-        copy: StridedCopy { axes, source_offset: 0, target_offset },
+        copy: StridedCopy { axes: axes.into(), source_offset: 0, target_offset },
         derivation: None,
     }
 }
 
 fn binding(variable: usize, dtype: Dtype, value: Value) -> Binding {
     let provenance = Provenance::Waiver("test".to_owned());
-    Binding { variable, dtype, value, arithmetic: Arithmetic::default(), provenance, layout: String::new() }
+    Binding { variable, dtype, value, arithmetic: Arithmetic::default(), provenance, layout: "".into() }
 }
 
 fn one(part: Part) -> Value {
@@ -166,7 +166,7 @@ fn term(dtype: Dtype, elements: &[&[u8]]) -> Term {
         storage: Bytes::held(bytes).into(),
     };
     let axes = vec![axis(elements.len(), 1, 1)];
-    let copy = StridedCopy { axes, source_offset: 0, target_offset: 0 };
+    let copy = StridedCopy { axes: axes.into(), source_offset: 0, target_offset: 0 };
     Term { parts: vec![Part { key: StateDictKey::new("tensor"), source, copy, derivation: None }] }
 }
 
@@ -266,7 +266,7 @@ fn adds_whole_numbers() {
             term(Dtype::I32, &elements)
         };
         let mut transposed = term_of(7);
-        transposed.parts[0].copy.axes = vec![axis(columns, 1, rows), axis(rows, columns, 1)];
+        transposed.parts[0].copy.axes = [axis(columns, 1, rows), axis(rows, columns, 1)].as_slice().into();
         Value::Gather(vec![term_of(5), transposed])
     };
     let expected: Vec<u8> = (0..rows * columns)

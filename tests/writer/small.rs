@@ -45,7 +45,7 @@ fn write_many(lens: &[usize], threads: usize, most: u64) -> (Result<Vec<u8>, Err
             byte_order: ByteOrder::Little,
             storage: Bytes::held(bytes).into(),
         };
-        let copy = StridedCopy { axes: vec![axis(len, 1, 1)], source_offset: 0, target_offset: 0 };
+        let copy = StridedCopy { axes: vec![axis(len, 1, 1)].into(), source_offset: 0, target_offset: 0 };
         one(Part { key: StateDictKey::new("t"), source, copy, derivation: None })
     };
     let bindings: Vec<Binding> =

@@ -67,7 +67,7 @@ impl Side {
                 place: if is_legacy { legacy_place.clone() } else { group_place.clone() },
                 group_place: group_place.map(plain),
                 legacy_place,
-                value: Value::Stored(variable.value?),
+                value: Value::Stored(*variable.value?),
             })
         });
         Self { path: path.to_owned(), variables: variables.collect(), is_legacy, order }

@@ -160,7 +160,8 @@ fn survey_variables(
         return Err(Failure::NoValues { path: architecture.path.clone() });
     }
     let held = architecture.variables.iter().enumerate();
-    let held = held.filter_map(|(at, variable)| Some((at, variable.path.as_str(), variable.value.as_ref()?)));
+    let held =
+        held.filter_map(|(at, variable)| Some((at, variable.path.as_str(), variable.value.as_deref()?)));
     let (held, tensors): (Vec<usize>, Vec<(&str, &LazyTensor)>) =
         held.map(|(at, path, tensor)| (at, (path, tensor))).unzip();
     let surveys = values::read(args, &architecture.path, Exit::Architecture, &tensors, terminal)?;

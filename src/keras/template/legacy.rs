@@ -40,13 +40,13 @@ pub(in crate::keras) fn read(path: &Path, stored: Vec<LegacyLayer>) -> Result<Ar
             let variable = Variable {
                 path: VariablePath::new(path.clone()),
                 layer: owner,
-                name: name.to_owned(),
+                name: name.to_owned().into(),
                 index: 0,
                 shape: stored.tensor.view.shape().clone(),
                 dtype: stored.tensor.dtype,
                 trainable: !super::is_statistic(name),
                 initial: None,
-                value: Some(stored.tensor.clone()),
+                value: Some(Box::new(stored.tensor.clone())),
             };
             found.push((owner, variable, (at, stored.name.clone())));
         }

@@ -87,7 +87,10 @@ impl DensifyCompressed {
         shape: Shape,
     ) -> Result<Self, DensifyError> {
         check_dtypes(&[compressed.dtype, plain.dtype], &[Dtype::I64, Dtype::I32], values.dtype)?;
-        let wrong = |part, found: &LazyTensor| DensifyError::Part { part, found: found.view.shape().clone() };
+        let wrong = |part, found: &LazyTensor| DensifyError::Part {
+            part,
+            found: Box::new(found.view.shape().clone()),
+        };
         let (Some((&pointers, batch)), Some((&elements, plain_batch))) =
             (compressed.view.shape().sizes().split_last(), plain.view.shape().sizes().split_last())
         else {

@@ -31,7 +31,10 @@ impl DensifyCoo {
         is_coalesced: bool,
     ) -> Result<Self, DensifyError> {
         check_dtypes(&[indices.dtype], &[Dtype::I64], values.dtype)?;
-        let wrong = |part, found: &LazyTensor| DensifyError::Part { part, found: found.view.shape().clone() };
+        let wrong = |part, found: &LazyTensor| DensifyError::Part {
+            part,
+            found: Box::new(found.view.shape().clone()),
+        };
         let &[sparse_rank, elements] = indices.view.shape().sizes() else {
             return Err(wrong("indices", &indices));
         };

@@ -25,7 +25,7 @@ pub enum DensifyError {
         /// Which part.
         part: &'static str,
         /// Its shape.
-        found: Shape,
+        found: Box<Shape>,
     },
     /// An index that is outside of the tensor.
     #[error("element {element} has the index {index} on an axis of {size}")]

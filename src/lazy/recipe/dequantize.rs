@@ -22,6 +22,7 @@ pub struct Dequantize {
 
 /// Scales and zero points.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a quantized tensor has one, which is not moved about")]
 pub enum QuantizationParameters {
     /// `per_tensor_affine`: one for all elements.
     PerTensor {

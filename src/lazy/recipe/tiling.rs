@@ -24,7 +24,7 @@ pub enum TilingError {
         /// Its sizes.
         sizes: Vec<usize>,
         /// The tensor's shape.
-        shape: Shape,
+        shape: Box<Shape>,
     },
     /// A place where boxes overlap or the tensor is not covered begins or ends.
     #[error("its parts overlap, or do not cover it, next to the element {place:?} of shape {shape}")]
@@ -32,7 +32,7 @@ pub enum TilingError {
         /// The place.
         place: Vec<usize>,
         /// The tensor's shape.
-        shape: Shape,
+        shape: Box<Shape>,
     },
     /// Split along more axes than any tensor is.
     #[error("its parts split it along {axes} axes; at most {MAX_SPLIT_AXES} are supported")]
@@ -66,7 +66,7 @@ pub(super) fn check_tiling<'a>(
                 });
         if !is_inside {
             let (offsets, sizes) = (offsets.to_vec(), sizes.to_vec());
-            return Err(TilingError::Outside { offsets, sizes, shape: shape.clone() });
+            return Err(TilingError::Outside { offsets, sizes, shape: Box::new(shape.clone()) });
         }
         if !sizes.contains(&0) {
             parts += 1;
@@ -97,7 +97,10 @@ pub(super) fn check_tiling<'a>(
         if let Some((corner, _)) = run.first()
             && run.iter().map(|(_, sign)| sign).sum::<i64>() != 0
         {
-            return Err(TilingError::Uneven { place: place(*corner, whole, &axes), shape: shape.clone() });
+            return Err(TilingError::Uneven {
+                place: place(*corner, whole, &axes),
+                shape: Box::new(shape.clone()),
+            });
         }
     }
     Ok(())

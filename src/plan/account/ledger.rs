@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crate::keras::Variable;
 use crate::plan::bindings::binder::Binder;
@@ -50,7 +51,7 @@ impl<'a> Ledger<'a> {
     pub(in crate::plan) fn bind_claims(&mut self, threads: Option<NonZeroUsize>) {
         let claims: Vec<Claim<'a>> = std::mem::take(&mut self.expansion.claims);
         let bound = self.binder.bind_all(&claims, threads);
-        for (claim, bound) in claims.iter().zip(bound) {
+        for (claim, bound) in claims.iter().zip(bound.into_iter().flatten()) {
             for tensor in self.binder.inputs(claim) {
                 self.used[tensor] = true;
             }
@@ -119,7 +120,7 @@ impl<'a> Ledger<'a> {
                                 value: Value::Fill(fill.value),
                                 arithmetic: Arithmetic::default(),
                                 provenance: Provenance::Rule(rule.position.clone()),
-                                layout: String::new(),
+                                layout: Arc::default(),
                             };
                             self.insert(binding);
                         }
@@ -182,7 +183,7 @@ impl<'a> Ledger<'a> {
     /// The architecture file's own value, where it has one.
     fn keep(&self, index: usize, provenance: Provenance) -> Option<Binding> {
         let variable = self.variable(index);
-        let value = variable.value.clone()?;
+        let value = variable.value.as_deref()?.clone();
         let strides = variable.shape.contiguous_strides();
         let axes = variable.shape.sizes().iter().zip(value.view.strides()).zip(strides);
         let axis = |((&size, &source_stride), target_stride)| CopyAxis { size, source_stride, target_stride };
@@ -198,7 +199,7 @@ impl<'a> Ledger<'a> {
             value: Value::Gather(vec![Term { parts: vec![part] }]),
             arithmetic: Arithmetic::default(),
             provenance,
-            layout: String::new(),
+            layout: Arc::default(),
         })
     }
 
@@ -217,7 +218,7 @@ impl<'a> Ledger<'a> {
                     value: Value::Fill(initial),
                     arithmetic: Arithmetic::default(),
                     provenance: Provenance::Initial,
-                    layout: String::new(),
+                    layout: Arc::default(),
                 });
                 continue;
             }

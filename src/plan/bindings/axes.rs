@@ -26,7 +26,7 @@ impl<'a> Axes<'a> {
         let mut axes = Vec::new();
         let mut missing = None;
         for (name, kind) in pattern.captures() {
-            let own = pieces.iter().all(|(captures, _)| captures.contains_key(name));
+            let own = pieces.iter().all(|(captures, _)| captures.get(name).is_some());
             if !own || !(is_reduced || is_axis(name)) {
                 continue;
             }
@@ -68,7 +68,7 @@ impl<'a> Axes<'a> {
 
     pub(super) fn places(&self, captures: &Captures) -> Vec<usize> {
         let place = |(name, values): &(&str, Vec<CaptureValue>)| {
-            values.iter().position(|value| captures.get(*name) == Some(value)).unwrap_or(0)
+            values.iter().position(|value| captures.get(name) == Some(value)).unwrap_or(0)
         };
         self.axes.iter().map(place).collect()
     }

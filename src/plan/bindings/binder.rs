@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::axes::Axes;
 use super::solved::Solved;
 use crate::checkpoint::{Checkpoint, Tensor};
@@ -33,11 +35,17 @@ pub(in crate::plan) struct Binder<'a> {
     pub(in crate::plan) solved: Solved,
 }
 
-/// What covers a variable once: copies, each from a tensor.
-pub(super) type Copies = Vec<(usize, StridedCopy)>;
+/// The bindings of a claim: mostly one.
+pub(in crate::plan) type Bindings = SmallVec<[Binding; 1]>;
 
-/// A value per target of a claim, as the sum of its terms.
-pub(super) type Solution = Vec<Vec<Copies>>;
+/// What covers a variable once: copies, each from a tensor.
+pub(super) type Copies = SmallVec<[(usize, StridedCopy); 1]>;
+
+/// The terms of a value.
+pub(super) type Terms = SmallVec<[Copies; 1]>;
+
+/// A value per target of a claim, as the sum of its terms. Most claims have one target, of one term that is one copy.
+pub(super) type Solution = SmallVec<[Terms; 1]>;
 
 /// The layout that fits (none for a copy of equal shape), and what it makes.
 type Fitting<'a> = (Option<&'a Layout>, Solution);
@@ -76,12 +84,12 @@ impl Binder<'_> {
     }
 
     /// The bindings of a claim.
-    pub(super) fn bind(&self, claim: &Claim<'_>) -> Result<Vec<Binding>, Box<Fault>> {
+    pub(super) fn bind(&self, claim: &Claim<'_>) -> Result<Bindings, Box<Fault>> {
         self.check_groups(claim)?;
         let (layout, mut solution) = self.solve(claim)?;
         self.add_terms(claim, &mut solution)?;
         let arithmetic = claim.rule.arithmetic;
-        let bind = |((_, variable), terms): (&(Captures, usize), Vec<Copies>)| {
+        let bind = |((_, variable), terms): (&(Captures, usize), Terms)| {
             let target = &self.architecture.variables[*variable];
             let dtype = self.stored_dtype(target.dtype);
             if !arithmetic.is_none() && !dtype.is_float() {
@@ -108,14 +116,21 @@ impl Binder<'_> {
                 let tensor = self.tensor(tensor);
                 Part { key: tensor.key.clone(), source: tensor.tensor.clone(), copy, derivation }
             };
-            let term = |parts: Vec<_>| Term { parts: parts.into_iter().map(part).collect() };
+            // With room for no more: most bindings of a model have one part, and are kept until it is written.
+            let term = |copies: Copies| {
+                let mut parts = Vec::with_capacity(copies.len());
+                parts.extend(copies.into_iter().map(part));
+                Term { parts }
+            };
+            let mut sum = Vec::with_capacity(terms.len());
+            sum.extend(terms.into_iter().map(term));
             Ok(Binding {
                 variable: *variable,
                 dtype,
-                value: Value::Gather(terms.into_iter().map(term).collect()),
+                value: Value::Gather(sum),
                 arithmetic,
                 provenance: claim.provenance.clone(),
-                layout: layout.map_or_else(String::new, |layout| said(layout, &claim.sizes)),
+                layout: layout.map_or_else(Arc::default, |layout| said(layout, &claim.sizes)),
             })
         };
         claim.targets.iter().zip(solution).map(bind).collect()
@@ -130,7 +145,7 @@ impl Binder<'_> {
     fn add_terms(&self, claim: &Claim<'_>, solution: &mut Solution) -> Result<(), Box<Fault>> {
         for (rule, sources) in &claim.terms {
             let splits = |name: &str| rule.layouts.iter().any(|layout| layout.has_left(name));
-            let is_split = claim.targets.iter().any(|(captures, _)| captures.keys().any(|name| splits(name)));
+            let is_split = claim.targets.iter().any(|(captures, _)| captures.keys().any(&splits));
             let groups: Vec<std::ops::Range<usize>> = if is_split {
                 std::iter::once(0..claim.targets.len()).collect()
             } else {
@@ -144,7 +159,7 @@ impl Binder<'_> {
                     layouts: rule.layouts.iter().collect(),
                     sizes: BTreeMap::new(),
                     sources: sources.clone(),
-                    targets: claim.targets[group.clone()].to_vec(),
+                    targets: claim.targets[group.clone()].into(),
                     keras: claim.keras.filter(|_| is_split),
                     terms: Vec::new(),
                     rivals: Vec::new(),
@@ -251,7 +266,8 @@ impl Binder<'_> {
             let source_piece = SourcePiece { values: Vec::new(), view };
             let target_piece = TargetPiece { values: Vec::new(), shape };
             let found = self.solved.rearrange(&operation, &[source_piece], &[target_piece])?;
-            return Ok(vec![vec![found.into_iter().map(|found| (*source, found.copy)).collect()]]);
+            let copies: Copies = found.into_iter().map(|found| (*source, found.copy)).collect();
+            return Ok(smallvec![smallvec![copies]]);
         }
         let mut terms: BTreeMap<Vec<&CaptureValue>, Vec<(Vec<usize>, usize)>> = BTreeMap::new();
         for (captures, tensor) in &claim.sources {
@@ -273,7 +289,7 @@ impl Binder<'_> {
             .collect();
         let captures: Vec<Capture> = torch.captures().chain(keras.captures()).collect();
         let sizes = claim.given();
-        let mut solution: Solution = vec![Vec::new(); targets.len()];
+        let mut solution: Solution = smallvec![Terms::new(); targets.len()];
         for sources in terms.into_values() {
             let views: Vec<&crate::tensor::Strided> =
                 sources.iter().map(|(_, at)| &self.tensor(*at).tensor.view).collect();
@@ -282,7 +298,7 @@ impl Binder<'_> {
                     return Err(SolveError::UnknownAxis { axis: capture.name, keyword: "a capture" }.into());
                 }
                 let copy = identity(views[0], targets[0].shape)?;
-                solution[0].push(vec![(sources[0].1, copy)]);
+                solution[0].push(smallvec![(sources[0].1, copy)]);
                 continue;
             };
             let operation = claim.operation(layout, &sizes, &captures);
@@ -292,7 +308,7 @@ impl Binder<'_> {
                 .map(|((values, _), view)| SourcePiece { values: values.clone(), view })
                 .collect();
             for term in &mut solution {
-                term.push(Vec::new());
+                term.push(Copies::new());
             }
             for found in self.solved.rearrange(&operation, &pieces, &targets)? {
                 if let Some(parts) = solution[found.target].last_mut() {
@@ -317,10 +333,10 @@ pub(super) fn axes<'c>(claim: &'c Claim<'_>, layout: Option<&Layout>) -> (Axes<'
 }
 
 /// A layout with the sizes that the architecture gave to it.
-fn said(layout: &Layout, sizes: &BTreeMap<String, usize>) -> String {
+fn said(layout: &Layout, sizes: &BTreeMap<String, usize>) -> Arc<str> {
     let sizes: Vec<String> =
         layout.right_axes().filter_map(|axis| sizes.get(axis).map(|size| format!("{axis}={size}"))).collect();
-    if sizes.is_empty() { layout.as_str().to_owned() } else { format!("{layout}, {}", sizes.join(" ")) }
+    if sizes.is_empty() { layout.text() } else { format!("{layout}, {}", sizes.join(" ")).into() }
 }
 
 /// A fault of a claim, at its layout where that is to blame.
@@ -354,8 +370,7 @@ fn identity(view: &crate::tensor::Strided, shape: &crate::tensor::Shape) -> Resu
 pub(super) fn equal(one: &Solution, other: &Solution) -> bool {
     let collapsed = |solution: &Solution| -> Solution {
         let collapse = |(tensor, copy): &(usize, StridedCopy)| (*tensor, copy.collapse());
-        let terms =
-            |terms: &Vec<Vec<_>>| terms.iter().map(|parts| parts.iter().map(collapse).collect()).collect();
+        let terms = |terms: &Terms| terms.iter().map(|parts| parts.iter().map(collapse).collect()).collect();
         solution.iter().map(terms).collect()
     };
     collapsed(one) == collapsed(other)

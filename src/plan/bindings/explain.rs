@@ -14,9 +14,9 @@ impl Binder<'_> {
         let Ok((layout, _)) = self.solve(claim) else { return Vec::new() };
         let of_sources = several(&claim.rule.torch, claim.sources.iter().map(|(captures, _)| captures));
         let detail = |(own, variable): &(Captures, usize)| {
-            let named = claim.captures.iter().chain(own);
+            let named = claim.captures.iter().chain(own.iter());
             let mut captures: Vec<(String, String)> =
-                named.map(|(name, value)| (name.clone(), value.to_string())).collect();
+                named.map(|(name, value)| (name.to_owned(), value.to_string())).collect();
             captures.extend(of_sources.clone());
             // What stands for a prefix is no capture of the rule.
             captures.retain(|(name, _)| name.starts_with(|c: char| c.is_ascii_alphabetic()));
@@ -47,7 +47,7 @@ impl Binder<'_> {
 /// axis that they are.
 fn several<'c>(pattern: &Pattern, captures: impl Iterator<Item = &'c Captures>) -> Vec<(String, String)> {
     let mut values: BTreeMap<&str, Vec<&CaptureValue>> = BTreeMap::new();
-    for (name, value) in captures.flatten() {
+    for (name, value) in captures.flat_map(Captures::iter) {
         let known = values.entry(name).or_default();
         if !known.contains(&value) {
             known.push(value);

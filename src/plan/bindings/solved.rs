@@ -1,46 +1,88 @@
 //! Layouts that were solved before: a model has many layers of few kinds.
 
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-use crate::map::Map;
+use foldhash::fast::RandomState;
+use hashbrown::{Equivalent, HashMap};
+use smallvec::SmallVec;
+
 use crate::tensor::{
     Operation, Rearranged, Shape, SolveError, SourcePiece, Strided, StridedCopy, TargetPiece, rearrange,
 };
+
+/// Copies between some tensors and some variables; mostly one.
+pub(super) type Found = SmallVec<[Rearranged; 1]>;
 
 /// What was solved, by all that a solution depends on.
 #[derive(Default)]
 pub(in crate::plan) struct Solved {
     /// For tensors that begin with their storage.
-    copies: Mutex<Map<Question, Vec<StridedCopy>>>,
+    copies: Mutex<HashMap<Answered, Vec<StridedCopy>, RandomState>>,
 }
 
 /// One tensor to one variable by a layout alone. What orders, cuts or gathers is asked anew each time.
 #[derive(PartialEq, Eq, Hash)]
-struct Question {
+struct Question<'a> {
     /// The layout's text, which all of it follows from.
-    layout: String,
-    /// The given sizes by their names, in the order of these.
-    sizes: Vec<(String, usize)>,
-    /// The tensor's rank, sizes and strides, then the variable's sizes.
-    shapes: Vec<usize>,
+    layout: &'a str,
+    /// The given sizes by their names.
+    sizes: &'a BTreeMap<String, usize>,
+    /// The tensor's sizes.
+    source: &'a [usize],
+    /// The tensor's strides.
+    strides: &'a [usize],
+    /// The variable's sizes.
+    target: &'a [usize],
 }
 
-impl Question {
+/// A question that was answered.
+struct Answered {
+    layout: String,
+    sizes: BTreeMap<String, usize>,
+    source: Strided,
+    target: Shape,
+}
+
+impl<'a> Question<'a> {
     /// None where there is more to an operation.
-    fn of(operation: &Operation<'_>, view: &Strided, shape: &Shape) -> Option<Self> {
-        let Operation { layout, sizes, order, slice, take, captures } = operation;
+    fn of(operation: &Operation<'a>, view: &'a Strided, shape: &'a Shape) -> Option<Self> {
+        let &Operation { layout, sizes, order, slice, take, captures } = operation;
         if !(order.is_empty() && slice.is_empty() && take.is_empty() && captures.is_empty()) {
             return None;
         }
-        let source = view.shape().sizes();
-        let mut shapes = Vec::with_capacity(1 + 2 * source.len() + shape.rank());
-        shapes.push(source.len());
-        shapes.extend_from_slice(source);
-        shapes.extend_from_slice(view.strides());
-        shapes.extend_from_slice(shape.sizes());
-        let sizes = sizes.iter().map(|(axis, size)| (axis.clone(), *size)).collect();
-        Some(Self { layout: layout.as_str().to_owned(), sizes, shapes })
+        let (source, strides) = (view.shape().sizes(), view.strides());
+        Some(Self { layout: layout.as_str(), sizes, source, strides, target: shape.sizes() })
+    }
+}
+
+impl Answered {
+    fn question(&self) -> Question<'_> {
+        let Self { layout, sizes, source, target } = self;
+        let (source, strides) = (source.shape().sizes(), source.strides());
+        Question { layout, sizes, source, strides, target: target.sizes() }
+    }
+}
+
+impl Equivalent<Answered> for Question<'_> {
+    fn equivalent(&self, answered: &Answered) -> bool {
+        *self == answered.question()
+    }
+}
+
+impl PartialEq for Answered {
+    fn eq(&self, other: &Self) -> bool {
+        self.question() == other.question()
+    }
+}
+
+impl Eq for Answered {}
+
+/// As that of the question, which is looked for.
+impl Hash for Answered {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.question().hash(state);
     }
 }
 
@@ -51,28 +93,35 @@ impl Solved {
         operation: &Operation<'_>,
         sources: &[SourcePiece<'_>],
         targets: &[TargetPiece<'_>],
-    ) -> Result<Vec<Rearranged>, SolveError> {
-        let question = match (sources, targets) {
-            ([source], [target]) => Question::of(operation, source.view, target.shape).map(|of| (of, source)),
-            _ => None,
-        };
-        let Some((question, source)) = question else { return rearrange(operation, sources, targets) };
+    ) -> Result<Found, SolveError> {
+        let solve = || Ok(Found::from_vec(rearrange(operation, sources, targets)?));
+        let ([source], [target]) = (sources, targets) else { return solve() };
+        let Some(question) = Question::of(operation, source.view, target.shape) else { return solve() };
         let offset = source.view.offset();
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        let copies = match copies.entry(question) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(vacant) => {
-                let found = rearrange(operation, sources, targets)?;
-                let copies = found.into_iter().map(|found| StridedCopy {
-                    source_offset: found.copy.source_offset - offset,
-                    ..found.copy
-                });
-                vacant.insert(copies.collect())
-            }
+        if let Some(copies) = copies.get(&question) {
+            let moved = |copy: &StridedCopy| StridedCopy {
+                source_offset: copy.source_offset + offset,
+                ..copy.clone()
+            };
+            return Ok(copies
+                .iter()
+                .map(|copy| Rearranged { source: 0, target: 0, copy: moved(copy) })
+                .collect());
+        }
+        let found = solve()?;
+        let copies_of = found.iter().map(|found| StridedCopy {
+            source_offset: found.copy.source_offset - offset,
+            ..found.copy.clone()
+        });
+        let answered = Answered {
+            layout: question.layout.to_owned(),
+            sizes: question.sizes.clone(),
+            source: source.view.clone(),
+            target: target.shape.clone(),
         };
-        let moved =
-            |copy: &StridedCopy| StridedCopy { source_offset: copy.source_offset + offset, ..copy.clone() };
-        Ok(copies.iter().map(|copy| Rearranged { source: 0, target: 0, copy: moved(copy) }).collect())
+        copies.insert(answered, copies_of.collect());
+        Ok(found)
     }
 }
 
@@ -105,7 +154,8 @@ mod tests {
         };
         let sources = [SourcePiece { values: Vec::new(), view: &view }];
         let targets = [TargetPiece { values: Vec::new(), shape: &target }];
-        let found = solved.rearrange(&operation, &sources, &targets).map_err(|error| error.to_string());
+        let found = solved.rearrange(&operation, &sources, &targets);
+        let found = found.map(Found::into_vec).map_err(|error| error.to_string());
         let expected = rearrange(&operation, &sources, &targets).map_err(|error| error.to_string());
         assert_eq!(found, expected, "{layout} {given:?} {view:?} {target}");
     }

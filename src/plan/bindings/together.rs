@@ -4,19 +4,19 @@ use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::binder::Binder;
+use super::binder::{Binder, Bindings};
 use super::solved::Solved;
 use crate::crew::{Hands, share};
 use crate::plan::claims::expansion::Claim;
 use crate::plan::faults::fault::Fault;
-use crate::plan::outcome::{Binding, Detail};
+use crate::plan::outcome::Detail;
 
 /// Claims that are bound at a time, and worth a thread: binding so many takes some milliseconds, beginning one a fraction of one.
 const WORTH_A_THREAD: usize = 1000;
 
 /// What a claim came to.
 pub(in crate::plan) struct Bound {
-    pub(in crate::plan) bindings: Vec<Binding>,
+    pub(in crate::plan) bindings: Bindings,
     /// What is to be noted of a layout that leaves the features of a map in another order.
     pub(in crate::plan) unpermuted: Option<String>,
     /// Where they are asked for.
@@ -24,12 +24,13 @@ pub(in crate::plan) struct Bound {
 }
 
 impl Binder<'_> {
-    /// Binds claims, each for itself, by so many threads at most (by default as many as there are cores).
+    /// Binds claims, each for itself, by so many threads at most (by default as many as there are cores), and tells in
+    /// their order, part by part, what they came to.
     pub(in crate::plan) fn bind_all(
         &self,
         claims: &[Claim<'_>],
         threads: Option<NonZeroUsize>,
-    ) -> Vec<Result<Bound, Box<Fault>>> {
+    ) -> Vec<Vec<Result<Bound, Box<Fault>>>> {
         let parts: Vec<_> = claims.chunks(WORTH_A_THREAD).map(|part| (part, OnceLock::new())).collect();
         let next = AtomicUsize::new(0);
         share(Hands::own(threads), parts.len(), &|goes_on| {
@@ -38,10 +39,9 @@ impl Binder<'_> {
                 bound.get_or_init(|| self.bind_part(part));
             }
         });
-        parts
-            .into_iter()
-            .flat_map(|(part, bound)| bound.into_inner().unwrap_or_else(|| self.bind_part(part)))
-            .collect()
+        let bound =
+            |(part, bound): (_, OnceLock<_>)| bound.into_inner().unwrap_or_else(|| self.bind_part(part));
+        parts.into_iter().map(bound).collect()
     }
 
     fn bind_part(&self, claims: &[Claim<'_>]) -> Vec<Result<Bound, Box<Fault>>> {

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::equation;
 use super::expansion::{Claim, Expansion};
 use super::order::{Outcome, Place};
@@ -12,6 +14,7 @@ use crate::plan::derived::derive::{Dim, Found, tensor};
 use crate::plan::faults::fault::FaultDetail;
 use crate::plan::faults::hints;
 use crate::plan::names::module::Module;
+use crate::plan::names::source::Matches;
 use crate::plan::outcome::Provenance;
 use crate::schema::{CaptureValue, Captures, Class, ClassVariable, Inside, LayerRule, NUMBER, Rule, Tables};
 use crate::tensor::StateDictKey;
@@ -31,11 +34,14 @@ pub(in crate::plan) struct Pairing<'a> {
     pub(super) outputs: &'a FeatureOrder,
 }
 
+/// The rules of a class that speak of a variable, each with its captures; mostly one.
+type Speaking = SmallVec<[(usize, Captures); 1]>;
+
 /// Tensors and variables that one rule of a class brings together.
 #[derive(Default)]
 struct Group {
-    sources: Vec<(Captures, usize)>,
-    targets: Vec<(Captures, usize)>,
+    sources: Matches,
+    targets: Matches,
 }
 
 /// A layer, its class, and the module whose tensors it gets.
@@ -187,10 +193,10 @@ impl<'a> Expansion<'a> {
             let mut targets = targets.into_iter();
             let last = targets.next_back();
             for target in targets {
-                self.ordered(meeting, known, sources.clone(), vec![target]);
+                self.ordered(meeting, known, sources.clone(), smallvec![target]);
             }
             if let Some(last) = last {
-                self.ordered(meeting, known, sources, vec![last]);
+                self.ordered(meeting, known, sources, smallvec![last]);
             }
         }
     }
@@ -235,7 +241,7 @@ impl<'a> Expansion<'a> {
         &mut self,
         meeting: &Meeting<'a, '_>,
         index: usize,
-        rules: Vec<(usize, Captures)>,
+        rules: Speaking,
         groups: &mut BTreeMap<(usize, Captures), Group>,
     ) {
         let Meeting { pair, class, module, .. } = meeting;
@@ -243,7 +249,7 @@ impl<'a> Expansion<'a> {
         // Where there is but one, its tensors are looked for below.
         let is_alone = rules.len() == 1;
         let has = |known: &ClassVariable| is_alone || self.source.has(module, &known.rule.torch);
-        let found: Vec<&(usize, Captures)> =
+        let found: SmallVec<[&(usize, Captures); 1]> =
             rules.iter().filter(|(at, _)| known(at).is_some_and(has)).collect();
         let (at, captures) = match found.as_slice() {
             [] => return self.lack(meeting, index, &rules),
@@ -264,15 +270,14 @@ impl<'a> Expansion<'a> {
         };
         let Some(known) = known(at) else { return };
         let is_shared = |name: &str| known.rule.torch.captures().iter().any(|(other, _)| other == name);
-        let (both, own): (Captures, Captures) =
-            captures.clone().into_iter().partition(|(name, _)| is_shared(name));
+        let (both, own) = captures.clone().split(is_shared);
         let group = match groups.entry((*at, both)) {
             Entry::Occupied(group) => group.into_mut(),
             Entry::Vacant(vacant) => {
                 let both = vacant.key().1.clone();
                 match self.sources(meeting, known, &both) {
                     Ok(sources) if sources.is_empty() => return self.lack(meeting, index, &rules),
-                    Ok(sources) => vacant.insert(Group { sources, targets: Vec::new() }),
+                    Ok(sources) => vacant.insert(Group { sources, targets: Matches::new() }),
                     Err(refused) => {
                         self.refuse(pair.rule, *refused);
                         self.excused.insert(index);
@@ -315,8 +320,8 @@ impl<'a> Expansion<'a> {
         &mut self,
         meeting: &Meeting<'a, '_>,
         known: &'a ClassVariable,
-        sources: Vec<(Captures, usize)>,
-        targets: Vec<(Captures, usize)>,
+        sources: Matches,
+        targets: Matches,
     ) {
         let Meeting { pair, layer, .. } = meeting;
         let Some(&(_, index)) = targets.first() else { return };
@@ -381,8 +386,8 @@ impl<'a> Expansion<'a> {
 fn claim<'a>(
     meeting: &Meeting<'a, '_>,
     known: &'a ClassVariable,
-    sources: Vec<(Captures, usize)>,
-    targets: Vec<(Captures, usize)>,
+    sources: Matches,
+    targets: Matches,
 ) -> Claim<'a> {
     Claim {
         provenance: meeting.provenance.clone(),
@@ -412,23 +417,23 @@ fn captures(pair: &Pairing<'_>, module: &Module) -> Captures {
 }
 
 /// The rules of a class that speak of a variable, by its path below the layer.
-fn speaking(class: &Class, path: &str) -> Vec<(usize, Captures)> {
+fn speaking(class: &Class, path: &str) -> Speaking {
     let rules = class.variables.iter().enumerate();
     rules.filter_map(|(at, known)| Some((at, known.matches(path)?))).collect()
 }
 
 /// The layers directly inside one, by their names. A template does not list them, but has them behind the layer.
-pub(in crate::plan) fn children(architecture: &Architecture, at: usize) -> Vec<(String, usize)> {
+pub(in crate::plan) fn children<'a>(architecture: &'a Architecture, at: usize) -> Vec<(&'a str, usize)> {
     let layers = &architecture.layers;
     let Some(layer) = layers.get(at) else { return Vec::new() };
     if !layer.inside.is_empty() {
-        let named = layer.inside.iter().filter_map(|&child| Some((layers.get(child)?.name.clone(), child)));
+        let named = layer.inside.iter().filter_map(|&child| Some((layers.get(child)?.name.as_str(), child)));
         return named.collect();
     }
-    let below = |other: &Layer| {
+    let below = |other: &'a Layer| {
         let rest = other.path.strip_prefix(layer.path.as_str())?;
         let rest = if layer.path.is_empty() { rest } else { rest.strip_prefix('/')? };
-        Some(rest.to_owned())
+        Some(rest)
     };
     let behind =
         layers.iter().enumerate().skip(at + 1).map_while(|(child, other)| Some((below(other)?, child)));

@@ -1,5 +1,6 @@
 //! Claims: which tensors a rule gives to which variables, and what was found out on the way to them.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -13,7 +14,7 @@ use crate::plan::derived::derive::Derived;
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::faults::hints;
 use crate::plan::names::module::Module;
-use crate::plan::names::source::SourceNames;
+use crate::plan::names::source::{Matches, SourceNames};
 use crate::plan::names::target::{Lookup, TargetNames};
 use crate::plan::outcome::Provenance;
 use crate::schema::{Captures, Pattern, Position, Rule, RuleKind, Schema, TensorRule};
@@ -33,13 +34,13 @@ pub(in crate::plan) struct Claim<'a> {
     /// Sizes that the architecture gives, beside the rule's own.
     pub(in crate::plan) sizes: BTreeMap<String, usize>,
     /// The tensors, each with the captures that stand on the torch side alone.
-    pub(in crate::plan) sources: Vec<(Captures, usize)>,
+    pub(in crate::plan) sources: Matches,
     /// The variables, each with the captures that stand on the keras side alone.
-    pub(in crate::plan) targets: Vec<(Captures, usize)>,
+    pub(in crate::plan) targets: Matches,
     /// The keras pattern, whose captures tell the targets apart; none within a class.
     pub(in crate::plan) keras: Option<&'a Pattern>,
     /// Further terms, each with its tensors.
-    pub(in crate::plan) terms: Vec<(&'a TensorRule, Vec<(Captures, usize)>)>,
+    pub(in crate::plan) terms: Vec<(&'a TensorRule, Matches)>,
     /// Layouts of other classes that could be meant, where only the layer's name tells the class.
     pub(in crate::plan) rivals: Vec<&'a Layout>,
     /// Whether the class makes a dense weight of its tensor where the layer's rule says `groups`.
@@ -48,9 +49,11 @@ pub(in crate::plan) struct Claim<'a> {
 
 impl Claim<'_> {
     /// The sizes that are given: by the rule, and by the architecture.
-    pub(in crate::plan) fn given(&self) -> BTreeMap<String, usize> {
-        let mut sizes = self.rule.sizes.clone();
-        sizes.extend(self.sizes.clone());
+    pub(in crate::plan) fn given(&self) -> Cow<'_, BTreeMap<String, usize>> {
+        let mut sizes = Cow::Borrowed(&self.rule.sizes);
+        if !self.sizes.is_empty() {
+            sizes.to_mut().extend(self.sizes.clone());
+        }
         sizes
     }
 

@@ -127,8 +127,7 @@ fn belongs(expansion: &Expansion<'_>, module: &str, class: Option<&Class>) -> bo
 fn group<T>(shared: &BTreeSet<&str>, found: impl Iterator<Item = (Captures, T)>) -> Matched<T> {
     let mut groups = Matched::new();
     for (captures, item) in found {
-        let (both, own): (Captures, Captures) =
-            captures.into_iter().partition(|(name, _)| shared.contains(name.as_str()));
+        let (both, own) = captures.split(|name| shared.contains(name));
         groups.entry(both).or_default().push((own, item));
     }
     groups

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use smallvec::smallvec;
+
 use super::expansion::{Claim, Expansion, Stray, Wanted};
 use crate::plan::derived::derive::{Dim, Refused};
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::names::module::Module;
+use crate::plan::names::source::Matches;
 use crate::plan::names::target::Lookup;
 use crate::plan::outcome::Provenance;
 use crate::schema::{Captures, EvaluateError, Pattern, Rule, TensorRule};
 
 /// Terms of a sum, each with its tensors.
-type Terms<'a> = Vec<(&'a TensorRule, Vec<(Captures, usize)>)>;
+type Terms<'a> = Vec<(&'a TensorRule, Matches)>;
 
 impl<'a> Expansion<'a> {
     /// `[[tensor]]`.
@@ -34,10 +37,9 @@ impl<'a> Expansion<'a> {
             let (first_claim, first_stray) = (self.claims.len(), self.strays.len());
             let shared: BTreeSet<&str> =
                 keras.captures().iter().map(|(name, _)| name.as_str()).chain(keras.reads()).collect();
-            let mut groups: BTreeMap<Captures, Vec<(Captures, usize)>> = BTreeMap::new();
+            let mut groups: BTreeMap<Captures, Matches> = BTreeMap::new();
             for (captures, at) in &matches {
-                let (both, own): (Captures, Captures) =
-                    captures.clone().into_iter().partition(|(name, _)| shared.contains(name.as_str()));
+                let (both, own) = captures.clone().split(|name| shared.contains(name));
                 groups.entry(both).or_default().push((own, *at));
             }
             for (both, sources) in groups {
@@ -55,7 +57,7 @@ impl<'a> Expansion<'a> {
         tensor: &'a TensorRule,
         keras: &'a Pattern,
         both: &Captures,
-        sources: Vec<(Captures, usize)>,
+        sources: Matches,
     ) {
         let torch = sources.first().map_or_else(String::new, |(_, at)| self.key_of(*at));
         let path = match keras.substitute(both, &rule.scope.tables) {
@@ -64,20 +66,20 @@ impl<'a> Expansion<'a> {
             Err(EvaluateError::NothingToJoin { .. }) => return,
             Err(source) => return self.fault(&rule.position, FaultDetail::Evaluate { torch, source }, None),
         };
-        let targets: Vec<(Captures, usize)> = if path.is_literal() {
+        let targets: Matches = if path.is_literal() {
             match self.target.variable(path.as_str()) {
-                Some(Lookup::One(at)) => vec![(Captures::new(), at)],
+                Some(Lookup::One(at)) => smallvec![(Captures::new(), at)],
                 Some(Lookup::Several) => {
                     let path = path.as_str().to_owned();
                     return self.fault(&rule.position, FaultDetail::AmbiguousPath { path }, None);
                 }
-                None => Vec::new(),
+                None => Matches::new(),
             }
         } else {
             let variables = self.architecture.variables.iter().enumerate();
             let named =
                 variables.filter_map(|(at, variable)| Some((path.matches(variable.path.as_str())?, at)));
-            let named: Vec<(Captures, usize)> = named.collect();
+            let named: Matches = named.collect();
             // Only where no variable has such a path are the other spellings meant: `query/0` for `query/kernel`.
             match named.is_empty().then(|| self.target.matching(&path)) {
                 None => named,
@@ -134,11 +136,11 @@ impl<'a> Expansion<'a> {
                 |(captures, at)| {
                     let agrees =
                         captures.iter().all(|(name, value)| both.get(name).is_none_or(|both| both == value));
-                    let own = captures.into_iter().filter(|(name, _)| !both.contains_key(name)).collect();
+                    let (_, own) = captures.split(|name| both.get(name).is_some());
                     agrees.then_some((own, at))
                 },
             );
-            let found: Vec<(Captures, usize)> = found.collect();
+            let found: Matches = found.collect();
             if found.is_empty() {
                 let pattern = term.torch.substitute(both, &of.scope.tables);
                 let pattern = pattern.map_or_else(|_| term.torch.to_string(), |pattern| pattern.to_string());

@@ -11,8 +11,9 @@ use crate::plan::claims::class::{Pairing, children};
 use crate::plan::claims::expansion::{Claim, Expansion};
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::names::module::Module;
+use crate::plan::names::source::Matches;
 use crate::plan::outcome::{Dense, Derivation};
-use crate::schema::{Captures, Class};
+use crate::schema::Class;
 use crate::tensor::{Operation, Shape};
 
 /// The formula's name.
@@ -20,7 +21,7 @@ pub(super) const NAME: &str = "block_diagonal";
 
 impl<'a> Expansion<'a> {
     /// Dense weights in place of tensors that are weights of so many groups, computed or not.
-    pub(super) fn dense(&mut self, found: Vec<(Captures, usize)>, groups: usize) -> Found {
+    pub(super) fn dense(&mut self, found: Matches, groups: usize) -> Found {
         found.into_iter().map(|(captures, at)| Ok((captures, self.dense_of(at, groups)?))).collect()
     }
 

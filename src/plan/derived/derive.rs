@@ -12,6 +12,7 @@ use crate::lazy::{
 use crate::plan::claims::expansion::Expansion;
 use crate::plan::faults::fault::FaultDetail;
 use crate::plan::names::module::Module;
+use crate::plan::names::source::Matches;
 use crate::plan::names::styles::{MAGNITUDES, Making, Style};
 use crate::plan::outcome::Derivation;
 use crate::schema::{Captures, Compute, Formula, LowRank as Adapters, Rule, Tables, TensorRule};
@@ -39,7 +40,7 @@ pub(in crate::plan) struct Refused {
 }
 
 /// The tensors that a rule names, each with its captures.
-pub(in crate::plan) type Found = Result<Vec<(Captures, usize)>, Box<Refused>>;
+pub(in crate::plan) type Found = Result<Matches, Box<Refused>>;
 
 /// The axis that a formula's vectors belong to.
 #[derive(Clone, Copy)]
@@ -126,7 +127,7 @@ impl Expansion<'_> {
     }
 
     fn computed(&mut self, module: &Module, rule: &TensorRule, compute: &Compute, beside: Beside) -> Found {
-        let mut found = Vec::new();
+        let mut found = Matches::new();
         for (captures, at) in self.source.matching(module, &rule.torch) {
             let mut inputs = Vec::new();
             for (role, pattern) in &compute.inputs {

@@ -1,5 +1,7 @@
 //! What the names of the checkpoint lead to.
 
+use smallvec::SmallVec;
+
 use super::keys::Keys;
 use super::module::Module;
 use super::modules::Modules;
@@ -7,6 +9,9 @@ use super::styles::Styles;
 use crate::checkpoint::Checkpoint;
 use crate::map::Set;
 use crate::schema::{Captures, PARAMETER, Pattern, RuleKind, Schema, Tables};
+
+/// Tensors or variables that a pattern matches, each with its captures; mostly one.
+pub(in crate::plan) type Matches = SmallVec<[(Captures, usize); 1]>;
 
 /// The checkpoint's keys under the schema's prefix.
 pub(in crate::plan) struct SourceNames<'a> {
@@ -84,7 +89,7 @@ impl<'a> SourceNames<'a> {
     }
 
     /// The tensors that a pattern, relative to a module, matches. A literal needs no search.
-    pub(in crate::plan) fn matching(&self, module: &Module, pattern: &Pattern) -> Vec<(Captures, usize)> {
+    pub(in crate::plan) fn matching(&self, module: &Module, pattern: &Pattern) -> Matches {
         if pattern.is_literal() {
             let key = module.key(pattern.as_str());
             return self.named.of(&key).iter().map(|&at| (Captures::new(), at)).collect();

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
+use super::source::Matches;
 use crate::keras::Architecture;
 use crate::map::Map;
 use crate::schema::{Captures, Pattern};
@@ -56,7 +57,7 @@ impl<'a> TargetNames<'a> {
 
     /// The variables that a pattern matches in any spelling, in their order; none where it matches one in two ways,
     /// or a spelling that several have.
-    pub(in crate::plan) fn matching(&self, pattern: &Pattern) -> Option<Vec<(Captures, usize)>> {
+    pub(in crate::plan) fn matching(&self, pattern: &Pattern) -> Option<Matches> {
         let mut found: BTreeMap<usize, Captures> = BTreeMap::new();
         let aliases = self.variable_aliases().iter().map(|(path, lookup)| (path.as_str(), lookup));
         let aliases = aliases.filter(|(path, _)| !self.variables.contains_key(path));

@@ -181,7 +181,7 @@ mod tests {
         prop_oneof![
             text.prop_map(|text| Part::Text(text.to_owned())),
             (kind, joint).prop_map(|(kind, joint)| Part::Capture {
-                name: "x".to_owned(),
+                name: "x".into(),
                 kind,
                 is_bare: false,
                 joint,
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn no_place_is_tried_twice() {
         let capture = || Part::Capture {
-            name: "x".to_owned(),
+            name: "x".into(),
             kind: CaptureKind::Segments,
             is_bare: false,
             joint: Joint::None,

@@ -1,10 +1,12 @@
 //! Patterns: matching names and computing them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::ambiguity::is_ambiguous;
+use super::captures::Captures;
 use super::parse::{self, MAX_LENGTH, PARAMETER};
-use super::part::{CaptureKind, CaptureValue, Captures, Joint, Part, Separator, render};
+use super::part::{CaptureKind, CaptureValue, Joint, Part, Separator, render};
 use super::{EvaluateError, PatternError, PatternErrorKind, Tables, matcher};
 
 /// What the names of captures begin with that stand for the prefix of a schema within another. No letter of a name.
@@ -69,8 +71,8 @@ impl Pattern {
                 (Part::Text(_), None) => {}
                 (Part::Capture { name, kind, .. }, _) => {
                     literal = None;
-                    if !captures.iter().any(|(known, _)| known == name) {
-                        captures.push((name.clone(), kind.clone()));
+                    if !captures.iter().any(|(known, _)| **known == **name) {
+                        captures.push((name.to_string(), kind.clone()));
                     }
                 }
                 (Part::Expression { .. }, _) => {
@@ -110,7 +112,7 @@ impl Pattern {
     pub(crate) fn declares(&self) -> Vec<(String, CaptureKind)> {
         let declared = |(name, _): &&(String, CaptureKind)| {
             self.parts.iter().any(
-                |part| matches!(part, Part::Capture { name: other, is_bare: false, .. } if other == name),
+                |part| matches!(part, Part::Capture { name: other, is_bare: false, .. } if **other == **name),
             )
         };
         self.captures.iter().filter(declared).cloned().collect()
@@ -190,7 +192,7 @@ impl Pattern {
         if !choices.is_empty() {
             let hidden = self.captures.iter().filter(|(name, _)| name.starts_with(MOUNT)).count();
             let capture = Part::Capture {
-                name: format!("{MOUNT}{hidden}"),
+                name: format!("{MOUNT}{hidden}").into(),
                 kind: CaptureKind::Alternatives(choices),
                 is_bare: false,
                 joint: Joint::None,
@@ -239,7 +241,7 @@ impl Pattern {
     /// What stands before and after `{*}`, where that is all that is left to capture.
     #[must_use]
     pub fn around_parameter(&self) -> Option<(&str, &str)> {
-        let is_parameter = |part: &Part| matches!(part, Part::Capture { name, .. } if name == PARAMETER);
+        let is_parameter = |part: &Part| matches!(part, Part::Capture { name, .. } if **name == *PARAMETER);
         match self.parts.as_slice() {
             [one] if is_parameter(one) => Some(("", "")),
             [Part::Text(before), one] if is_parameter(one) => Some((before, "")),
@@ -273,7 +275,7 @@ impl Pattern {
                 Some(earlier) if *earlier != value => return None,
                 Some(_) => {}
                 None => {
-                    captures.insert(name.clone(), value);
+                    captures.insert(Arc::clone(name), value);
                 }
             }
         }

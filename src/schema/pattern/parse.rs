@@ -82,7 +82,7 @@ fn braces(inner: &str, range: Range<usize>) -> Result<Part, PatternError> {
         return fail(PatternErrorKind::Empty);
     }
     let capture = |name: &str, kind, is_bare, range| Part::Capture {
-        name: name.to_owned(),
+        name: name.into(),
         kind,
         is_bare,
         joint: Joint::None,
@@ -132,18 +132,18 @@ fn agree(parts: &mut [Part], declared: &[(String, CaptureKind)]) -> Result<(), P
     let mut kinds: Vec<(String, CaptureKind)> = declared.to_vec();
     for part in &*parts {
         let Part::Capture { name, kind, is_bare: false, range, .. } = part else { continue };
-        match kinds.iter().find(|(known, _)| known == name) {
+        match kinds.iter().find(|(known, _)| **known == **name) {
             Some((_, known)) if known != kind => {
-                let kind = PatternErrorKind::KindsDiffer { name: name.clone() };
+                let kind = PatternErrorKind::KindsDiffer { name: name.to_string() };
                 return Err(PatternError { range: range.clone(), kind });
             }
             Some(_) => {}
-            None => kinds.push((name.clone(), kind.clone())),
+            None => kinds.push((name.to_string(), kind.clone())),
         }
     }
     for part in parts {
         if let Part::Capture { name, kind, is_bare: true, .. } = part
-            && let Some((_, declared)) = kinds.iter().find(|(known, _)| known == name)
+            && let Some((_, declared)) = kinds.iter().find(|(known, _)| **known == **name)
         {
             *kind = declared.clone();
         }
@@ -158,7 +158,7 @@ fn join(parts: &mut Vec<Part>, separator: char) -> Result<(), PatternError> {
             continue;
         };
         let range = range.clone();
-        let kind = PatternErrorKind::PartOfSegment { name: name.clone() };
+        let kind = PatternErrorKind::PartOfSegment { name: name.to_string() };
         let before = index.checked_sub(1).and_then(|index| parts.get(index));
         let has_before = match before {
             None | Some(Part::Capture { joint: Joint::After, .. }) => true,

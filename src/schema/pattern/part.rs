@@ -1,8 +1,8 @@
 //! What patterns are made of, and their spelling.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::expression::Expression;
 
@@ -11,7 +11,7 @@ use super::expression::Expression;
 pub(super) enum Part {
     Text(String),
     Capture {
-        name: String,
+        name: Arc<str>,
         kind: CaptureKind,
         /// Written without a kind.
         is_bare: bool,
@@ -99,9 +99,6 @@ impl fmt::Display for CaptureValue {
         }
     }
 }
-
-/// The values of a pattern's captures, by name.
-pub type Captures = BTreeMap<String, CaptureValue>;
 
 /// Parts as text: the name itself when nothing but letters is left, else in the notation of patterns.
 pub(super) fn render(parts: &[Part], separator: Separator) -> String {

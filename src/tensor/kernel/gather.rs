@@ -3,7 +3,7 @@
 //! A copy is collapsed first. What is then contiguous on both sides is copied; what is contiguous on both
 //! sides but along different axes is a transposition; the rest goes element by element.
 
-use crate::tensor::{CopyAxis, StridedCopy};
+use crate::tensor::{CopyAxes, CopyAxis, StridedCopy};
 
 use super::transpose::transpose;
 use super::{avx2, portable};
@@ -124,8 +124,8 @@ fn run<const SIZE: usize>(level: Level, copy: &StridedCopy, source: &[u8], targe
 }
 
 /// Takes out the axes that together walk through contiguous source elements, innermost first.
-fn take_rows(axes: &mut Vec<CopyAxis>) -> Vec<CopyAxis> {
-    let mut rows = Vec::new();
+fn take_rows(axes: &mut CopyAxes) -> CopyAxes {
+    let mut rows = CopyAxes::new();
     let mut stride = 1;
     while let Some(found) = axes.iter().position(|axis| axis.source_stride == stride) {
         let axis = axes.remove(found);
@@ -222,7 +222,7 @@ mod tests {
                         }
                     }
                 }
-                StridedCopy { axes, source_offset, target_offset }
+                StridedCopy { axes: axes.into(), source_offset, target_offset }
             })
     }
 
@@ -254,7 +254,8 @@ mod tests {
                 axes: vec![
                     CopyAxis { size: rows, source_stride: 1, target_stride: columns },
                     CopyAxis { size: columns, source_stride: rows, target_stride: 1 },
-                ],
+                ]
+                .into(),
                 source_offset: 0,
                 target_offset: 0,
             };
@@ -276,7 +277,8 @@ mod tests {
                         axes: vec![
                             CopyAxis { size: rows, source_stride: 1, target_stride },
                             CopyAxis { size: columns, source_stride: rows, target_stride: 1 },
-                        ],
+                        ]
+                        .into(),
                         source_offset: 0,
                         target_offset,
                     };
@@ -295,7 +297,8 @@ mod tests {
                     axes: vec![
                         CopyAxis { size: rows, source_stride: 1, target_stride: columns + 5 },
                         CopyAxis { size: columns, source_stride: apart * ALIAS / size, target_stride: 1 },
-                    ],
+                    ]
+                    .into(),
                     source_offset: 7,
                     target_offset: 2,
                 };
@@ -312,7 +315,8 @@ mod tests {
                 CopyAxis { size: hw, source_stride: 1, target_stride: i * o },
                 CopyAxis { size: i, source_stride: hw, target_stride: o },
                 CopyAxis { size: o, source_stride: i * hw, target_stride: 1 },
-            ],
+            ]
+            .into(),
             source_offset: 0,
             target_offset: 0,
         };
@@ -322,7 +326,7 @@ mod tests {
     #[test]
     fn nothing_to_do() {
         let copy = StridedCopy {
-            axes: vec![CopyAxis { size: 0, source_stride: 9, target_stride: 9 }],
+            axes: vec![CopyAxis { size: 0, source_stride: 9, target_stride: 9 }].into(),
             source_offset: 99,
             target_offset: 99,
         };

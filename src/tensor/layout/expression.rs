@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A parsed layout expression: `left -> right`, where the left side names the axes of the source and the
 /// right side those of the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    text: String,
+    text: Arc<str>,
     left: Vec<Group>,
     right: Vec<Group>,
 }
@@ -62,7 +63,7 @@ impl Layout {
             return Err(LayoutError { range: 0..text.len(), kind: LayoutErrorKind::Arrow });
         };
         let (left, right) = (&text[..arrow], &text[arrow + 2..]);
-        Ok(Self { text: text.to_owned(), left: parse_side(left, 0)?, right: parse_side(right, arrow + 2)? })
+        Ok(Self { text: text.into(), left: parse_side(left, 0)?, right: parse_side(right, arrow + 2)? })
     }
 
     /// As it was written.
@@ -71,11 +72,16 @@ impl Layout {
         &self.text
     }
 
+    /// The same, shared.
+    pub(crate) fn text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+
     /// The same with the sides exchanged.
     #[must_use]
     pub fn turned(&self) -> Self {
         let (left, right) = self.text.split_once("->").unwrap_or((&self.text, ""));
-        let text = format!("{} -> {}", right.trim(), left.trim());
+        let text = format!("{} -> {}", right.trim(), left.trim()).into();
         Self { text, left: self.right.clone(), right: self.left.clone() }
     }
 

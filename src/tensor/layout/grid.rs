@@ -172,7 +172,7 @@ impl<'a> Grid<'a> {
         }
         axes.sort_by_key(|axis| std::cmp::Reverse(axis.target_stride));
 
-        let mut copies = vec![StridedCopy { axes, source_offset, target_offset }];
+        let mut copies = vec![StridedCopy { axes: axes.into(), source_offset, target_offset }];
         for (axis, order) in ordered {
             let expand = |copy: StridedCopy| {
                 order.iter().enumerate().map(move |(to, from)| StridedCopy {

@@ -156,7 +156,7 @@ impl Operation<'_> {
             target_stride *= size.max(1);
         }
         copied.reverse();
-        Ok((shape, StridedCopy { axes: copied, source_offset, target_offset: 0 }))
+        Ok((shape, StridedCopy { axes: copied.into(), source_offset, target_offset: 0 }))
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::checkpoint::pickle::tensor_error::{TensorError, UnsupportedTensor};
 use crate::checkpoint::pickle::value::{Object, Pickle, Value, ValueId, shown_global};
-use crate::tensor::{Dtype, MAX_RANK, Shape, ShapeError};
+use crate::tensor::{Dtype, MAX_RANK, Shape, ShapeError, Sizes};
 
 /// A call of a rebuild function.
 #[derive(Clone, Copy)]
@@ -71,12 +71,12 @@ impl<'p, 'a> Call<'p, 'a> {
     }
 
     /// One count for every axis. A list that is too long is not walked: every tensor may name the same one.
-    pub(super) fn sizes(&self, id: ValueId, wrong: &'static str) -> Result<Vec<usize>, TensorError> {
+    pub(super) fn sizes(&self, id: ValueId, wrong: &'static str) -> Result<Sizes, TensorError> {
         let sizes = self.pickle.sequence(id).ok_or_else(|| self.wrong(wrong))?;
         if sizes.len() > MAX_RANK {
             return Err(ShapeError::Rank { rank: sizes.len() }.into());
         }
-        let mut counts = Vec::with_capacity(sizes.len());
+        let mut counts = Sizes::with_capacity(sizes.len());
         for &size in sizes {
             counts.push(self.size(size).ok_or_else(|| self.wrong(wrong))?);
         }

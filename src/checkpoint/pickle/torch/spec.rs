@@ -3,7 +3,7 @@
 use super::storage::StorageSpec;
 use crate::checkpoint::pickle::value::ValueId;
 use crate::lazy::CompressedLayout;
-use crate::tensor::{ByteOrder, Dtype, Shape};
+use crate::tensor::{ByteOrder, Dtype, Shape, Sizes};
 
 /// A tensor.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(crate) struct StridedSpec<'a> {
     /// In elements of `dtype`, as are the strides.
     pub(crate) offset: usize,
     pub(crate) shape: Shape,
-    pub(crate) strides: Vec<usize>,
+    pub(crate) strides: Sizes,
     /// Whether the values are the conjugates of what the storage holds.
     pub(crate) is_conj: bool,
     /// Whether they are the negatives.
@@ -47,6 +47,7 @@ pub(crate) struct QuantizedSpec<'a> {
 
 /// Scales and zero points.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a quantized tensor has one, which is not moved about")]
 pub(crate) enum Quantization<'a> {
     /// One for all elements.
     PerTensor { scale: f64, zero_point: i64 },

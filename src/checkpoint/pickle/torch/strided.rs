@@ -5,7 +5,7 @@ use super::spec::StridedSpec;
 use super::storage::{StorageSpec, is_storage, quantized_name, storage};
 use crate::checkpoint::pickle::tensor_error::{TensorError, UnsupportedTensor};
 use crate::checkpoint::pickle::value::{Pickle, Value, ValueId};
-use crate::tensor::{Dtype, Shape};
+use crate::tensor::{Dtype, Shape, Sizes};
 
 pub(super) fn rebuild<'a>(call: &Call<'_, 'a>) -> Result<StridedSpec<'a>, TensorError> {
     let (count, expected, metadata) = match call.name {
@@ -34,7 +34,7 @@ pub(super) fn view(
     offset: ValueId,
     sizes: ValueId,
     strides: ValueId,
-) -> Result<(usize, Shape, Vec<usize>), TensorError> {
+) -> Result<(usize, Shape, Sizes), TensorError> {
     let offset = call.size(offset).ok_or_else(|| call.wrong("the offset is no count"))?;
     let shape = call.shape(sizes)?;
     Ok((offset, shape, call.sizes(strides, "the strides are no counts")?))

@@ -7,7 +7,7 @@ use super::storage::{is_storage, quantized_name, storage};
 use super::{array, nested, quantized, sparse, strided, subclass};
 use crate::checkpoint::pickle::tensor_error::{TensorError, UnsupportedTensor};
 use crate::checkpoint::pickle::value::{Object, Pickle, Value, ValueId};
-use crate::tensor::{Dtype, Shape};
+use crate::tensor::{Dtype, Shape, Sizes};
 
 /// Calls around calls that are looked through: a buffer in a subclass in a parameter takes three.
 const MAX_WRAPPERS: usize = 8;
@@ -195,5 +195,13 @@ fn raw_storage<'a>(pickle: &Pickle<'a>, id: ValueId) -> Result<StridedSpec<'a>, 
         return Err(TensorError::Unsupported(UnsupportedTensor::Dtype { dtype }));
     }
     let shape = Shape::new(vec![storage.numel])?;
-    Ok(StridedSpec { dtype, offset: 0, strides: vec![1], shape, storage, is_conj: false, is_neg: false })
+    Ok(StridedSpec {
+        dtype,
+        offset: 0,
+        strides: Sizes::from_slice(&[1]),
+        shape,
+        storage,
+        is_conj: false,
+        is_neg: false,
+    })
 }
