@@ -1,6 +1,7 @@
 //! An HDF5 file without bytes: groups, datasets, attributes.
 
 use super::LayoutError;
+use crate::keras::graph::join;
 use crate::map::Map;
 
 /// A group of an HDF5 file.
@@ -70,13 +71,16 @@ impl Attribute {
 /// Children that are looked for one by one. Most groups have fewer.
 const FEW: usize = 8;
 
+/// Children that a group has room for from the first on.
+const USUAL_CHILDREN: usize = 2;
+
 /// A group in the making, which finds its children by name: a model may have tens of thousands.
 #[derive(Default)]
 pub(super) struct Growing {
     pub(super) attributes: Vec<Attribute>,
     children: Vec<(String, Child)>,
     /// The place of each child, where there are more than [`FEW`].
-    places: Map<String, usize>,
+    places: Option<Box<Map<String, usize>>>,
 }
 
 enum Child {
@@ -91,7 +95,7 @@ impl Growing {
         for name in path.split('/').filter(|name| !name.is_empty()) {
             let at = match group.place(name) {
                 Some(at) => at,
-                None => group.push(name, Child::Group(Self::default())),
+                None => group.push(name.to_owned(), Child::Group(Self::default())),
             };
             group = match group.children.get_mut(at) {
                 Some((_, Child::Group(group))) => group,
@@ -104,13 +108,23 @@ impl Growing {
     /// Adds a dataset at a path below this group.
     pub(super) fn add(&mut self, path: &str, dataset: Dataset) -> Result<(), LayoutError> {
         let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
-        self.group(parents)?.add_child(name, dataset, path)
+        self.group(parents)?.add_child(name.to_owned(), dataset, parents)
     }
 
-    /// Adds a dataset directly to this group; `path` is its path below the root.
-    pub(super) fn add_child(&mut self, name: &str, dataset: Dataset, path: &str) -> Result<(), LayoutError> {
-        if self.place(name).is_some() {
-            return Err(LayoutError::SameName { path: path.to_owned() });
+    /// Makes room for so many more children, and no others.
+    pub(super) fn reserve(&mut self, children: usize) {
+        self.children.reserve_exact(children);
+    }
+
+    /// Adds a dataset directly to this group, whose path below the root is `path`.
+    pub(super) fn add_child(
+        &mut self,
+        name: String,
+        dataset: Dataset,
+        path: &str,
+    ) -> Result<(), LayoutError> {
+        if self.place(&name).is_some() {
+            return Err(LayoutError::SameName { path: join(path, &name) });
         }
         self.push(name, Child::Leaf(Node::Dataset(dataset)));
         Ok(())
@@ -119,27 +133,32 @@ impl Growing {
     /// Gives a child a second name; no more than that name where there is no such child or the name is taken.
     pub(super) fn alias(&mut self, name: &str, of: &str) {
         if self.place(of).is_some() && self.place(name).is_none() {
-            self.push(name, Child::Leaf(Node::Alias(of.to_owned())));
+            self.push(name.to_owned(), Child::Leaf(Node::Alias(of.to_owned())));
         }
     }
 
-    fn push(&mut self, name: &str, child: Child) -> usize {
+    fn push(&mut self, name: String, child: Child) -> usize {
         let at = self.children.len();
-        self.children.push((name.to_owned(), child));
+        if at == 0 && self.children.capacity() == 0 {
+            // Most groups of a layer have its variables, or those of a layer inside.
+            self.children.reserve_exact(USUAL_CHILDREN);
+        }
+        self.children.push((name, child));
         // Those before it too, once there are more.
         let first = if at == FEW { 0 } else { at };
         if at >= FEW {
             let added = self.children.iter().enumerate().skip(first);
-            self.places.extend(added.map(|(at, (name, _))| (name.clone(), at)));
+            let places = self.places.get_or_insert_default();
+            places.extend(added.map(|(at, (name, _))| (name.clone(), at)));
         }
         at
     }
 
     fn place(&self, name: &str) -> Option<usize> {
-        if self.children.len() > FEW {
-            return self.places.get(name).copied();
+        match &self.places {
+            Some(places) => places.get(name).copied(),
+            None => self.children.iter().position(|(other, _)| other == name),
         }
-        self.children.iter().position(|(other, _)| other == name)
     }
 
     /// The group.

@@ -18,7 +18,7 @@ pub(super) struct Vars<'a> {
     pub(super) path: String,
     /// The layer, unless it is carried over.
     layer: Option<&'a Layer>,
-    /// The datasets, each with its path, which is directly below the group's.
+    /// The datasets, each with its name in the group.
     pub(super) datasets: Vec<(String, Dataset)>,
     /// Bytes of the datasets.
     pub(super) bytes: u64,
@@ -48,14 +48,15 @@ pub(super) fn all<'a>(source: &Source<'a>, carried: &mut Vec<CarriedDataset>) ->
     let mut found = Vec::with_capacity(source.architecture.layers.len());
     for layer in &source.architecture.layers {
         let path = join(&layer.group, "vars");
-        let mut vars = Vars { path, layer: Some(layer), datasets: Vec::new(), bytes: 0 };
+        let datasets = Vec::with_capacity(layer.variables.len());
+        let mut vars = Vars { path, layer: Some(layer), datasets, bytes: 0 };
         for index in layer.variables.clone() {
             let (Some(variable), Some(dtype)) = (variables.get(index), (source.written)(index)) else {
                 continue;
             };
             let dataset = Dataset { content: Content::Variable(index), attributes: mark(dtype) };
             vars.bytes = vars.bytes.saturating_add(bytes(variable.shape.numel(), dtype));
-            vars.datasets.push((join(&vars.path, &variable.index.to_string()), dataset));
+            vars.datasets.push((variable.index.to_string(), dataset));
         }
         found.push(vars);
     }
@@ -70,10 +71,10 @@ pub(super) fn all<'a>(source: &Source<'a>, carried: &mut Vec<CarriedDataset>) ->
         let content = Content::Carried(carried.len());
         let dtype = dataset.tensor.dtype;
         let bytes = bytes(dataset.tensor.view.shape().numel(), dtype);
-        let path = dataset.path.rsplit_once('/').map_or("", |(parents, _)| parents).to_owned();
-        let entry = (dataset.path.clone(), Dataset { content, attributes: mark(dtype) });
+        let (parents, name) = dataset.path.rsplit_once('/').unwrap_or(("", &dataset.path));
+        let entry = (name.to_owned(), Dataset { content, attributes: mark(dtype) });
         carried.push(dataset.clone());
-        let at = *places.entry(path).or_insert_with_key(|path| {
+        let at = *places.entry(parents.to_owned()).or_insert_with_key(|path| {
             found.push(Vars { path: path.clone(), layer: None, datasets: Vec::new(), bytes: 0 });
             found.len() - 1
         });
@@ -94,9 +95,9 @@ pub(super) fn put(root: &mut Growing, vars: Vars<'_>) -> Result<(), LayoutError>
     if let Some(name) = name.filter(|name| !name.is_empty()) {
         group.attributes.push(Attribute::text("name", name));
     }
-    for (path, dataset) in vars.datasets {
-        let (_, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        group.add_child(name, dataset, &path)?;
+    group.reserve(vars.datasets.len());
+    for (name, dataset) in vars.datasets {
+        group.add_child(name, dataset, &vars.path)?;
     }
     Ok(())
 }

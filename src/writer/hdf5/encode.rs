@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use crate::keras::file_layout::{Attribute, AttributeValue, Content, Dataset, Group, Node};
 use crate::tensor::{Dtype, Shape};
 
@@ -9,7 +11,7 @@ use super::EncodeError;
 use super::global_heap::{GlobalHeap, HeapReference};
 use super::group::{GroupIndex, INTERNAL_K, LEAF_K, Symbol, push_index, symbol_entry};
 use super::message::{
-    MAX_MESSAGE_BYTES, ObjectHeader, UNDEFINED, VARIABLE_LENGTH_BYTES, bytes_of, put_dataspace, put_datatype,
+    MAX_MESSAGE_BYTES, ObjectHeader, UNDEFINED, VARIABLE_LENGTH_BYTES, put_dataspace, put_datatype,
     put_fixed_string, put_variable_string,
 };
 
@@ -33,10 +35,13 @@ const PAGE_ALIGNED_BYTES: u64 = 64 * 1024;
 /// Bytes of a page. A file that starts on a page of another one keeps its alignment.
 pub const PAGE_BYTES: u64 = 4096;
 
+/// Children of a group that need no memory of their own while they are listed: most have fewer.
+const FEW_CHILDREN: usize = 8;
+
 /// The header of a usual dataset, or some more.
 const USUAL_DATASET_BYTES: usize = 300;
 /// The header of a usual group and the index of its children, or some more.
-const USUAL_GROUP_BYTES: usize = 1100;
+const USUAL_GROUP_BYTES: usize = 500;
 /// What a child takes of its group's index, or some more, beside its name.
 const USUAL_CHILD_BYTES: usize = 64;
 
@@ -132,7 +137,7 @@ impl Encoder<'_, '_> {
                 aliases.entry(of).or_default().push(name);
             }
         }
-        let mut symbols = Vec::with_capacity(group.children.len());
+        let mut symbols: SmallVec<[Symbol<'_>; FEW_CHILDREN]> = SmallVec::with_capacity(group.children.len());
         for (name, node) in &group.children {
             if name.is_empty() || name == "." || name.contains(['/', '\0']) {
                 return Err(EncodeError::Name { group: self.path.clone(), name: name.clone() });
@@ -170,9 +175,8 @@ impl Encoder<'_, '_> {
             return Err(EncodeError::SameName { group: self.path.clone(), name: pair[0].name.to_owned() });
         }
         let index = push_index(&mut self.file, &symbols);
-        let mut header = ObjectHeader::new();
-        header.push_symbol_table(index.tree, index.heap);
-        let header = self.finish_header(header, &group.attributes, names)?;
+        let put = |header: &mut ObjectHeader<'_>| header.push_symbol_table(index.tree, index.heap);
+        let (header, ()) = self.header(names, put, &group.attributes)?;
         Ok((header, index))
     }
 
@@ -192,71 +196,40 @@ impl Encoder<'_, '_> {
             });
         }
         let bytes = (shape.numel() as u64).checked_mul(dtype.size() as u64).ok_or(EncodeError::TooLong)?;
-        let mut header = ObjectHeader::new();
-        let address = header.push_dataset(dtype, shape, bytes);
-        self.datasets.push(Placeholder { content, address: self.file.len() + address, bytes });
-        self.finish_header(header, &dataset.attributes, names)
+        let put = |header: &mut ObjectHeader<'_>| header.push_dataset(dtype, shape, bytes);
+        let (header, address) = self.header(names, put, &dataset.attributes)?;
+        self.datasets.push(Placeholder { content, address, bytes });
+        Ok(header)
     }
 
-    /// Adds the attributes to the header of an object that has so many names, and appends it.
-    fn finish_header(
+    /// Appends the header of an object that has so many names: what `put` puts into it, and the attributes. Tells where
+    /// it starts, and what `put` did.
+    fn header<T>(
         &mut self,
-        mut header: ObjectHeader,
-        attributes: &[Attribute],
         names: u32,
-    ) -> Result<u64, EncodeError> {
+        put: impl FnOnce(&mut ObjectHeader<'_>) -> Result<T, usize>,
+        attributes: &[Attribute],
+    ) -> Result<(u64, T), EncodeError> {
         if attributes.len() > MAX_ATTRIBUTES {
             return Err(EncodeError::TooManyAttributes {
                 object: self.path.clone(),
                 count: attributes.len(),
             });
         }
+        let Self { file, heap, strings, path, .. } = self;
+        let mut header = ObjectHeader::new(file, names);
+        // A few bytes, but for a rank that was looked at before.
+        let done = put(&mut header).map_err(|_| EncodeError::TooLong)?;
+        let mut texts = Texts { heap, references: strings };
         for attribute in attributes {
-            self.attribute(&mut header, attribute).map_err(|bytes| EncodeError::AttributeTooLarge {
-                object: self.path.clone(),
+            texts.put(&mut header, attribute).map_err(|bytes| EncodeError::AttributeTooLarge {
+                object: path.clone(),
                 name: attribute.name.clone(),
                 bytes,
                 limit: MAX_MESSAGE_BYTES,
             })?;
         }
-        let start = self.file.len() as u64;
-        header.finish(names, &mut self.file);
-        Ok(start)
-    }
-
-    fn attribute(&mut self, header: &mut ObjectHeader, attribute: &Attribute) -> Result<(), usize> {
-        let name = &attribute.name;
-        match &attribute.value {
-            AttributeValue::Text(text) => {
-                let reference = self.heap.insert(text.as_bytes());
-                let mut data = [0; VARIABLE_LENGTH_BYTES];
-                data[..4].copy_from_slice(&u32::try_from(text.len()).map_err(|_| text.len())?.to_le_bytes());
-                data[12..14].copy_from_slice(&reference.index.to_le_bytes());
-                let datatype = bytes_of(put_variable_string);
-                let dataspace = bytes_of(|bytes| put_dataspace(bytes, &[]));
-                let place = header.push_attribute(name, &datatype, &dataspace, &data)?;
-                self.strings.push((self.file.len() + place + 4, reference));
-            }
-            AttributeValue::TextList(texts) if texts.is_empty() => {
-                let datatype = bytes_of(|bytes| put_datatype(bytes, Dtype::F64));
-                let dataspace = bytes_of(|bytes| put_dataspace(bytes, &[0]));
-                header.push_attribute(name, &datatype, &dataspace, &[])?;
-            }
-            AttributeValue::TextList(texts) => {
-                let width = texts.iter().map(String::len).max().unwrap_or(0).max(1);
-                let total = width.checked_mul(texts.len()).filter(|&total| total <= MAX_MESSAGE_BYTES);
-                let mut data = Vec::with_capacity(total.ok_or(width.saturating_mul(texts.len()))?);
-                for text in texts {
-                    data.extend_from_slice(text.as_bytes());
-                    data.extend(std::iter::repeat_n(0, width - text.len()));
-                }
-                let ascii = texts.iter().all(|text| text.is_ascii());
-                let datatype = bytes_of(|bytes| put_fixed_string(bytes, width, ascii));
-                let dataspace = bytes_of(|bytes| put_dataspace(bytes, &[texts.len()]));
-                header.push_attribute(name, &datatype, &dataspace, &data)?;
-            }
-        }
-        Ok(())
+        Ok((header.finish(), done))
     }
 
     /// Places the global heap and the datasets, and writes the superblock.
@@ -297,6 +270,48 @@ impl Encoder<'_, '_> {
         put(&mut file, 48, UNDEFINED);
         file[ROOT_ENTRY..SUPERBLOCK_BYTES].copy_from_slice(&symbol_entry(0, root, Some(index)));
         Ok(Encoded { structure: file, datasets, len: end })
+    }
+}
+
+/// Where the texts of attributes go.
+struct Texts<'e> {
+    heap: &'e mut GlobalHeap,
+    /// Where references to it belong.
+    references: &'e mut Vec<(usize, HeapReference)>,
+}
+
+impl Texts<'_> {
+    /// Puts an attribute into a header, or tells how many bytes are too many.
+    fn put(&mut self, header: &mut ObjectHeader<'_>, attribute: &Attribute) -> Result<(), usize> {
+        let name = &attribute.name;
+        match &attribute.value {
+            AttributeValue::Text(text) => {
+                let reference = self.heap.insert(text.as_bytes());
+                let mut data = [0; VARIABLE_LENGTH_BYTES];
+                data[..4].copy_from_slice(&u32::try_from(text.len()).map_err(|_| text.len())?.to_le_bytes());
+                data[12..14].copy_from_slice(&reference.index.to_le_bytes());
+                let dataspace = |bytes: &mut Vec<u8>| put_dataspace(bytes, &[]);
+                let place = header.push_attribute(name, put_variable_string, dataspace, &data)?;
+                self.references.push((place + 4, reference));
+            }
+            AttributeValue::TextList(texts) if texts.is_empty() => {
+                let datatype = |bytes: &mut Vec<u8>| put_datatype(bytes, Dtype::F64);
+                header.push_attribute(name, datatype, |bytes| put_dataspace(bytes, &[0]), &[])?;
+            }
+            AttributeValue::TextList(texts) => {
+                let width = texts.iter().map(String::len).max().unwrap_or(0).max(1);
+                let total = width.checked_mul(texts.len()).filter(|&total| total <= MAX_MESSAGE_BYTES);
+                let mut data = Vec::with_capacity(total.ok_or(width.saturating_mul(texts.len()))?);
+                for text in texts {
+                    data.extend_from_slice(text.as_bytes());
+                    data.extend(std::iter::repeat_n(0, width - text.len()));
+                }
+                let ascii = texts.iter().all(|text| text.is_ascii());
+                let datatype = |bytes: &mut Vec<u8>| put_fixed_string(bytes, width, ascii);
+                header.push_attribute(name, datatype, |bytes| put_dataspace(bytes, &[texts.len()]), &data)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,11 +1,13 @@
 //! A group's names and index: local heap, symbol table nodes, version 1 B-tree (specification III.A to III.D).
 
+use smallvec::SmallVec;
+
 use super::message::{UNDEFINED, pad8};
 
 /// Symbols of a node are at most twice this (`group leaf node K` in the superblock; the C library's default).
-pub(super) const LEAF_K: u16 = 4;
+pub(super) const LEAF_K: u16 = 2;
 /// Children of a B-tree node are at most twice this (`group internal node K`; the default).
-pub(super) const INTERNAL_K: u16 = 16;
+pub(super) const INTERNAL_K: u16 = 4;
 
 const NODE_SYMBOLS: usize = 2 * LEAF_K as usize;
 const NODE_CHILDREN: usize = 2 * INTERNAL_K as usize;
@@ -32,27 +34,31 @@ pub(super) struct Symbol<'a> {
     pub(super) index: Option<GroupIndex>,
 }
 
+/// Nodes of one depth, each with the last name that it holds. Most groups have one.
+type Level = SmallVec<[(u64, u64); 2]>;
+
 /// Appends the index of a group whose children are sorted by name.
 pub(super) fn push_index(file: &mut Vec<u8>, symbols: &[Symbol<'_>]) -> GroupIndex {
-    // The empty name, which stands for "before every child", lies at 0.
-    let mut names = vec![0; 8];
-    let mut name_offsets = Vec::with_capacity(symbols.len());
-    for symbol in symbols {
-        name_offsets.push(names.len() as u64);
-        names.extend_from_slice(symbol.name.as_bytes());
-        names.push(0);
-        names.resize(pad8(names.len()), 0);
-    }
-
     let heap = file.len() as u64;
     file.extend_from_slice(b"HEAP\0\0\0\0");
-    file.extend_from_slice(&(names.len() as u64).to_le_bytes());
+    let size_at = file.len();
+    file.extend_from_slice(&[0; 8]);
     file.extend_from_slice(&NO_FREE_BLOCK.to_le_bytes());
     file.extend_from_slice(&(heap + 32).to_le_bytes());
-    file.extend_from_slice(&names);
+    let names = file.len();
+    // The empty name, which stands for "before every child", lies at 0.
+    file.extend_from_slice(&[0; 8]);
+    let mut name_offsets: SmallVec<[u64; NODE_SYMBOLS]> = SmallVec::with_capacity(symbols.len());
+    for symbol in symbols {
+        name_offsets.push((file.len() - names) as u64);
+        file.extend_from_slice(symbol.name.as_bytes());
+        file.push(0);
+        file.resize(names + pad8(file.len() - names), 0);
+    }
+    let size = (file.len() - names) as u64;
+    file[size_at..size_at + 8].copy_from_slice(&size.to_le_bytes());
 
-    // Every node with the last name that it holds.
-    let mut level: Vec<(u64, u64)> = Vec::new();
+    let mut level = Level::new();
     for (symbols, offsets) in symbols.chunks(NODE_SYMBOLS).zip(name_offsets.chunks(NODE_SYMBOLS)) {
         level.push((push_symbol_node(file, symbols, offsets), offsets.last().copied().unwrap_or(0)));
     }
@@ -92,11 +98,11 @@ fn push_symbol_node(file: &mut Vec<u8>, symbols: &[Symbol<'_>], names: &[u64]) -
 
 /// Appends the nodes over `children`, at least one, and returns them. The key before a child is the last name
 /// of the child before it.
-fn push_tree_level(file: &mut Vec<u8>, children: &[(u64, u64)], depth: u8) -> Vec<(u64, u64)> {
+fn push_tree_level(file: &mut Vec<u8>, children: &[(u64, u64)], depth: u8) -> Level {
     let base = file.len();
     let count = children.len().div_ceil(NODE_CHILDREN).max(1);
     let place = |node: usize| (base + node * TREE_NODE_BYTES) as u64;
-    let mut nodes = Vec::with_capacity(count);
+    let mut nodes = Level::with_capacity(count);
     let mut key = 0_u64;
     for node in 0..count {
         let first = node * NODE_CHILDREN;

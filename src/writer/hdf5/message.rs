@@ -29,110 +29,110 @@ pub(super) const fn pad8(len: usize) -> usize {
     len.next_multiple_of(8)
 }
 
-/// Room for the messages of a dataset, so that hardly any header grows.
-const USUAL_BYTES: usize = 256;
+/// The prefix of a header: version, messages, reference count, bytes of messages, padding.
+const PREFIX_BYTES: usize = 16;
 
-/// An object header of version 1 in the making.
+/// An object header of version 1, which grows at the end of a file.
 #[derive(Debug)]
-pub(super) struct ObjectHeader {
-    messages: Vec<u8>,
+pub(super) struct ObjectHeader<'f> {
+    file: &'f mut Vec<u8>,
+    /// Where it starts.
+    start: usize,
     count: u16,
 }
 
-impl ObjectHeader {
-    /// The prefix: version, messages, reference count, bytes of messages, padding.
-    pub(super) const PREFIX_BYTES: usize = 16;
-
-    pub(super) fn new() -> Self {
-        Self { messages: Vec::with_capacity(USUAL_BYTES), count: 0 }
+impl<'f> ObjectHeader<'f> {
+    /// The header of an object that has so many names (links that lead to it), at the end of a file.
+    pub(super) fn new(file: &'f mut Vec<u8>, names: u32) -> Self {
+        let start = file.len();
+        file.extend_from_slice(&[1, 0, 0, 0]);
+        file.extend_from_slice(&names.to_le_bytes());
+        file.resize(start + PREFIX_BYTES, 0);
+        Self { file, start, count: 0 }
     }
 
-    /// Appends a message of at most [`MAX_MESSAGE_BYTES`], whose body `put` appends, and tells where in the header that
-    /// starts.
-    fn push(&mut self, kind: u16, flags: u8, put: impl FnOnce(&mut Vec<u8>)) -> usize {
-        self.messages.extend_from_slice(&kind.to_le_bytes());
-        let size_at = self.messages.len();
-        self.messages.extend_from_slice(&[0, 0, flags, 0, 0, 0]);
-        let start = self.messages.len();
-        put(&mut self.messages);
-        let size = pad8(self.messages.len() - start);
-        self.messages.resize(start + size, 0);
-        self.messages[size_at..size_at + 2]
-            .copy_from_slice(&u16::try_from(size).unwrap_or(u16::MAX).to_le_bytes());
+    /// Appends a message of at most [`MAX_MESSAGE_BYTES`], whose body `put` appends, and tells where in the file that
+    /// starts, or how many bytes are too many.
+    fn push(&mut self, kind: u16, flags: u8, put: impl FnOnce(&mut Vec<u8>)) -> Result<usize, usize> {
+        self.file.extend_from_slice(&kind.to_le_bytes());
+        let size_at = self.file.len();
+        self.file.extend_from_slice(&[0, 0, flags, 0, 0, 0]);
+        let start = self.file.len();
+        put(self.file);
+        let size = self.file.len() - start;
+        let padded = pad8(size);
+        let counted = u16::try_from(padded).map_err(|_| size)?;
+        self.file.resize(start + padded, 0);
+        self.file[size_at..size_at + 2].copy_from_slice(&counted.to_le_bytes());
         self.count += 1;
-        Self::PREFIX_BYTES + start
+        Ok(start)
     }
 
     /// A group's index and names.
-    pub(super) fn push_symbol_table(&mut self, tree: u64, heap: u64) {
-        self.push(SYMBOL_TABLE, 0, |body| {
+    pub(super) fn push_symbol_table(&mut self, tree: u64, heap: u64) -> Result<(), usize> {
+        let put = |body: &mut Vec<u8>| {
             body.extend_from_slice(&tree.to_le_bytes());
             body.extend_from_slice(&heap.to_le_bytes());
-        });
+        };
+        self.push(SYMBOL_TABLE, 0, put).map(drop)
     }
 
     /// A dataset's extent, type, fill value (zeros, allocated late) and contiguous layout. Tells where in the
-    /// header the address of the elements belongs; it is not set.
-    pub(super) fn push_dataset(&mut self, dtype: Dtype, shape: &Shape, bytes: u64) -> usize {
-        self.push(DATASPACE, 0, |body| put_dataspace(body, shape.sizes()));
-        self.push(DATATYPE, CONSTANT, |body| put_datatype(body, dtype));
-        self.push(FILL_VALUE, 0, |body| body.extend_from_slice(&[2, 2, 2, 1, 0, 0, 0, 0]));
+    /// file the address of the elements belongs; it is not set.
+    pub(super) fn push_dataset(&mut self, dtype: Dtype, shape: &Shape, bytes: u64) -> Result<usize, usize> {
+        self.push(DATASPACE, 0, |body| put_dataspace(body, shape.sizes()))?;
+        self.push(DATATYPE, CONSTANT, |body| put_datatype(body, dtype))?;
+        self.push(FILL_VALUE, 0, |body| body.extend_from_slice(&[2, 2, 2, 1, 0, 0, 0, 0]))?;
         let layout = self.push(DATA_LAYOUT, 0, |body| {
             body.extend_from_slice(&[3, 1]);
             body.extend_from_slice(&UNDEFINED.to_le_bytes());
             body.extend_from_slice(&bytes.to_le_bytes());
-        });
-        layout + 2
+        })?;
+        Ok(layout + 2)
     }
 
-    /// An attribute (message version 3: with the name's character set, nothing padded). Tells where in the
-    /// header its data starts, or how many bytes are too many.
+    /// An attribute (message version 3: with the name's character set, nothing padded) of the type and the extent that
+    /// two functions append. Tells where in the file its data starts, or how many bytes are too many.
     pub(super) fn push_attribute(
         &mut self,
         name: &str,
-        datatype: &[u8],
-        dataspace: &[u8],
+        put_datatype: impl FnOnce(&mut Vec<u8>),
+        put_dataspace: impl FnOnce(&mut Vec<u8>),
         data: &[u8],
     ) -> Result<usize, usize> {
         let name_size = name.len() + 1;
-        let before_data = 9 + name_size + datatype.len() + dataspace.len();
-        let total = before_data + data.len();
-        let (true, Ok(name_size)) = (pad8(total) <= MAX_MESSAGE_BYTES, u16::try_from(name_size)) else {
-            return Err(total);
-        };
-        let start = self.push(ATTRIBUTE, 0, |body| {
+        let counted = u16::try_from(name_size).map_err(|_| name_size + data.len())?;
+        let mut data_start = 0;
+        self.push(ATTRIBUTE, 0, |body| {
             body.extend_from_slice(&[3, 0]);
-            body.extend_from_slice(&name_size.to_le_bytes());
-            // Both are a few bytes of ours.
-            body.extend_from_slice(&(datatype.len() as u16).to_le_bytes());
-            body.extend_from_slice(&(dataspace.len() as u16).to_le_bytes());
-            body.push(u8::from(!name.is_ascii()));
+            body.extend_from_slice(&counted.to_le_bytes());
+            let sizes_at = body.len();
+            body.extend_from_slice(&[0, 0, 0, 0, u8::from(!name.is_ascii())]);
             body.extend_from_slice(name.as_bytes());
             body.push(0);
-            body.extend_from_slice(datatype);
-            body.extend_from_slice(dataspace);
+            let datatype_start = body.len();
+            put_datatype(body);
+            let dataspace_start = body.len();
+            put_dataspace(body);
+            data_start = body.len();
             body.extend_from_slice(data);
-        });
-        Ok(start + before_data)
+            // Both are a few bytes of ours.
+            let sizes = [dataspace_start - datatype_start, data_start - dataspace_start];
+            for (place, size) in [sizes_at, sizes_at + 2].into_iter().zip(sizes) {
+                body[place..place + 2].copy_from_slice(&(size as u16).to_le_bytes());
+            }
+        })?;
+        Ok(data_start)
     }
 
-    /// Appends the header of an object that has so many names (links that lead to it) to a file.
-    pub(super) fn finish(self, names: u32, file: &mut Vec<u8>) {
-        let len = u32::try_from(self.messages.len()).unwrap_or(u32::MAX);
-        file.extend_from_slice(&[1, 0]);
-        file.extend_from_slice(&self.count.to_le_bytes());
-        file.extend_from_slice(&names.to_le_bytes());
-        file.extend_from_slice(&len.to_le_bytes());
-        file.extend_from_slice(&[0; 4]);
-        file.extend_from_slice(&self.messages);
+    /// Completes it, and tells where it starts.
+    pub(super) fn finish(self) -> u64 {
+        let Self { file, start, count } = self;
+        let len = u32::try_from(file.len() - start - PREFIX_BYTES).unwrap_or(u32::MAX);
+        file[start + 2..start + 4].copy_from_slice(&count.to_le_bytes());
+        file[start + 8..start + 12].copy_from_slice(&len.to_le_bytes());
+        start as u64
     }
-}
-
-/// The bytes that one of the functions below appends.
-pub(super) fn bytes_of(put: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    put(&mut bytes);
-    bytes
 }
 
 /// A dataspace of version 1 (IV.A.2.b); no axes for a scalar.
