@@ -9,6 +9,7 @@ use crate::tensor::{Dtype, Shape, VariablePath};
 
 use super::carried::Carried;
 use super::error::Error;
+use super::json::Value;
 use super::open;
 
 /// A Keras model, as far as its weights go.
@@ -112,7 +113,7 @@ pub struct Layer {
     /// [`Architecture::layers`]: also a shared one that was met elsewhere first. None in a template.
     pub inside: Vec<usize>,
     /// The layer's `config`, when the architecture has one.
-    pub config: Option<serde_json::Value>,
+    pub config: Option<Value>,
     /// How the features on the last axis of the layer's input are ordered.
     pub features: FeatureOrder,
     /// How the features on the last axis of the layer's output are ordered for what reads them.
@@ -141,7 +142,7 @@ pub struct Weightless {
     /// The class: `MaxPooling2D`.
     pub class: String,
     /// Its `config`.
-    pub config: serde_json::Value,
+    pub config: Value,
 }
 
 /// How the features that a layer reads were put in order, or how those that it makes are read.

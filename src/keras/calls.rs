@@ -7,11 +7,9 @@
 
 use crate::map;
 
-use serde_json::{Map, Value};
-
 use super::error::ErrorKind;
 use super::graph::Tensor;
-use super::json::{input_shape, missing, setting, size, text, wrong};
+use super::json::{Fields, Value, input_shape, missing, setting, size, text, wrong};
 
 /// What Keras 2 writes in the place of a layer's name before a constant.
 const CONSTANT: &str = "_CONSTANT_VALUE";
@@ -118,7 +116,7 @@ impl Reader<'_> {
             Value::Array(_) => self.legacy(node, &mut call)?,
             _ => {
                 if let Some(Value::Array(items)) = node.get("args") {
-                    for item in items {
+                    for item in items.iter() {
                         let argument = self.argument(item, &mut call.reads, &Self::keras_tensor)?;
                         call.arguments.positional.push(argument);
                     }
@@ -154,7 +152,7 @@ impl Reader<'_> {
         &self,
         value: &'v Value,
         reads: &mut Vec<Tensor>,
-        kwargs: &mut Option<&'v Map<String, Value>>,
+        kwargs: &mut Option<&'v Fields>,
     ) -> Result<Argument, ErrorKind> {
         match value {
             Value::Array(items) if is_reference(items) => {
@@ -175,7 +173,7 @@ impl Reader<'_> {
             Value::Object(fields) => {
                 let fields = sorted(fields)
                     .into_iter()
-                    .map(|(key, item)| Ok((key.clone(), self.legacy_first(item, reads, kwargs)?)));
+                    .map(|(key, item)| Ok((key.to_owned(), self.legacy_first(item, reads, kwargs)?)));
                 Ok(Argument::Fields(fields.collect::<Result<_, ErrorKind>>()?))
             }
             _ => Err(wrong(self.model, "inbound_nodes", "lists of [name, call, result, arguments]")),
@@ -210,11 +208,11 @@ impl Reader<'_> {
 
     fn fields(
         &self,
-        fields: &Map<String, Value>,
+        fields: &Fields,
         reads: &mut Vec<Tensor>,
         tensor: &TensorReader<Self>,
     ) -> Result<Vec<(String, Argument)>, ErrorKind> {
-        let field = |(key, item): (&String, &Value)| Ok((key.clone(), self.argument(item, reads, tensor)?));
+        let field = |(key, item): (&str, &Value)| Ok((key.to_owned(), self.argument(item, reads, tensor)?));
         sorted(fields).into_iter().map(field).collect()
     }
 
@@ -264,9 +262,9 @@ impl Reader<'_> {
         let malformed = || wrong(self.model, field, "[name, call, result]");
         let [Value::String(name), call, result] = history else { return Err(malformed()) };
         let (call, result) = (size(call).ok_or_else(malformed)?, size(result).ok_or_else(malformed)?);
-        let step = self.by_name.get(name.as_str()).copied().ok_or_else(|| ErrorKind::UnknownCall {
+        let step = self.by_name.get(&**name).copied().ok_or_else(|| ErrorKind::UnknownCall {
             model: self.model.into(),
-            layer: name.clone(),
+            layer: name.to_string(),
             node: call,
         })?;
         Ok(Tensor { step, call, result, shape: None })
@@ -280,8 +278,8 @@ fn is_reference(items: &[Value]) -> bool {
     (3..=4).contains(&items.len()) && items.first().is_some_and(Value::is_string)
 }
 
-fn sorted(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
+fn sorted(fields: &Fields) -> Vec<(&str, &Value)> {
     let mut fields: Vec<_> = fields.iter().collect();
-    fields.sort_by_key(|&(key, _)| key);
+    fields.sort_unstable_by_key(|&(key, _)| key);
     fields
 }

@@ -1,9 +1,7 @@
 //! What each layer and operation does to the order of features, as far as it is known.
 
-use serde_json::Value;
-
 use super::infer::{keeps_shape, product, target_shape};
-use super::json::{Config, InputShape};
+use super::json::{Config, InputShape, Value};
 use super::locality::{
     ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, normalizes_last, reshape_target,
 };

@@ -1,9 +1,7 @@
 //! Which generation of Keras wrote a configuration.
 
-use serde_json::Value;
-
 use super::architecture::Generation;
-use super::json::text;
+use super::json::{Value, text};
 
 /// The generation that wrote a serialized model.
 ///
@@ -42,7 +40,7 @@ fn has_input_of_keras_2(object: &Value) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::keras::json::json;
 
     use super::*;
 

@@ -3,11 +3,9 @@
 
 use crate::map::{Map, Set};
 
-use serde_json::Value;
-
 use super::calls::{Call, Reader};
 use super::error::ErrorKind;
-use super::json::{Config, InputShape, missing, setting, text, wrong};
+use super::json::{Config, InputShape, Value, missing, setting, text, wrong};
 
 /// The graph of a model. A Sequential model has one too: a chain.
 #[derive(Debug, Default)]
@@ -271,7 +269,7 @@ pub(super) fn extend(path: &mut String, name: &str) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::keras::json::json;
 
     use super::*;
 

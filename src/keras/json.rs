@@ -1,6 +1,10 @@
 //! Typed access to the configurations of Keras objects.
 
-use serde_json::{Map, Value};
+mod read;
+mod value;
+
+pub(super) use read::from_python;
+pub use value::{Fields, Value};
 
 use super::error::ErrorKind;
 
@@ -14,41 +18,12 @@ const MAX_INPUT_RANK: usize = crate::tensor::MAX_RANK;
 /// An input shape; `None` for a size that is not fixed (the batch).
 pub(super) type InputShape = Vec<Option<usize>>;
 
-/// Reads JSON as Python's `json.dumps` writes it: numbers that are not finite, as of
-/// `ops.pad(x, …, constant_values=-inf)`, stand there as `NaN`, `Infinity` and `-Infinity`, which JSON has not. They
-/// become null.
-pub(super) fn from_python(text: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(text)
-        .or_else(|error| finite(text).map_or(Err(error), |finite| serde_json::from_slice(&finite)))
-}
-
-/// The text with null in place of what is not finite; `None` where all is.
-fn finite(text: &[u8]) -> Option<Vec<u8>> {
-    const LITERALS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
-    let (mut finite, mut rest) = (Vec::with_capacity(text.len()), text);
-    let (mut is_string, mut is_escaped, mut is_changed) = (false, false, false);
-    while let Some((&byte, after)) = rest.split_first() {
-        let literal = LITERALS.iter().find(|literal| !is_string && rest.starts_with(literal));
-        if let Some(literal) = literal {
-            finite.extend_from_slice(b"null");
-            rest = rest.get(literal.len()..).unwrap_or_default();
-            is_changed = true;
-            continue;
-        }
-        is_string ^= byte == b'"' && !is_escaped;
-        is_escaped = is_string && byte == b'\\' && !is_escaped;
-        finite.push(byte);
-        rest = after;
-    }
-    is_changed.then_some(finite)
-}
-
 /// The `config` of a layer, for reading its fields with errors that name the layer.
 #[derive(Clone, Copy)]
 pub(super) struct Config<'a> {
     /// The layer, from the root.
     pub(super) layer: &'a str,
-    fields: &'a Map<String, Value>,
+    fields: &'a Fields,
 }
 
 impl<'a> Config<'a> {
@@ -180,25 +155,10 @@ pub(super) fn wrong(layer: &str, field: &str, expected: &'static str) -> ErrorKi
     ErrorKind::WrongField { layer: layer.into(), field: field.into(), expected }
 }
 
+/// As that of `serde_json`.
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn numbers_that_are_not_finite() {
-        let check = |text: &str, expected: Value| {
-            assert_eq!(from_python(text.as_bytes()).unwrap(), expected, "{text}");
-        };
-        check(r#"{"a": [-Infinity, Infinity, NaN], "b": 7}"#, json!({"a": [null, null, null], "b": 7}));
-        check(
-            r#"{"NaN": "-Infinity \" NaN \\", "x": NaN}"#,
-            json!({"NaN": "-Infinity \" NaN \\", "x": null}),
-        );
-        check(r#"["Infinity"]"#, json!(["Infinity"]));
-        for broken in ["[Infinit]", "[NaN", "-Infinity7", "{\"a\": Infinity,}"] {
-            assert!(from_python(broken.as_bytes()).is_err(), "{broken}");
-        }
-    }
+macro_rules! json {
+    ($($text:tt)*) => { $crate::keras::ConfigValue::from(serde_json::json!($($text)*)) };
 }
+#[cfg(test)]
+pub(crate) use json;

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::architecture::{Architecture, Generation, Layer};
+use super::json::Value;
 use super::layers::cell_of;
 
 /// A layer of a legacy file: its name and its variables, as indices, in their order.
@@ -111,7 +112,7 @@ pub(super) fn shared_kernel(architecture: &Architecture, copy: usize) -> Option<
 
 pub(super) fn is_trainable(layer: &Layer) -> bool {
     let trainable = layer.config.as_ref().and_then(|config| config.get("trainable"));
-    trainable.and_then(serde_json::Value::as_bool).unwrap_or(true)
+    trainable.and_then(Value::as_bool).unwrap_or(true)
 }
 
 /// The layers inside one in the order in which it made them, where that is not the order of the walk.

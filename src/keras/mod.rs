@@ -40,5 +40,8 @@ pub use architecture::{
 };
 pub use carried::{Carried, CarriedDataset};
 pub use error::{CustomLayer, Error, ErrorKind};
+#[cfg(test)]
+pub(crate) use json::json;
+pub use json::{Fields as ConfigFields, Value as ConfigValue};
 pub use layers::canonical_class;
 pub use weights_file::{StoredVariable, WeightsFile, WeightsForm};

@@ -3,13 +3,11 @@
 
 use crate::map;
 
-use serde_json::{Map, Value};
-
 use super::architecture::Generation;
 use super::error::{CustomLayer, ErrorKind};
 use super::generation::generation;
 use super::graph::{Graph, entries, join};
-use super::json::{Config, InputShape, input_shape, missing, setting, text};
+use super::json::{Config, InputShape, Value, input_shape, missing, setting, text};
 use super::layers::{
     InputShapes, canonical_class, cell_of, is_builtin, is_of_applications, is_operation_class, is_stateless,
 };
@@ -246,7 +244,7 @@ impl Builder {
         };
         let mut groups = Groups::default();
         let mut children = Vec::with_capacity(objects.len());
-        for object in objects {
+        for object in objects.iter() {
             let node = self.layer(object, config.layer, None)?;
             children.push((join(field, &groups.next(self.tree.class(node))), node));
         }
@@ -338,12 +336,5 @@ fn batch_shape(entry: &Value) -> Option<InputShape> {
 /// A configuration without the layers in it: those are layers of their own here.
 fn stripped(config: Option<&Value>) -> Value {
     let Some(Value::Object(fields)) = config else { return Value::Null };
-    let is_kept = |field: &String| !NESTED_FIELDS.contains(&field.as_str());
-    // Most have none, and to copy a map takes less than to fill one.
-    if fields.keys().all(is_kept) {
-        return Value::Object(fields.clone());
-    }
-    let kept = fields.iter().filter(|(field, _)| is_kept(field));
-    let kept: Map<String, Value> = kept.map(|(field, value)| (field.clone(), value.clone())).collect();
-    Value::Object(kept)
+    Value::Object(fields.only(|field| !NESTED_FIELDS.contains(&field)))
 }

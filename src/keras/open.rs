@@ -9,7 +9,7 @@ use super::archive::Archive;
 use super::carried::Carried;
 use super::error::ErrorKind;
 use super::file_layout;
-use super::json::{MAX_CONFIG_BYTES, from_python};
+use super::json::{MAX_CONFIG_BYTES, Value, from_python};
 use super::sniff::{Content, UTF8_MARK, sniff};
 use super::stored::{Places, Stored};
 use super::weights_file::{legacy_group, stored_legacy};
@@ -114,12 +114,12 @@ fn read_archive(path: &Path, mut archive: Archive, origin: Origin) -> Result<Arc
 }
 
 /// The object that a configuration's text describes.
-pub(super) fn parse(text: &[u8]) -> Result<serde_json::Value, ErrorKind> {
+pub(super) fn parse(text: &[u8]) -> Result<Value, ErrorKind> {
     parse_text(text).map(|(object, _)| object)
 }
 
 /// The object that a configuration's text describes, and the text that describes it and nothing else.
-fn parse_text(text: &[u8]) -> Result<(serde_json::Value, Vec<u8>), ErrorKind> {
+fn parse_text(text: &[u8]) -> Result<(Value, Vec<u8>), ErrorKind> {
     let bytes = text.len() as u64;
     if bytes > MAX_CONFIG_BYTES {
         return Err(ErrorKind::TooLarge { part: "the configuration", bytes, limit: MAX_CONFIG_BYTES });
@@ -128,7 +128,7 @@ fn parse_text(text: &[u8]) -> Result<(serde_json::Value, Vec<u8>), ErrorKind> {
     let value = from_python(text)?;
     // `json.dump(model.to_json())` makes a text of the text.
     Ok(match value {
-        serde_json::Value::String(inner) => (from_python(inner.as_bytes())?, inner.into_bytes()),
+        Value::String(inner) => (from_python(inner.as_bytes())?, inner.as_bytes().to_vec()),
         value => (value, text.to_vec()),
     })
 }

@@ -1,8 +1,6 @@
 //! Which objects of a configuration are of Keras' own classes, and which of the user's that may have the same name.
 
-use serde_json::Value;
-
-use super::json::text;
+use super::json::{Value, text};
 
 /// A model of Keras itself.
 #[derive(Clone, Copy, PartialEq)]
@@ -77,20 +75,18 @@ fn is_in(module: &str, known: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::keras::json::json;
 
     use super::*;
 
     fn check(module: &Value, registered: &Value, expected: bool) {
-        let mut layer = json!({"class_name": "Dense", "module": module, "registered_name": registered});
+        let layer = json!({"class_name": "Dense", "module": module, "registered_name": registered});
         assert_eq!(is_layer(&layer), expected, "{layer}");
-        layer["class_name"] = json!("Sequential");
         let module = module.as_str().map(|module| module.replace("layers", "models"));
-        layer["module"] = json!(module);
-        if registered == "Dense" {
-            layer["registered_name"] = json!("Sequential");
-        }
-        assert_eq!(model_kind(&layer) == Some(ModelKind::Sequential), expected, "{layer}");
+        let is_own = registered.as_str() == Some("Dense");
+        let registered = if is_own { json!("Sequential") } else { registered.clone() };
+        let model = json!({"class_name": "Sequential", "module": module, "registered_name": registered});
+        assert_eq!(model_kind(&model) == Some(ModelKind::Sequential), expected, "{model}");
     }
 
     #[test]

@@ -4,12 +4,11 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use crate::lazy::Bytes;
 
 use super::error::ErrorKind;
 use super::hdf5;
+use super::json::Value;
 use super::stored::{Stored, StoredGroup, VARS};
 
 /// Shards that are opened. A model of a terabyte in shards of 1 GiB has a thousand.
@@ -142,13 +141,13 @@ impl Index {
         let map = map.ok_or_else(|| wrong("`weight_map` should be an object"))?;
         let mut groups: Vec<(String, Vec<String>)> = Vec::with_capacity(map.len());
         let mut seen = HashSet::new();
-        for (key, value) in map {
+        for (key, value) in map.iter() {
             let key = key.trim_start_matches('/');
             // Keras adds what is missing (`saving_lib.ShardedH5IOStore`).
             let is_vars = key == VARS || key.ends_with("/vars");
             let group = if is_vars { key.to_owned() } else { super::graph::join(key, VARS) };
             let shards = match value {
-                Value::String(shard) => Some(vec![shard.clone()]),
+                Value::String(shard) => Some(vec![shard.to_string()]),
                 Value::Array(shards) => {
                     shards.iter().map(|shard| shard.as_str().map(str::to_owned)).collect()
                 }
@@ -164,7 +163,8 @@ impl Index {
             }
             groups.push((group, shards));
         }
-        let total = index.pointer("/metadata/total_size").and_then(Value::as_f64);
+        let total =
+            index.get("metadata").and_then(|metadata| metadata.get("total_size")).and_then(Value::as_f64);
         let index = Self { groups, total };
         if index.shards().len() > MAX_SHARDS {
             return Err(ErrorKind::TooMany { what: "shards", limit: MAX_SHARDS });

@@ -5,8 +5,6 @@ use crate::map::{Map, Set};
 use std::borrow::Cow;
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::tensor::VariablePath;
 
 use super::architecture::{
@@ -15,7 +13,7 @@ use super::architecture::{
 use super::carried::Carried;
 use super::error::ErrorKind;
 use super::graph::{Graph, Order, extend, join};
-use super::json::InputShape;
+use super::json::{InputShape, Value};
 use super::layers::{InputShapes, Spec, current_name, snake};
 
 /// The index of a node in its [`Tree`].

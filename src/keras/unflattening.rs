@@ -1,10 +1,8 @@
 //! What each layer and operation says of the order of the features that it reads, from what is said of those that
 //! it makes. The mirror image of [`super::flattening`].
 
-use serde_json::Value;
-
 use super::infer::{keeps_shape, product, target_shape};
-use super::json::{Config, InputShape};
+use super::json::{Config, InputShape, Value};
 use super::locality::{
     ELEMENTWISE, LOCAL, is_channels_first, is_convolution, is_local, normalizes_last, reshape_target,
 };

@@ -5,7 +5,7 @@ use crate::map::Map;
 use super::architecture::{Generation, KernelAxes};
 use super::error::ErrorKind;
 use super::graph::join;
-use super::json::Config;
+use super::json::{Config, Value};
 use super::layers::{
     InputShapes, Policy, Projection, Rules, Spec, Specs, cell_of, grouped_query, is_stateless, kernel_axes,
     last_names, multi_head, own_variables,
@@ -58,7 +58,7 @@ pub(super) fn fill(tree: &mut Tree, shapes: &Map<NodeId, InputShapes>) -> Result
                     name: name.to_owned(),
                     place: join(&place, name),
                     class: "EinsumDense".to_owned(),
-                    config: serde_json::Value::Null,
+                    config: Value::Null,
                     built: InputShapes::default(),
                     own,
                     kernel_axes: Some(kernel_axes),

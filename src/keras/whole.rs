@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::lazy::{Bytes, LazyTensor};
 
 use super::architecture::{Architecture, LegacyNames, Origin};
 use super::carried::{Carried, CarriedDataset};
 use super::error::ErrorKind;
 use super::hdf5::TextAttributes;
+use super::json::Value;
 use super::weights_file::{LegacyLayer, LegacyWeight, TOP_LEVEL, WHOLE, legacy_group, stored_legacy};
 use super::{hdf5, legacy, model};
 

@@ -165,7 +165,7 @@ fn groups_on_both_sides() {
     let check_of = |schema: &str, own: serde_json::Value| {
         // Four groups in PyTorch, two in Keras: the shapes would fit blocks that mean something else.
         let mut model = architecture(Origin::Json, &[layer("up", "Conv2D", &[("kernel", &[3, 5, 4, 8])])]);
-        model.layers[0].config = Some(own);
+        model.layers[0].config = Some(own.into());
         render(schema, &checkpoint(&[("up.weight", &[8, 2, 3, 5])]), model, &PlanOptions::default())
     };
     let check = |own| check_of(&format!("{PAIR}groups = 2\n"), own);

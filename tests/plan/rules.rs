@@ -148,7 +148,7 @@ fn settings_of_layers_without_variables() {
         model.weightless.push(Weightless {
             path: path.to_owned(),
             class: class.to_owned(),
-            config: serde_json::from_str(config).unwrap(),
+            config: serde_json::from_str::<serde_json::Value>(config).unwrap().into(),
         });
     }
     let rule = "[[layer]]\ntorch = 'd'\nkeras = 'd'\n";

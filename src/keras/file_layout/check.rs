@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use crate::keras::json::Value;
 
 use crate::tensor::Dtype;
 

@@ -1,6 +1,6 @@
 //! What the Keras that is to read a file makes of it.
 
-use serde_json::Value;
+use crate::keras::json::Value;
 
 use crate::tensor::Dtype;
 

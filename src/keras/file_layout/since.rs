@@ -3,7 +3,7 @@
 //! Found by asking 3.0.5, 3.2.0, 3.3.3, 3.4.1, 3.5.0 and every minor version up to 3.15 for the classes of
 //! `keras.layers` and `keras.initializers`, the arguments of their constructors, and what their `get_config` writes.
 
-use serde_json::{Map, Value};
+use crate::keras::json::{Fields, Value};
 
 use super::super::json::text;
 use super::KerasVersion;
@@ -113,7 +113,7 @@ fn visit(value: &Value, found: &mut Option<(u32, String)>) {
     }
 }
 
-fn object(class: &str, config: &Map<String, Value>, found: &mut Option<(u32, String)>) {
+fn object(class: &str, config: &Fields, found: &mut Option<(u32, String)>) {
     let mut note = |minor: u32, what: &dyn Fn() -> String| {
         if found.as_ref().is_none_or(|&(latest, _)| minor > latest) {
             *found = Some((minor, what()));
@@ -125,11 +125,12 @@ fn object(class: &str, config: &Map<String, Value>, found: &mut Option<(u32, Str
         }
     }
     for (minor, argument, classes) in ARGUMENTS {
-        if classes.contains(&class) && config.contains_key(*argument) {
+        if classes.contains(&class) && config.contains_key(argument) {
             note(*minor, &|| format!("the argument `{argument}` of {class}"));
         }
     }
-    let is_lone = |ends: &str| config.get(ends).and_then(|ends| ends.get(0)).is_some_and(Value::is_string);
+    let is_lone =
+        |ends: &str| config.get(ends).and_then(|ends| ends.as_array()?.first()).is_some_and(Value::is_string);
     if class == "Functional" && (is_lone("input_layers") || is_lone("output_layers")) {
         note(LONE_ENDS, &|| "a model's only input or output".to_owned());
     }
@@ -137,7 +138,7 @@ fn object(class: &str, config: &Map<String, Value>, found: &mut Option<(u32, Str
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::keras::json::json;
 
     use super::*;
 

@@ -1,8 +1,6 @@
 //! Arithmetic on shapes, as the functions of NumPy define it.
 
-use serde_json::Value;
-
-use crate::keras::json::{InputShape, setting, text};
+use crate::keras::json::{InputShape, Value, setting, text};
 use crate::tensor::MAX_RANK;
 
 /// Longest constant whose shape is told by its nested lists.
@@ -228,7 +226,7 @@ pub(super) fn constant_shape(value: &Value) -> Option<InputShape> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::keras::json::json;
 
     use super::*;
 

@@ -1,10 +1,8 @@
 //! What the operations of `keras.ops` make (`compute_output_spec` of each class in Keras' `ops/`). Keras 3 has
 //! their settings in the configuration; for functions of TensorFlow the same settings are arguments of the call.
 
-use serde_json::Value;
-
 use crate::keras::calls::Argument;
-use crate::keras::json::{InputShape, size};
+use crate::keras::json::{InputShape, Value, size};
 
 use super::arithmetic::{
     self, Target, bounded, broadcast_all, concatenate, index, product, reduce, stack, target, with_size,
@@ -209,7 +207,7 @@ fn tensordot(call: &Reading<'_>) -> Option<InputShape> {
         one => one.as_i64().map(|axis| vec![axis]),
     };
     let (left, right) = match call.setting("axes") {
-        Some(Value::Array(pair)) => match pair.as_slice() {
+        Some(Value::Array(pair)) => match &**pair {
             [left, right] => (list(left)?, list(right)?),
             _ => return None,
         },

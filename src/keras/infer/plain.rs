@@ -1,8 +1,6 @@
 //! What layers make that hold no other layers (`compute_output_shape` of each class in Keras' `layers/`).
 
-use serde_json::Value;
-
-use crate::keras::json::{Config, InputShape, input_shape};
+use crate::keras::json::{Config, InputShape, Value, input_shape};
 use crate::keras::layers::einsum_output;
 use crate::tensor::MAX_RANK;
 
@@ -160,7 +158,7 @@ fn reshape(input: &InputShape, target: &[Option<usize>]) -> Option<InputShape> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::keras::json::json;
 
     use crate::keras::architecture::Generation;
     use crate::keras::calls::Call;

@@ -1,8 +1,6 @@
 //! What preprocessing layers make (Keras' `layers/preprocessing`).
 
-use serde_json::Value;
-
-use crate::keras::json::{Config, InputShape, size};
+use crate::keras::json::{Config, InputShape, Value, size};
 
 use super::arithmetic::bounded;
 use super::reading::Reading;

@@ -1,11 +1,9 @@
 //! A call of a layer or operation, as the functions that tell its output shapes see it.
 
-use serde_json::Value;
-
 use crate::keras::architecture::Generation;
 use crate::keras::calls::{Argument, Arguments};
 use crate::keras::inferred::Inferred;
-use crate::keras::json::{Config, InputShape};
+use crate::keras::json::{Config, InputShape, Value};
 
 use super::arithmetic::constant_shape;
 

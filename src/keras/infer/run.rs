@@ -7,7 +7,7 @@ use crate::keras::calls::{Argument, Call};
 use crate::keras::features::MAX_CALLS;
 use crate::keras::graph::{Tensor, join};
 use crate::keras::inferred::{Hidden, Inferred};
-use crate::keras::json::{Config, InputShape};
+use crate::keras::json::{Config, Fields, InputShape, Value};
 use crate::keras::layers::InputShapes;
 use crate::keras::tree::{NodeId, StepKind, Tree, Wiring};
 
@@ -230,7 +230,7 @@ impl Run<'_> {
             return self.evaluate(id, inputs, false);
         }
         // A layer without a configuration has none to be wrong.
-        let empty = serde_json::Value::Object(serde_json::Map::new());
+        let empty = Value::Object(Fields::default());
         let config = if node.config.is_null() { &empty } else { &node.config };
         let Ok(config) = Config::new(config, &node.place) else { return vec![Err(self.hidden(id))] };
         let reading = Reading {

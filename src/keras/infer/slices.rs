@@ -1,9 +1,7 @@
 //! Indexing with slices, as NumPy defines it.
 
-use serde_json::Value;
-
 use crate::keras::calls::Argument;
-use crate::keras::json::InputShape;
+use crate::keras::json::{InputShape, Value};
 
 use super::arithmetic::bounded;
 
@@ -61,7 +59,7 @@ fn of_value(value: &Value) -> Option<Entry> {
     match value {
         Value::Number(number) => number.as_i64().map(|_| Entry::Position),
         Value::Null => Some(Entry::NewAxis),
-        Value::String(text) if text == "..." => Some(Entry::Ellipsis),
+        Value::String(text) if **text == *"..." => Some(Entry::Ellipsis),
         Value::Object(fields) => {
             // Keras 2 writes an ellipsis as `{"class_name": "__ellipsis__"}`.
             if fields.get("class_name").and_then(Value::as_str) == Some("__ellipsis__") {
@@ -73,7 +71,7 @@ fn of_value(value: &Value) -> Option<Entry> {
                 None | Some(Value::Null) => Some(None),
                 Some(value) => value.as_i64().map(Some),
             };
-            let is_slice = ["start", "stop", "step"].iter().any(|name| fields.contains_key(*name));
+            let is_slice = ["start", "stop", "step"].iter().any(|name| fields.contains_key(name));
             // A step of zero is an error in NumPy.
             (is_slice && field("step")? != Some(0)).then_some(())?;
             Some(Entry::Range {
@@ -114,7 +112,7 @@ fn length(size: Option<usize>, start: Option<i64>, stop: Option<i64>, step: Opti
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::keras::json::json;
 
     use super::*;
 

@@ -1,9 +1,7 @@
 //! Convolutions, pooling, padding, cropping, upsampling and resizing: each acts on the spatial axes alone.
 
-use serde_json::Value;
-
 use crate::keras::architecture::Generation;
-use crate::keras::json::{Config, InputShape, size};
+use crate::keras::json::{Config, InputShape, Value, size};
 
 /// The spatial sizes of a shape, and what stands around them.
 struct Map<'a> {

@@ -1,10 +1,8 @@
 //! What TensorFlow's functions make, which are layers in a model of Keras 2 (`tf_op_layer.py`). The first
 //! argument is what the layer is called on; all others have their names.
 
-use serde_json::Value;
-
 use crate::keras::calls::Argument;
-use crate::keras::json::{InputShape, size, text};
+use crate::keras::json::{Fields, InputShape, Value, from_python, size, text};
 
 use super::arithmetic::{self, Target, broadcast_all, concatenate, index, reduce, stack, with_size};
 use super::ops::{self, argument_target, sizes};
@@ -298,7 +296,7 @@ fn pad(call: &Reading<'_>) -> Option<InputShape> {
         let border = sizes(pair)?.into_iter().try_fold(0_usize, usize::checked_add)?;
         Some(size.and_then(|size| size.checked_add(border)))
     };
-    input.iter().zip(pairs).map(grown).collect()
+    input.iter().zip(pairs.iter()).map(grown).collect()
 }
 
 fn gather(call: &Reading<'_>) -> Option<InputShape> {
@@ -321,13 +319,14 @@ fn node(call: &Reading<'_>) -> Option<Vec<InputShape>> {
     ];
     let operation = match call.config.get("node_def")? {
         Value::String(definition) => {
-            let parsed: Value = serde_json::from_str(definition).ok()?;
+            let parsed = from_python(definition.as_bytes()).ok()?;
             text(&parsed, "op")?.to_owned()
         }
         definition => text(definition, "op")?.to_owned(),
     };
     let constants = call.config.get("constants").and_then(Value::as_object);
-    let constants = constants.into_iter().flatten().map(|(_, value)| arithmetic::constant_shape(value));
+    let constants =
+        constants.into_iter().flat_map(Fields::iter).map(|(_, value)| arithmetic::constant_shape(value));
     let inputs = call.inputs()?.into_iter().cloned().map(Some);
     let operands = inputs.chain(constants).collect::<Option<Vec<_>>>()?;
     ELEMENTWISE.contains(&operation.as_str()).then(|| broadcast_all(&operands).map(|shape| vec![shape]))?

@@ -151,7 +151,7 @@ pub(in crate::keras) fn einsum_output(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::keras::json::json;
 
     use super::*;
 

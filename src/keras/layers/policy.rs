@@ -1,9 +1,7 @@
 //! Dtype policies: the element type of a layer's variables, and whether they are quantized.
 
-use serde_json::Value;
-
 use crate::keras::error::ErrorKind;
-use crate::keras::json::{Config, setting, size, text};
+use crate::keras::json::{Config, Value, setting, size, text};
 use crate::tensor::Dtype;
 
 /// The maxima that float8 training remembers where the policy does not say.
@@ -58,7 +56,7 @@ impl Policy {
         if let Some(policy) = keys.get(path) {
             return Self::of(config, policy);
         }
-        for (key, policy) in keys {
+        for (key, policy) in keys.iter() {
             let is_plain =
                 key.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '/'));
             if (!is_plain || path.contains(key)) && Self::of(config, policy)? != default {
@@ -78,8 +76,8 @@ impl Policy {
             // `int8_from_mixed_bfloat16`.
             Value::String(name) => match name.split_once("_from_") {
                 Some(("float8", source)) => (source, Quantization::Float8 { history: AMAX_HISTORY }),
-                Some((_, source)) => (source, Quantization::Integers(name.clone())),
-                None => (name.as_str(), Quantization::None),
+                Some((_, source)) => (source, Quantization::Integers(name.to_string())),
+                None => (&**name, Quantization::None),
             },
             Value::Object(_) => match text(policy, "class_name") {
                 // Keras 2 called it `Policy`.
@@ -141,7 +139,7 @@ fn is_quantized(class: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::keras::json::json;
 
     use super::*;
 

@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use crate::keras::error::ErrorKind;
 use crate::keras::inferred::Inferred;
-use crate::keras::json::{InputShape, input_shape, setting};
+use crate::keras::json::{InputShape, Value, input_shape, setting};
 
 /// The input shapes of a layer, in the order of its arguments, each with the argument's name when that is
 /// told (`query_shape`).
@@ -34,8 +32,8 @@ impl InputShapes {
         let mut shapes = Self::default();
         let Some(build) = object.get("build_config") else { return shapes };
         if let Some(Value::Object(named)) = build.get("shapes_dict") {
-            for (name, value) in named {
-                shapes.0.extend(input_shape(value).map(|shape| (Some(name.clone()), Ok(shape))));
+            for (name, value) in named.iter() {
+                shapes.0.extend(input_shape(value).map(|shape| (Some(name.to_owned()), Ok(shape))));
             }
         } else if let Some(value) = build.get("input_shape") {
             shapes.collect(value);
@@ -62,7 +60,9 @@ impl InputShapes {
                 self.0.extend(items.iter().filter_map(input_shape).map(|shape| (None, Ok(shape))));
             }
             (None, Value::Object(named)) => self.0.extend(
-                named.iter().filter_map(|(name, value)| Some((Some(name.clone()), Ok(input_shape(value)?)))),
+                named
+                    .iter()
+                    .filter_map(|(name, value)| Some((Some(name.to_owned()), Ok(input_shape(value)?)))),
             ),
             (None, _) => {}
         }

@@ -1,6 +1,6 @@
 //! Settings of a layer with which the same weights compute something else than in PyTorch by default.
 
-use serde_json::Value;
+use crate::keras::ConfigValue as Value;
 
 use crate::keras::Generation;
 
@@ -248,7 +248,7 @@ fn close(one: f64, other: f64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::keras::json;
 
     use super::*;
 
