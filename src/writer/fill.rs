@@ -184,7 +184,7 @@ mod tests {
         let bindings: Vec<_> = variables.into_iter().enumerate().map(binding).collect();
         let dataset =
             |variable| Node::Dataset(Dataset { content: Content::Variable(variable), attributes: vec![] });
-        let children = (0..bindings.len()).map(|at| (at.to_string(), dataset(at))).collect();
+        let children = (0..bindings.len()).map(|at| (at.to_string().into(), dataset(at))).collect();
         let tree = Group { children, ..Group::default() };
         let targets: Vec<_> =
             bindings.iter().map(|binding| (binding, &shape, binding.variable.to_string())).collect();

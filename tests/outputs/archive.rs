@@ -44,7 +44,7 @@ fn weights(path: &Path, archive: &Path) {
         let (parents, name) = path.rsplit_once('/').unwrap();
         for part in parents.split('/') {
             if !group.children.iter().any(|(name, _)| name == part) {
-                group.children.push((part.to_owned(), Node::Group(Group::default())));
+                group.children.push((part.to_owned().into(), Node::Group(Group::default())));
             }
             group = match &mut group.children.iter_mut().find(|(name, _)| name == part).unwrap().1 {
                 Node::Group(group) => group,
@@ -52,9 +52,9 @@ fn weights(path: &Path, archive: &Path) {
             };
         }
         let dataset = Dataset { content: Content::Variable(at), attributes: vec![] };
-        group.children.push((name.to_owned(), Node::Dataset(dataset)));
+        group.children.push((name.to_owned().into(), Node::Dataset(dataset)));
     }
-    root.attributes.push(Attribute { name: "a".to_owned(), value: AttributeValue::Text("b".to_owned()) });
+    root.attributes.push(Attribute { name: "a".into(), value: AttributeValue::Text("b".to_owned()) });
     let shapes: Vec<Shape> =
         shapes.into_iter().chain(further.map(|(_, size)| Shape::new([size]).unwrap())).collect();
     let bindings: Vec<Binding> = (0..shapes.len())

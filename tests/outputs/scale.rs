@@ -16,15 +16,15 @@ fn twenty_thousand_datasets() {
     let folder = TempDir::new().unwrap();
     let dataset = |variable| {
         let dataset = Dataset { content: Content::Variable(variable), attributes: vec![] };
-        ((variable % 4).to_string(), Node::Dataset(dataset))
+        ((variable % 4).to_string().into(), Node::Dataset(dataset))
     };
     let group = |children| Node::Group(Group { children, ..Group::default() });
     let layer = |at: usize| {
         let vars = group((4 * at..4 * at + 4).map(dataset).collect());
-        (format!("batch_normalization_{at}"), group(vec![("vars".to_owned(), vars)]))
+        (format!("batch_normalization_{at}").into(), group(vec![("vars".into(), vars)]))
     };
     let layers = group((0..LAYERS).map(layer).collect());
-    let tree = Group { children: vec![("layers".to_owned(), layers)], ..Group::default() };
+    let tree = Group { children: vec![("layers".into(), layers)], ..Group::default() };
     let shape = Shape::new([3]).unwrap();
     let bindings: Vec<Binding> = (0..4 * LAYERS)
         .map(|variable| Binding {

@@ -61,7 +61,7 @@ fn ramp(count: usize) -> Vec<f32> {
 /// A file of one dataset `d`.
 fn one_dataset() -> Group {
     let dataset = Dataset { content: Content::Variable(0), attributes: vec![] };
-    Group { children: vec![("d".to_owned(), Node::Dataset(dataset))], ..Group::default() }
+    Group { children: vec![("d".into(), Node::Dataset(dataset))], ..Group::default() }
 }
 
 /// Writes a file of one dataset `d` with one and with several threads, and compares its elements.
@@ -322,7 +322,7 @@ fn write_one(binding: &Binding, allow_overflow: bool) -> String {
     let folder = tempfile::tempdir().unwrap();
     let shape = Shape::new([1]).unwrap();
     let dataset = Dataset { content: Content::Variable(0), attributes: vec![] };
-    let tree = Group { children: vec![("d".to_owned(), Node::Dataset(dataset))], ..Group::default() };
+    let tree = Group { children: vec![("d".into(), Node::Dataset(dataset))], ..Group::default() };
     let targets = [(binding, &shape, "dense/bias".to_owned())];
     let options = WriteOptions { allow_overflow, ..options(1) };
     let path = folder.path().join("out.h5");
@@ -391,12 +391,15 @@ fn trees() -> impl Strategy<Value = Group> {
         0..3,
     );
     let group = move |children: std::collections::BTreeMap<String, Node>,
-                      attributes: std::collections::BTreeMap<_, _>| {
+                      attributes: std::collections::BTreeMap<String, AttributeValue>| {
         // The first child has a second name.
         let alias = children.keys().next().map(|name| ("~".to_owned(), Node::Alias(name.clone())));
         Group {
-            attributes: attributes.into_iter().map(|(name, value)| Attribute { name, value }).collect(),
-            children: children.into_iter().chain(alias).collect(),
+            attributes: attributes
+                .into_iter()
+                .map(|(name, value)| Attribute { name: name.into(), value })
+                .collect(),
+            children: children.into_iter().chain(alias).map(|(name, node)| (name.into(), node)).collect(),
         }
     };
     let names = "[a-z0-9_ éß漢]{1,10}";
@@ -461,7 +464,7 @@ proptest! {
 fn thousands_of_children() {
     let child = |index: usize| {
         (
-            format!("layer_{index}"),
+            format!("layer_{index}").into(),
             Node::Dataset(Dataset { content: Content::Variable(index), attributes: vec![] }),
         )
     };

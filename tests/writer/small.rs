@@ -22,7 +22,7 @@ impl Progress for Counter {
 /// Datasets of so many bytes each, and their shapes.
 fn tree_of(lens: &[usize]) -> (Group, Vec<Shape>) {
     let dataset = |at: usize| {
-        (at.to_string(), Node::Dataset(Dataset { content: Content::Variable(at), attributes: vec![] }))
+        (at.to_string().into(), Node::Dataset(Dataset { content: Content::Variable(at), attributes: vec![] }))
     };
     let tree = Group { children: (0..lens.len()).map(dataset).collect(), ..Group::default() };
     (tree, lens.iter().map(|&len| Shape::new([len]).unwrap()).collect())

@@ -8,7 +8,7 @@ use super::super::weights_file::{TOP_LEVEL, WHOLE};
 use super::layout::Source;
 use super::tree::Growing;
 use super::weights::mark;
-use super::{Attribute, AttributeValue, Content, Dataset, Group, LayoutError, reader};
+use super::{Attribute, AttributeValue, Content, Dataset, Group, LayoutError, Name, reader};
 
 /// The longest attribute that Keras writes in one piece (`HDF5_OBJECT_HEADER_LIMIT`): an object header
 /// message holds 64 KiB.
@@ -44,7 +44,7 @@ pub(super) fn whole_file(
     root.attributes.push(Attribute::text(MODEL_CONFIG, config));
     if architecture.origin == Origin::WholeH5 {
         for (name, text) in &own.attributes {
-            root.attributes.push(Attribute::text(name, text));
+            root.attributes.push(Attribute::text(name.to_owned(), text));
         }
     } else {
         root.attributes.extend(marks(source));
@@ -108,13 +108,13 @@ fn names(architecture: &Architecture) -> Result<Vec<LegacyNames>, LayoutError> {
 }
 
 /// A list of names as one attribute, or as the fewest numbered ones that fit (`numpy.array_split`).
-fn name_list(name: &str, names: Vec<String>) -> Vec<Attribute> {
+fn name_list(name: &'static str, names: Vec<String>) -> Vec<Attribute> {
     let list =
-        |name: String, names: &[String]| Attribute { name, value: AttributeValue::TextList(names.to_vec()) };
+        |name: Name, names: &[String]| Attribute { name, value: AttributeValue::TextList(names.to_vec()) };
     let width = names.iter().map(String::len).max().unwrap_or(0).max(1);
     let per_part = (MAX_ATTRIBUTE_BYTES / width).max(1);
     if names.len() <= per_part {
-        return vec![list(name.to_owned(), &names)];
+        return vec![list(name.into(), &names)];
     }
     let parts = names.len().div_ceil(per_part);
     let (size, longer) = (names.len() / parts, names.len() % parts);
@@ -123,7 +123,7 @@ fn name_list(name: &str, names: Vec<String>) -> Vec<Attribute> {
         .map(|part| {
             let (these, others) = rest.split_at((size + usize::from(part < longer)).min(rest.len()));
             rest = others;
-            list(format!("{name}{part}"), these)
+            list(format!("{name}{part}").into(), these)
         })
         .collect()
 }

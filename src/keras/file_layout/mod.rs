@@ -38,4 +38,4 @@ pub use reader::{remarks, stored_dtype};
 #[doc(hidden)]
 pub use shards::{DEFAULT_SHARD_BYTES, index_of_shard, named_shards, shard_name};
 #[doc(hidden)]
-pub use tree::{Attribute, AttributeValue, Content, Dataset, Group, Node};
+pub use tree::{Attribute, AttributeValue, Content, Dataset, Group, Name, Node};

@@ -3,6 +3,7 @@
 use super::LayoutError;
 use crate::keras::graph::join;
 use crate::map::Map;
+use std::borrow::Cow;
 
 /// A group of an HDF5 file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -10,8 +11,11 @@ pub struct Group {
     /// The attributes, in the order in which they are written.
     pub attributes: Vec<Attribute>,
     /// The children; names are unique and hold no `/`.
-    pub children: Vec<(String, Node)>,
+    pub children: Vec<(Name, Node)>,
 }
+
+/// The name of a group, a dataset or an attribute. Most are of a few that Keras itself gives, and take no memory.
+pub type Name = Cow<'static, str>;
 
 /// A child of a group.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +51,7 @@ pub enum Content {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attribute {
     /// The name.
-    pub name: String,
+    pub name: Name,
     /// The value.
     pub value: AttributeValue,
 }
@@ -63,8 +67,8 @@ pub enum AttributeValue {
 }
 
 impl Attribute {
-    pub(super) fn text(name: &str, value: &str) -> Self {
-        Self { name: name.to_owned(), value: AttributeValue::Text(value.to_owned()) }
+    pub(super) fn text(name: impl Into<Name>, value: &str) -> Self {
+        Self { name: name.into(), value: AttributeValue::Text(value.to_owned()) }
     }
 }
 
@@ -74,13 +78,28 @@ const FEW: usize = 8;
 /// Children that a group has room for from the first on.
 const USUAL_CHILDREN: usize = 2;
 
+/// The group of a layer's variables.
+const VARS: &str = "vars";
+
+/// The names of a layer's first variables, which are its datasets.
+const FIRST: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+/// The name of the dataset of a layer's variable.
+pub(super) fn numbered(index: usize) -> Name {
+    FIRST.get(index).map_or_else(|| Cow::Owned(index.to_string()), |name| Cow::Borrowed(*name))
+}
+
+fn named(name: &str) -> Name {
+    if name == VARS { Cow::Borrowed(VARS) } else { Cow::Owned(name.to_owned()) }
+}
+
 /// A group in the making, which finds its children by name: a model may have tens of thousands.
 #[derive(Default)]
 pub(super) struct Growing {
     pub(super) attributes: Vec<Attribute>,
-    children: Vec<(String, Child)>,
+    children: Vec<(Name, Child)>,
     /// The place of each child, where there are more than [`FEW`].
-    places: Option<Box<Map<String, usize>>>,
+    places: Option<Box<Map<Name, usize>>>,
 }
 
 enum Child {
@@ -95,7 +114,7 @@ impl Growing {
         for name in path.split('/').filter(|name| !name.is_empty()) {
             let at = match group.place(name) {
                 Some(at) => at,
-                None => group.push(name.to_owned(), Child::Group(Self::default())),
+                None => group.push(named(name), Child::Group(Self::default())),
             };
             group = match group.children.get_mut(at) {
                 Some((_, Child::Group(group))) => group,
@@ -108,7 +127,7 @@ impl Growing {
     /// Adds a dataset at a path below this group.
     pub(super) fn add(&mut self, path: &str, dataset: Dataset) -> Result<(), LayoutError> {
         let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
-        self.group(parents)?.add_child(name.to_owned(), dataset, parents)
+        self.group(parents)?.add_child(named(name), dataset, parents)
     }
 
     /// Makes room for so many more children, and no others.
@@ -117,12 +136,7 @@ impl Growing {
     }
 
     /// Adds a dataset directly to this group, whose path below the root is `path`.
-    pub(super) fn add_child(
-        &mut self,
-        name: String,
-        dataset: Dataset,
-        path: &str,
-    ) -> Result<(), LayoutError> {
+    pub(super) fn add_child(&mut self, name: Name, dataset: Dataset, path: &str) -> Result<(), LayoutError> {
         if self.place(&name).is_some() {
             return Err(LayoutError::SameName { path: join(path, &name) });
         }
@@ -133,11 +147,11 @@ impl Growing {
     /// Gives a child a second name; no more than that name where there is no such child or the name is taken.
     pub(super) fn alias(&mut self, name: &str, of: &str) {
         if self.place(of).is_some() && self.place(name).is_none() {
-            self.push(name.to_owned(), Child::Leaf(Node::Alias(of.to_owned())));
+            self.push(named(name), Child::Leaf(Node::Alias(of.to_owned())));
         }
     }
 
-    fn push(&mut self, name: String, child: Child) -> usize {
+    fn push(&mut self, name: Name, child: Child) -> usize {
         let at = self.children.len();
         if at == 0 && self.children.capacity() == 0 {
             // Most groups of a layer have its variables, or those of a layer inside.
@@ -196,7 +210,7 @@ mod tests {
             group.alias("second", "0");
             group.alias("second", &(count - 1).to_string());
             group.alias("third", "none");
-            let names: Vec<String> = group.children.iter().map(|(name, _)| name.clone()).collect();
+            let names: Vec<String> = group.children.iter().map(|(name, _)| name.to_string()).collect();
             let expected = (0..count).map(|at| at.to_string()).chain(["second".to_owned()]);
             assert_eq!(names, expected.collect::<Vec<_>>());
         }

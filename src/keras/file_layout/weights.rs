@@ -9,7 +9,7 @@ use super::super::carried::CarriedDataset;
 use super::super::graph::join;
 use super::layout::Source;
 use super::place::alias;
-use super::tree::Growing;
+use super::tree::{Growing, Name, numbered};
 use super::{Attribute, Content, Dataset, Group, LayoutError, reader};
 
 /// The `vars` group of a layer, or a dataset that is carried over: what a shard holds or does not.
@@ -19,7 +19,7 @@ pub(super) struct Vars<'a> {
     /// The layer, unless it is carried over.
     layer: Option<&'a Layer>,
     /// The datasets, each with its name in the group.
-    pub(super) datasets: Vec<(String, Dataset)>,
+    pub(super) datasets: Vec<(Name, Dataset)>,
     /// Bytes of the datasets.
     pub(super) bytes: u64,
 }
@@ -56,7 +56,7 @@ pub(super) fn all<'a>(source: &Source<'a>, carried: &mut Vec<CarriedDataset>) ->
             };
             let dataset = Dataset { content: Content::Variable(index), attributes: mark(dtype) };
             vars.bytes = vars.bytes.saturating_add(bytes(variable.shape.numel(), dtype));
-            vars.datasets.push((variable.index.to_string(), dataset));
+            vars.datasets.push((numbered(variable.index), dataset));
         }
         found.push(vars);
     }
@@ -72,7 +72,7 @@ pub(super) fn all<'a>(source: &Source<'a>, carried: &mut Vec<CarriedDataset>) ->
         let dtype = dataset.tensor.dtype;
         let bytes = bytes(dataset.tensor.view.shape().numel(), dtype);
         let (parents, name) = dataset.path.rsplit_once('/').unwrap_or(("", &dataset.path));
-        let entry = (name.to_owned(), Dataset { content, attributes: mark(dtype) });
+        let entry = (Name::Owned(name.to_owned()), Dataset { content, attributes: mark(dtype) });
         carried.push(dataset.clone());
         let at = *places.entry(parents.to_owned()).or_insert_with_key(|path| {
             found.push(Vars { path: path.clone(), layer: None, datasets: Vec::new(), bytes: 0 });

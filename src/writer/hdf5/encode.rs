@@ -140,16 +140,14 @@ impl Encoder<'_, '_> {
         let mut symbols: SmallVec<[Symbol<'_>; FEW_CHILDREN]> = SmallVec::with_capacity(group.children.len());
         for (name, node) in &group.children {
             if name.is_empty() || name == "." || name.contains(['/', '\0']) {
-                return Err(EncodeError::Name { group: self.path.clone(), name: name.clone() });
+                return Err(EncodeError::Name { group: self.path.clone(), name: name.to_string() });
             }
             let parent = self.path.len();
             self.path.push('/');
             self.path.push_str(name);
             let further = match node {
                 Node::Alias(_) => &[],
-                Node::Group(_) | Node::Dataset(_) => {
-                    aliases.get(name.as_str()).map_or(&[][..], Vec::as_slice)
-                }
+                Node::Group(_) | Node::Dataset(_) => aliases.get(&**name).map_or(&[][..], Vec::as_slice),
             };
             let names = u32::try_from(further.len()).map_or(u32::MAX, |further| further.saturating_add(1));
             let symbol = match node {
@@ -224,7 +222,7 @@ impl Encoder<'_, '_> {
         for attribute in attributes {
             texts.put(&mut header, attribute).map_err(|bytes| EncodeError::AttributeTooLarge {
                 object: path.clone(),
-                name: attribute.name.clone(),
+                name: attribute.name.to_string(),
                 bytes,
                 limit: MAX_MESSAGE_BYTES,
             })?;
