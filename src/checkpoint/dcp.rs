@@ -41,23 +41,21 @@ pub(super) fn read(folder: &Path, options: &OpenOptions) -> Result<Read, ErrorKi
     let chosen = tree::choose(&metadata, &paths, options)?;
     let mut items = Items::new(&metadata, files, options);
     let mut warnings = chosen.choice.warnings;
-    let mut tensors = Vec::with_capacity(chosen.entries.len());
-    for entry in &chosen.entries {
-        let key = match &entry.key {
-            Ok(key) => key,
-            Err(what) => return Err(ErrorKind::TensorKey { what: what.clone() }),
-        };
+    let mut tensors = Vec::with_capacity(chosen.found.entries.len());
+    for entry in &chosen.found.entries {
+        let key = entry.key(&chosen.found.keys);
+        let key = key.map_err(|what| ErrorKind::TensorKey { what: what.to_owned() })?;
         let stored = chosen.places.get(&entry.value).and_then(|&place| metadata.entries.get(place));
         let what = match stored {
             Some(metadata::Entry { name, tensor: Some(stored), .. }) => {
                 let tensor = read_tensor(&mut items, name, stored)?;
-                tensors.push(RawTensor { key: key.clone(), tensor, storage: None, role: Role::Unknown });
+                tensors.push(RawTensor { key: key.to_owned(), tensor, storage: None, role: Role::Unknown });
                 continue;
             }
             Some(stored) => items.object(stored.name, entry.kind == EntryKind::Aside)?,
             None => chosen.pickle.describe(entry.value),
         };
-        warnings.push(Warning::NotATensor { key: StateDictKey::new(key.as_str()), what });
+        warnings.push(Warning::NotATensor { key: StateDictKey::new(key), what });
     }
     let (files, mut found) = items.into_files();
     warnings.append(&mut found);

@@ -5,8 +5,7 @@ use crate::lazy::Storage;
 use crate::tensor::{ByteOrder, StateDictKey};
 
 use super::error::ErrorKind;
-use super::find::{self, Entry, EntryKind};
-use super::key_budget::KeyBudget;
+use super::find::{self, Entries, Entry, EntryKind};
 use super::pickle::torch::StorageSpec;
 use super::pickle::{Holders, Pickle, TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
@@ -36,8 +35,7 @@ pub(super) fn read(
     warnings.append(&mut found.warnings);
     let mut budget = Budget::default();
     let rebuild = Rebuild::new(pickle, storages, options, &mut budget);
-    let (entries, keys) = (&found.entries, &mut found.budget);
-    let tensors = read_entries(pickle, rebuild, &choice.holders, entries, keys, &mut warnings)?;
+    let tensors = read_entries(pickle, rebuild, &choice.holders, &mut found, &mut warnings)?;
     let (path, candidates, trainer) = (choice.path, choice.candidates, choice.trainer);
     Ok(Read { tensors, path, candidates, warnings, trainer, ..Read::default() })
 }
@@ -47,29 +45,29 @@ fn read_entries(
     pickle: &Pickle<'_>,
     mut rebuild: Rebuild<'_, '_>,
     holders: &Holders,
-    entries: &[Entry],
-    keys: &mut KeyBudget,
+    found: &mut Entries,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<RawTensor>, ErrorKind> {
+    let Entries { entries, keys, budget, .. } = found;
     let mut tensors = Vec::with_capacity(entries.len());
     let mut unreadable = Unreadable::default();
-    for entry in entries {
+    for entry in &*entries {
         let first = tensors.len();
-        let result = match (entry.kind, &entry.key) {
-            (EntryKind::Tensor, Err(what)) => return Err(ErrorKind::TensorKey { what: what.clone() }),
+        let result = match (entry.kind, entry.key(keys)) {
+            (EntryKind::Tensor, Err(what)) => return Err(ErrorKind::TensorKey { what: what.to_owned() }),
             (EntryKind::Tensor, Ok(key)) => rebuild.add(entry.value, key, &mut tensors),
             (EntryKind::Other, _) => check_other(pickle, holders, entry),
             (EntryKind::Aside, _) => Ok(()),
         };
-        let key = || match &entry.key {
-            Ok(key) => StateDictKey::new(key.as_str()),
+        let key = || match entry.key(keys) {
+            Ok(key) => StateDictKey::new(key),
             Err(what) => StateDictKey::new(format!("<{what}>")),
         };
         match result {
             Ok(()) if entry.kind == EntryKind::Tensor => {
                 // Tensors are only ever added, so what this one added begins there.
                 let added = tensors.get_mut(first..).unwrap_or_default();
-                keys.take_tensors(added)?;
+                budget.take_tensors(added)?;
                 added.iter_mut().for_each(|raw| raw.role = entry.role);
             }
             Ok(()) => {

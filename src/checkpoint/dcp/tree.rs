@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::checkpoint::error::ErrorKind;
-use crate::checkpoint::find::{self, Choice, Entry, is_flat_slot, is_model};
+use crate::checkpoint::find::{self, Choice, Entries, is_flat_slot, is_model};
 use crate::checkpoint::pickle::{Pickle, Tree, ValueId};
 use crate::checkpoint::state_dict::OpenOptions;
 use crate::tensor::StateDictKey;
@@ -17,7 +17,7 @@ pub(super) struct Chosen<'m> {
     /// The dictionaries, of which the entries' values are.
     pub(super) pickle: Pickle<'m>,
     /// The entries of the state_dict.
-    pub(super) entries: Vec<Entry>,
+    pub(super) found: Entries,
     /// The place in the metadata of every entry, by its value.
     pub(super) places: HashMap<ValueId, usize>,
 }
@@ -67,8 +67,7 @@ pub(super) fn choose<'m>(
     }
     let pickle = tree.finish();
     let mut choice = find::choose(&pickle, options)?;
-    let found = choice.entries(&pickle)?;
-    choice.warnings.extend(found.warnings);
-    let entries = found.entries;
-    Ok(Chosen { choice, pickle, entries, places })
+    let mut found = choice.entries(&pickle)?;
+    choice.warnings.append(&mut found.warnings);
+    Ok(Chosen { choice, pickle, found, places })
 }

@@ -1,5 +1,7 @@
 //! What a state_dict or a module holds.
 
+use std::ops::Range;
+
 use crate::map::Set;
 
 use super::MAX_DEPTH;
@@ -15,12 +17,21 @@ use crate::tensor::StateDictKey;
 
 /// One entry of a chosen state_dict.
 pub(crate) struct Entry {
-    /// The key, with nested dictionaries' and modules' keys joined by dots; what it is instead when it is no
-    /// text.
-    pub(crate) key: Result<String, String>,
+    /// Where among [`Entries::keys`] the key is; what it is instead when it is no text.
+    key: Result<Range<usize>, String>,
     pub(crate) value: ValueId,
     pub(crate) kind: EntryKind,
     pub(crate) role: Role,
+}
+
+impl Entry {
+    /// The key, among those of all; what it is instead when it is no text.
+    pub(crate) fn key<'e>(&'e self, keys: &'e str) -> Result<&'e str, &'e str> {
+        match &self.key {
+            Ok(range) => Ok(keys.get(range.clone()).unwrap_or_default()),
+            Err(what) => Err(what),
+        }
+    }
 }
 
 /// What an entry is.
@@ -37,6 +48,8 @@ pub(crate) enum EntryKind {
 /// What [`entries`] finds.
 pub(crate) struct Entries {
     pub(crate) entries: Vec<Entry>,
+    /// The keys, with nested dictionaries' and modules' keys joined by dots, one after the other.
+    pub(crate) keys: String,
     pub(crate) warnings: Vec<Warning>,
     /// What is left for the tensors.
     pub(crate) budget: KeyBudget,
@@ -55,15 +68,16 @@ pub(crate) fn entries(
 ) -> Result<Entries, ErrorKind> {
     let budget = KeyBudget::of(pickle);
     if is_tensor(pickle, id) {
-        let (key, kind) = (Ok(name.to_owned()), EntryKind::Tensor);
+        let (key, kind) = (Ok(0..name.len()), EntryKind::Tensor);
         let entries = vec![Entry { key, value: id, kind, role: Role::Unknown }];
-        return Ok(Entries { entries, warnings: Vec::new(), budget });
+        return Ok(Entries { entries, keys: name.to_owned(), warnings: Vec::new(), budget });
     }
     let mut flat = Flat {
         pickle,
         holders,
         budget,
         entries: Vec::new(),
+        keys: String::new(),
         frames: Vec::new(),
         hooks: None,
         optimizer: None,
@@ -76,7 +90,7 @@ pub(crate) fn entries(
     if let Some((first, entries)) = flat.optimizer {
         warnings.push(Warning::OptimizerState { first: StateDictKey::new(first), entries });
     }
-    Ok(Entries { entries: flat.entries, warnings, budget: flat.budget })
+    Ok(Entries { entries: flat.entries, keys: flat.keys, warnings, budget: flat.budget })
 }
 
 struct Flat<'p, 'a> {
@@ -84,6 +98,7 @@ struct Flat<'p, 'a> {
     holders: &'p Holders,
     budget: KeyBudget,
     entries: Vec<Entry>,
+    keys: String,
     /// The containers that are open, outermost first.
     frames: Vec<Frame>,
     /// The first module with hooks on its state_dict, and how many there are.
@@ -210,7 +225,9 @@ impl Flat<'_, '_> {
         } else {
             EntryKind::Other
         };
-        self.entries.push(Entry { key: Ok(prefix.clone()), value, kind, role });
+        let start = self.keys.len();
+        self.keys.push_str(prefix);
+        self.entries.push(Entry { key: Ok(start..self.keys.len()), value, kind, role });
         Ok(())
     }
 }

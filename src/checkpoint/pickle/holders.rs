@@ -24,10 +24,20 @@ impl Holders {
         }
         let mut holders = Self { holds, has_arrays, has_packed };
         // Nearly every value comes after those that it holds, or holds a tensor itself.
+        let mut before_theirs = Vec::new();
         for (id, value) in numbered(pickle) {
-            if !holders.holds(id) && any_child(value, |child| holders.holds(child)) {
-                holders.mark(id);
+            if holders.holds(id) {
+                continue;
             }
+            if any_child(value, |child| holders.holds(child)) {
+                holders.mark(id);
+            } else if any_child(value, |child| child > id) {
+                before_theirs.push(value);
+            }
+        }
+        // What comes before its own children may have been asked too early. Where none was, no other was.
+        if !before_theirs.into_iter().any(|value| any_child(value, |child| holders.holds(child))) {
+            return holders;
         }
         let Some(parents) = Parents::of(pickle, &holders) else { return holders };
         let mut pending: Vec<ValueId> =

@@ -41,7 +41,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
     let mut machine = Machine {
         bytes,
         position: 0,
-        values: shared_values(),
+        values: shared_values(bytes.len()),
         charged: 0,
         stack: Vec::new(),
         marks: Vec::new(),
@@ -89,11 +89,21 @@ const SHARED_INTEGERS: i64 = 256;
 /// The tuple without elements, the last of the shared values.
 const EMPTY_TUPLE: ValueId = ValueId(3 + SHARED_INTEGERS as u32);
 
-/// None, False, True, the small integers (the values that [`shared`] finds), and the empty tuple.
-fn shared_values<'a>() -> Vec<Value<'a>> {
+/// Bytes of a pickle for each of its values, or somewhat fewer: a tensor of a state_dict takes 120 bytes and 12 values.
+const BYTES_PER_VALUE: usize = 8;
+
+/// Values that there is room for before any was read, at most: those of 20,000 tensors. More cost some copies, and a
+/// long pickle may be one text.
+const ROOM: usize = 1 << 18;
+
+/// None, False, True, the small integers (the values that [`shared`] finds), and the empty tuple; with room for the values
+/// of a pickle of so many bytes.
+fn shared_values<'a>(bytes: usize) -> Vec<Value<'a>> {
     let scalars = [Value::None, Value::Bool(false), Value::Bool(true)];
     let tuple = Value::Tuple(Elements::from(&[][..]));
-    scalars.into_iter().chain((0..SHARED_INTEGERS).map(Value::Int)).chain([tuple]).collect()
+    let mut values = Vec::with_capacity(SHARED_INTEGERS as usize + (bytes / BYTES_PER_VALUE).min(ROOM));
+    values.extend(scalars.into_iter().chain((0..SHARED_INTEGERS).map(Value::Int)).chain([tuple]));
+    values
 }
 
 /// The place of a value that every pickle has already.

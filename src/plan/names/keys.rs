@@ -20,7 +20,8 @@ impl<'a> Keys<'a> {
     /// Those of the tensors, whose names are `keys`.
     pub(super) fn new(keys: &[&'a str], tensors: &[usize]) -> Self {
         let mut tensors = tensors.to_vec();
-        tensors.sort_unstable_by_key(|&at| (keys[at], at));
+        // Files have them in some order already, which a stable sort makes use of.
+        tensors.sort_by_key(|&at| (keys[at], at));
         let mut names: Vec<&str> = Vec::with_capacity(tensors.len());
         let mut starts = Vec::with_capacity(tensors.len() + 1);
         for (start, &at) in tensors.iter().enumerate() {
