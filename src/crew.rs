@@ -7,9 +7,13 @@
 //!
 //! Who holds a place has no threads of its own: [`beside`] is for those who are in no crew.
 
+mod belt;
+
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+pub(crate) use belt::Belt;
 
 /// A number of places for threads that work.
 #[derive(Debug)]

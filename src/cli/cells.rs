@@ -49,6 +49,13 @@ impl Cells {
         self.ends.push(self.text.len());
     }
 
+    /// Adds the rows of others behind its own; they have as many columns.
+    pub(super) fn append(&mut self, others: &Self) {
+        let start = self.text.len();
+        self.text.push_str(&others.text);
+        self.ends.extend(others.ends.iter().map(|end| start + end));
+    }
+
     /// The rows.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> + Clone {
         let columns = self.columns.get();
@@ -83,7 +90,14 @@ mod tests {
         for row in [&["größe", "7"][..], &["c", "d", "e", "f"]] {
             cells.push_row(row.iter().map(ToString::to_string).collect());
         }
-        let rows: Vec<Vec<&str>> = cells.rows().map(|row| row.cells().collect()).collect();
-        assert_eq!(rows, [["a", "", "b\\n"], ["größe", "7", ""], ["c", "d", "e"]]);
+        let rows = |cells: &Cells| -> Vec<Vec<String>> {
+            cells.rows().map(|row| row.cells().map(str::to_owned).collect()).collect()
+        };
+        let expected = [["a", "", "b\\n"], ["größe", "7", ""], ["c", "d", "e"]];
+        assert_eq!(rows(&cells), expected);
+        let mut twice = Cells::new(cells.columns);
+        twice.append(&cells);
+        twice.append(&cells);
+        assert_eq!(rows(&twice), [expected, expected].concat());
     }
 }

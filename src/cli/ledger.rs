@@ -16,6 +16,7 @@ use super::escape::escape;
 use super::faults::place;
 use super::table::{self, count};
 use super::terminal::{HEADING, Terminal, WARNING};
+use crate::crew::{Hands, beside};
 use crate::lazy::LazyTensor;
 use crate::plan::{Binding, Note, Part, Plan, Provenance, Value};
 use crate::schema::Position;
@@ -24,6 +25,9 @@ use crate::tensor::{Arithmetic, Dtype, Shape, StateDictKey};
 /// The columns of the table.
 const HEADINGS: [&str; 7] = ["VARIABLE", "SHAPE", "SOURCE", "SHAPE", "DTYPE", "LAYOUT", "RULE"];
 const COLUMNS: NonZeroUsize = NonZeroUsize::new(HEADINGS.len()).unwrap();
+
+/// Rows that are worth a thread: so many take a millisecond.
+const MANY_ROWS: usize = 1000;
 
 /// Tensors that a cell of the table names; stacked experts come by the hundred.
 const NAMED: usize = 3;
@@ -214,11 +218,19 @@ pub(super) fn how(binding: &Binding) -> Cow<'_, str> {
     Cow::Owned(steps.join(", "))
 }
 
-/// The rows of the table.
+/// The rows of the table; those of a large model by two threads.
 fn cells(plan: &Plan) -> Cells {
+    let is_worth = plan.bindings.len() >= MANY_ROWS && Hands::own(None).are_several();
+    let (first, second) = plan.bindings.split_at(plan.bindings.len() / 2);
+    let (others, mut cells) = beside(is_worth, || cells_of(plan, second), || cells_of(plan, first));
+    cells.append(&others.unwrap_or_else(|| cells_of(plan, second)));
+    cells
+}
+
+fn cells_of(plan: &Plan, bindings: &[Binding]) -> Cells {
     let mut cells = Cells::new(COLUMNS);
     let mut rules = Rules::default();
-    for binding in &plan.bindings {
+    for binding in bindings {
         let (path, shape): (&dyn Display, &dyn Display) =
             match plan.architecture.variables.get(binding.variable) {
                 Some(variable) => (&variable.path, &variable.shape),

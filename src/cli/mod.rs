@@ -34,6 +34,7 @@ mod plan;
 mod progress;
 mod schemas;
 mod sniff;
+mod stdout;
 mod table;
 mod tell;
 mod terminal;

@@ -10,6 +10,7 @@ use super::asked::Asked;
 use super::escape::escape_message;
 use super::failure::Failure;
 use super::github::{self, Annotation, Level};
+use super::stdout::Stdout;
 use crate::checkpoint::Warning;
 
 /// `error:`
@@ -22,6 +23,9 @@ pub(super) const HINT: Style = AnsiColor::Cyan.on_default().bold();
 pub(super) const HEADING: Style = Style::new().bold();
 /// Places.
 pub(super) const PLACE: Style = Style::new().dimmed();
+
+/// What is written to stdout at a time: the tables of large models have megabytes.
+const STDOUT_BYTES: usize = 64 * 1024;
 
 /// The two streams, and what the user asked of them.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +74,7 @@ impl Terminal {
         self,
         print: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<(), Failure> {
-        let mut stdout = BufWriter::new(anstream::stdout().lock());
+        let mut stdout = BufWriter::with_capacity(STDOUT_BYTES, Stdout::lock());
         let printed = if self.github {
             // GitHub looks for commands on this stream too, and names can look like them.
             let inert = if self.json { github::inert_json } else { github::inert };

@@ -1,7 +1,5 @@
 //! The story of a plan: rules make claims, claims become bindings, and what is left over is accounted for.
 
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::account::ledger::Ledger;
@@ -9,7 +7,6 @@ use super::account::notes;
 use super::bindings::binder::Binder;
 use super::bindings::solved::Solved;
 use super::claims::expansion::Expansion;
-use super::claims::remarks::Remarks;
 use super::claims::sequence;
 use super::faults::fault::Faults;
 use super::names::prefix;
@@ -18,15 +15,17 @@ use super::names::target::TargetNames;
 use super::options::PlanOptions;
 use super::outcome::{Binding, Plan};
 use crate::checkpoint::{Checkpoint, Tensor};
-use crate::crew::{Hands, beside};
+use crate::crew::{Belt, Hands, beside};
 use crate::keras::Architecture;
-use crate::map::Map;
 use crate::schema::{RuleKind, Schema};
 use crate::tensor::Dtype;
 
 /// Tensors whose names are sorted while the variables' are: a thousand take half a millisecond, a thread begins in a
 /// fraction of that.
 const MANY_TENSORS: usize = 1000;
+
+/// Variables that are bound while others are still claimed, for the same reason.
+const MANY_VARIABLES: usize = 1000;
 
 /// Binds every variable of the architecture, which the plan then shares, or reports everything that keeps it from being bound.
 ///
@@ -75,54 +74,34 @@ fn plan_for(
     let target_names = || TargetNames::new(&architecture);
     let (target, source) = beside(is_worth, target_names, || SourceNames::new(checkpoint, schema));
     let target = target.unwrap_or_else(target_names);
-    let mut expansion = Expansion {
+    // Who binds has no tensors that are computed: claims that need some do not go ahead.
+    let binder = |derived| Binder {
         checkpoint,
-        schema,
-        architecture: &architecture,
-        explain: options.explain,
-        source: &source,
-        target: &target,
-        derived: Vec::new(),
-        claims: Vec::with_capacity(architecture.variables.len()),
-        faults: Vec::new(),
-        refusals: Vec::new(),
-        strays: Vec::new(),
-        ignored: BTreeMap::new(),
-        remarks: Remarks::default(),
-        lacking: BTreeMap::new(),
-        mapped: BTreeMap::new(),
-        compared: Cell::new(0),
-        paired: Map::default(),
-        excused: BTreeSet::new(),
-        excused_tensors: BTreeSet::new(),
-    };
-    for rule in &schema.rules {
-        match &rule.kind {
-            RuleKind::Layer(layer) => expansion.layers(rule, layer),
-            RuleKind::Sequence(layer) => sequence::expand(&mut expansion, rule, layer),
-            RuleKind::Tensor(tensor) => expansion.tensors(rule, tensor),
-            // Constants come when every claim is known.
-            RuleKind::Fill(_) | RuleKind::Keep(_) => {}
-        }
-    }
-
-    let leads_nowhere = expansion.claims.is_empty() && !expansion.strays.is_empty();
-    if let Some(fault) = leads_nowhere.then(|| prefix::unstripped(checkpoint, schema, &target)).flatten() {
-        return Err(Faults { faults: vec![fault] });
-    }
-    expansion.report_refusals();
-
-    let derived = std::mem::take(&mut expansion.derived);
-    let binder = Binder {
-        checkpoint,
-        derived: &derived,
+        derived,
         architecture: &architecture,
         classes: &schema.scope.classes,
         options,
         solved: Solved::default(),
     };
-    let mut ledger = Ledger::new(expansion, binder);
-    ledger.bind_claims(options.threads);
+    let is_worth =
+        architecture.variables.len() >= MANY_VARIABLES && Hands::own(options.threads).are_several();
+    let belt = is_worth.then(|| Arc::new(Belt::new()));
+    let names = (&source, &target);
+    let mut expansion =
+        Expansion::new(checkpoint, schema, &architecture, names, options.explain, belt.clone());
+    let bind = || belt.as_ref().map_or_else(Vec::new, |belt| binder(&[]).bind_batches(belt));
+    let (others, claimed) = beside(is_worth, bind, || {
+        let end = belt.as_ref().map(|belt| belt.end());
+        claim(&mut expansion)?;
+        drop(end);
+        Ok::<_, Faults>(bind())
+    });
+    let mut batches = claimed?;
+    batches.extend(others.into_iter().flatten());
+
+    let derived = std::mem::take(&mut expansion.derived);
+    let mut ledger = Ledger::new(expansion, binder(&derived));
+    ledger.bind_claims(batches, options.threads);
     ledger.bind_constants();
     ledger.account_for_variables(options);
     let unused = ledger.account_for_tensors(options);
@@ -138,6 +117,27 @@ fn plan_for(
     let prefix = source.prefix.to_owned();
     let sources = checkpoint.files.clone();
     Ok(Plan { architecture, sources, prefix, bindings, unused, left_out, notes, details })
+}
+
+/// Makes the claims of all rules.
+fn claim(expansion: &mut Expansion<'_>) -> Result<(), Faults> {
+    let (checkpoint, schema) = (expansion.checkpoint, expansion.schema);
+    for rule in &schema.rules {
+        match &rule.kind {
+            RuleKind::Layer(layer) => expansion.layers(rule, layer),
+            RuleKind::Sequence(layer) => sequence::expand(expansion, rule, layer),
+            RuleKind::Tensor(tensor) => expansion.tensors(rule, tensor),
+            // Constants come when every claim is known.
+            RuleKind::Fill(_) | RuleKind::Keep(_) => {}
+        }
+    }
+    let leads_nowhere = expansion.claimed() == 0 && !expansion.strays.is_empty();
+    let unstripped = || prefix::unstripped(checkpoint, schema, expansion.target);
+    if let Some(fault) = leads_nowhere.then(unstripped).flatten() {
+        return Err(Faults { faults: vec![fault] });
+    }
+    expansion.report_refusals();
+    Ok(())
 }
 
 /// The checkpoint with the numbers of its `float4_e2m1fn_x2` tensors taken out of their bytes: their shapes

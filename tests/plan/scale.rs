@@ -42,30 +42,52 @@ fn every_layer_is_found() {
     }
 }
 
-/// The same faults and bindings in the same order, however many threads bind them.
-#[test]
-fn threads_change_nothing() {
-    let keys: Vec<String> = (0..2500).map(|at| format!("l.{at}.weight")).collect();
-    // Every seventh has a shape that its layer does not.
-    let sizes = |at: usize| if at.is_multiple_of(7) { &[5, 2][..] } else { &[3, 2][..] };
-    let tensors: Vec<_> = keys.iter().enumerate().map(|(at, key)| (key.as_str(), sizes(at))).collect();
-    let paths: Vec<String> = (0..keys.len()).map(|at| format!("l_{at}")).collect();
+/// The same faults and bindings in the same order, however many threads bind them while others are claimed. Every
+/// `wrong`th layer has a shape that its module does not; from that `computed` on, every eleventh module has tensors that
+/// are computed.
+fn check_threads(wrong: Option<usize>, computed: usize) {
+    const MODULES: usize = 2500;
+    let is_wrong = |at: usize| wrong.is_some_and(|wrong| at.is_multiple_of(wrong));
+    let is_computed = |at: usize| at >= computed && at % 11 == 5;
+    let mut keys = Vec::new();
+    for at in 0..MODULES {
+        let rows = if is_wrong(at) { 5 } else { 3 };
+        if is_computed(at) {
+            keys.push((format!("l.{at}.weight_g"), [rows, 1]));
+            keys.push((format!("l.{at}.weight_v"), [rows, 2]));
+        } else {
+            keys.push((format!("l.{at}.weight"), [rows, 2]));
+        }
+    }
+    let tensors: Vec<_> = keys.iter().map(|(key, sizes)| (key.as_str(), sizes.as_slice())).collect();
+    let tensors = checkpoint(&tensors);
+    let paths: Vec<String> = (0..MODULES).map(|at| format!("l_{at}")).collect();
     let kernel: &[(&str, &[usize])] = &[("kernel", &[2, 3])];
     let layers: Vec<_> = paths.iter().map(|path| layer(path, "Dense", kernel)).collect();
-    let said = |keys: usize, threads: usize| {
+    let said = |threads: usize| {
         let options = PlanOptions { threads: NonZeroUsize::new(threads), ..PlanOptions::default() };
-        let model = architecture(Origin::Json, &layers[..keys]);
-        render(
-            "[[layer]]\ntorch = 'l.{i}'\nkeras = 'l_{i}'\n",
-            &checkpoint(&tensors[..keys]),
-            model,
-            &options,
-        )
+        let model = architecture(Origin::Json, &layers);
+        render("[[layer]]\ntorch = 'l.{i}'\nkeras = 'l_{i}'\n", &tensors, model, &options)
     };
-    let expected = said(keys.len(), 1);
-    assert_eq!(expected.matches("Shape: ").count(), keys.len().div_ceil(7), "{expected}");
+    let expected = said(1);
+    let wrongs = (0..MODULES).filter(|&at| is_wrong(at)).count();
+    assert_eq!(expected.matches("Shape: ").count(), wrongs, "{expected}");
+    if wrongs == 0 {
+        let begins = |at: usize| format!("l_{at}/kernel (2, 3) = l.{at}.weight [");
+        let lines: Vec<&str> = expected.lines().collect();
+        assert_eq!(lines.len(), MODULES, "{expected}");
+        assert!((0..MODULES).all(|at| lines[at].starts_with(&begins(at))), "{expected}");
+    }
     for threads in [2, 3, 7] {
-        assert_eq!(said(keys.len(), threads), expected, "{threads} threads");
+        assert_eq!(said(threads), expected, "{threads} threads, {wrong:?}, {computed}");
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    for computed in [0, 700, 2495, usize::MAX] {
+        check_threads(Some(7), computed);
+        check_threads(None, computed);
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::keras::Variable;
 use crate::plan::bindings::binder::Binder;
-use crate::plan::bindings::together::Bound;
+use crate::plan::bindings::together::{Bound, BoundBatch};
 use crate::plan::claims::expansion::{Claim, Expansion, Stray};
 use crate::plan::faults::fault::{Fault, FaultDetail};
 use crate::plan::names::target::Lookup;
@@ -17,9 +17,9 @@ use crate::schema::{Glob, Pattern, Rule, RuleKind};
 use crate::tensor::{Arithmetic, CopyAxis, Shape, StateDictKey, StridedCopy};
 
 /// The accounts of both sides.
-pub(in crate::plan) struct Ledger<'a> {
+pub(in crate::plan) struct Ledger<'a, 'b> {
     pub(in crate::plan) expansion: Expansion<'a>,
-    binder: Binder<'a>,
+    binder: Binder<'b>,
     /// By variable.
     pub(in crate::plan) bindings: Vec<Option<Binding>>,
     pub(in crate::plan) left_out: Vec<usize>,
@@ -30,8 +30,8 @@ pub(in crate::plan) struct Ledger<'a> {
     pub(in crate::plan) faults: Vec<Fault>,
 }
 
-impl<'a> Ledger<'a> {
-    pub(in crate::plan) fn new(mut expansion: Expansion<'a>, binder: Binder<'a>) -> Self {
+impl<'a, 'b> Ledger<'a, 'b> {
+    pub(in crate::plan) fn new(mut expansion: Expansion<'a>, binder: Binder<'b>) -> Self {
         let faults = std::mem::take(&mut expansion.faults);
         Self {
             binder,
@@ -48,10 +48,27 @@ impl<'a> Ledger<'a> {
         &self.expansion.architecture.variables[index]
     }
 
-    pub(in crate::plan) fn bind_claims(&mut self, threads: Option<NonZeroUsize>) {
-        let claims: Vec<Claim<'a>> = std::mem::take(&mut self.expansion.claims);
-        let bound = self.binder.bind_all(&claims, threads);
-        for (claim, bound) in claims.iter().zip(bound.into_iter().flatten()) {
+    /// Takes what batches of claims came to, which come before those that are left, and binds these.
+    pub(in crate::plan) fn bind_claims(
+        &mut self,
+        mut batches: Vec<BoundBatch<'a>>,
+        threads: Option<NonZeroUsize>,
+    ) {
+        batches.sort_unstable_by_key(|batch| batch.number);
+        for BoundBatch { claims, outcomes, .. } in batches {
+            self.settle(&claims, outcomes);
+        }
+        let claims = self.expansion.take_claims();
+        let outcomes = self.binder.bind_all(&claims, threads);
+        self.settle(&claims, outcomes.into_iter().flatten());
+    }
+
+    fn settle(
+        &mut self,
+        claims: &[Claim<'_>],
+        outcomes: impl IntoIterator<Item = Result<Bound, Box<Fault>>>,
+    ) {
+        for (claim, bound) in claims.iter().zip(outcomes) {
             for tensor in self.binder.inputs(claim) {
                 self.used[tensor] = true;
             }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::binder::{Binder, Bindings};
 use super::solved::Solved;
-use crate::crew::{Hands, share};
-use crate::plan::claims::expansion::Claim;
+use crate::crew::{Belt, Hands, share};
+use crate::plan::claims::expansion::{Batch, Claim};
 use crate::plan::faults::fault::Fault;
 use crate::plan::outcome::Detail;
 
@@ -21,6 +21,14 @@ pub(in crate::plan) struct Bound {
     pub(in crate::plan) unpermuted: Option<String>,
     /// Where they are asked for.
     pub(in crate::plan) details: Vec<(usize, Detail)>,
+}
+
+/// Claims, and what they came to.
+pub(in crate::plan) struct BoundBatch<'a> {
+    /// How many batches came before it.
+    pub(in crate::plan) number: usize,
+    pub(in crate::plan) claims: Vec<Claim<'a>>,
+    pub(in crate::plan) outcomes: Vec<Result<Bound, Box<Fault>>>,
 }
 
 impl Binder<'_> {
@@ -42,6 +50,16 @@ impl Binder<'_> {
         let bound =
             |(part, bound): (_, OnceLock<_>)| bound.into_inner().unwrap_or_else(|| self.bind_part(part));
         parts.into_iter().map(bound).collect()
+    }
+
+    /// Binds batches as they are made, until there are no more; whoever else does so too takes others.
+    pub(in crate::plan) fn bind_batches<'c>(&self, belt: &Belt<Batch<'c>>) -> Vec<BoundBatch<'c>> {
+        let mut bound = Vec::new();
+        while let Some(Batch { number, claims }) = belt.take() {
+            let outcomes = self.bind_part(&claims);
+            bound.push(BoundBatch { number, claims, outcomes });
+        }
+        bound
     }
 
     fn bind_part(&self, claims: &[Claim<'_>]) -> Vec<Result<Bound, Box<Fault>>> {

@@ -373,7 +373,7 @@ impl<'a> Expansion<'a> {
         match self.terms_of(meeting.module, rule, claim.rule, &Captures::new()) {
             Ok(terms) => {
                 claim.terms = terms;
-                self.claims.push(claim);
+                self.push(claim);
             }
             Err(refused) => {
                 self.refuse(rule, *refused);

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::refusals::Refusal;
 use super::remarks::Remarks;
 use crate::checkpoint::Checkpoint;
+use crate::crew::Belt;
 use crate::keras::Architecture;
 use crate::map::Map;
 use crate::plan::derived::derive::Derived;
@@ -69,6 +71,16 @@ impl Claim<'_> {
     }
 }
 
+/// Claims one after the other, to be bound together.
+pub(in crate::plan) struct Batch<'a> {
+    /// How many batches came before it.
+    pub(in crate::plan) number: usize,
+    pub(in crate::plan) claims: Vec<Claim<'a>>,
+}
+
+/// Claims of a batch: binding so many takes a fraction of a millisecond, handing them over some microseconds.
+const BATCH: usize = 256;
+
 /// A module or tensor whose rule leads nowhere.
 pub(in crate::plan) struct Stray {
     /// The tensors.
@@ -110,8 +122,10 @@ pub(in crate::plan) struct Expansion<'a> {
     pub(in crate::plan) target: &'a TargetNames<'a>,
     /// Tensors that are computed from others.
     pub(in crate::plan) derived: Vec<Derived>,
-    /// The claims.
-    pub(in crate::plan) claims: Vec<Claim<'a>>,
+    /// The claims that nobody binds yet.
+    claims: Vec<Claim<'a>>,
+    /// Where claims go that others may bind already, and how many batches went there.
+    ahead: Option<(Arc<Belt<Batch<'a>>>, usize)>,
     /// The faults.
     pub(in crate::plan) faults: Vec<Fault>,
     /// Tensors of rules that cannot be had.
@@ -137,6 +151,62 @@ pub(in crate::plan) struct Expansion<'a> {
 }
 
 impl<'a> Expansion<'a> {
+    /// What has been found before any rule was looked at: nothing. Claims go ahead by `belt`, where there is one.
+    pub(in crate::plan) fn new(
+        checkpoint: &'a Checkpoint,
+        schema: &'a Schema,
+        architecture: &'a Architecture,
+        names: (&'a SourceNames<'a>, &'a TargetNames<'a>),
+        explain: bool,
+        belt: Option<Arc<Belt<Batch<'a>>>>,
+    ) -> Self {
+        let (source, target) = names;
+        Self {
+            checkpoint,
+            schema,
+            architecture,
+            explain,
+            source,
+            target,
+            derived: Vec::new(),
+            claims: Vec::new(),
+            ahead: belt.map(|belt| (belt, 0)),
+            faults: Vec::new(),
+            refusals: Vec::new(),
+            strays: Vec::new(),
+            ignored: BTreeMap::new(),
+            remarks: Remarks::default(),
+            lacking: BTreeMap::new(),
+            mapped: BTreeMap::new(),
+            compared: Cell::new(0),
+            paired: Map::default(),
+            excused: BTreeSet::new(),
+            excused_tensors: BTreeSet::new(),
+        }
+    }
+
+    /// Makes a claim.
+    pub(super) fn push(&mut self, claim: Claim<'a>) {
+        self.claims.push(claim);
+        // Tensors that are computed have their numbers when all rules are through.
+        let Some((belt, number)) = self.ahead.as_mut().filter(|_| self.derived.is_empty()) else { return };
+        if self.claims.len() >= BATCH {
+            let claims = std::mem::replace(&mut self.claims, Vec::with_capacity(BATCH));
+            belt.put(Batch { number: *number, claims });
+            *number += 1;
+        }
+    }
+
+    /// How many claims were made.
+    pub(in crate::plan) fn claimed(&self) -> usize {
+        self.ahead.as_ref().map_or(0, |(_, batches)| batches * BATCH) + self.claims.len()
+    }
+
+    /// The claims that went nowhere.
+    pub(in crate::plan) fn take_claims(&mut self) -> Vec<Claim<'a>> {
+        std::mem::take(&mut self.claims)
+    }
+
     pub(in crate::plan) fn fault(&mut self, position: &Position, detail: FaultDetail, hint: Option<String>) {
         self.faults.push(Fault { detail, position: Some(position.clone()), hint });
     }

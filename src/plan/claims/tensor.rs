@@ -34,7 +34,7 @@ impl<'a> Expansion<'a> {
             return self.unused(rule, &tensor.torch, false);
         }
         for keras in &tensor.keras {
-            let (first_claim, first_stray) = (self.claims.len(), self.strays.len());
+            let (first_claim, first_stray) = (self.claimed(), self.strays.len());
             let shared: BTreeSet<&str> =
                 keras.captures().iter().map(|(name, _)| name.as_str()).chain(keras.reads()).collect();
             let mut groups: BTreeMap<Captures, Matches> = BTreeMap::new();
@@ -45,7 +45,7 @@ impl<'a> Expansion<'a> {
             for (both, sources) in groups {
                 self.tensor_group(rule, tensor, keras, &both, sources);
             }
-            if self.claims.len() == first_claim && !rule.optional {
+            if self.claimed() == first_claim && !rule.optional {
                 self.let_stand(first_stray);
             }
         }
@@ -107,7 +107,7 @@ impl<'a> Expansion<'a> {
                 return self.refuse(rule, *refused);
             }
         };
-        self.claims.push(Claim {
+        self.push(Claim {
             provenance: Provenance::Rule(rule.position.clone()),
             rule: tensor,
             captures: if self.explain { both.clone() } else { Captures::new() },
