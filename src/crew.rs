@@ -5,7 +5,8 @@
 //! helper leaves after its tile as soon as somebody waits for a place. So a piece of work that is alone has all places, several share
 //! them, and none is ever put aside for another in the middle.
 //!
-//! Who holds a place has no threads of its own: [`beside`] is for those who are in no crew.
+//! Who holds a place has no threads of its own: [`beside`], and a [`Belt`] on which one thread puts what others take, are
+//! for those who are in no crew.
 
 mod belt;
 
@@ -102,6 +103,15 @@ impl Hands<'_> {
     pub fn own(threads: Option<NonZeroUsize>) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::Own(threads.map_or_else(cores, NonZeroUsize::get))
+    }
+
+    /// The same, with one thread of its own fewer: somebody else has that already.
+    #[must_use]
+    pub const fn but_one(self) -> Self {
+        match self {
+            Self::Own(threads @ 2..) => Self::Own(threads - 1),
+            Self::Own(_) | Self::Crew(_) => self,
+        }
     }
 
     /// Whether more than one thread of its own does it, whoever else is busy.

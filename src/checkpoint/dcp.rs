@@ -41,9 +41,8 @@ pub(super) fn read(folder: &Path, options: &OpenOptions) -> Result<Read, ErrorKi
     let chosen = tree::choose(&metadata, &paths, options)?;
     let mut items = Items::new(&metadata, files, options);
     let mut warnings = chosen.choice.warnings;
-    let mut tensors = Vec::with_capacity(chosen.found.entries.len());
-    for entry in &chosen.found.entries {
-        let key = entry.key(&chosen.found.keys);
+    let mut tensors = Vec::with_capacity(chosen.found.len());
+    for (key, entry) in chosen.found.each() {
         let key = key.map_err(|what| ErrorKind::TensorKey { what: what.to_owned() })?;
         let stored = chosen.places.get(&entry.value).and_then(|&place| metadata.entries.get(place));
         let what = match stored {

@@ -14,6 +14,7 @@ use std::fmt;
 use crate::tensor::Printable;
 
 use super::error::ErrorKind;
+use super::key_budget::KeyBudget;
 use super::pickle::torch::is_tensor;
 use super::pickle::{Holders, Pickle, ValueId};
 use super::state_dict::{OpenOptions, Warning};
@@ -77,8 +78,8 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// What is in it, in order.
-    pub(super) fn entries(&self, pickle: &Pickle<'_>) -> Result<Entries, ErrorKind> {
+    /// What is in it, in order, and what is left for the tensors.
+    pub(super) fn entries(&self, pickle: &Pickle<'_>) -> Result<(Entries, KeyBudget), ErrorKind> {
         let name = self.path.last().map_or(ROOT_TENSOR, String::as_str);
         entries::entries(pickle, &self.holders, self.node, name)
     }

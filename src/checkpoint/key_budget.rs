@@ -25,7 +25,8 @@ const TENSOR: usize = 640;
 /// Bytes that a recipe takes for a tensor that is computed, with its parameters and the report's words on it.
 const RECIPE: usize = 1024;
 
-/// Copies of a key: in the entry, the tensor, and for messages or in a report.
+/// Copies of a key: among those of the entries (whose text has up to twice the room), in the tensor, and for messages or
+/// in a report.
 const KEY_COPIES: usize = 3;
 
 /// Bytes of all keys together, and of the path segments that were walked for them: it takes time to walk them.

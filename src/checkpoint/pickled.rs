@@ -6,6 +6,7 @@ use crate::tensor::{ByteOrder, StateDictKey};
 
 use super::error::ErrorKind;
 use super::find::{self, Entries, Entry, EntryKind};
+use super::key_budget::KeyBudget;
 use super::pickle::torch::StorageSpec;
 use super::pickle::{Holders, Pickle, TensorError, UnsupportedTensor};
 use super::read::{RawTensor, Read};
@@ -30,12 +31,12 @@ pub(super) fn read(
     options: &OpenOptions,
 ) -> Result<Read, ErrorKind> {
     let choice = find::choose(pickle, options)?;
-    let mut found = choice.entries(pickle)?;
+    let (mut found, keys) = choice.entries(pickle)?;
     let mut warnings = choice.warnings;
     warnings.append(&mut found.warnings);
     let mut budget = Budget::default();
     let rebuild = Rebuild::new(pickle, storages, options, &mut budget);
-    let tensors = read_entries(pickle, rebuild, &choice.holders, &mut found, &mut warnings)?;
+    let tensors = read_entries(pickle, rebuild, &choice.holders, &found, keys, &mut warnings)?;
     let (path, candidates, trainer) = (choice.path, choice.candidates, choice.trainer);
     Ok(Read { tensors, path, candidates, warnings, trainer, ..Read::default() })
 }
@@ -45,21 +46,21 @@ fn read_entries(
     pickle: &Pickle<'_>,
     mut rebuild: Rebuild<'_, '_>,
     holders: &Holders,
-    found: &mut Entries,
+    found: &Entries,
+    mut budget: KeyBudget,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<RawTensor>, ErrorKind> {
-    let Entries { entries, keys, budget, .. } = found;
-    let mut tensors = Vec::with_capacity(entries.len());
+    let mut tensors = Vec::with_capacity(found.len());
     let mut unreadable = Unreadable::default();
-    for entry in &*entries {
+    for (key, entry) in found.each() {
         let first = tensors.len();
-        let result = match (entry.kind, entry.key(keys)) {
+        let result = match (entry.kind, key) {
             (EntryKind::Tensor, Err(what)) => return Err(ErrorKind::TensorKey { what: what.to_owned() }),
             (EntryKind::Tensor, Ok(key)) => rebuild.add(entry.value, key, &mut tensors),
             (EntryKind::Other, _) => check_other(pickle, holders, entry),
             (EntryKind::Aside, _) => Ok(()),
         };
-        let key = || match entry.key(keys) {
+        let key = || match key {
             Ok(key) => StateDictKey::new(key),
             Err(what) => StateDictKey::new(format!("<{what}>")),
         };

@@ -46,7 +46,7 @@ pub fn convert(source: &Source, output: &Output, terminal: Terminal) -> Result<E
     }
     if output.dry_run {
         planned.check()?;
-        return super::plan::show(&planned.plan, source, terminal);
+        return super::plan::show(&planned.plan, source, output.threads, terminal);
     }
     interrupt::watch()?;
     let report = output.report.as_deref().map(writer::begin).transpose()?;

@@ -33,8 +33,8 @@ const MANY_ROWS: usize = 1000;
 const NAMED: usize = 3;
 
 /// The table, then what is not in it.
-pub(super) fn print(plan: &Plan, out: &mut dyn Write) -> std::io::Result<()> {
-    table::print_cells(out, &HEADINGS, &cells(plan))?;
+pub(super) fn print(plan: &Plan, hands: Hands<'_>, out: &mut dyn Write) -> std::io::Result<()> {
+    table::print_cells(out, &HEADINGS, &cells(plan, hands))?;
     if !plan.left_out.is_empty() {
         writeln!(out, "\n{HEADING}Left out{HEADING:#}")?;
         for variable in plan.left_out.iter().filter_map(|&at| plan.architecture.variables.get(at)) {
@@ -219,8 +219,8 @@ pub(super) fn how(binding: &Binding) -> Cow<'_, str> {
 }
 
 /// The rows of the table; those of a large model by two threads.
-fn cells(plan: &Plan) -> Cells {
-    let is_worth = plan.bindings.len() >= MANY_ROWS && Hands::own(None).are_several();
+fn cells(plan: &Plan, hands: Hands<'_>) -> Cells {
+    let is_worth = plan.bindings.len() >= MANY_ROWS && hands.are_several();
     let (first, second) = plan.bindings.split_at(plan.bindings.len() / 2);
     let (others, mut cells) = beside(is_worth, || cells_of(plan, second), || cells_of(plan, first));
     cells.append(&others.unwrap_or_else(|| cells_of(plan, second)));

@@ -1,11 +1,14 @@
 //! `ptw2k plan`.
 
+use std::num::NonZeroUsize;
+
 use super::args::{self, Output, Source};
 use super::convert::convert;
 use super::exit::{Exit, leave_to_the_system};
 use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{explain as explanation, inputs, ledger};
+use crate::crew::Hands;
 use crate::keras::file_layout::Form;
 use crate::plan::{Plan, PlanOptions};
 
@@ -24,18 +27,23 @@ pub fn plan(args: &args::Plan, terminal: Terminal) -> Result<Exit, Failure> {
     let plan = inputs::plan(&inputs::source(source), &options, terminal)?;
     let exit = match explain {
         Some(variable) => explanation::explain(&plan, variable, terminal).map(|()| Exit::Done),
-        None => show(&plan, source, terminal),
+        None => show(&plan, source, None, terminal),
     };
     leave_to_the_system(plan);
     exit
 }
 
-/// Shows a plan.
-pub(super) fn show(plan: &Plan, source: &Source, terminal: Terminal) -> Result<Exit, Failure> {
+/// Shows a plan, by so many threads at most.
+pub(super) fn show(
+    plan: &Plan,
+    source: &Source,
+    threads: Option<NonZeroUsize>,
+    terminal: Terminal,
+) -> Result<Exit, Failure> {
     if terminal.json {
         terminal.json_result(&ledger::to_json(plan, source))?;
     } else {
-        terminal.result(|out| ledger::print(plan, out))?;
+        terminal.result(|out| ledger::print(plan, Hands::own(threads), out))?;
         ledger::remark(&plan.notes, terminal);
     }
     Ok(Exit::Done)

@@ -48,6 +48,11 @@ impl<T> Belt<T> {
         }
     }
 
+    /// How many items nobody has taken yet.
+    pub(crate) fn len(&self) -> usize {
+        self.state().items.len()
+    }
+
     /// What ends it when it is dropped.
     pub(crate) const fn end(&self) -> End<'_, T> {
         End(self)
@@ -79,6 +84,7 @@ mod tests {
             let (others, own) = beside(true, all, || {
                 let end = belt.end();
                 (0..count).for_each(|item| belt.put(item));
+                assert!(belt.len() <= count);
                 drop(end);
                 all()
             });
@@ -87,7 +93,7 @@ mod tests {
             let mut taken = [others, own].concat();
             taken.sort_unstable();
             assert_eq!(taken, (0..count).collect::<Vec<_>>());
-            assert_eq!(belt.take(), None);
+            assert_eq!((belt.take(), belt.len()), (None, 0));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The story of a plan: rules make claims, claims become bindings, and what is left over is accounted for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::account::ledger::Ledger;
 use super::account::notes;
@@ -15,7 +15,7 @@ use super::names::target::TargetNames;
 use super::options::PlanOptions;
 use super::outcome::{Binding, Plan};
 use crate::checkpoint::{Checkpoint, Tensor};
-use crate::crew::{Belt, Hands, beside};
+use crate::crew::{Belt, Hands, beside, share};
 use crate::keras::Architecture;
 use crate::schema::{RuleKind, Schema};
 use crate::tensor::Dtype;
@@ -74,7 +74,6 @@ fn plan_for(
     let target_names = || TargetNames::new(&architecture);
     let (target, source) = beside(is_worth, target_names, || SourceNames::new(checkpoint, schema));
     let target = target.unwrap_or_else(target_names);
-    // Who binds has no tensors that are computed: claims that need some do not go ahead.
     let binder = |derived| Binder {
         checkpoint,
         derived,
@@ -89,12 +88,20 @@ fn plan_for(
     let names = (&source, &target);
     let mut expansion =
         Expansion::new(checkpoint, schema, &architecture, names, options.explain, belt.clone());
+    // No claim that goes ahead needs a tensor that is computed.
     let bind = || belt.as_ref().map_or_else(Vec::new, |belt| binder(&[]).bind_batches(belt));
     let (others, claimed) = beside(is_worth, bind, || {
         let end = belt.as_ref().map(|belt| belt.end());
         claim(&mut expansion)?;
         drop(end);
-        Ok::<_, Faults>(bind())
+        // What is left when all are made is for as many as there are, of which one is at it already.
+        let left = belt.as_ref().map_or(0, |belt| belt.len());
+        let bound = Mutex::new(Vec::new());
+        share(Hands::own(options.threads).but_one(), left, &|_| {
+            let own = bind();
+            bound.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
+        });
+        Ok::<_, Faults>(bound.into_inner().unwrap_or_else(PoisonError::into_inner))
     });
     let mut batches = claimed?;
     batches.extend(others.into_iter().flatten());

@@ -49,6 +49,7 @@ fn check_threads(wrong: Option<usize>, computed: usize) {
     const MODULES: usize = 2500;
     let is_wrong = |at: usize| wrong.is_some_and(|wrong| at.is_multiple_of(wrong));
     let is_computed = |at: usize| at >= computed && at % 11 == 5;
+    assert_eq!((0..MODULES).any(is_computed), computed < MODULES);
     let mut keys = Vec::new();
     for at in 0..MODULES {
         let rows = if is_wrong(at) { 5 } else { 3 };
@@ -85,9 +86,35 @@ fn check_threads(wrong: Option<usize>, computed: usize) {
 
 #[test]
 fn threads_change_nothing() {
-    for computed in [0, 700, 2495, usize::MAX] {
+    for computed in [0, 700, 2490, usize::MAX] {
         check_threads(Some(7), computed);
         check_threads(None, computed);
+    }
+}
+
+/// A rule that leads nowhere is told, though many claims of another were made before it, and whoever binds them.
+#[test]
+fn a_rule_that_leads_nowhere() {
+    let keys: Vec<String> = (0..1500).map(|at| format!("l.{at}.weight")).collect();
+    let tensors: Vec<_> = keys.iter().map(|key| (key.as_str(), &[3, 2][..])).collect();
+    let tensors = checkpoint(&tensors);
+    let paths: Vec<String> = (0..keys.len()).map(|at| format!("l_{at}")).collect();
+    let kernel: &[(&str, &[usize])] = &[("kernel", &[2, 3])];
+    let layers: Vec<_> = paths.iter().map(|path| layer(path, "Dense", kernel)).collect();
+    let rule = |keras: &str| {
+        format!("[[tensor]]\ntorch = 'l.{{i}}.weight'\nkeras = '{keras}'\nlayout = 'o i -> i o'\n")
+    };
+    for (schema, begins) in [
+        (rule("l_{i}/kernel"), "l_0/kernel (2, 3) = l.0.weight ["),
+        (rule("l_{i}/kernel") + &rule("m_{i}/kernel"), "Rule: `l.0.weight` goes to `m_0/kernel`"),
+    ] {
+        let said = |threads: usize| {
+            let options = PlanOptions { threads: NonZeroUsize::new(threads), ..PlanOptions::default() };
+            render(&schema, &tensors, architecture(Origin::Json, &layers), &options)
+        };
+        let expected = said(1);
+        assert!(expected.lines().any(|line| line.starts_with(begins)), "{schema}: {expected}");
+        assert_eq!(said(3), expected, "{schema}");
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn choose<'m>(
     }
     let pickle = tree.finish();
     let mut choice = find::choose(&pickle, options)?;
-    let mut found = choice.entries(&pickle)?;
+    let (mut found, _) = choice.entries(&pickle)?;
     choice.warnings.append(&mut found.warnings);
     Ok(Chosen { choice, pickle, found, places })
 }

@@ -17,20 +17,26 @@ use crate::tensor::StateDictKey;
 
 /// One entry of a chosen state_dict.
 pub(crate) struct Entry {
-    /// Where among [`Entries::keys`] the key is; what it is instead when it is no text.
+    /// Where among [`Entries`]' keys the key is; what it is instead when it is no text.
     key: Result<Range<usize>, String>,
     pub(crate) value: ValueId,
     pub(crate) kind: EntryKind,
     pub(crate) role: Role,
 }
 
-impl Entry {
-    /// The key, among those of all; what it is instead when it is no text.
-    pub(crate) fn key<'e>(&'e self, keys: &'e str) -> Result<&'e str, &'e str> {
-        match &self.key {
-            Ok(range) => Ok(keys.get(range.clone()).unwrap_or_default()),
-            Err(what) => Err(what),
-        }
+impl Entries {
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// All in order, each with its key, or what that is instead when it is no text.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Result<&str, &str>, &Entry)> {
+        self.entries.iter().map(|entry| match &entry.key {
+            // It was put there with the entry.
+            Ok(range) => (Ok(&self.keys[range.clone()]), entry),
+            Err(what) => (Err(what.as_str()), entry),
+        })
     }
 }
 
@@ -47,12 +53,10 @@ pub(crate) enum EntryKind {
 
 /// What [`entries`] finds.
 pub(crate) struct Entries {
-    pub(crate) entries: Vec<Entry>,
+    entries: Vec<Entry>,
     /// The keys, with nested dictionaries' and modules' keys joined by dots, one after the other.
-    pub(crate) keys: String,
+    keys: String,
     pub(crate) warnings: Vec<Warning>,
-    /// What is left for the tensors.
-    pub(crate) budget: KeyBudget,
 }
 
 /// The entries of a state_dict or a module in order. Dictionaries, lists and modules in it that hold tensors are
@@ -60,17 +64,19 @@ pub(crate) struct Entries {
 ///
 /// From a module it is what `state_dict()` returns: its own parameters, its own buffers, then its submodules,
 /// leaving out what is None; and the buffers that are not persistent, by their role.
+///
+/// With them what is left for the tensors.
 pub(crate) fn entries(
     pickle: &Pickle<'_>,
     holders: &Holders,
     id: ValueId,
     name: &str,
-) -> Result<Entries, ErrorKind> {
+) -> Result<(Entries, KeyBudget), ErrorKind> {
     let budget = KeyBudget::of(pickle);
     if is_tensor(pickle, id) {
         let (key, kind) = (Ok(0..name.len()), EntryKind::Tensor);
         let entries = vec![Entry { key, value: id, kind, role: Role::Unknown }];
-        return Ok(Entries { entries, keys: name.to_owned(), warnings: Vec::new(), budget });
+        return Ok((Entries { entries, keys: name.to_owned(), warnings: Vec::new() }, budget));
     }
     let mut flat = Flat {
         pickle,
@@ -90,7 +96,7 @@ pub(crate) fn entries(
     if let Some((first, entries)) = flat.optimizer {
         warnings.push(Warning::OptimizerState { first: StateDictKey::new(first), entries });
     }
-    Ok(Entries { entries: flat.entries, keys: flat.keys, warnings, budget: flat.budget })
+    Ok((Entries { entries: flat.entries, keys: flat.keys, warnings }, flat.budget))
 }
 
 struct Flat<'p, 'a> {

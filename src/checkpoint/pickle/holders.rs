@@ -35,7 +35,7 @@ impl Holders {
                 before_theirs.push(value);
             }
         }
-        // What comes before its own children may have been asked too early. Where none was, no other was.
+        // What comes before its own children may have been asked too early. If none of these was, nothing is missing.
         if !before_theirs.into_iter().any(|value| any_child(value, |child| holders.holds(child))) {
             return holders;
         }
@@ -193,4 +193,59 @@ const fn is_holder(value: &Value<'_>) -> bool {
             | Value::Object(_)
             | Value::Persistent(_)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::checkpoint::pickle::parse;
+
+    const LISTS: u8 = 12;
+    const TENSORS: u8 = 3;
+
+    /// Lists that hold one another and some tensors in any order, in circles too: the values of a memo, which a list
+    /// holds that is the root.
+    fn pickle(holds: &[(u8, u8)]) -> Vec<u8> {
+        let mut bytes = b"\x80\x02".to_vec();
+        for place in 0..LISTS + TENSORS {
+            // Tensors come between the lists.
+            let tensor = &b"ctorch._utils\n_rebuild_tensor_v2\n)Rq"[..];
+            bytes.extend_from_slice(if place % 5 == 4 { tensor } else { b"]q" });
+            bytes.extend_from_slice(&[place, b'0']);
+        }
+        for &(list, item) in holds.iter().filter(|(list, _)| list % 5 != 4) {
+            bytes.extend_from_slice(&[b'h', list, b'h', item, b'a', b'0']);
+        }
+        bytes.push(b']');
+        for place in 0..LISTS + TENSORS {
+            bytes.extend_from_slice(&[b'h', place, b'a']);
+        }
+        bytes.push(b'.');
+        bytes
+    }
+
+    proptest! {
+        /// As asking every value until none changes its answer.
+        #[test]
+        fn all_that_hold_tensors(holds in prop::collection::vec((0..LISTS + TENSORS, 0..LISTS + TENSORS), 0..30)) {
+            let bytes = pickle(&holds);
+            let pickle = parse(&bytes).unwrap();
+            let found = Holders::of(&pickle);
+            let mut expected: Vec<bool> = numbered(&pickle).map(|(id, _)| is_tensor(&pickle, id)).collect();
+            prop_assert_eq!(expected.iter().filter(|holds| **holds).count(), usize::from(TENSORS));
+            loop {
+                let before = expected.clone();
+                for (id, value) in numbered(&pickle) {
+                    let holds = any_child(value, |child| before[child.0 as usize]);
+                    expected[id.0 as usize] |= holds;
+                }
+                if expected == before {
+                    break;
+                }
+            }
+            prop_assert_eq!(found.holds, expected);
+        }
+    }
 }

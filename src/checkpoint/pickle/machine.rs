@@ -93,7 +93,7 @@ const EMPTY_TUPLE: ValueId = ValueId(3 + SHARED_INTEGERS as u32);
 const BYTES_PER_VALUE: usize = 8;
 
 /// Values that there is room for before any was read, at most: those of 20,000 tensors. More cost some copies, and a
-/// long pickle may be one text.
+/// long pickle may be one text, or have the storages behind it.
 const ROOM: usize = 1 << 18;
 
 /// None, False, True, the small integers (the values that [`shared`] finds), and the empty tuple; with room for the values
@@ -101,7 +101,8 @@ const ROOM: usize = 1 << 18;
 fn shared_values<'a>(bytes: usize) -> Vec<Value<'a>> {
     let scalars = [Value::None, Value::Bool(false), Value::Bool(true)];
     let tuple = Value::Tuple(Elements::from(&[][..]));
-    let mut values = Vec::with_capacity(SHARED_INTEGERS as usize + (bytes / BYTES_PER_VALUE).min(ROOM));
+    let shared = EMPTY_TUPLE.0 as usize + 1;
+    let mut values = Vec::with_capacity(shared + (bytes / BYTES_PER_VALUE).min(ROOM));
     values.extend(scalars.into_iter().chain((0..SHARED_INTEGERS).map(Value::Int)).chain([tuple]));
     values
 }

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use crate::keras::json::Value;
-
 use crate::tensor::Dtype;
 
 use super::super::architecture::{Architecture, Generation, Layer, Origin, Weightless};

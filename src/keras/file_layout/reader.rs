@@ -1,7 +1,6 @@
 //! What the Keras that is to read a file makes of it.
 
 use crate::keras::json::Value;
-
 use crate::tensor::Dtype;
 
 use super::super::architecture::{Architecture, Generation};

@@ -3,10 +3,9 @@
 //! Found by asking 3.0.5, 3.2.0, 3.3.3, 3.4.1, 3.5.0 and every minor version up to 3.15 for the classes of
 //! `keras.layers` and `keras.initializers`, the arguments of their constructors, and what their `get_config` writes.
 
-use crate::keras::json::{Fields, Value};
-
 use super::super::json::text;
 use super::KerasVersion;
+use crate::keras::json::{Fields, Value};
 
 /// Classes, each with the minor version of Keras 3 that brought it.
 const CLASSES: &[(u32, &[&str])] = &[

@@ -1,9 +1,10 @@
 //! An HDF5 file without bytes: groups, datasets, attributes.
 
+use std::borrow::Cow;
+
 use super::LayoutError;
 use crate::keras::graph::join;
 use crate::map::Map;
-use std::borrow::Cow;
 
 /// A group of an HDF5 file.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -9,7 +9,7 @@ use serde_json::Number;
 use crate::map::Map;
 
 /// A JSON value. Copies share what they hold.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
     /// `null`.
     #[default]
@@ -37,6 +37,9 @@ pub struct Fields {
     places: Option<Arc<Map<Arc<str>, usize>>>,
 }
 
+/// Fields that there stays room for while others are read: those of most models' open objects.
+const KEPT: usize = 1 << 12;
+
 /// Fields that are looked for one by one. Most objects have fewer.
 const FEW: usize = 16;
 
@@ -49,7 +52,7 @@ impl Fields {
 
     /// The same from those that end a list, which are taken out of it.
     pub(super) fn take(fields: &mut Vec<Field>, first: usize) -> Self {
-        let own = fields.get_mut(first..).unwrap_or_default();
+        let own = fields.get(first..).unwrap_or_default();
         if own.len() <= FEW {
             let is_again = |at: usize| {
                 own.iter().take(at).any(|(name, _)| own.get(at).is_some_and(|own| own.0 == *name))
@@ -58,8 +61,8 @@ impl Fields {
                 return Self { list: fields.drain(first..).collect(), places: None };
             }
         }
-        let mut list: Vec<Field> = Vec::with_capacity(own.len());
-        let mut places = Map::with_capacity_and_hasher(own.len(), Default::default());
+        let mut list: Vec<Field> = Vec::new();
+        let mut places = Map::default();
         for (name, value) in fields.drain(first..) {
             let place = *places.entry(Arc::clone(&name)).or_insert(list.len());
             match list.get_mut(place) {
@@ -67,6 +70,8 @@ impl Fields {
                 None => list.push((name, value)),
             }
         }
+        // The room of a large object is not kept while it is copied.
+        fields.shrink_to(first.max(KEPT));
         let places = (list.len() > FEW).then(|| Arc::new(places));
         Self { list: list.into(), places }
     }
@@ -123,20 +128,6 @@ impl PartialEq for Fields {
     fn eq(&self, other: &Self) -> bool {
         let is_same = |(name, value): (&str, &Value)| other.get(name) == Some(value);
         self.len() == other.len() && (Arc::ptr_eq(&self.list, &other.list) || self.iter().all(is_same))
-    }
-}
-
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Null, Self::Null) => true,
-            (Self::Bool(one), Self::Bool(other)) => one == other,
-            (Self::Number(one), Self::Number(other)) => one == other,
-            (Self::String(one), Self::String(other)) => one == other,
-            (Self::Array(one), Self::Array(other)) => one == other,
-            (Self::Object(one), Self::Object(other)) => one == other,
-            _ => false,
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Settings of a layer with which the same weights compute something else than in PyTorch by default.
 
 use crate::keras::ConfigValue as Value;
-
 use crate::keras::Generation;
 
 /// PyTorch's default epsilon of BatchNorm, LayerNorm, GroupNorm and InstanceNorm

@@ -30,7 +30,7 @@ pub(in crate::plan) struct Binder<'a> {
     pub(in crate::plan) classes: &'a BTreeMap<String, Arc<Class>>,
     /// What the caller decides.
     pub(in crate::plan) options: &'a PlanOptions,
-    /// Layouts that were solved before. Each part of the claims begins its own ([`Binder::bind_all`]): what a thread
+    /// Layouts that were solved before. Whoever binds many begins anew ([`Binder::bind_all`], [`Binder::bind_batches`]): what a thread
     /// has solved, another need not wait for.
     pub(in crate::plan) solved: Solved,
 }

@@ -54,18 +54,23 @@ impl Binder<'_> {
 
     /// Binds batches as they are made, until there are no more; whoever else does so too takes others.
     pub(in crate::plan) fn bind_batches<'c>(&self, belt: &Belt<Batch<'c>>) -> Vec<BoundBatch<'c>> {
+        let binder = self.anew();
         let mut bound = Vec::new();
         while let Some(Batch { number, claims }) = belt.take() {
-            let outcomes = self.bind_part(&claims);
+            let outcomes = claims.iter().map(|claim| binder.bound(claim)).collect();
             bound.push(BoundBatch { number, claims, outcomes });
         }
         bound
     }
 
     fn bind_part(&self, claims: &[Claim<'_>]) -> Vec<Result<Bound, Box<Fault>>> {
-        // Layouts are solved once in each part, so that no thread waits for another.
-        let binder = Binder { solved: Solved::default(), ..*self };
+        let binder = self.anew();
         claims.iter().map(|claim| binder.bound(claim)).collect()
+    }
+
+    /// The same, for one thread. Each solves layouts for itself, so that none waits for another.
+    fn anew(&self) -> Self {
+        Self { solved: Solved::default(), ..*self }
     }
 
     fn bound(&self, claim: &Claim<'_>) -> Result<Bound, Box<Fault>> {

@@ -188,7 +188,7 @@ impl<'a> Expansion<'a> {
     /// Makes a claim.
     pub(super) fn push(&mut self, claim: Claim<'a>) {
         self.claims.push(claim);
-        // Tensors that are computed have their numbers when all rules are through.
+        // Who binds ahead cannot see tensors that are computed, and any claim from the first of these on may need one.
         let Some((belt, number)) = self.ahead.as_mut().filter(|_| self.derived.is_empty()) else { return };
         if self.claims.len() >= BATCH {
             let claims = std::mem::replace(&mut self.claims, Vec::with_capacity(BATCH));

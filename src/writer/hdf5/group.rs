@@ -4,9 +4,11 @@ use smallvec::SmallVec;
 
 use super::message::{UNDEFINED, pad8};
 
-/// Symbols of a node are at most twice this (`group leaf node K` in the superblock; the C library's default).
+/// Symbols of a node are at most twice this (`group leaf node K` in the superblock). The C library's default is 4, and a
+/// node takes room for all of them: most groups are a layer's, and have one to four children.
 pub(super) const LEAF_K: u16 = 2;
-/// Children of a B-tree node are at most twice this (`group internal node K`; the default).
+/// Children of a B-tree node are at most twice this (`group internal node K`; the default is 16), for the same reason. A
+/// group of 5,000 layers has four levels of nodes instead of three.
 pub(super) const INTERNAL_K: u16 = 4;
 
 const NODE_SYMBOLS: usize = 2 * LEAF_K as usize;
@@ -124,4 +126,97 @@ fn push_tree_level(file: &mut Vec<u8>, children: &[(u64, u64)], depth: u8) -> Le
         nodes.push((place(node), key));
     }
     nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::super::{Extent, encode};
+    use crate::keras::file_layout::{Content, Dataset, Group, Node};
+    use crate::tensor::{Dtype, Shape};
+
+    /// The structure of a file, read with nothing but what its superblock says.
+    struct File {
+        bytes: Vec<u8>,
+        /// The nodes and heaps that were met.
+        ranges: Vec<Range<usize>>,
+    }
+
+    impl File {
+        fn number<const N: usize>(&self, place: usize) -> usize {
+            let bytes = self.bytes[place..place + N].iter().rev();
+            bytes.fold(0, |number, &byte| number << 8 | usize::from(byte))
+        }
+
+        fn meet(&mut self, start: usize, signature: &[u8], len: usize) {
+            assert_eq!(&self.bytes[start..start + signature.len()], signature);
+            assert!(start.is_multiple_of(8) && start + len <= self.bytes.len());
+            self.ranges.push(start..start + len);
+        }
+
+        fn name(&self, heap: usize, offset: usize) -> String {
+            let start = self.number::<8>(heap + 24) + offset;
+            let name = self.bytes[start..].split(|&byte| byte == 0).next().unwrap();
+            String::from_utf8(name.to_vec()).unwrap()
+        }
+
+        /// The names below a node of an index, in order.
+        fn names(&mut self, node: usize, heap: usize, level: Option<usize>) -> Vec<String> {
+            let internal_k = self.number::<2>(18);
+            self.meet(node, b"TREE\0", 24 + (4 * internal_k + 1) * 8);
+            let found = self.number::<1>(node + 5);
+            assert!(level.is_none_or(|level| level == found));
+            let used = self.number::<2>(node + 6);
+            assert!(used <= 2 * internal_k);
+            let mut names = Vec::new();
+            for child in 0..used {
+                let key = node + 24 + 16 * child;
+                let (before, at, last) =
+                    (self.number::<8>(key), self.number::<8>(key + 8), self.number::<8>(key + 16));
+                let mut own =
+                    if found == 0 { self.symbols(at, heap) } else { self.names(at, heap, Some(found - 1)) };
+                assert!(own.first().is_none_or(|first| self.name(heap, before) < *first));
+                assert_eq!(own.last().map_or("", String::as_str), self.name(heap, last));
+                names.append(&mut own);
+            }
+            names
+        }
+
+        fn symbols(&mut self, node: usize, heap: usize) -> Vec<String> {
+            let leaf_k = self.number::<2>(16);
+            self.meet(node, b"SNOD\x01\0", 8 + 2 * leaf_k * 40);
+            let used = self.number::<2>(node + 6);
+            assert!(used <= 2 * leaf_k);
+            (0..used).map(|symbol| self.name(heap, self.number::<8>(node + 8 + 40 * symbol))).collect()
+        }
+    }
+
+    fn check(children: usize) {
+        let shape = Shape::new([2, 3]).unwrap();
+        let dataset = || Node::Dataset(Dataset { content: Content::Variable(0), attributes: vec![] });
+        let names: Vec<String> = (0..children).map(|at| format!("d{at}")).collect();
+        let tree = Group {
+            children: names.iter().map(|name| (name.clone().into(), dataset())).collect(),
+            ..Group::default()
+        };
+        let encoded = encode(&tree, &|_| Some(Extent { dtype: Dtype::F32, shape: &shape })).unwrap();
+        let mut file = File { bytes: encoded.structure, ranges: Vec::new() };
+        // The root's entry in the superblock has its index.
+        let (tree, heap) = (file.number::<8>(56 + 24), file.number::<8>(56 + 32));
+        file.meet(heap, b"HEAP", 32 + file.number::<8>(heap + 8));
+        let mut expected = names;
+        expected.sort();
+        assert_eq!(file.names(tree, heap, None), expected);
+        file.ranges.sort_by_key(|range| range.start);
+        assert!(file.ranges.windows(2).all(|pair| pair[0].end <= pair[1].start), "{children} children");
+    }
+
+    /// Nodes take the room that the superblock says, and hold the names in order.
+    #[test]
+    fn nodes_are_as_large_as_the_superblock_says() {
+        for children in [0, 1, 4, 5, 32, 33, 34, 256, 257, 3000] {
+            check(children);
+        }
+    }
 }
