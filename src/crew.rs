@@ -5,7 +5,7 @@
 //! helper leaves after its tile as soon as somebody waits for a place. So a piece of work that is alone has all places, several share
 //! them, and none is ever put aside for another in the middle.
 //!
-//! Who holds a place has no threads of its own: [`beside`], and a [`Belt`] on which one thread puts what others take, are
+//! Who holds a place has no threads of its own: [`beside`], and a belt on which one thread puts what others take, are
 //! for those who are in no crew.
 
 mod belt;
