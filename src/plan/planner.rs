@@ -1,6 +1,6 @@
 //! The story of a plan: rules make claims, claims become bindings, and what is left over is accounted for.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::account::ledger::Ledger;
 use super::account::notes;
@@ -15,7 +15,7 @@ use super::names::target::TargetNames;
 use super::options::PlanOptions;
 use super::outcome::{Binding, Plan};
 use crate::checkpoint::{Checkpoint, Tensor};
-use crate::crew::{Belt, Hands, beside, share};
+use crate::crew::{Belt, Hands, beside};
 use crate::keras::Architecture;
 use crate::schema::{RuleKind, Schema};
 use crate::tensor::Dtype;
@@ -95,13 +95,9 @@ fn plan_for(
         claim(&mut expansion)?;
         drop(end);
         // What is left when all are made is for as many as there are, of which one is at it already.
-        let left = belt.as_ref().map_or(0, |belt| belt.len());
-        let bound = Mutex::new(Vec::new());
-        share(Hands::own(options.threads).but_one(), left, &|_| {
-            let own = bind();
-            bound.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
-        });
-        Ok::<_, Faults>(bound.into_inner().unwrap_or_else(PoisonError::into_inner))
+        let hands = Hands::own(options.threads).but_one();
+        let left = belt.as_ref().map(|belt| binder(&[]).bind_left(belt, hands));
+        Ok::<_, Faults>(left.unwrap_or_default())
     });
     let mut batches = claimed?;
     batches.extend(others.into_iter().flatten());

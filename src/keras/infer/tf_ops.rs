@@ -2,7 +2,7 @@
 //! argument is what the layer is called on; all others have their names.
 
 use crate::keras::calls::Argument;
-use crate::keras::json::{Fields, InputShape, Value, from_python, size, text};
+use crate::keras::json::{Fields, InputShape, Value, size, text};
 
 use super::arithmetic::{self, Target, broadcast_all, concatenate, index, reduce, stack, with_size};
 use super::ops::{self, argument_target, sizes};
@@ -319,8 +319,8 @@ fn node(call: &Reading<'_>) -> Option<Vec<InputShape>> {
     ];
     let operation = match call.config.get("node_def")? {
         Value::String(definition) => {
-            let parsed = from_python(definition.as_bytes()).ok()?;
-            text(&parsed, "op")?.to_owned()
+            let parsed: serde_json::Value = serde_json::from_str(definition).ok()?;
+            parsed.get("op")?.as_str()?.to_owned()
         }
         definition => text(definition, "op")?.to_owned(),
     };

@@ -54,20 +54,15 @@ impl<'a, 'b> Ledger<'a, 'b> {
         mut batches: Vec<BoundBatch<'a>>,
         threads: Option<NonZeroUsize>,
     ) {
+        let mut left = self.binder.bind_all(self.expansion.take_claims(), threads);
         batches.sort_unstable_by_key(|batch| batch.number);
-        for BoundBatch { claims, outcomes, .. } in batches {
+        left.sort_unstable_by_key(|batch| batch.number);
+        for BoundBatch { claims, outcomes, .. } in batches.into_iter().chain(left) {
             self.settle(&claims, outcomes);
         }
-        let claims = self.expansion.take_claims();
-        let outcomes = self.binder.bind_all(&claims, threads);
-        self.settle(&claims, outcomes.into_iter().flatten());
     }
 
-    fn settle(
-        &mut self,
-        claims: &[Claim<'_>],
-        outcomes: impl IntoIterator<Item = Result<Bound, Box<Fault>>>,
-    ) {
+    fn settle(&mut self, claims: &[Claim<'_>], outcomes: Vec<Result<Bound, Box<Fault>>>) {
         for (claim, bound) in claims.iter().zip(outcomes) {
             for tensor in self.binder.inputs(claim) {
                 self.used[tensor] = true;

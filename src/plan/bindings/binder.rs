@@ -30,8 +30,8 @@ pub(in crate::plan) struct Binder<'a> {
     pub(in crate::plan) classes: &'a BTreeMap<String, Arc<Class>>,
     /// What the caller decides.
     pub(in crate::plan) options: &'a PlanOptions,
-    /// Layouts that were solved before. Whoever binds many begins anew ([`Binder::bind_all`], [`Binder::bind_batches`]): what a thread
-    /// has solved, another need not wait for.
+    /// Layouts that were solved before. Each thread that binds many begins anew ([`Binder::bind_batches`]), so that none
+    /// waits for another.
     pub(in crate::plan) solved: Solved,
 }
 

@@ -1,11 +1,11 @@
 //! Layouts that were solved before: a model has many layers of few kinds.
 
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use crate::tensor::{
@@ -19,7 +19,9 @@ pub(super) type Found = SmallVec<[Rearranged; 1]>;
 #[derive(Default)]
 pub(in crate::plan) struct Solved {
     /// For tensors that begin with their storage.
-    copies: Mutex<HashMap<Answered, Vec<StridedCopy>, RandomState>>,
+    copies: Mutex<HashTable<(Answered, Vec<StridedCopy>)>>,
+    /// That of [`crate::map`], with a random seed.
+    hasher: RandomState,
 }
 
 /// One tensor to one variable by a layout alone. What orders, cuts or gathers is asked anew each time.
@@ -65,27 +67,6 @@ impl Answered {
     }
 }
 
-impl Equivalent<Answered> for Question<'_> {
-    fn equivalent(&self, answered: &Answered) -> bool {
-        *self == answered.question()
-    }
-}
-
-impl PartialEq for Answered {
-    fn eq(&self, other: &Self) -> bool {
-        self.question() == other.question()
-    }
-}
-
-impl Eq for Answered {}
-
-/// As that of the question, which is looked for.
-impl Hash for Answered {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.question().hash(state);
-    }
-}
-
 impl Solved {
     /// As [`rearrange`].
     pub(super) fn rearrange(
@@ -99,7 +80,8 @@ impl Solved {
         let Some(question) = Question::of(operation, source.view, target.shape) else { return solve() };
         let offset = source.view.offset();
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(copies) = copies.get(&question) {
+        let hash = self.hasher.hash_one(&question);
+        if let Some((_, copies)) = copies.find(hash, |(answered, _)| answered.question() == question) {
             let moved = |copy: &StridedCopy| StridedCopy {
                 source_offset: copy.source_offset + offset,
                 ..copy.clone()
@@ -120,7 +102,8 @@ impl Solved {
             source: source.view.clone(),
             target: target.shape.clone(),
         };
-        copies.insert(answered, copies_of.collect());
+        let hash_of = |(answered, _): &(Answered, _)| self.hasher.hash_one(answered.question());
+        copies.insert_unique(hash, (answered, copies_of.collect()), hash_of);
         Ok(found)
     }
 }

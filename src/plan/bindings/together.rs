@@ -1,8 +1,7 @@
 //! Many claims bound at a time.
 
 use std::num::NonZeroUsize;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::binder::{Binder, Bindings};
 use super::solved::Solved;
@@ -32,45 +31,48 @@ pub(in crate::plan) struct BoundBatch<'a> {
 }
 
 impl Binder<'_> {
-    /// Binds claims, each for itself, by so many threads at most (by default as many as there are cores), and tells in
-    /// their order, part by part, what they came to.
-    pub(in crate::plan) fn bind_all(
+    /// Binds claims, each for itself, by so many threads at most (by default as many as there are cores).
+    pub(in crate::plan) fn bind_all<'c>(
         &self,
-        claims: &[Claim<'_>],
+        claims: Vec<Claim<'c>>,
         threads: Option<NonZeroUsize>,
-    ) -> Vec<Vec<Result<Bound, Box<Fault>>>> {
-        let parts: Vec<_> = claims.chunks(WORTH_A_THREAD).map(|part| (part, OnceLock::new())).collect();
-        let next = AtomicUsize::new(0);
-        share(Hands::own(threads), parts.len(), &|goes_on| {
-            while goes_on() {
-                let Some((part, bound)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                bound.get_or_init(|| self.bind_part(part));
+    ) -> Vec<BoundBatch<'c>> {
+        let belt = Belt::new();
+        let mut claims = claims.into_iter().peekable();
+        for number in 0.. {
+            if claims.peek().is_none() {
+                break;
             }
+            belt.put(Batch { number, claims: claims.by_ref().take(WORTH_A_THREAD).collect() });
+        }
+        drop(belt.end());
+        self.bind_left(&belt, Hands::own(threads))
+    }
+
+    /// Binds what is left on a belt that nothing more comes to.
+    pub(in crate::plan) fn bind_left<'c>(
+        &self,
+        belt: &Belt<Batch<'c>>,
+        hands: Hands<'_>,
+    ) -> Vec<BoundBatch<'c>> {
+        let bound = Mutex::new(Vec::new());
+        share(hands, belt.len(), &|_| {
+            let own = self.bind_batches(belt);
+            bound.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
         });
-        let bound =
-            |(part, bound): (_, OnceLock<_>)| bound.into_inner().unwrap_or_else(|| self.bind_part(part));
-        parts.into_iter().map(bound).collect()
+        bound.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Binds batches as they are made, until there are no more; whoever else does so too takes others.
     pub(in crate::plan) fn bind_batches<'c>(&self, belt: &Belt<Batch<'c>>) -> Vec<BoundBatch<'c>> {
-        let binder = self.anew();
+        // Each thread solves layouts for itself, so that none waits for another.
+        let binder = Binder { solved: Solved::default(), ..*self };
         let mut bound = Vec::new();
         while let Some(Batch { number, claims }) = belt.take() {
             let outcomes = claims.iter().map(|claim| binder.bound(claim)).collect();
             bound.push(BoundBatch { number, claims, outcomes });
         }
         bound
-    }
-
-    fn bind_part(&self, claims: &[Claim<'_>]) -> Vec<Result<Bound, Box<Fault>>> {
-        let binder = self.anew();
-        claims.iter().map(|claim| binder.bound(claim)).collect()
-    }
-
-    /// The same, for one thread. Each solves layouts for itself, so that none waits for another.
-    fn anew(&self) -> Self {
-        Self { solved: Solved::default(), ..*self }
     }
 
     fn bound(&self, claim: &Claim<'_>) -> Result<Bound, Box<Fault>> {

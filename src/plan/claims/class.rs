@@ -9,10 +9,11 @@ use smallvec::{SmallVec, smallvec};
 use super::equation;
 use super::expansion::{Claim, Expansion};
 use super::order::{Outcome, Place};
-use crate::keras::{Architecture, FeatureOrder, Layer, Variable};
+use crate::keras::{FeatureOrder, Layer, Variable};
 use crate::plan::derived::derive::{Dim, Found, tensor};
 use crate::plan::faults::fault::FaultDetail;
 use crate::plan::faults::hints;
+use crate::plan::names::inside::children;
 use crate::plan::names::module::Module;
 use crate::plan::names::source::Matches;
 use crate::plan::outcome::Provenance;
@@ -420,24 +421,6 @@ fn captures(pair: &Pairing<'_>, module: &Module) -> Captures {
 fn speaking(class: &Class, path: &str) -> Speaking {
     let rules = class.variables.iter().enumerate();
     rules.filter_map(|(at, known)| Some((at, known.matches(path)?))).collect()
-}
-
-/// The layers directly inside one, by their names. A template does not list them, but has them behind the layer.
-pub(in crate::plan) fn children<'a>(architecture: &'a Architecture, at: usize) -> Vec<(&'a str, usize)> {
-    let layers = &architecture.layers;
-    let Some(layer) = layers.get(at) else { return Vec::new() };
-    if !layer.inside.is_empty() {
-        let named = layer.inside.iter().filter_map(|&child| Some((layers.get(child)?.name.as_str(), child)));
-        return named.collect();
-    }
-    let below = |other: &'a Layer| {
-        let rest = other.path.strip_prefix(layer.path.as_str())?;
-        let rest = if layer.path.is_empty() { rest } else { rest.strip_prefix('/')? };
-        Some(rest)
-    };
-    let behind =
-        layers.iter().enumerate().skip(at + 1).map_while(|(child, other)| Some((below(other)?, child)));
-    behind.filter(|(name, _)| !name.contains('/')).collect()
 }
 
 /// The argument of a Keras layer that does without a variable.

@@ -1,10 +1,10 @@
 //! Layers that only hold others: models in models, and blocks. A rule with captures may reach one beside the layers
 //! that it is for.
 
-use super::class::children;
 use super::expansion::{Expansion, Stray, Wanted};
 use crate::keras::Layer;
 use crate::plan::faults::fault::{Fault, FaultDetail};
+use crate::plan::names::inside::children;
 use crate::plan::names::module::Module;
 use crate::schema::{LayerRule, Rule};
 
