@@ -5,8 +5,8 @@
 
 use crate::tensor::{CopyAxes, CopyAxis, StridedCopy};
 
+use super::portable;
 use super::transpose::transpose;
-use super::{avx2, portable};
 
 /// Why a copy cannot be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,19 +33,43 @@ pub enum GatherError {
 }
 
 /// The instructions that a gather may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Level {
     /// What every machine has.
     Portable,
+    /// SSE2, which every machine of x86-64 has.
+    Sse2,
     /// AVX2.
     Avx2,
 }
 
 impl Level {
+    /// All, the worst first.
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Sse2, Self::Avx2];
+
     /// The best that this machine has.
     #[must_use]
     pub fn detect() -> Self {
-        if avx2::is_available() { Self::Avx2 } else { Self::Portable }
+        Self::Avx2.lowered()
+    }
+
+    /// The best of these or less that this machine has.
+    #[must_use]
+    pub fn lowered(self) -> Self {
+        let is_there = |level: &Self| match level {
+            Self::Portable => true,
+            Self::Sse2 => cfg!(target_arch = "x86_64"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => super::x86::has_avx2(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 => false,
+        };
+        Self::ALL
+            .into_iter()
+            .filter(|level| *level <= self && is_there(level))
+            .max()
+            .unwrap_or(Self::Portable)
     }
 }
 
@@ -87,14 +111,13 @@ pub fn gather_at(
         return Err(GatherError::TargetTooShort { bytes: target.len() });
     }
     let copy = copy.collapse();
-    let level = if avx2::is_available() { level } else { Level::Portable };
+    let level = level.lowered();
     match size {
         1 => run::<1>(level, &copy, source, target),
         2 => run::<2>(level, &copy, source, target),
         4 => run::<4>(level, &copy, source, target),
         8 => run::<8>(level, &copy, source, target),
-        // The registers' transpositions are of at most eight bytes.
-        _ => run::<16>(Level::Portable, &copy, source, target),
+        _ => run::<16>(level, &copy, source, target),
     }
     Ok(())
 }
@@ -168,7 +191,7 @@ mod tests {
         each(&copy.axes, copy.source_offset, copy.target_offset, &mut |from, to| {
             expected[to * size..(to + 1) * size].copy_from_slice(&source[from * size..(from + 1) * size]);
         });
-        for level in [Level::Portable, Level::Avx2] {
+        for level in Level::ALL {
             // One byte off any alignment too.
             for skip in [0, 1] {
                 let mut target = [&[0xAA; 1][..skip], &blank].concat();

@@ -9,7 +9,9 @@
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use super::{avx2, small_float};
+use super::small_float;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
 use crate::tensor::Dtype;
 
 /// Numbers of a block: as `float64` they stay in the first-level cache between the two passes.
@@ -87,7 +89,7 @@ impl Moments {
 /// multiples of [`BLOCK`] elements.
 pub fn add_moments(bytes: &[u8], dtype: Dtype, sum: &mut Moments) {
     #[cfg(target_arch = "x86_64")]
-    if avx2::is_available() {
+    if x86::has_avx2() {
         // SAFETY: AVX2 is there.
         #[expect(unsafe_code, reason = "vector instructions need it")]
         unsafe {

@@ -2,7 +2,8 @@
 
 use crate::tensor::CopyAxis;
 
-use super::transpose::{BLOCK, Dense, LINE, Panel, RUN, blocks, prefetch, starts};
+use super::strips::{Dense, RUN, staged, starts, strips, width};
+use super::transpose::{BLOCK, LINE, Panel};
 
 /// Copies the elements along one axis.
 pub(super) fn line<const SIZE: usize>(axis: CopyAxis, source: &[u8], target: &mut [u8]) {
@@ -24,36 +25,41 @@ pub(super) fn line<const SIZE: usize>(axis: CopyAxis, source: &[u8], target: &mu
     }
 }
 
-/// Transposes a panel.
+/// Bytes of a row of the widest strip: of a block's columns of 16 bytes.
+const WIDEST: usize = BLOCK * 16;
+
+/// The rows of a block for all columns of a strip.
+#[repr(align(64))]
+struct Band([[u8; WIDEST]; BLOCK]);
+
+/// Transposes a panel: a block of rows at a time is put together in a small buffer, and copied from there.
 pub(super) fn transpose<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], target: &mut [u8]) {
     if !panel.has_blocks() {
         return elements::<SIZE>(panel, source, target);
     }
-    // Columns that make up a line; at least a block.
-    let width = (LINE / SIZE).max(BLOCK);
-    let mut dense = Dense([[0; RUN]; LINE]);
-    let staged = &mut dense.0;
-    for first in starts(panel.columns, width) {
-        let count = width.min(panel.columns - first);
-        for start in starts(panel.rows.len(), RUN / SIZE) {
-            let rows = &panel.rows[start..panel.rows.len().min(start + RUN / SIZE)];
-            let bytes = rows.len() * SIZE;
-            for (column, staged) in (first..).zip(&mut staged[..count]) {
-                let start = column * panel.column_stride + start * SIZE;
-                match source[start..].first_chunk::<RUN>() {
-                    Some(source) if bytes == RUN => *staged = *source,
-                    _ => staged[..bytes].copy_from_slice(&source[start..start + bytes]),
-                }
-                for line in (0..bytes).step_by(LINE) {
-                    prefetch(source, start + width * panel.column_stride + line);
-                }
+    let mut dense = Dense::new();
+    let mut band = Band([[0; WIDEST]; BLOCK]);
+    for strip in strips::<SIZE>(panel, target) {
+        let start = strip.first * SIZE;
+        staged::<SIZE>(panel, strip, source, &mut dense, |columns, byte, rows, ahead| {
+            ahead.ask(0);
+            ahead.ask(1);
+            if strip.count == width::<SIZE>() {
+                turn_whole::<SIZE>(columns, byte, &mut band.0);
+                copy(&band, rows, start, width::<SIZE>() * SIZE, target);
+            } else {
+                turn::<SIZE>(columns, byte, starts(strip.count, BLOCK), &mut band.0);
+                copy(&band, rows, start, strip.count * SIZE, target);
             }
-            for (row, rows) in blocks(rows) {
-                for (column, staged) in blocks(&staged[..count]) {
-                    turn::<SIZE>(staged, row * SIZE, rows, &mut target[(first + column) * SIZE..]);
-                }
-            }
-        }
+        });
+    }
+}
+
+/// Copies the first bytes of every row to where they belong.
+#[inline(always)]
+fn copy(band: &Band, rows: &[usize; BLOCK], start: usize, bytes: usize, target: &mut [u8]) {
+    for (row, place) in band.0.iter().zip(rows) {
+        target[place + start..place + start + bytes].copy_from_slice(&row[..bytes]);
     }
 }
 
@@ -68,51 +74,58 @@ fn elements<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], target: &mut [u
     }
 }
 
-/// Turns a block: the eight elements at a byte of each of eight staged columns.
+/// Turns a strip as wide as a line: all numbers are known here, so there is nothing to check, and no loop.
+#[inline(never)]
+fn turn_whole<const SIZE: usize>(columns: &[[u8; RUN]; LINE], byte: usize, band: &mut [[u8; WIDEST]; BLOCK]) {
+    turn::<SIZE>(columns, byte, (0..width::<SIZE>()).step_by(BLOCK), band);
+}
+
+/// Turns the eight elements at a byte of each of some staged columns, in blocks that begin at these columns.
 #[inline(always)]
 fn turn<const SIZE: usize>(
-    staged: &[[u8; RUN]; BLOCK],
+    columns: &[[u8; RUN]; LINE],
     byte: usize,
-    places: &[usize; BLOCK],
-    target: &mut [u8],
+    blocks: impl Iterator<Item = usize>,
+    band: &mut [[u8; WIDEST]; BLOCK],
 ) {
-    // Eight elements of one or two bytes are as many words.
-    let mut columns = [[0; 2]; BLOCK];
-    let mut lines = [[0; 2]; BLOCK];
-    if SIZE <= 2 {
-        for (words, column) in columns.iter_mut().zip(staged) {
-            for (word, bytes) in words.iter_mut().zip(column[byte..byte + BLOCK * SIZE].as_chunks().0) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-        }
-    }
-    match SIZE {
-        1 => {
-            let turned = turn_bytes(columns.map(|[word, _]| word));
-            lines.iter_mut().zip(turned).for_each(|(line, word)| line[0] = word);
-        }
-        2 => {
-            for (rows, four) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-                let turned = turn_pairs(std::array::from_fn(|column| columns[four * 4 + column][rows]));
-                turned.into_iter().enumerate().for_each(|(row, word)| lines[rows * 4 + row][four] = word);
-            }
-        }
-        _ => {
-            for (row, place) in places.iter().enumerate() {
-                let line = &mut target[*place..place + BLOCK * SIZE];
-                for (element, column) in line.as_chunks_mut::<SIZE>().0.iter_mut().zip(staged) {
-                    *element = column[byte..].as_chunks::<SIZE>().0[row];
+    // It is never more: this only tells the compiler.
+    let byte = byte.min(RUN - BLOCK * SIZE);
+    for first in blocks {
+        let columns = &columns[first..first + BLOCK];
+        match SIZE {
+            1 => {
+                let turned = turn_bytes(std::array::from_fn(|column| word(&columns[column], byte)));
+                for (row, word) in band.iter_mut().zip(turned) {
+                    row[first..first + 8].copy_from_slice(&word.to_le_bytes());
                 }
             }
-            return;
+            2 => {
+                for (four, rows) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+                    let turned = turn_pairs(std::array::from_fn(|column| {
+                        word(&columns[four + column], byte + 2 * rows)
+                    }));
+                    let start = 2 * (first + four);
+                    for (row, word) in band[rows..rows + 4].iter_mut().zip(turned) {
+                        row[start..start + 8].copy_from_slice(&word.to_le_bytes());
+                    }
+                }
+            }
+            _ => {
+                for (row, line) in band.iter_mut().enumerate() {
+                    let line = &mut line.as_chunks_mut::<SIZE>().0[first..first + BLOCK];
+                    for (element, column) in line.iter_mut().zip(columns) {
+                        *element = column[byte..].as_chunks::<SIZE>().0[row];
+                    }
+                }
+            }
         }
     }
-    for (line, place) in lines.iter().zip(places) {
-        let target = &mut target[*place..place + BLOCK * SIZE];
-        for (bytes, word) in target.as_chunks_mut().0.iter_mut().zip(line) {
-            *bytes = word.to_le_bytes();
-        }
-    }
+}
+
+/// Eight bytes of a staged column as a word.
+#[inline(always)]
+fn word(column: &[u8; RUN], byte: usize) -> u64 {
+    column[byte..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// The lower four bytes of a word, the lower two of each half, the lower one of each pair.

@@ -7,17 +7,17 @@
 //! ```
 //!
 //! They are done in blocks of eight rows, for a strip of columns that make up a cache line of the target, and down
-//! the rows, while the lines of the source that the next columns need are asked for: neighbouring columns
-//! are pages apart, which no machine foresees. Columns that lie a multiple of [`ALIAS`] apart fall on the same
-//! few places of a cache and would drive each other out of it before they are used up; they are first staged, a
-//! run of each, in a small dense buffer.
+//! the rows (`strips`), while the lines of the source that are needed soon are asked for: neighbouring columns
+//! are pages apart, which no machine foresees.
 //!
 //! What an edge leaves over is not done element by element: the last block of rows or columns overlaps the one
 //! before it, and writes the same once more.
 
 use crate::tensor::CopyAxis;
 
-use super::{Level, avx2, portable};
+#[cfg(target_arch = "x86_64")]
+use super::x86;
+use super::{Level, portable};
 
 /// Bytes of a cache line.
 pub(super) const LINE: usize = 64;
@@ -25,18 +25,9 @@ pub(super) const LINE: usize = 64;
 /// Rows and, at least, columns of a block.
 pub(super) const BLOCK: usize = 8;
 
-/// Bytes of a column that are staged at a time: two lines, which are fetched in pairs. What is staged of the
-/// smallest elements is then a quarter of the first-level cache.
-pub(super) const RUN: usize = 128;
-
-/// The buffer that the columns of a strip are staged in, a run of each; it begins with a line, so that none of its
-/// loads and stores reaches into two.
-#[repr(align(64))]
-pub(super) struct Dense(pub(super) [[u8; RUN]; LINE]);
-
-/// Bytes that lines are apart which fall on one place of a first-level cache: 64 sets of lines, on all present
-/// machines. Rows of a target are better not that far apart either.
-pub const ALIAS: usize = 4096;
+/// Rows of a target are better not a multiple of this apart, in bytes: they would fall on one or two places of a
+/// first-level cache, whose 64 sets of lines, on all present machines, take up 4096 bytes.
+pub const ALIAS: usize = 2048;
 
 /// Rows of a transposition whose places are worked out at a time: a line's worth of columns of them stays in the
 /// second-level cache.
@@ -80,8 +71,9 @@ pub(super) fn transpose<const SIZE: usize>(
         };
         let source = &source[first * SIZE..];
         match level {
-            Level::Avx2 => avx2::transpose::<SIZE>(&panel, source, target),
-            Level::Portable => portable::transpose::<SIZE>(&panel, source, target),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 | Level::Sse2 if SIZE <= 8 => x86::transpose::<SIZE>(level, &panel, source, target),
+            _ => portable::transpose::<SIZE>(&panel, source, target),
         }
         first += block;
     }
@@ -111,38 +103,13 @@ impl Panel<'_> {
         source_end.is_some_and(|end| end <= source.len()) && target_end.is_some_and(|end| end <= target.len())
     }
 
-    /// Whether the columns' lines drive each other out of the cache.
-    pub(super) const fn is_aliased(&self) -> bool {
-        self.column_stride.is_multiple_of(ALIAS)
+    /// Whether all columns begin at the same place of a line.
+    pub(super) const fn is_in_step(&self) -> bool {
+        self.column_stride.is_multiple_of(LINE)
     }
 
     /// Whether it is large enough for a block.
     pub(super) const fn has_blocks(&self) -> bool {
         self.rows.len() >= BLOCK && self.columns >= BLOCK
     }
-}
-
-/// Where pieces of some length start that a number of rows or columns is cut into: the last one starts earlier, and
-/// overlaps the one before it, where less than a block would be left for it.
-pub(super) fn starts(count: usize, length: usize) -> impl Iterator<Item = usize> {
-    (0..count.div_ceil(length)).map(move |piece| (piece * length).min(count.saturating_sub(BLOCK)))
-}
-
-/// The blocks that rows or columns are cut into, and where they start; none if there are fewer than a block has.
-pub(super) fn blocks<T>(lines: &[T]) -> impl Iterator<Item = (usize, &[T; BLOCK])> {
-    starts(lines.len(), BLOCK).map_while(|start| Some((start, lines[start..].first_chunk()?)))
-}
-
-/// Asks for the line at a place of a buffer, which will be read soon. A place beyond its end is no harm.
-#[inline(always)]
-pub(super) fn prefetch(source: &[u8], place: usize) {
-    #[cfg(target_arch = "x86_64")]
-    #[expect(unsafe_code, reason = "an instruction needs it")]
-    // SAFETY: the instruction reads nothing, so any address will do, and every machine has it.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(source.as_ptr().wrapping_add(place).cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (source, place);
 }

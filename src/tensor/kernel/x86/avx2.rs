@@ -1,15 +1,15 @@
 //! Blocks of a transposition in the registers of AVX2.
 //!
-//! A strip as wide as a line is turned in blocks of 16 or 32 columns, whose rows fill a register; a narrower one in
-//! blocks of eight.
-
-#![expect(unsafe_code, reason = "vector instructions need it")]
+//! A strip as wide as a line is turned in blocks of 16 or 32 columns, whose rows fill a register; a narrower one
+//! with SSE2.
 
 use std::arch::x86_64::*;
 
-use super::transpose::{BLOCK, LINE, starts};
+use super::sse2;
+use crate::tensor::kernel::strips::Ahead;
+use crate::tensor::kernel::transpose::{BLOCK, LINE};
 
-/// Turns eight rows of a strip of so many columns.
+/// Turns eight rows of a strip of so many columns, in two halves, and asks for lines before each.
 ///
 /// # Safety
 /// AVX2; at `source` eight elements, and again after each stride, `count` times in all, which is at least
@@ -22,47 +22,22 @@ pub(super) unsafe fn band<const SIZE: usize>(
     rows: &[usize; BLOCK],
     target: *mut u8,
     count: usize,
+    ahead: &mut Ahead<'_>,
 ) {
-    // SAFETY: as the caller promises; blocks lie within the columns.
-    unsafe {
-        if count * SIZE < LINE {
-            return narrow::<SIZE>(source, stride, rows, target, count);
-        }
-        let wide = if SIZE == 1 { 32 } else { 16 };
-        for column in (0..LINE / SIZE).step_by(wide) {
-            let (source, target) = (source.add(column * stride), target.add(column * SIZE));
-            match SIZE {
-                1 => wide_1(source, stride, rows, target),
-                2 => wide_2(source, stride, rows, target),
-                4 => wide_4(source, stride, rows, target),
-                _ => block_8(source, stride, rows, target),
-            }
-        }
+    if count * SIZE < LINE {
+        // SAFETY: as the caller promises.
+        return unsafe { sse2::band::<SIZE>(source, stride, rows, target, count, ahead) };
     }
-}
-
-/// Turns eight rows of a strip that is narrower than a line.
-///
-/// # Safety
-/// As [`band`].
-#[target_feature(enable = "avx2")]
-#[inline(never)]
-unsafe fn narrow<const SIZE: usize>(
-    source: *const u8,
-    stride: usize,
-    rows: &[usize; BLOCK],
-    target: *mut u8,
-    count: usize,
-) {
-    for column in starts(count, BLOCK) {
-        // SAFETY: as the caller promises; blocks lie within the columns.
+    for half in 0..2 {
+        ahead.ask(half);
+        // SAFETY: as the caller promises; halves lie within the columns and the rows.
         unsafe {
-            let (source, target) = (source.add(column * stride), target.add(column * SIZE));
+            let (columns, first) = (half * LINE / SIZE / 2, half * BLOCK / 2);
             match SIZE {
-                1 => block_1(source, stride, rows, target),
-                2 => block_2(source, stride, rows, target),
-                4 => block_4(source, stride, rows, target),
-                _ => block_8(source, stride, rows, target),
+                1 => wide_1(source.add(columns * stride), stride, rows, target.add(columns)),
+                2 => wide_2(source.add(columns * stride), stride, rows, target.add(2 * columns)),
+                4 => wide_4(source, stride, rows, first, target),
+                _ => wide_8(source, stride, rows, first, target),
             }
         }
     }
@@ -140,88 +115,19 @@ unsafe fn store_rows(left: [__m256i; 4], right: [__m256i; 4], rows: &[usize; BLO
 }
 
 /// # Safety
-/// As [`band`], of 16 columns of elements of four bytes.
+/// As [`band`], of four rows from `first` on and 16 columns of elements of four bytes.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn wide_4(source: *const u8, stride: usize, rows: &[usize; BLOCK], target: *mut u8) {
+unsafe fn wide_4(source: *const u8, stride: usize, rows: &[usize; BLOCK], first: usize, target: *mut u8) {
     // SAFETY: as the caller promises.
     unsafe {
-        for first in [0, 4] {
-            let left = four_rows(source.add(first * 4), stride);
-            let right = four_rows(source.add(8 * stride + first * 4), stride);
-            for row in 0..4 {
-                // Both halves of a line, one after the other.
-                let target = target.add(rows[first + row]);
-                _mm256_storeu_ps(target.cast(), left[row]);
-                _mm256_storeu_ps(target.add(32).cast(), right[row]);
-            }
-        }
-    }
-}
-
-/// # Safety
-/// As [`band`], of eight columns of elements of one byte.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn block_1(source: *const u8, stride: usize, rows: &[usize; BLOCK], target: *mut u8) {
-    // SAFETY: as the caller promises; loads and stores need no alignment.
-    unsafe {
-        let load = |column: usize| _mm_loadl_epi64(source.add(column * stride).cast());
-        let (a0, a1) = (_mm_unpacklo_epi8(load(0), load(1)), _mm_unpacklo_epi8(load(2), load(3)));
-        let (a2, a3) = (_mm_unpacklo_epi8(load(4), load(5)), _mm_unpacklo_epi8(load(6), load(7)));
-        let (b0, b1) = (_mm_unpacklo_epi16(a0, a1), _mm_unpackhi_epi16(a0, a1));
-        let (b2, b3) = (_mm_unpacklo_epi16(a2, a3), _mm_unpackhi_epi16(a2, a3));
-        let store = |row: usize, two: __m128i| {
-            _mm_storel_epi64(target.add(rows[row]).cast(), two);
-            _mm_storel_epi64(target.add(rows[row + 1]).cast(), _mm_unpackhi_epi64(two, two));
-        };
-        store(0, _mm_unpacklo_epi32(b0, b2));
-        store(2, _mm_unpackhi_epi32(b0, b2));
-        store(4, _mm_unpacklo_epi32(b1, b3));
-        store(6, _mm_unpackhi_epi32(b1, b3));
-    }
-}
-
-/// # Safety
-/// As [`band`], of eight columns of elements of two bytes.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn block_2(source: *const u8, stride: usize, rows: &[usize; BLOCK], target: *mut u8) {
-    // SAFETY: as the caller promises; loads and stores need no alignment.
-    unsafe {
-        let load = |column: usize| _mm_loadu_si128(source.add(column * stride).cast());
-        let (a0, a1) = (_mm_unpacklo_epi16(load(0), load(1)), _mm_unpackhi_epi16(load(0), load(1)));
-        let (a2, a3) = (_mm_unpacklo_epi16(load(2), load(3)), _mm_unpackhi_epi16(load(2), load(3)));
-        let (a4, a5) = (_mm_unpacklo_epi16(load(4), load(5)), _mm_unpackhi_epi16(load(4), load(5)));
-        let (a6, a7) = (_mm_unpacklo_epi16(load(6), load(7)), _mm_unpackhi_epi16(load(6), load(7)));
-        let (b0, b1) = (_mm_unpacklo_epi32(a0, a2), _mm_unpackhi_epi32(a0, a2));
-        let (b2, b3) = (_mm_unpacklo_epi32(a4, a6), _mm_unpackhi_epi32(a4, a6));
-        let (b4, b5) = (_mm_unpacklo_epi32(a1, a3), _mm_unpackhi_epi32(a1, a3));
-        let (b6, b7) = (_mm_unpacklo_epi32(a5, a7), _mm_unpackhi_epi32(a5, a7));
-        let store = |row: usize, value| _mm_storeu_si128(target.add(rows[row]).cast(), value);
-        store(0, _mm_unpacklo_epi64(b0, b2));
-        store(1, _mm_unpackhi_epi64(b0, b2));
-        store(2, _mm_unpacklo_epi64(b1, b3));
-        store(3, _mm_unpackhi_epi64(b1, b3));
-        store(4, _mm_unpacklo_epi64(b4, b6));
-        store(5, _mm_unpackhi_epi64(b4, b6));
-        store(6, _mm_unpacklo_epi64(b5, b7));
-        store(7, _mm_unpackhi_epi64(b5, b7));
-    }
-}
-
-/// # Safety
-/// As [`band`], of eight columns of elements of four bytes.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn block_4(source: *const u8, stride: usize, rows: &[usize; BLOCK], target: *mut u8) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        for first in [0, 4] {
-            let turned = four_rows(source.add(first * 4), stride);
-            for row in 0..4 {
-                _mm256_storeu_ps(target.add(rows[first + row]).cast(), turned[row]);
-            }
+        let left = four_rows(source.add(first * 4), stride);
+        let right = four_rows(source.add(8 * stride + first * 4), stride);
+        for row in 0..4 {
+            // Both halves of a line, one after the other.
+            let target = target.add(rows[first + row]);
+            _mm256_storeu_ps(target.cast(), left[row]);
+            _mm256_storeu_ps(target.add(32).cast(), right[row]);
         }
     }
 }
@@ -254,13 +160,13 @@ unsafe fn four_rows(source: *const u8, stride: usize) -> [__m256; 4] {
 }
 
 /// # Safety
-/// As [`band`], of eight columns of elements of eight bytes.
+/// As [`band`], of four rows from `first` on and eight columns of elements of eight bytes.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn block_8(source: *const u8, stride: usize, rows: &[usize; BLOCK], target: *mut u8) {
+unsafe fn wide_8(source: *const u8, stride: usize, rows: &[usize; BLOCK], first: usize, target: *mut u8) {
     // SAFETY: as the caller promises; loads and stores need no alignment.
     unsafe {
-        for row in (0..8).step_by(2) {
+        for row in [first, first + 2] {
             // Columns k and k + 2, two rows at a time.
             let load = |column: usize| {
                 let low = _mm_loadu_pd(source.add(column * stride + row * 8).cast());
