@@ -1,4 +1,4 @@
-//! The kernels beside `memcpy`, the portable ones beside AVX2, and two threads beside one: in pairs, on the same
+//! The kernels beside `memcpy`, those of lower levels beside the best, and two threads beside one: in pairs, on the same
 //! bytes.
 
 use std::hint::black_box;
@@ -73,8 +73,8 @@ impl Contest<'_> {
         if !all {
             return rows;
         }
-        if best != Level::Portable {
-            rows.push(row("portable", pairs(|| self.gather(Level::Portable, 1), || self.gather(best, 1))));
+        for level in Level::ALL.into_iter().filter(|level| level.lowered() == *level && *level < best) {
+            rows.push(row(&format!("{level:?}"), pairs(|| self.gather(level, 1), || self.gather(best, 1))));
         }
         rows.push(row("threads", pairs(|| self.gather(best, 2), || self.gather(best, 1))));
         rows.push(row("memcpy-threads", pairs(|| self.memcpy(2), || self.memcpy(1))));

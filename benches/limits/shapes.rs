@@ -1,11 +1,16 @@
 //! Tensors of a layout, one behind the other in a source, cut into tiles as the writer cuts them (`src/writer/tile.rs`):
-//! whole rows of the target, with a line between those that would lie a multiple of [`ALIAS`] apart.
+//! whole rows of the target, up to whole lines of the source, with a line between rows that would lie a multiple of
+//! [`ALIAS`] apart.
 
 use ptw2k::tensor::kernel::ALIAS;
 use ptw2k::tensor::{CopyAxis, StridedCopy};
 
 /// Bytes of a tile, unless a run of the source makes it larger.
 pub(crate) const TILE_BYTES: usize = 1 << 19;
+
+/// Bytes of a tile that is written in several runs which would be shorter than `LONG_RUN` otherwise.
+const SHORT_RUNS_BYTES: usize = 5 << 19;
+const LONG_RUN: usize = 1 << 18;
 
 /// Bytes that a tile uses of the source in a row.
 const RUN: usize = 128;
@@ -71,7 +76,17 @@ impl Layer {
             Self::Conv { window, .. } => (RUN / size).div_ceil(window),
             Self::Linear { .. } => RUN / size,
         };
-        let count = (TILE_BYTES / size / self.per_input()).max(run).min(self.inputs());
+        let within = |bytes: usize| {
+            let count = (bytes / size / self.per_input()).max(run).min(self.inputs());
+            let count = self.inputs().div_ceil(self.inputs().div_ceil(count));
+            count.next_multiple_of(LINE / size).min(self.inputs())
+        };
+        let count = match (within(TILE_BYTES), self) {
+            (count, Self::Conv { outputs, .. }) if count * outputs * size < LONG_RUN => {
+                within(SHORT_RUNS_BYTES)
+            }
+            (count, _) => count,
+        };
         let mut tiles = Vec::new();
         for tensor in 0..source_bytes / size / self.numel() {
             for first in (0..self.inputs()).step_by(count) {
