@@ -8,9 +8,9 @@ use ptw2k::tensor::{CopyAxis, StridedCopy};
 /// Bytes of a tile, unless a run of the source makes it larger.
 pub(crate) const TILE_BYTES: usize = 1 << 19;
 
-/// Bytes of a tile that is written in several runs which would be shorter than `LONG_RUN` otherwise.
+/// Bytes of a tile that is written in several runs which would be shorter than `LONG_RUN_BYTES` otherwise.
 const SHORT_RUNS_BYTES: usize = 5 << 19;
-const LONG_RUN: usize = 1 << 18;
+const LONG_RUN_BYTES: usize = 1 << 18;
 
 /// Bytes that a tile uses of the source in a row.
 const RUN: usize = 128;
@@ -82,7 +82,7 @@ impl Layer {
             count.next_multiple_of(LINE / size).min(self.inputs())
         };
         let count = match (within(TILE_BYTES), self) {
-            (count, Self::Conv { outputs, .. }) if count * outputs * size < LONG_RUN => {
+            (count, Self::Conv { outputs, .. }) if count * outputs * size < LONG_RUN_BYTES => {
                 within(SHORT_RUNS_BYTES)
             }
             (count, _) => count,

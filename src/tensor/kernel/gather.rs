@@ -54,7 +54,7 @@ impl Level {
         Self::Avx2.lowered()
     }
 
-    /// The best of these or less that this machine has.
+    /// This level, or the best below it that this machine has.
     #[must_use]
     pub fn lowered(self) -> Self {
         let is_there = |level: &Self| match level {
@@ -173,7 +173,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::tensor::kernel::ALIAS;
 
     /// A source of distinct bytes (as far as there are), one byte off any alignment.
     fn source(elements: usize, size: usize) -> Vec<u8> {
@@ -311,23 +310,41 @@ mod tests {
         }
     }
 
-    /// Columns so far apart that they are staged.
+    /// Columns that begin at the same place of a line, which are staged: whole pieces, pieces that overlap the one
+    /// before, several panels, and strips that are narrower than a line.
     #[test]
-    fn aliased_columns() {
-        for (rows, columns, apart) in [(16, 16, 1), (64, 9, 2), (43, 70, 1), (300, 33, 3)] {
-            for size in [1, 2, 4, 8, 16] {
-                let copy = StridedCopy {
-                    axes: vec![
-                        CopyAxis { size: rows, source_stride: 1, target_stride: columns + 5 },
-                        CopyAxis { size: columns, source_stride: apart * ALIAS / size, target_stride: 1 },
-                    ]
-                    .into(),
-                    source_offset: 7,
-                    target_offset: 2,
-                };
-                check(&copy, size);
+    fn columns_in_step() {
+        let rows = [16_usize, 17, 35, 43, 64, 67, 131, 256 + 35, 256 + 67, 300];
+        for (rows, columns) in rows.into_iter().zip([16, 9, 70, 33].into_iter().cycle()) {
+            for size in [1_usize, 2, 4, 8, 16] {
+                // The fewest lines that hold them, and pages.
+                let lines = (rows * size).next_multiple_of(64);
+                for stride in [lines, (rows * size).next_multiple_of(4096)] {
+                    for source_offset in [0, 1, 7 % (64 / size)] {
+                        let copy = StridedCopy {
+                            axes: vec![
+                                CopyAxis { size: rows, source_stride: 1, target_stride: columns + 5 },
+                                CopyAxis { size: columns, source_stride: stride / size, target_stride: 1 },
+                            ]
+                            .into(),
+                            source_offset,
+                            target_offset: 2,
+                        };
+                        check(&copy, size);
+                    }
+                }
             }
         }
+    }
+
+    #[test]
+    fn levels() {
+        for level in Level::ALL {
+            assert!(level.lowered() <= level, "{level:?}");
+            assert_eq!(level.lowered().lowered(), level.lowered());
+        }
+        assert_eq!(Level::Portable.lowered(), Level::Portable);
+        assert_eq!(Level::detect(), Level::Avx2.lowered());
     }
 
     #[test]

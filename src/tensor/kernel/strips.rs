@@ -3,8 +3,8 @@
 //!
 //! Staging makes the columns of a piece dense. Where they lie they may be a multiple of 4096 bytes apart, or of a large
 //! part of that, and then fall on the same few places of a cache and drive each other out of it before they are
-//! used up. For the same reason what is asked for ahead goes to the second-level cache, and not all at once: a
-//! few lines with every block of rows. A burst of requests fills the queue of the first level, and all loads wait.
+//! used up. For the same reason what is asked for ahead of staging goes to the second-level cache alone. It is asked for
+//! a few lines at a time, with every block of rows: a burst of requests fills a queue, and all loads wait.
 
 use super::transpose::{BLOCK, LINE, Panel};
 
@@ -12,8 +12,7 @@ use super::transpose::{BLOCK, LINE, Panel};
 /// smallest elements is then a quarter of the first-level cache.
 pub(super) const RUN: usize = 128;
 
-/// The columns of a piece, a run of each; it begins with a line, so that none of its loads and stores reaches into
-/// two.
+/// The columns of a piece, a run of each; it begins with a line, so that few of its loads and stores reach into two.
 #[repr(align(64))]
 pub(super) struct Dense([[u8; RUN]; LINE]);
 
@@ -115,6 +114,8 @@ pub(super) struct Ahead<'a> {
     byte: usize,
     piece: usize,
     last_byte: usize,
+    /// Bytes from which on no line is left.
+    end: usize,
     /// Lines asked for with each block of rows.
     share: usize,
 }
@@ -131,21 +132,24 @@ impl<'a> Ahead<'a> {
     ) -> Self {
         let stride = panel.column_stride;
         let columns = width::<SIZE>();
-        // From the line that the first column begins in: as the others do, if they are in step.
-        let into = (source.as_ptr().addr() + start) % LINE;
+        // From the line that all columns begin in, or, where they begin at different places of a line, from line to
+        // line and to the last byte, which may lie in one more.
+        let into = if panel.is_in_step() { (source.as_ptr().addr() + start) % LINE } else { 0 };
         let start = start.saturating_sub(into);
         let last_byte = into + rows * SIZE - 1;
-        let share = ((last_byte / LINE + 1) * columns).div_ceil(rows.div_ceil(BLOCK));
-        Self { source, cache, start, stride, columns, column: 0, byte: 0, piece: 0, last_byte, share }
+        let end = if panel.is_in_step() { last_byte + 1 } else { last_byte + LINE };
+        let share = (end.div_ceil(LINE) * columns).div_ceil(rows.div_ceil(BLOCK));
+        Self { source, cache, start, stride, columns, column: 0, byte: 0, piece: 0, last_byte, end, share }
     }
 
     /// Asks for the first or the second half of a block's share.
     #[inline(always)]
     pub(super) fn ask(&mut self, half: usize) {
         for _ in self.share * half / 2..self.share * (half + 1) / 2 {
-            prefetch(self.cache, self.source, self.start + self.column * self.stride + self.byte);
+            let byte = self.byte.min(self.last_byte);
+            prefetch(self.cache, self.source, self.start + self.column * self.stride + byte);
             self.byte += LINE;
-            if self.byte == self.piece + RUN || self.byte > self.last_byte {
+            if self.byte == self.piece + RUN || self.byte >= self.end {
                 self.column += 1;
                 if self.column == self.columns {
                     self.column = 0;
@@ -160,6 +164,7 @@ impl<'a> Ahead<'a> {
 /// The level of cache that a line is wanted in.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Cache {
+    #[cfg(target_arch = "x86_64")]
     First,
     Second,
 }

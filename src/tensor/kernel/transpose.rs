@@ -26,7 +26,7 @@ pub(super) const LINE: usize = 64;
 pub(super) const BLOCK: usize = 8;
 
 /// Rows of a target are better not a multiple of this apart, in bytes: they would fall on one or two places of a
-/// first-level cache, whose 64 sets of lines, on all present machines, take up 4096 bytes.
+/// first-level cache, whose 64 sets of lines, on most machines, take up 4096 bytes.
 pub const ALIAS: usize = 2048;
 
 /// Rows of a transposition whose places are worked out at a time: a line's worth of columns of them stays in the
@@ -70,11 +70,15 @@ pub(super) fn transpose<const SIZE: usize>(
             column_stride: columns.source_stride * SIZE,
         };
         let source = &source[first * SIZE..];
-        match level {
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 | Level::Sse2 if SIZE <= 8 => x86::transpose::<SIZE>(level, &panel, source, target),
-            _ => portable::transpose::<SIZE>(&panel, source, target),
+        #[cfg(target_arch = "x86_64")]
+        if level != Level::Portable {
+            x86::transpose::<SIZE>(level, &panel, source, target);
+            first += block;
+            continue;
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = level;
+        portable::transpose::<SIZE>(&panel, source, target);
         first += block;
     }
 }
@@ -90,6 +94,7 @@ pub(super) struct Panel<'a> {
 
 impl Panel<'_> {
     /// Whether every element lies within the buffers.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn fits<const SIZE: usize>(&self, source: &[u8], target: &[u8]) -> bool {
         let (Some(columns), Some(rows)) = (self.columns.checked_sub(1), self.rows.len().checked_sub(1))
         else {

@@ -14,17 +14,18 @@ pub(super) fn has_avx2() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
 }
 
-/// Transposes a panel; as every machine does where it is too small for blocks.
+/// Transposes a panel; as every machine does where it is too small for blocks, or elements are larger than eight bytes.
 pub(super) fn transpose<const SIZE: usize>(
     level: Level,
     panel: &Panel<'_>,
     source: &[u8],
     target: &mut [u8],
 ) {
-    if !panel.has_blocks() || !panel.fits::<SIZE>(source, target) {
+    if SIZE > 8 || !panel.has_blocks() || !panel.fits::<SIZE>(source, target) {
         return portable::transpose::<SIZE>(panel, source, target);
     }
-    // SAFETY: every element of the panel, which has blocks, lies within the buffers; AVX2 is there.
+    // SAFETY: every element of the panel, which has blocks, lies within the buffers, and AVX2 is there. So what `walk`
+    // calls with is what a band asks for.
     unsafe {
         if level == Level::Avx2 && has_avx2() {
             by_avx2::<SIZE>(panel, source, target);
@@ -42,7 +43,7 @@ pub(super) fn transpose<const SIZE: usize>(
 /// As [`walk`], and AVX2 is there.
 #[target_feature(enable = "avx2")]
 unsafe fn by_avx2<const SIZE: usize>(panel: &Panel<'_>, source: &[u8], target: &mut [u8]) {
-    // SAFETY: as the caller promises.
+    // SAFETY: as the caller promises. What `walk` calls with is what a band asks for.
     unsafe {
         walk::<SIZE>(panel, source, target, |from, stride, rows, to, count, ahead| {
             avx2::band::<SIZE>(from, stride, rows, to, count, ahead);
@@ -62,20 +63,24 @@ unsafe fn walk<const SIZE: usize>(
     target: &mut [u8],
     band: impl Fn(*const u8, usize, &[usize; BLOCK], *mut u8, usize, &mut Ahead<'_>),
 ) {
-    let mut dense = Dense::new();
-    for strip in strips::<SIZE>(panel, target) {
-        // SAFETY: as the caller promises; these are columns of the panel.
-        let to = unsafe { target.as_mut_ptr().add(strip.first * SIZE) };
-        if panel.is_in_step() {
+    let strips = strips::<SIZE>(panel, target);
+    let target = target.as_mut_ptr();
+    // SAFETY: as the caller promises; these are columns of the panel.
+    let to = |strip: Strip| unsafe { target.add(strip.first * SIZE) };
+    if panel.is_in_step() {
+        let mut dense = Dense::new();
+        for strip in strips {
+            let to = to(strip);
             staged::<SIZE>(panel, strip, source, &mut dense, |columns, byte, rows, ahead| {
                 let from = columns.as_ptr().cast::<u8>().wrapping_add(byte);
                 band(from, RUN, rows, to, strip.count, ahead);
             });
-        } else {
-            // Each piece would reach into three lines of some columns, and columns out of step do not drive each
-            // other out.
+        }
+    } else {
+        // Pieces would reach into three lines of some columns, and columns out of step hardly drive each other out.
+        for strip in strips {
             // SAFETY: as the caller promises.
-            unsafe { direct::<SIZE>(panel, strip, source, to, &band) };
+            unsafe { direct::<SIZE>(panel, strip, source, to(strip), &band) };
         }
     }
 }
