@@ -114,6 +114,15 @@ impl Hands<'_> {
         }
     }
 
+    /// How many threads do it at most.
+    #[must_use]
+    pub const fn most(self) -> usize {
+        match self {
+            Self::Own(threads) => threads,
+            Self::Crew(crew) => crew.places().get(),
+        }
+    }
+
     /// Whether more than one thread of its own does it, whoever else is busy.
     #[must_use]
     pub const fn are_several(self) -> bool {

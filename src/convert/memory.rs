@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::plan::{Binding, Plan};
+use crate::writer::{HELD_TILES, LARGEST_TILE_BYTES};
 
-/// Bytes of a worker's own buffers: a tile as it is read, as it is converted, and the sums of its terms.
-pub const WORKER_BYTES: u64 = 4 << 20;
+/// Bytes of a worker's own buffers, at most: tiles as they are read, as they are converted, and as they wait to be written.
+pub const WORKER_BYTES: u64 = (HELD_TILES * LARGEST_TILE_BYTES) as u64;
 
 /// How often a computed tensor is held at once while it is computed: what it is computed from, as that is computed in
 /// its turn, and itself.

@@ -59,8 +59,13 @@ pub(super) struct Buffers {
     pub(super) loaded: LoadedStorages,
 }
 
-/// Does the jobs, which are sorted.
-pub(super) fn fill(jobs: &[Job<'_>], options: &WriteOptions, progress: &dyn Progress) -> Result<(), Error> {
+/// Does the jobs, which are sorted, in tiles of no more than `largest_tile` bytes.
+pub(super) fn fill(
+    jobs: &[Job<'_>],
+    largest_tile: usize,
+    options: &WriteOptions,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let tiles = jobs.last().map_or(0, |last| last.before + last.tiles);
     let large = jobs.iter().rev().find(|job| !job.is_small()).map_or(0, |last| last.before + last.tiles);
     let turns = large + (tiles - large).div_ceil(SMALL_AT_A_TIME);
@@ -80,7 +85,7 @@ pub(super) fn fill(jobs: &[Job<'_>], options: &WriteOptions, progress: &dyn Prog
     let failure: Mutex<Option<(usize, Error)>> = Mutex::new(None);
     let work = |goes_on: &dyn Fn() -> bool| {
         let mut buffers = Buffers::default();
-        let mut outbox = Outbox::new(progress);
+        let mut outbox = Outbox::new(progress, largest_tile);
         let fail = |tile, error| {
             let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
             if failure.as_ref().is_none_or(|&(first, _)| tile < first) {
@@ -102,6 +107,7 @@ pub(super) fn fill(jobs: &[Job<'_>], options: &WriteOptions, progress: &dyn Prog
                         target: job.target,
                         outlet: job.target.outlet,
                         is_small: job.is_small(),
+                        largest_tile,
                         options,
                         progress,
                         stop: &stop,

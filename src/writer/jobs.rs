@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::Error;
 use super::fill::Target;
-use super::tile::{Grid, TILE_BYTES, has_long_runs};
+use super::tile::{ElementSizes, Grid, TILE_BYTES, has_long_runs};
 use crate::plan::{Part, Term, Value};
 use crate::tensor::{ByteOrder, Dtype, StridedCopy};
 
@@ -43,11 +43,11 @@ pub(super) enum Work<'a> {
     Computed { first: usize },
 }
 
-/// The jobs of all datasets, in the order in which they are to be done.
-pub(super) fn jobs<'a>(targets: &'a [Target<'a>]) -> Result<Vec<Job<'a>>, Error> {
+/// The jobs of all datasets, in the order in which they are to be done, in tiles of no more than `largest` bytes.
+pub(super) fn jobs<'a>(targets: &'a [Target<'a>], largest: usize) -> Result<Vec<Job<'a>>, Error> {
     let mut jobs = Vec::with_capacity(targets.len());
     for target in targets {
-        push_jobs(target, &mut jobs)?;
+        push_jobs(target, largest, &mut jobs)?;
     }
     sort(&mut jobs);
     let mut tiles = 0;
@@ -81,7 +81,11 @@ fn sort(jobs: &mut [Job<'_>]) {
 }
 
 /// Adds the jobs of a dataset.
-pub(super) fn push_jobs<'a>(target: &'a Target<'a>, jobs: &mut Vec<Job<'a>>) -> Result<(), Error> {
+pub(super) fn push_jobs<'a>(
+    target: &'a Target<'a>,
+    largest: usize,
+    jobs: &mut Vec<Job<'a>>,
+) -> Result<(), Error> {
     if target.numel == 0 {
         return Ok(());
     }
@@ -105,7 +109,8 @@ pub(super) fn push_jobs<'a>(target: &'a Target<'a>, jobs: &mut Vec<Job<'a>>) -> 
                 if let Some((source, at)) = plain(part, &copy, target.binding.dtype) {
                     push(Work::Plain { source, at }, bytes.div_ceil(TILE_BYTES), bytes);
                 } else if bytes > 0 {
-                    let grid = Grid::new(copy, size.max(part.source.dtype.size()));
+                    let sizes = ElementSizes { source: part.source.dtype.size(), target: size };
+                    let grid = Grid::new(copy, sizes, largest);
                     let tiles = grid.len();
                     push(Work::Boxes { part, grid }, tiles, bytes);
                 }

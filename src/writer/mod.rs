@@ -28,6 +28,7 @@ pub use debris::{sweep, sweep_old};
 pub use error::Error;
 pub use hdf5::EncodeError;
 pub use outline::Outline;
+pub(crate) use tile::{HELD_TILES, LARGEST_TILE_BYTES};
 #[doc(hidden)]
 pub use write::write_tree;
 pub use write::{Progress, WriteOptions, Written, write, write_outline};

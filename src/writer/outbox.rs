@@ -2,12 +2,7 @@
 
 use super::hdf5::ALIGNMENT;
 use super::outlet::{Outlet, Piece};
-use super::tile::WHOLE_ROWS_BYTES;
 use super::{Error, Progress};
-
-/// Bytes that a worker holds back while others write: the largest tile. It is enough that two workers hardly ever wait
-/// for each other, and little memory.
-const HELD_BACK_BYTES: usize = WHOLE_ROWS_BYTES;
 
 /// Bytes of small datasets that are written together.
 const RUN_BYTES: usize = 256 * 1024;
@@ -16,6 +11,8 @@ const RUN_BYTES: usize = 256 * 1024;
 /// holds too much.
 pub(super) struct Outbox<'o> {
     progress: &'o dyn Progress,
+    /// Bytes that are held back while others write.
+    held_back: usize,
     /// One for each file, of which there are few.
     queues: Vec<Queue<'o>>,
     /// Bytes to be written.
@@ -56,8 +53,9 @@ struct Filled {
 }
 
 impl<'o> Outbox<'o> {
-    pub(super) const fn new(progress: &'o dyn Progress) -> Self {
-        Self { progress, queues: Vec::new(), bytes: 0, spare: Vec::new(), run: None }
+    /// It holds back the largest tile: it is enough that two workers hardly ever wait for each other, and little memory.
+    pub(super) const fn new(progress: &'o dyn Progress, largest_tile: usize) -> Self {
+        Self { progress, held_back: largest_tile, queues: Vec::new(), bytes: 0, spare: Vec::new(), run: None }
     }
 
     /// A buffer of so many bytes, whatever they are.
@@ -110,7 +108,7 @@ impl<'o> Outbox<'o> {
             Some(queue) => queue.filled.push(filled),
             None => self.queues.push(Queue { outlet, filled: vec![filled] }),
         }
-        self.send(HELD_BACK_BYTES)
+        self.send(self.held_back)
     }
 
     /// Takes bytes that lie elsewhere to be written. They are copied only when another worker writes.

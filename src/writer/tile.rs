@@ -14,13 +14,29 @@ use crate::tensor::{Sizes, StridedCopy};
 pub(super) const TILE_BYTES: usize = 1 << 19;
 /// Bytes of a tile that consists of whole rows of its target, which are then written with one call: writing
 /// pages in parts costs more than the cache does.
-pub(super) const WHOLE_ROWS_BYTES: usize = 3 << 19;
+const WHOLE_ROWS_BYTES: usize = 3 << 19;
 /// Bytes of a tile that is written in several runs, if they would be shorter than [`LONG_RUN_BYTES`] otherwise: many
 /// short writes cost more than the cache does, too. In writes of 56 KiB a file system takes twice as long as in those of
 /// 512 KiB, in such of 256 KiB a quarter longer.
 const SHORT_RUNS_BYTES: usize = 5 << 19;
 /// Bytes of a run that is long enough.
 const LONG_RUN_BYTES: usize = 256 * 1024;
+
+/// Bytes of the largest tile there is.
+pub(crate) const LARGEST_TILE_BYTES: usize = SHORT_RUNS_BYTES;
+/// Tiles that a worker holds at most: one as it is read, one as it is converted, and what waits to be written.
+pub(crate) const HELD_TILES: usize = 3;
+/// Memory of all tiles that are held, so that a conversion takes less than 32 MiB and 2 MiB for each thread, whatever the
+/// model's size: it takes 8 MiB besides.
+const ALL_TILES_BYTES: usize = 24 << 20;
+const ALL_TILES_BYTES_OF_A_THREAD: usize = 2 << 20;
+
+/// Bytes of the largest tile where so many workers hold some. There is always room for one of [`TILE_BYTES`].
+pub(super) fn largest_tile(workers: usize) -> usize {
+    let all = workers.saturating_mul(ALL_TILES_BYTES_OF_A_THREAD).saturating_add(ALL_TILES_BYTES);
+    (all / HELD_TILES / workers.max(1)).clamp(TILE_BYTES, LARGEST_TILE_BYTES)
+}
+
 /// Bytes of source that a tile uses in a row, where there are so many: two cache lines, which are fetched in
 /// pairs.
 const SOURCE_RUN_BYTES: usize = 128;
@@ -29,6 +45,19 @@ const TARGET_RUN_BYTES: usize = 32 * 1024;
 
 /// Bytes of a cache line.
 const LINE_BYTES: usize = 64;
+
+/// Bytes of an element of a copy's source, and of what becomes of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ElementSizes {
+    pub(super) source: usize,
+    pub(super) target: usize,
+}
+
+impl ElementSizes {
+    const fn largest(self) -> usize {
+        if self.source > self.target { self.source } else { self.target }
+    }
+}
 
 /// The tiles of a copy.
 #[derive(Debug)]
@@ -39,22 +68,23 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// Cuts a collapsed copy between elements of at most `size` bytes.
-    pub(super) fn new(copy: StridedCopy, size: usize) -> Self {
-        let grid = Self::within(copy, size, TILE_BYTES);
-        if grid.len() == 0 {
-            return grid;
-        }
-        let tile = grid.tile(0);
-        let (run, starts) = runs(&tile, &tile);
-        if starts.len() > 1 && run * size < LONG_RUN_BYTES {
-            return Self::within(grid.copy, size, SHORT_RUNS_BYTES);
+    /// Cuts a collapsed copy of at least one element, between elements of so many bytes, into tiles of no more than
+    /// [`largest_tile`] bytes.
+    pub(super) fn new(copy: StridedCopy, sizes: ElementSizes, largest: usize) -> Self {
+        let grid = Self::within(copy, sizes, TILE_BYTES.min(largest), largest);
+        let (run, are_several) = grid.run();
+        if grid.len() > 1 && are_several && run * sizes.target < LONG_RUN_BYTES {
+            let larger = Self::within(grid.copy.clone(), sizes, SHORT_RUNS_BYTES.min(largest), largest);
+            if larger.run().0 > run {
+                return larger;
+            }
         }
         grid
     }
 
     /// Cuts a copy into tiles of about so many bytes.
-    fn within(copy: StridedCopy, size: usize, bytes: usize) -> Self {
+    fn within(copy: StridedCopy, sizes: ElementSizes, bytes: usize, largest: usize) -> Self {
+        let size = sizes.largest();
         let budget = (bytes / size).max(1);
         let mut steps: Sizes = smallvec![1; copy.axes.len()];
         let volume = |steps: &[usize]| steps.iter().product::<usize>();
@@ -76,7 +106,7 @@ impl Grid {
         }
         if let Some(row) = copy.axes.last().filter(|row| row.target_stride == 1) {
             let last = steps.len() - 1;
-            if volume(&steps) / steps[last] * row.size <= WHOLE_ROWS_BYTES / size {
+            if volume(&steps) / steps[last] * row.size <= WHOLE_ROWS_BYTES.min(largest) / size {
                 steps[last] = row.size;
             }
         }
@@ -88,31 +118,48 @@ impl Grid {
             *step = axis.size.div_ceil(axis.size.div_ceil(*step).max(1)).max(1);
         }
         let mut grid = Self { copy, steps };
-        grid.end_with_lines(size, bytes.max(WHOLE_ROWS_BYTES));
+        grid.end_with_lines(sizes, bytes.max(WHOLE_ROWS_BYTES).min(largest));
         grid
     }
 
-    /// Has tiles end where lines of the source do, if it begins with one, as all records of an archive do: a line that
-    /// two tiles share is fetched twice, and what is staged of it is cut into pieces that reach into others.
-    fn end_with_lines(&mut self, size: usize, most_bytes: usize) {
+    /// Has tiles end where lines of the source do, as far as it begins with one, as all records of an archive do: a line
+    /// that two tiles share is fetched twice. Where some of the source's runs begin elsewhere in a line than others, all
+    /// tiles share lines, and are left alike.
+    fn end_with_lines(&mut self, sizes: ElementSizes, most_bytes: usize) {
         let mut run = 1;
+        let mut within = Sizes::new();
         let cut = loop {
             let Some(axis) = (0..self.steps.len()).find(|&axis| goes_on(&self.copy, axis, run)) else {
                 return;
             };
+            within.push(axis);
             if self.steps[axis] < self.copy.axes[axis].size {
                 break axis;
             }
             run *= self.steps[axis];
         };
-        let most = self.copy.axes[cut].size;
+        let is_in_step = self.copy.axes.iter().enumerate().all(|(axis, others)| {
+            within.contains(&axis) || (others.source_stride * sizes.source).is_multiple_of(LINE_BYTES)
+        });
         // Steps whose elements are whole lines.
-        let lines = (1..=LINE_BYTES).find(|steps| (steps * run * size).is_multiple_of(LINE_BYTES));
-        let Some(lines) = lines.filter(|lines| *lines <= self.steps[cut]) else { return };
+        let lines = (1..=LINE_BYTES).find(|steps| (steps * run * sizes.source).is_multiple_of(LINE_BYTES));
+        let Some(lines) = lines.filter(|lines| is_in_step && *lines <= self.steps[cut]) else { return };
         let others = self.steps.iter().product::<usize>() / self.steps[cut];
-        let up = self.steps[cut].next_multiple_of(lines).min(most);
+        let up = self.steps[cut].next_multiple_of(lines).min(self.copy.axes[cut].size);
         let down = self.steps[cut] / lines * lines;
-        self.steps[cut] = if up * others * size <= most_bytes { up } else { down };
+        self.steps[cut] = if up * others * sizes.largest() <= most_bytes { up } else { down };
+    }
+
+    /// Elements that the first tile's target has in a row, and whether it consists of several such runs.
+    fn run(&self) -> (usize, bool) {
+        let mut run = 1;
+        for (axis, &step) in self.copy.axes.iter().zip(&self.steps).rev() {
+            if step > 1 && axis.target_stride != run {
+                return (run, true);
+            }
+            run *= step;
+        }
+        (run, false)
     }
 
     /// How many tiles there are.
@@ -233,13 +280,17 @@ mod tests {
 
     /// A copy and the bytes of its elements, and the steps of its tiles.
     fn check(axes: &[CopyAxis], size: usize, expected: &[usize]) {
+        check_of(axes, ElementSizes { source: size, target: size }, LARGEST_TILE_BYTES, expected);
+    }
+
+    fn check_of(axes: &[CopyAxis], sizes: ElementSizes, largest: usize, expected: &[usize]) {
         let copy = StridedCopy { axes: axes.into(), source_offset: 3, target_offset: 5 };
-        let grid = Grid::new(copy.clone(), size);
-        assert_eq!(grid.steps.as_slice(), expected, "{axes:?} of {size} bytes");
+        let grid = Grid::new(copy.clone(), sizes, largest);
+        assert_eq!(grid.steps.as_slice(), expected, "{axes:?} of {sizes:?} bytes");
         let mut seen = HashSet::new();
         for index in 0..grid.len() {
             let tile = grid.tile(index);
-            assert!(tile.numel() * size <= SHORT_RUNS_BYTES, "{tile:?}");
+            assert!(tile.numel() * sizes.largest() <= largest, "{tile:?}");
             let start = (tile.source_offset, tile.target_offset);
             assert!(seen.insert(start), "{start:?} is the beginning of one tile");
         }
@@ -264,8 +315,31 @@ mod tests {
         // 42 are half a megabyte, 41 are cut into even parts, and 48 are three lines.
         check(&linear(3072, 768), 4, &[48, 3072]);
         check(&linear(768, 3072), 4, &[176, 768]);
+        // A line of the source is two of the target.
+        let widened = ElementSizes { source: 2, target: 4 };
+        check_of(&linear(3072, 768), widened, LARGEST_TILE_BYTES, &[64, 3072]);
+    }
+
+    /// No tile could end where lines do.
+    #[test]
+    fn out_of_step() {
+        check(&linear(4096, 257), 4, &[29, 4096]);
+        check(&linear(3072, 770), 4, &[41, 3072]);
+    }
+
+    #[test]
+    fn runs_that_are_short() {
         check(&convolution(512, 512, 9), 4, &[9, 128, 512]);
         check(&convolution(512, 512, 9), 2, &[9, 256, 512]);
+        check_of(
+            &convolution(512, 512, 9),
+            ElementSizes { source: 4, target: 4 },
+            largest_tile(64),
+            &[9, 32, 512],
+        );
+        // Half of the columns of a matrix: no run is longer than that.
+        let half = [axis(4096, 1, 22016), axis(11008, 4096, 1)];
+        check(&half, 4, &[32, 11008]);
     }
 
     #[test]
@@ -282,6 +356,14 @@ mod tests {
         check(&convolution(20000, 7, 9), 4, &[9, 4, 10000]);
         check(&[axis(1, 1, 1)], 4, &[1]);
         check(&[], 4, &[]);
-        check(&[axis(0, 1, 1), axis(3, 1, 1)], 4, &[1, 3]);
+    }
+
+    #[test]
+    fn memory_of_many_workers() {
+        assert_eq!([1, 2, 4].map(largest_tile), [LARGEST_TILE_BYTES; 3]);
+        for workers in [1, 2, 3, 8, 17, 64, 500] {
+            let held = workers * HELD_TILES * largest_tile(workers);
+            assert!(held <= (24 << 20) + workers * (2 << 20), "{workers}: {held}");
+        }
     }
 }

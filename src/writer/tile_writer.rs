@@ -27,6 +27,8 @@ pub(super) struct TileWriter<'t, 'o> {
     pub(super) outlet: &'o Outlet<'o>,
     /// Whether the tile is a whole dataset of few bytes, which is written with its neighbours.
     pub(super) is_small: bool,
+    /// Bytes of the largest tile.
+    pub(super) largest_tile: usize,
     pub(super) options: &'t WriteOptions,
     pub(super) progress: &'t dyn Progress,
     /// Whether another worker has failed.
@@ -80,7 +82,7 @@ impl<'o> TileWriter<'_, 'o> {
         let target = Target { binding: &binding, ..*self.target };
         let writer = TileWriter { target: &target, ..*self };
         let mut jobs = Vec::new();
-        push_jobs(&target, &mut jobs)?;
+        push_jobs(&target, self.largest_tile, &mut jobs)?;
         for job in &jobs {
             for tile in 0..job.tiles {
                 if self.stop.load(Ordering::Relaxed) {

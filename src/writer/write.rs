@@ -13,6 +13,7 @@ use super::jobs::jobs;
 use super::outlet::Outlet;
 use super::outline::Outline;
 use super::prepare::Prepared;
+use super::tile::largest_tile;
 use super::values::Values;
 use super::{Error, check_not_input, set};
 
@@ -183,9 +184,10 @@ fn write_files(
         || files.iter().zip(&drafts).try_for_each(|(file, draft)| file.put_structure(draft.file()));
     let bytes: usize = files.iter().flat_map(|file| &file.pieces).map(|(_, bytes)| bytes.len()).sum();
     let is_worth = bytes >= MUCH_STRUCTURE && hands(options, progress).are_several();
-    let (written, jobs) = beside(is_worth, structure, || jobs(&targets));
+    let largest_tile = largest_tile(hands(options, progress).most());
+    let (written, jobs) = beside(is_worth, structure, || jobs(&targets, largest_tile));
     written.unwrap_or_else(structure)?;
-    fill(&jobs?, options, progress)?;
+    fill(&jobs?, largest_tile, options, progress)?;
     for (file, draft) in files.iter().zip(&drafts) {
         file.finish(draft.file(), options, progress)?;
     }
