@@ -11,12 +11,12 @@ const RUN_BYTES: usize = 256 * 1024;
 /// holds too much.
 pub(super) struct Outbox<'o> {
     progress: &'o dyn Progress,
-    /// Bytes that are held back while others write.
-    held_back: usize,
+    /// Bytes of memory that are held back while others write, and that are spared for later.
+    most: usize,
     /// One for each file, of which there are few.
     queues: Vec<Queue<'o>>,
-    /// Bytes to be written.
-    bytes: usize,
+    /// Bytes of memory of what is to be written.
+    held: usize,
     /// Buffers to be filled again.
     spare: Vec<Vec<u8>>,
     run: Option<Run<'o>>,
@@ -55,14 +55,35 @@ struct Filled {
 impl<'o> Outbox<'o> {
     /// It holds back the largest tile: it is enough that two workers hardly ever wait for each other, and little memory.
     pub(super) const fn new(progress: &'o dyn Progress, largest_tile: usize) -> Self {
-        Self { progress, held_back: largest_tile, queues: Vec::new(), bytes: 0, spare: Vec::new(), run: None }
+        Self { progress, most: largest_tile, queues: Vec::new(), held: 0, spare: Vec::new(), run: None }
     }
 
-    /// A buffer of so many bytes, whatever they are.
+    /// A buffer of so many bytes, whatever they are. Spare ones that are too small or too large are given back: tiles of one
+    /// size follow each other.
     pub(super) fn buffer(&mut self, len: usize) -> Vec<u8> {
-        let mut buffer = self.spare.pop().unwrap_or_default();
-        buffer.resize(len, 0);
+        match self.spared(len) {
+            Some(mut buffer) => {
+                buffer.resize(len, 0);
+                buffer
+            }
+            None => {
+                self.spare.clear();
+                vec![0; len]
+            }
+        }
+    }
+
+    /// An empty buffer, perhaps with memory for so many bytes.
+    pub(super) fn empty(&mut self, len: usize) -> Vec<u8> {
+        let mut buffer = self.spared(len).unwrap_or_default();
+        buffer.clear();
         buffer
+    }
+
+    /// A spare buffer with memory for so many bytes, and no more than twice that.
+    fn spared(&mut self, len: usize) -> Option<Vec<u8>> {
+        let fits = |buffer: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&buffer.capacity());
+        self.spare.iter().position(fits).map(|place| self.spare.swap_remove(place))
     }
 
     /// Takes pieces of a buffer to be written.
@@ -78,7 +99,10 @@ impl<'o> Outbox<'o> {
 
     /// Takes a buffer whose bytes are no longer needed.
     pub(super) fn take_back(&mut self, buffer: Vec<u8>) {
-        self.spare.push(buffer);
+        let spare: usize = self.spare.iter().map(Vec::capacity).sum();
+        if spare + buffer.capacity() <= self.most {
+            self.spare.push(buffer);
+        }
     }
 
     /// Takes a whole dataset of few bytes, or the next part of one, to be written with its neighbours. What lies before
@@ -88,7 +112,7 @@ impl<'o> Outbox<'o> {
         if gap.is_none() {
             self.end_run()?;
         }
-        let buffer = if self.run.is_none() { self.buffer(0) } else { Vec::new() };
+        let buffer = if self.run.is_none() { self.empty(RUN_BYTES) } else { Vec::new() };
         let run = self.run.get_or_insert(Run { outlet, buffer, place, bytes: 0 });
         run.buffer.resize(run.buffer.len() + gap.unwrap_or(0), 0);
         run.buffer.extend_from_slice(bytes);
@@ -103,12 +127,12 @@ impl<'o> Outbox<'o> {
     }
 
     fn enqueue(&mut self, outlet: &'o Outlet<'o>, filled: Filled) -> Result<(), Error> {
-        self.bytes += filled.bytes;
+        self.held += filled.buffer.capacity();
         match self.queues.iter_mut().find(|queue| std::ptr::eq(queue.outlet, outlet)) {
             Some(queue) => queue.filled.push(filled),
             None => self.queues.push(Queue { outlet, filled: vec![filled] }),
         }
-        self.send(self.held_back)
+        self.send(self.most)
     }
 
     /// Takes bytes that lie elsewhere to be written. They are copied only when another worker writes.
@@ -123,9 +147,8 @@ impl<'o> Outbox<'o> {
             self.progress.advance(bytes.len() as u64);
             return Ok(());
         }
-        let mut buffer = self.spare.pop().unwrap_or_default();
-        buffer.clear();
-        buffer.extend_from_slice(bytes);
+        let mut buffer = self.buffer(bytes.len());
+        buffer.copy_from_slice(bytes);
         self.post(outlet, buffer, vec![Piece { from: 0, len: bytes.len(), place }])
     }
 
@@ -135,22 +158,49 @@ impl<'o> Outbox<'o> {
         self.send(0)
     }
 
-    /// Writes what can be written without waiting, and waits while there are more than so many bytes.
-    fn send(&mut self, held_back: usize) -> Result<(), Error> {
+    /// Writes what can be written without waiting, and waits while it takes more memory than so many bytes.
+    fn send(&mut self, most: usize) -> Result<(), Error> {
+        let mut written = Vec::new();
         for Queue { outlet, filled } in self.queues.iter_mut().filter(|queue| !queue.filled.is_empty()) {
-            let turn = if self.bytes > held_back { Some(outlet.turn()) } else { outlet.try_turn() };
+            let turn = if self.held > most { Some(outlet.turn()) } else { outlet.try_turn() };
             let Some(turn) = turn else { continue };
             for Filled { buffer, pieces, bytes } in filled.drain(..) {
                 turn.write_pieces(&buffer, &pieces).map_err(|source| io_error(outlet, source))?;
-                self.bytes -= bytes;
+                self.held -= buffer.capacity();
                 self.progress.advance(bytes as u64);
-                self.spare.push(buffer);
+                written.push(buffer);
             }
         }
+        written.into_iter().for_each(|buffer| self.take_back(buffer));
         Ok(())
     }
 }
 
 fn io_error(outlet: &Outlet<'_>, source: std::io::Error) -> Error {
     Error::Io { path: outlet.path().to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The memory of spare buffers.
+    fn spare(outbox: &Outbox<'_>) -> usize {
+        outbox.spare.iter().map(Vec::capacity).sum()
+    }
+
+    #[test]
+    fn spare_memory_is_bounded_and_fits() {
+        let mut outbox = Outbox::new(&(), 1000);
+        let buffers = [300, 300, 500].map(|len| outbox.buffer(len));
+        buffers.into_iter().for_each(|buffer| outbox.take_back(buffer));
+        // The third would be too much.
+        assert_eq!(spare(&outbox), 600);
+        let reused = outbox.buffer(200);
+        assert_eq!((reused.len(), reused.capacity(), spare(&outbox)), (200, 300, 300));
+        assert_eq!((outbox.empty(300).capacity(), spare(&outbox)), (300, 0));
+        outbox.take_back(reused);
+        // Twice its memory is too large, so nothing is spared.
+        assert_eq!((outbox.buffer(149).capacity(), spare(&outbox)), (149, 0));
+    }
 }

@@ -24,8 +24,9 @@ const LONG_RUN_BYTES: usize = 256 * 1024;
 
 /// Bytes of the largest tile there is.
 pub(crate) const LARGEST_TILE_BYTES: usize = SHORT_RUNS_BYTES;
-/// Tiles that a worker holds at most: one as it is read, one as it is converted, and what waits to be written.
-pub(crate) const HELD_TILES: usize = 3;
+/// Tiles that a worker holds at most: one as it is read, one as it is converted, what waits to be written, and what is
+/// spared to be filled again.
+pub(crate) const HELD_TILES: usize = 4;
 /// Memory of all tiles that are held, so that a conversion takes less than 32 MiB and 2 MiB for each thread, whatever the
 /// model's size: it takes 8 MiB besides.
 const ALL_TILES_BYTES: usize = 24 << 20;
@@ -360,7 +361,7 @@ mod tests {
 
     #[test]
     fn memory_of_many_workers() {
-        assert_eq!([1, 2, 4].map(largest_tile), [LARGEST_TILE_BYTES; 3]);
+        assert_eq!([1, 2, 3].map(largest_tile), [LARGEST_TILE_BYTES; 3]);
         for workers in [1, 2, 3, 8, 17, 64, 500] {
             let held = workers * HELD_TILES * largest_tile(workers);
             assert!(held <= (24 << 20) + workers * (2 << 20), "{workers}: {held}");

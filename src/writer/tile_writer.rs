@@ -58,7 +58,7 @@ impl<'o> TileWriter<'_, 'o> {
             Work::Ranges { step } => {
                 let start = index * step;
                 let range = start..self.target.numel.min(start + step);
-                buffers.out = outbox.buffer(0);
+                buffers.out = outbox.empty(range.len() * self.target.binding.dtype.size());
                 match &self.target.binding.value {
                     Value::Fill(value) => self.fill_constant(*value, &range, &mut buffers.out)?,
                     Value::Gather(terms) => self.fill_range(terms, &range, buffers)?,
@@ -114,6 +114,7 @@ impl<'o> TileWriter<'_, 'o> {
             self.gather(&gathered, size, ready(part), &mut out)?;
             (out, gathered)
         } else {
+            buffers.gathered.reserve_exact(len.saturating_sub(buffers.gathered.len()));
             buffers.gathered.resize(len, 0);
             self.gather(&gathered, source.dtype.size(), ready(part), &mut buffers.gathered)?;
             let converted = packed(copy);

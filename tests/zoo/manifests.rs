@@ -275,10 +275,10 @@ fn memory_that_is_too_little() {
     };
     insta::assert_debug_snapshot!(warnings("1MB"), @r#"
     [
-        "runs alone, as does any other that needs too much memory: all may take 1MB, and --memory 7.6MB would be enough for it",
+        "runs alone, as does any other that needs too much memory: all may take 1MB, and --memory 10.1MB would be enough for it",
     ]
     "#);
-    assert!(warnings("7.6MB").is_empty());
+    assert!(warnings("10.1MB").is_empty());
 }
 
 #[test]
