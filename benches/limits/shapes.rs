@@ -1,4 +1,4 @@
-//! Tensors of a layout, one behind the other in a source, cut into tiles as the writer cuts them (`src/writer/tile.rs`):
+//! Tensors of a layout, one behind the other in a source, cut into tiles as the writer cuts them (`src/writer/grid.rs`):
 //! whole rows of the target, up to whole lines of the source, with a line between rows that would lie a multiple of
 //! [`ALIAS`] apart.
 

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::Error;
 use super::fill::Target;
-use super::tile::{ElementSizes, Grid, TILE_BYTES, has_long_runs};
+use super::grid::{ElementSizes, Grid, TILE_BYTES, has_long_runs};
 use crate::plan::{Part, Term, Value};
 use crate::tensor::{ByteOrder, Dtype, StridedCopy};
 

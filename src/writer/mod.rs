@@ -7,6 +7,7 @@ mod checksum;
 mod debris;
 mod error;
 mod fill;
+mod grid;
 #[doc(hidden)]
 pub mod hdf5;
 mod jobs;
@@ -26,9 +27,9 @@ pub use begun::{Begun, begin};
 pub(crate) use checksum::read_at;
 pub use debris::{sweep, sweep_old};
 pub use error::Error;
+pub(crate) use grid::{HELD_TILES, LARGEST_TILE_BYTES};
 pub use hdf5::EncodeError;
 pub use outline::Outline;
-pub(crate) use tile::{HELD_TILES, LARGEST_TILE_BYTES};
 #[doc(hidden)]
 pub use write::write_tree;
 pub use write::{Progress, WriteOptions, Written, write, write_outline};

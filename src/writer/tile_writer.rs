@@ -8,10 +8,11 @@ use crate::tensor::kernel::{ConvertError, convert, gather};
 use crate::tensor::{ByteOrder, Dtype, StridedCopy, clip};
 
 use super::fill::{Buffers, Target};
+use super::grid::TILE_BYTES;
 use super::jobs::{Work, needs_no_conversion, push_jobs};
 use super::outbox::Outbox;
 use super::outlet::{Outlet, Piece};
-use super::tile::{TILE_BYTES, buffer_len, packed, runs, spread, unpacked};
+use super::tile::{buffer_len, packed, runs, spread, unpacked};
 use super::{Error, Progress, WriteOptions};
 
 /// The bytes of a part's source. A dataset whose sources are to be computed is not cut into tiles before they

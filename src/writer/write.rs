@@ -9,11 +9,11 @@ use crate::tensor::Shape;
 
 use super::atomic::Draft;
 use super::fill::{Target, fill};
+use super::grid::largest_tile;
 use super::jobs::jobs;
 use super::outlet::Outlet;
 use super::outline::Outline;
 use super::prepare::Prepared;
-use super::tile::largest_tile;
 use super::values::Values;
 use super::{Error, check_not_input, set};
 

@@ -70,16 +70,19 @@ pub(super) fn transpose<const SIZE: usize>(
             column_stride: columns.source_stride * SIZE,
         };
         let source = &source[first * SIZE..];
-        #[cfg(target_arch = "x86_64")]
-        if level != Level::Portable {
-            x86::transpose::<SIZE>(level, &panel, source, target);
-            first += block;
-            continue;
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = level;
-        portable::transpose::<SIZE>(&panel, source, target);
+        transpose_panel::<SIZE>(level, &panel, source, target);
         first += block;
+    }
+}
+
+/// Transposes a panel with the instructions of a level that the machine has.
+fn transpose_panel<const SIZE: usize>(level: Level, panel: &Panel<'_>, source: &[u8], target: &mut [u8]) {
+    match level {
+        Level::Portable => portable::transpose::<SIZE>(panel, source, target),
+        #[cfg(target_arch = "x86_64")]
+        Level::Sse2 | Level::Avx2 => x86::transpose::<SIZE>(level, panel, source, target),
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Sse2 | Level::Avx2 => portable::transpose::<SIZE>(panel, source, target),
     }
 }
 

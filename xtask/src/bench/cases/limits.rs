@@ -16,8 +16,8 @@ use crate::{Outcome, shell};
 /// Rounds of the physical limits, each between a conversion and a copy.
 const ROUNDS: usize = 5;
 
-/// What is promised of kernels: of memcpy by one thread, of AVX2 by what machines without it have (the portable one is for machines of
-/// another kind, which cannot be compared), of one thread by two.
+/// What is promised of kernels: of memcpy by one thread, of AVX2 by what machines without it have (the portable one is
+/// for machines of another kind, which cannot be compared), of one thread by two.
 const CONV: Goal = Goal::at_least(0.5);
 const LINEAR: Goal = Goal::at_least(0.35);
 const FALLBACK: Goal = Goal::at_least(0.5);
