@@ -1,11 +1,17 @@
 //! Files mapped into memory, and ranges of them.
 
+mod paging;
+
 use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memmap2::Mmap;
+
+pub(crate) use paging::PageReader;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use paging::tests::{check_cold, evicted};
 
 /// Bytes that are cheap to clone and to narrow: a range of a memory-mapped file, or of a buffer that had to
 /// be made (an inflated record).
@@ -17,8 +23,14 @@ pub struct Bytes {
 
 #[derive(Clone)]
 enum Owner {
-    Mapped(Arc<Mmap>),
+    Mapped(Arc<Mapped>),
     Held(Arc<Vec<u8>>),
+}
+
+/// A mapped file.
+struct Mapped {
+    map: Mmap,
+    path: PathBuf,
 }
 
 impl Bytes {
@@ -42,7 +54,7 @@ impl Bytes {
         #[expect(unsafe_code, reason = "memory-mapping is what this module is for")]
         let map = unsafe { Mmap::map(&file)? };
         let range = 0..map.len();
-        Ok(Self { owner: Owner::Mapped(Arc::new(map)), range })
+        Ok(Self { owner: Owner::Mapped(Arc::new(Mapped { map, path: path.to_owned() })), range })
     }
 
     /// Bytes held in memory. They are not copied.
@@ -56,7 +68,7 @@ impl Bytes {
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         let whole: &[u8] = match &self.owner {
-            Owner::Mapped(map) => map,
+            Owner::Mapped(mapped) => &mapped.map,
             Owner::Held(bytes) => bytes,
         };
         &whole[self.range.clone()]
@@ -81,6 +93,12 @@ impl Bytes {
             owner: self.owner.clone(),
             range: self.range.start + range.start..self.range.start + range.end,
         })
+    }
+
+    /// A range of these bytes taken as elements of `size` bytes, as far as there are so many.
+    pub(crate) fn elements(&self, range: &Range<usize>, size: usize) -> Option<Self> {
+        let place = |element: usize| element.saturating_mul(size).min(self.len());
+        self.slice(place(range.start)..place(range.end))
     }
 
     /// Whether they are a range of a mapped file (and not a copy held in memory).

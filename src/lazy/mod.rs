@@ -17,6 +17,9 @@ mod tensor;
 mod tiles;
 
 pub use bytes::Bytes;
+pub(crate) use bytes::PageReader;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use bytes::{check_cold, evicted};
 pub use checksum::{Checksummed, Damage, damaged};
 pub use error::LoadError;
 // How values are computed is not for users: the checkpoint's reader and the plan say it.

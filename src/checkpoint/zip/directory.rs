@@ -3,6 +3,7 @@
 use crate::lazy::Bytes;
 
 use super::ZipError;
+use super::headers;
 use super::names::Names;
 use super::record::Record;
 
@@ -57,6 +58,7 @@ impl Archive {
         let file = View { bytes: bytes.as_slice(), base: 0 };
         let end = find_end(file)?;
         let entries = read_entries(file, &end)?;
+        headers::ask_for(bytes, entries.iter().map(|entry| entry.local_header));
         let ranges = locate(file, &entries, end.directory)?;
         let mut records: Vec<Record> = Vec::with_capacity(entries.len());
         for (entry, range) in entries.into_iter().zip(ranges) {

@@ -7,6 +7,7 @@
 
 mod directory;
 mod error;
+mod headers;
 mod names;
 mod record;
 
