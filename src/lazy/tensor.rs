@@ -3,7 +3,7 @@
 use crate::tensor::kernel::gather;
 use crate::tensor::{ByteOrder, CopyAxis, Dtype, Strided, StridedCopy};
 
-use super::{LoadError, Recipe, Storage, Unpack};
+use super::{Bytes, LoadError, Recipe, Storage, Unpack};
 
 /// A tensor that has not been read: its element type, its strided view, and the storage that the view counts
 /// its elements in.
@@ -32,6 +32,20 @@ impl LazyTensor {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.view.is_contiguous() && (self.byte_order == ByteOrder::Little || self.dtype.size() == 1)
+    }
+
+    /// Calls `visit` with the ranges of files that the elements are made of, from the first byte that is read to the last,
+    /// where that is not much more than what is read.
+    pub(crate) fn each_range(&self, visit: &mut dyn FnMut(Bytes)) {
+        match (self.storage.ready(), self.storage.recipe()) {
+            (Some(bytes), _) => {
+                let range = self.packing().dense_source_range();
+                range.and_then(|range| bytes.elements(&range, self.dtype.size())).into_iter().for_each(visit);
+            }
+            (None, Some(Recipe::Inflate(inflate))) => visit(inflate.compressed.clone()),
+            (None, Some(recipe)) => recipe.sources().into_iter().for_each(|source| source.each_range(visit)),
+            (None, None) => {}
+        }
     }
 
     /// The same tensor over bytes that are there: a mapped range, or what its recipe made.
@@ -99,7 +113,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::lazy::Bytes;
     use crate::tensor::Shape;
 
     /// Views of all kinds: axes of no and of one element, repeated and overlapping elements, any order of axes.
@@ -182,6 +195,29 @@ mod tests {
                 let storage = tensor.storage.load().unwrap();
                 prop_assert_eq!(&storage.as_slice()[start..start + expected.len()], expected);
             }
+        }
+    }
+
+    proptest! {
+        /// Of what lies outside the ranges nothing is read.
+        #[test]
+        fn ranges_hold_all_that_is_read(tensor in tensors()) {
+            let Storage::Ready(bytes) = &tensor.storage else { unreachable!() };
+            let mut others: Vec<u8> = bytes.as_slice().iter().map(|byte| !byte).collect();
+            let mut ranges = 0;
+            let computed = tensor.unpacked().unwrap_or_else(|| tensor.clone());
+            computed.each_range(&mut |range| {
+                let start = range.as_slice().as_ptr().addr() - bytes.as_slice().as_ptr().addr();
+                others[start..start + range.len()].copy_from_slice(range.as_slice());
+                ranges += 1;
+            });
+            let is_dense = tensor.packing().dense_source_range().is_some();
+            prop_assert_eq!(ranges, usize::from(is_dense));
+            if !is_dense {
+                return Ok(());
+            }
+            let other = LazyTensor { storage: Bytes::held(others).into(), ..tensor.clone() };
+            prop_assert!(other.contiguous().unwrap() == tensor.contiguous().unwrap(), "{:?}", tensor);
         }
     }
 

@@ -17,6 +17,9 @@ pub struct CopyAxis {
     pub target_stride: usize,
 }
 
+/// A copy that uses fewer than one in so many of the elements that it reaches over is not worth reading them all.
+const SPARSE: usize = 8;
+
 /// Loops, outermost first.
 pub type CopyAxes = SmallVec<[CopyAxis; USUAL_RANK]>;
 
@@ -39,6 +42,26 @@ impl StridedCopy {
     #[must_use]
     pub fn numel(&self) -> usize {
         self.axes.iter().map(|axis| axis.size).product()
+    }
+
+    /// The elements of the source that it reads, from the first to the last; of those between it may leave out some.
+    /// None where it moves nothing.
+    pub(crate) fn source_range(&self) -> Range<usize> {
+        if self.numel() == 0 {
+            return self.source_offset..self.source_offset;
+        }
+        let last = self.axes.iter().fold(self.source_offset, |last, axis| {
+            last.saturating_add((axis.size - 1).saturating_mul(axis.source_stride))
+        });
+        self.source_offset..last.saturating_add(1)
+    }
+
+    /// The same range, unless the copy uses too little of it for reading it all.
+    pub(crate) fn dense_source_range(&self) -> Option<Range<usize>> {
+        let moves = |axis: &&CopyAxis| axis.source_stride > 0;
+        let used: usize = self.axes.iter().filter(moves).map(|axis| axis.size).product();
+        let range = self.source_range();
+        (range.len() <= used.saturating_mul(SPARSE)).then_some(range)
     }
 
     /// The same copy with the fewest loops: loops of one step dropped, loops ordered by falling target
@@ -117,6 +140,29 @@ mod tests {
             copy.collapse(),
             StridedCopy { axes: expected.into(), source_offset: 3, target_offset: 4 }
         );
+    }
+
+    fn reads(axes: &[CopyAxis], expected: Range<usize>) {
+        let copy = StridedCopy { axes: axes.into(), source_offset: 3, target_offset: 4 };
+        assert_eq!(copy.source_range(), expected);
+    }
+
+    fn is_dense(axes: &[CopyAxis], expected: bool) {
+        let copy = StridedCopy { axes: axes.into(), source_offset: 3, target_offset: 4 };
+        assert_eq!(copy.dense_source_range(), expected.then(|| copy.source_range()), "{axes:?}");
+    }
+
+    #[test]
+    fn source_ranges() {
+        reads(&[], 3..4);
+        reads(&[axis(2, 15, 15), axis(3, 0, 5), axis(5, 2, 1)], 3..27);
+        reads(&[axis(2, 15, 15), axis(0, 7, 5)], 3..3);
+        reads(&[axis(usize::MAX, usize::MAX, 1)], 3..usize::MAX);
+        is_dense(&[], true);
+        is_dense(&[axis(9, SPARSE, 1)], true);
+        is_dense(&[axis(9, SPARSE + 2, 1)], false);
+        is_dense(&[axis(100, 0, 9), axis(9, SPARSE + 2, 1)], false);
+        is_dense(&[axis(0, 7, 5)], true);
     }
 
     #[test]

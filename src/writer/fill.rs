@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::crew::share;
 use crate::plan::{Binding, LoadedStorages};
 
+use super::ahead::Ahead;
 use super::jobs::Job;
 use super::outbox::Outbox;
 use super::outlet::Outlet;
@@ -77,6 +78,8 @@ pub(super) fn fill(
         }
     };
 
+    let hands = hands(options, progress);
+    let ahead = hands.are_several().then(|| Ahead::of(jobs)).flatten();
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     // Of several tiles that fail at once the first is told, whoever was faster: turns are taken in order, and one that
@@ -99,10 +102,14 @@ pub(super) fn fill(
                 break;
             }
             for tile in tiles_of(turn) {
+                let place = jobs.partition_point(|job| job.before + job.tiles <= tile);
+                let job = &jobs[place];
+                if let Some(ahead) = &ahead {
+                    ahead.wait(place, job.source_bytes(tile - job.before));
+                }
                 let outcome = if progress.is_cancelled() {
                     Err(Error::Cancelled)
                 } else {
-                    let job = &jobs[jobs.partition_point(|job| job.before + job.tiles <= tile)];
                     let writer = TileWriter {
                         target: job.target,
                         outlet: job.target.outlet,
@@ -130,7 +137,13 @@ pub(super) fn fill(
     };
     // No more threads than are worth beginning.
     let bytes = jobs.iter().map(|job| job.bytes).sum::<usize>() + tiles * TILE_COSTS_BYTES;
-    share(hands(options, progress), turns.min(1 + bytes / WORTH_A_THREAD_BYTES), &work);
+    let fill = || share(hands, turns.min(1 + bytes / WORTH_A_THREAD_BYTES), &work);
+    match &ahead {
+        Some(ahead) => {
+            ahead.read_beside(&|| stop.load(Ordering::Relaxed) || progress.is_cancelled(), fill);
+        }
+        None => fill(),
+    }
     let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
     failure.map_or(Ok(()), |(_, error)| Err(error))
 }
@@ -142,7 +155,7 @@ mod tests {
     use super::super::write_tree;
     use super::*;
     use crate::keras::file_layout::{Content, Dataset, Form, Group, Node};
-    use crate::lazy::{LazyTensor, LoadError, Recipe, Storage};
+    use crate::lazy::{Bytes, LazyTensor, LoadError, Recipe, Resolve, Storage};
     use crate::plan::{Part, Provenance, Term, Unreadable, Value};
     use crate::tensor::{Arithmetic, ByteOrder, CopyAxis, Dtype, Shape, StateDictKey, Strided, StridedCopy};
 
@@ -171,23 +184,25 @@ mod tests {
         }
     }
 
+    /// A variable that is the sum of these parts.
+    fn binding(variable: usize, parts: Vec<Part>, dtype: Dtype) -> Binding {
+        let terms = parts.into_iter().map(|part| Term { parts: vec![part] }).collect();
+        Binding {
+            variable,
+            dtype,
+            value: Value::Gather(terms),
+            arithmetic: Arithmetic::default(),
+            provenance: Provenance::Waiver("test".to_owned()),
+            layout: "".into(),
+        }
+    }
+
     /// Writes variables, each the sum of these parts.
     fn write(variables: Vec<Vec<Part>>, dtype: Dtype, threads: usize) -> Result<Vec<u8>, Error> {
         let folder = tempfile::tempdir().unwrap();
         let shape = Shape::new([ROWS, COLUMNS]).unwrap();
-        let binding = |(variable, parts): (usize, Vec<Part>)| {
-            let terms = parts.into_iter().map(|part| Term { parts: vec![part] }).collect();
-            let provenance = Provenance::Waiver("test".to_owned());
-            Binding {
-                variable,
-                dtype,
-                value: Value::Gather(terms),
-                arithmetic: Arithmetic::default(),
-                provenance,
-                layout: "".into(),
-            }
-        };
-        let bindings: Vec<_> = variables.into_iter().enumerate().map(binding).collect();
+        let bindings: Vec<_> =
+            variables.into_iter().enumerate().map(|(at, parts)| binding(at, parts, dtype)).collect();
         let dataset =
             |variable| Node::Dataset(Dataset { content: Content::Variable(variable), attributes: vec![] });
         let children = (0..bindings.len()).map(|at| (at.to_string().into(), dataset(at))).collect();
@@ -209,7 +224,7 @@ mod tests {
         let count = Arc::new(AtomicUsize::new(0));
         let computed: Vec<Storage> =
             (0..3).map(|at| Storage::computed(Recipe::Counted(bytes(at), Arc::clone(&count)))).collect();
-        let ready: Vec<Storage> = (0..3).map(|at| crate::lazy::Bytes::held(bytes(at)).into()).collect();
+        let ready: Vec<Storage> = (0..3).map(|at| Bytes::held(bytes(at)).into()).collect();
         let of = |storages: &[Storage]| -> Vec<Vec<Part>> {
             let parts = |parts: &&[(usize, bool)]| {
                 parts.iter().map(|&(at, turned)| part(&storages[at], turned)).collect()
@@ -235,16 +250,82 @@ mod tests {
         }
     }
 
+    /// The same file from files that were put out of the page cache, whatever is done with them.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn cold_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let cold = |which: usize| -> Storage {
+            let bytes: Vec<u8> =
+                (0..ROWS * COLUMNS).flat_map(|at| ((at % 977 + which) as f32).to_le_bytes()).collect();
+            crate::lazy::evicted(&folder.path().join(which.to_string()), &bytes).into()
+        };
+        let whole = |storage: &Storage| -> Storage {
+            Bytes::held(storage.load().unwrap().as_slice().to_vec()).into()
+        };
+        let variables = |storages: &[Storage]| -> Vec<Vec<Part>> {
+            let [one, two, three] = storages else { unreachable!() };
+            let opposite = Resolve::new(part(three, false).source, false, true).unwrap();
+            let negative = part(&Storage::computed(Recipe::Resolve(opposite)), true);
+            vec![
+                vec![part(one, false)],
+                vec![part(two, true)],
+                vec![part(one, true), part(three, false)],
+                vec![negative],
+            ]
+        };
+        for threads in [2, 3] {
+            for dtype in [Dtype::F32, Dtype::F16] {
+                let storages: Vec<Storage> = (0..3).map(cold).collect();
+                let written = write(variables(&storages), dtype, threads).unwrap();
+                let ready: Vec<Storage> = storages.iter().map(whole).collect();
+                assert!(written == write(variables(&ready), dtype, 1).unwrap(), "{dtype} by {threads}");
+            }
+        }
+    }
+
+    /// What is not in the page cache is read ahead, whatever is done with it; what is, is not.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn cold_input_is_read_ahead() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = vec![7; ROWS * COLUMNS * 4];
+        let part_of = |file: &Bytes, turned| part(&file.clone().into(), turned);
+        let warm = |turned| part_of(&Bytes::held(bytes.clone()), turned);
+        let of = |parts: Vec<Part>, dtype| {
+            let binding = binding(0, parts, dtype);
+            let output = tempfile::tempfile().unwrap();
+            let outlet = Outlet::new(&output, folder.path());
+            let targets =
+                [Target { binding: &binding, numel: ROWS * COLUMNS, outlet: &outlet, offset: 0, name: &"x" }];
+            Ahead::of(&super::super::jobs::jobs(&targets, 1 << 19).unwrap()).is_some()
+        };
+        for dtype in [Dtype::F32, Dtype::Bf16] {
+            for turned in [false, true] {
+                assert!(!of(vec![warm(turned)], dtype));
+                let alone = |file: &Bytes| vec![part_of(file, turned)];
+                let one_of_two = |file: &Bytes| vec![warm(true), part_of(file, turned)];
+                let computed = |file: &Bytes| {
+                    let opposite = Resolve::new(part_of(file, false).source, false, true).unwrap();
+                    vec![part(&Storage::computed(Recipe::Resolve(opposite)), turned)]
+                };
+                crate::lazy::check_cold(folder.path(), &bytes, |file| of(alone(file), dtype));
+                crate::lazy::check_cold(folder.path(), &bytes, |file| of(one_of_two(file), dtype));
+                crate::lazy::check_cold(folder.path(), &bytes, |file| of(computed(file), dtype));
+            }
+        }
+    }
+
     #[test]
     fn damage_leaves_nothing_behind() {
         let damaged = crate::lazy::Inflate {
             record: "data/0".to_owned(),
-            compressed: crate::lazy::Bytes::held(vec![7; 99]),
+            compressed: Bytes::held(vec![7; 99]),
             byte_len: ROWS * COLUMNS * 4,
             crc: None,
         };
         let damaged = Storage::computed(Recipe::Inflate(damaged));
-        let whole = crate::lazy::Bytes::held(vec![0; ROWS * COLUMNS * 4]).into();
+        let whole = Bytes::held(vec![0; ROWS * COLUMNS * 4]).into();
         let variables = vec![vec![part(&whole, true)], vec![part(&damaged, false)]];
         let error = write(variables, Dtype::F32, 2).unwrap_err();
         let Error::Source { variable, source: Unreadable { key, source } } = error else {

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::Error;
 use super::fill::Target;
 use super::grid::{ElementSizes, Grid, TILE_BYTES, has_long_runs};
+use crate::lazy::Bytes;
 use crate::plan::{Part, Term, Value};
 use crate::tensor::{ByteOrder, Dtype, StridedCopy};
 
@@ -29,12 +30,48 @@ impl Job<'_> {
         let whole = self.target.numel * self.target.binding.dtype.size();
         whole <= SMALL_BYTES && self.bytes == whole && !matches!(self.work, Work::Computed { .. })
     }
+
+    /// Whether something is true of one of the ranges of files that it reads.
+    pub(super) fn any_source(&self, is_true: &mut dyn FnMut(&Bytes) -> bool) -> bool {
+        match (&self.work, &self.target.binding.value) {
+            (Work::Plain { part, .. } | Work::Boxes { part, .. }, _) => any_source(part, is_true),
+            (Work::Ranges { .. } | Work::Computed { .. }, Value::Gather(terms)) => {
+                terms.iter().flat_map(|term| &term.parts).any(|part| any_source(part, is_true))
+            }
+            (Work::Ranges { .. } | Work::Computed { .. }, Value::Fill(_)) => false,
+        }
+    }
+
+    /// How many bytes of its source a tile reads at most, counted from the first that the job reads, where the job has one
+    /// source.
+    pub(super) fn source_bytes(&self, tile: usize) -> Option<usize> {
+        match &self.work {
+            Work::Plain { .. } => Some((tile + 1) * TILE_BYTES),
+            Work::Boxes { part, grid } => {
+                let first = part.copy.source_range().start;
+                Some((grid.tile(tile).source_range().end - first) * part.source.dtype.size())
+            }
+            Work::Ranges { .. } | Work::Computed { .. } => None,
+        }
+    }
+}
+
+/// Whether something is true of one of the ranges of files that a part reads.
+fn any_source(part: &Part, is_true: &mut dyn FnMut(&Bytes) -> bool) -> bool {
+    let size = part.source.dtype.size();
+    let Some(bytes) = part.source.storage.ready() else {
+        let mut any = false;
+        part.source.each_range(&mut |range| any |= is_true(&range));
+        return any;
+    };
+    let range = part.copy.dense_source_range().and_then(|range| bytes.elements(&range, size));
+    range.is_some_and(|range| is_true(&range))
 }
 
 /// How.
 pub(super) enum Work<'a> {
     /// From the mapping as it is: bytes of the source, and where in the dataset they go.
-    Plain { source: &'a [u8], at: usize },
+    Plain { part: &'a Part, source: &'a [u8], at: usize },
     /// One part on its own, box by box.
     Boxes { part: &'a Part, grid: Grid },
     /// Everything, range by range of so many elements.
@@ -107,7 +144,7 @@ pub(super) fn push_jobs<'a>(
             for (part, copy) in parts.iter().zip(copies) {
                 let bytes = copy.numel() * size;
                 if let Some((source, at)) = plain(part, &copy, target.binding.dtype) {
-                    push(Work::Plain { source, at }, bytes.div_ceil(TILE_BYTES), bytes);
+                    push(Work::Plain { part, source, at }, bytes.div_ceil(TILE_BYTES), bytes);
                 } else if bytes > 0 {
                     let sizes = ElementSizes { source: part.source.dtype.size(), target: size };
                     let grid = Grid::new(copy, sizes, largest);
@@ -163,4 +200,84 @@ fn check_target(target: &Target<'_>, copy: &StridedCopy) -> Result<(), Error> {
         bytes: target.numel * target.binding.dtype.size(),
     };
     Err(Error::Gather { variable: target.name.to_string(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lazy::LazyTensor;
+    use crate::plan::{Binding, Provenance};
+    use crate::tensor::{Arithmetic, CopyAxis, Shape, StateDictKey, Strided};
+    use crate::writer::outlet::Outlet;
+
+    /// Where the last byte ends that each tile of the only job reads, counted from the first byte that the job reads: as
+    /// told, and as a loop over all elements finds it.
+    fn check(axes: &[(usize, usize)], source_offset: usize, dtype: Dtype, tiles: std::ops::Range<usize>) {
+        let numel = axes.iter().map(|axis| axis.0).product();
+        let shape =
+            Shape::new([axes.iter().map(|axis| (axis.0 - 1) * axis.1).sum::<usize>() + 1 + source_offset]);
+        let shape = shape.unwrap();
+        let source = LazyTensor {
+            dtype: Dtype::F32,
+            storage: Bytes::held(vec![0; shape.numel() * 4]).into(),
+            view: Strided::contiguous(shape),
+            byte_order: ByteOrder::Little,
+        };
+        let mut target_stride = numel;
+        let axes = axes.iter().map(|&(size, source_stride)| {
+            target_stride /= size;
+            CopyAxis { size, source_stride, target_stride }
+        });
+        let copy = StridedCopy { axes: axes.collect(), source_offset, target_offset: 0 };
+        let part = Part { key: StateDictKey::new("x"), source, copy, derivation: None };
+        let binding = Binding {
+            variable: 0,
+            dtype,
+            value: Value::Gather(vec![Term { parts: vec![part] }]),
+            arithmetic: Arithmetic::default(),
+            provenance: Provenance::Waiver(String::new()),
+            layout: "".into(),
+        };
+        let output = tempfile::tempfile().unwrap();
+        let outlet = Outlet::new(&output, "out".as_ref());
+        let targets = [Target { binding: &binding, numel, outlet: &outlet, offset: 0, name: &"x" }];
+        let jobs = jobs(&targets, TILE_BYTES).unwrap();
+        let [job] = &*jobs else { panic!("{} jobs", jobs.len()) };
+        assert!(tiles.contains(&job.tiles), "{} tiles", job.tiles);
+        let mut all = 0;
+        job.any_source(&mut |source| {
+            all += source.len();
+            false
+        });
+        for tile in 0..job.tiles {
+            let expected = match &job.work {
+                Work::Plain { source, .. } => source.len().min((tile + 1) * TILE_BYTES),
+                Work::Boxes { grid, .. } => {
+                    (1 + last(&grid.tile(tile).axes, grid.tile(tile).source_offset) - source_offset) * 4
+                }
+                Work::Ranges { .. } | Work::Computed { .. } => all,
+            };
+            let told = job.source_bytes(tile).unwrap_or(all);
+            assert_eq!(told.min(all), expected, "tile {tile} of {}", job.tiles);
+            assert!(tile + 1 < job.tiles || told >= all);
+        }
+    }
+
+    /// The last element that loops come to.
+    fn last(axes: &[CopyAxis], at: usize) -> usize {
+        let Some((axis, inner)) = axes.split_first() else { return at };
+        (0..axis.size).map(|step| last(inner, at + step * axis.source_stride)).max().unwrap_or(at)
+    }
+
+    #[test]
+    fn tiles_tell_how_far_they_read() {
+        // As it is, turned, a convolution, and the first two with what stands before them; converted and not.
+        for dtype in [Dtype::F32, Dtype::F16] {
+            for offset in [0, 37] {
+                check(&[(700, 900), (900, 1)], offset, dtype, 2..9);
+                check(&[(900, 1), (700, 900)], offset, dtype, 2..99);
+                check(&[(9, 1), (96, 9), (384, 864)], offset, dtype, 2..99);
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Plans to files: lay out, then fill.
 
+mod ahead;
 mod archive;
 mod atomic;
 mod begun;
