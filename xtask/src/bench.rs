@@ -16,6 +16,7 @@ mod memory;
 mod options;
 mod report;
 mod row;
+mod settle;
 pub(crate) mod spread;
 
 use std::cell::{OnceCell, RefCell};

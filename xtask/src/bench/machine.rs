@@ -66,9 +66,17 @@ fn field(file: &str, name: &str) -> Option<String> {
 }
 
 fn memory() -> Option<String> {
-    let total = field("/proc/meminfo", "MemTotal")?;
-    let kibibytes: u64 = total.strip_suffix("kB")?.trim().parse().ok()?;
-    Some(format!("{} MiB", kibibytes >> 10))
+    Some(format!("{} MiB", memory_of("MemTotal")? >> 20))
+}
+
+/// Bytes of memory that nothing is in.
+pub(super) fn free_memory() -> Option<u64> {
+    memory_of("MemFree")
+}
+
+fn memory_of(name: &str) -> Option<u64> {
+    let kibibytes: u64 = field("/proc/meminfo", name)?.strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 /// From which share of the memory on the kernel writes back in the background, and makes writers wait.

@@ -4,6 +4,7 @@ use super::super::goal::Goal;
 use super::super::inputs::Input;
 use super::super::measure::{self, pairs, run_time, time};
 use super::super::row::{Ratio, Row};
+use super::super::settle::settle;
 use super::super::{Bench, cache, memory};
 use crate::Outcome;
 
@@ -65,8 +66,9 @@ pub(super) fn plain(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
 pub(super) fn cold(bench: &Bench, rows: &mut Vec<Row>) -> Outcome {
     let input = bench.mixed()?;
     let run = |command: &mut std::process::Command, output: &std::path::Path| {
-        measure::prepare(output)?;
         cache::evict(input.checkpoint())?;
+        measure::prepare(output)?;
+        settle();
         run_time(command)
     };
     let ours = || run(&mut input.convert(&[]), &input.output());
