@@ -5,13 +5,17 @@
 //! and who comes to a job waits until that is there. Small datasets are left to faults, as is everything where one
 //! thread was asked for, or several conversions share a crew.
 
-use std::collections::BTreeMap;
+mod listed;
+mod looks;
+
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::crew::beside;
 use crate::lazy::{Bytes, PageReader};
 
 use super::jobs::Job;
+use listed::Listed;
+use looks::Looks;
 
 /// Bytes that are read at a time: enough to keep a disk busy, few enough that who needs the first does not wait long.
 const PIECE: usize = 4 << 20;
@@ -20,13 +24,6 @@ const PIECE: usize = 4 << 20;
 /// time); nothing is gained by more than this, and of a model that is larger than the memory, pages that were read too
 /// early would be dropped before they are used.
 const AHEAD: u64 = 512 << 20;
-
-/// Bytes between two places that are looked at to find out whether the input is in the page cache. A look takes half a
-/// microsecond.
-const LOOK_EVERY: usize = 1 << 20;
-
-/// Places that are looked at at most: jobs can name the same bytes any number of times.
-const MOST_LOOKS: usize = 100_000;
 
 /// What the jobs read, and how much of it has been. Places are counted through all of it.
 pub(super) struct Ahead {
@@ -153,60 +150,6 @@ impl Ahead {
     }
 }
 
-/// Looks at places of what jobs read.
-#[derive(Default)]
-struct Looks {
-    pages: PageReader,
-    looks: usize,
-    /// Bytes up to the next place.
-    until_next: usize,
-}
-
-impl Looks {
-    /// Whether a place in these bytes is not in the page cache.
-    fn are_cold(&mut self, bytes: &Bytes) -> bool {
-        let mut at = self.until_next;
-        while at < bytes.len() && self.looks < MOST_LOOKS {
-            self.looks += 1;
-            if !self.pages.is_resident(bytes, at) {
-                return true;
-            }
-            at += LOOK_EVERY;
-        }
-        self.until_next = at.saturating_sub(bytes.len());
-        false
-    }
-}
-
-/// Which bytes are listed already: ends of ranges by their starts, as addresses. No two overlap.
-#[derive(Default)]
-struct Listed(BTreeMap<usize, usize>);
-
-impl Listed {
-    /// Adds to the runs what of these bytes is not among them.
-    fn add(&mut self, bytes: &Bytes, runs: &mut Vec<Bytes>) {
-        let base = bytes.as_slice().as_ptr().addr();
-        let (mut at, end) = (base, base + bytes.len());
-        let before = self.0.range(..=base).next_back().filter(|&(_, &stop)| stop > base).into_iter();
-        let within = self.0.range(base + 1..end.max(base + 1));
-        let overlapping: Vec<_> = before.chain(within).map(|(&start, &stop)| (start, stop)).collect();
-        for &(start, stop) in overlapping.iter().chain([&(end, end)]) {
-            if at < start.min(end) {
-                runs.extend(bytes.slice(at - base..start - base));
-            }
-            at = at.max(stop);
-        }
-        // They are one now.
-        let first = overlapping.first().map_or(base, |range| base.min(range.0));
-        for (start, _) in overlapping {
-            self.0.remove(&start);
-        }
-        if first < at {
-            self.0.insert(first, at);
-        }
-    }
-}
-
 /// Does something when it is dropped.
 struct OnDrop<F: Fn()>(F);
 
@@ -323,23 +266,5 @@ mod tests {
             (99, 102, true),
         ];
         assert_eq!(needs, expected);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn cold() {
-        let are_cold = |runs: &[&Bytes]| {
-            let mut looks = Looks::default();
-            runs.iter().any(|run| looks.are_cold(run))
-        };
-        let held = Bytes::held(vec![1; 9]);
-        assert!(!are_cold(&[]) && !are_cold(&[&held]));
-        let folder = tempfile::tempdir().unwrap();
-        let bytes = vec![3; 3 * LOOK_EVERY];
-        let part = |file: &Bytes| file.slice(5..2 * LOOK_EVERY).unwrap();
-        crate::lazy::check_cold(folder.path(), &bytes, |file| are_cold(&[&held, &part(file)]));
-        let part = part(&crate::lazy::evicted(&folder.path().join("input"), &bytes));
-        PageReader::default().fetch(&part, 0..part.len());
-        assert!(!are_cold(&[&part, &held, &part]));
     }
 }

@@ -152,6 +152,7 @@ pub(super) fn fill(
 mod tests {
     use std::sync::Arc;
 
+    use super::super::jobs::jobs;
     use super::super::write_tree;
     use super::*;
     use crate::keras::file_layout::{Content, Dataset, Form, Group, Node};
@@ -298,7 +299,7 @@ mod tests {
             let outlet = Outlet::new(&output, folder.path());
             let targets =
                 [Target { binding: &binding, numel: ROWS * COLUMNS, outlet: &outlet, offset: 0, name: &"x" }];
-            Ahead::of(&super::super::jobs::jobs(&targets, 1 << 19).unwrap()).is_some()
+            Ahead::of(&jobs(&targets, 1 << 19).unwrap()).is_some()
         };
         for dtype in [Dtype::F32, Dtype::Bf16] {
             for turned in [false, true] {

@@ -34,7 +34,8 @@ impl Job<'_> {
     /// Whether something is true of one of the ranges of files that it reads.
     pub(super) fn any_source(&self, is_true: &mut dyn FnMut(&Bytes) -> bool) -> bool {
         match (&self.work, &self.target.binding.value) {
-            (Work::Plain { part, .. } | Work::Boxes { part, .. }, _) => any_source(part, is_true),
+            (Work::Plain { source, .. }, _) => is_true(source),
+            (Work::Boxes { part, .. }, _) => any_source(part, is_true),
             (Work::Ranges { .. } | Work::Computed { .. }, Value::Gather(terms)) => {
                 terms.iter().flat_map(|term| &term.parts).any(|part| any_source(part, is_true))
             }
@@ -71,7 +72,7 @@ fn any_source(part: &Part, is_true: &mut dyn FnMut(&Bytes) -> bool) -> bool {
 /// How.
 pub(super) enum Work<'a> {
     /// From the mapping as it is: bytes of the source, and where in the dataset they go.
-    Plain { part: &'a Part, source: &'a [u8], at: usize },
+    Plain { source: Bytes, at: usize },
     /// One part on its own, box by box.
     Boxes { part: &'a Part, grid: Grid },
     /// Everything, range by range of so many elements.
@@ -144,7 +145,7 @@ pub(super) fn push_jobs<'a>(
             for (part, copy) in parts.iter().zip(copies) {
                 let bytes = copy.numel() * size;
                 if let Some((source, at)) = plain(part, &copy, target.binding.dtype) {
-                    push(Work::Plain { part, source, at }, bytes.div_ceil(TILE_BYTES), bytes);
+                    push(Work::Plain { source, at }, bytes.div_ceil(TILE_BYTES), bytes);
                 } else if bytes > 0 {
                     let sizes = ElementSizes { source: part.source.dtype.size(), target: size };
                     let grid = Grid::new(copy, sizes, largest);
@@ -162,7 +163,7 @@ pub(super) fn push_jobs<'a>(
 }
 
 /// The bytes of a part, whose copy was collapsed, that a file holds just as its tensor does, and where they go in bytes.
-fn plain<'p>(part: &'p Part, copy: &StridedCopy, dtype: Dtype) -> Option<(&'p [u8], usize)> {
+fn plain(part: &Part, copy: &StridedCopy, dtype: Dtype) -> Option<(Bytes, usize)> {
     let size = dtype.size();
     let contiguous = match copy.axes.as_slice() {
         [] => true,
@@ -174,7 +175,7 @@ fn plain<'p>(part: &'p Part, copy: &StridedCopy, dtype: Dtype) -> Option<(&'p [u
     }
     let start = copy.source_offset.checked_mul(size)?;
     let end = start.checked_add(copy.numel().checked_mul(size)?)?;
-    Some((part.source.storage.ready()?.as_slice().get(start..end)?, copy.target_offset * size))
+    Some((part.source.storage.ready()?.slice(start..end)?, copy.target_offset * size))
 }
 
 /// Whether the elements of a part's source are those of the file.

@@ -46,10 +46,10 @@ impl<'o> TileWriter<'_, 'o> {
         outbox: &mut Outbox<'o>,
     ) -> Result<(), Error> {
         match work {
-            Work::Plain { source, at, .. } => {
+            Work::Plain { source, at } => {
                 let start = index * TILE_BYTES;
                 let end = source.len().min(start + TILE_BYTES);
-                let (source, place) = (&source[start..end], self.place(at + start));
+                let (source, place) = (&source.as_slice()[start..end], self.place(at + start));
                 if self.is_small {
                     return outbox.add(self.outlet, source, place);
                 }

@@ -63,6 +63,7 @@ mod tests {
         assert_eq!(ranges(all_over, usize::MAX).len(), MOST / NEAR);
     }
 
+    /// Asking is harmless, whatever the headers are.
     #[cfg(target_os = "linux")]
     #[test]
     fn of_a_file_that_is_not_in_memory() {
